@@ -1,0 +1,1 @@
+"""Prefect flows: order and parameters only. They pass keys (dates, ids, paths), never frames."""

@@ -1,0 +1,118 @@
+"""Schemas of the lake's datasets: one place that says which columns a Parquet file has, in which order and unit.
+
+Money is DECIMAL(18,2) in CNY, prices are CNY for one share, quantities are shares (fractional only after a corporate
+action), returns are fractions (0.01 is one per cent). Every file holds one session, sorted by its `sort` columns,
+which are also unique within a session.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+from polars.datatypes import DataType, DataTypeClass
+
+MONEY = pl.Decimal(18, 2)
+
+ColumnType = DataType | DataTypeClass
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a session."""
+
+    name: str
+    schema: dict[str, ColumnType]
+    sort: tuple[str, ...]
+
+
+BARS = Dataset(
+    "bars",
+    {
+        "symbol": pl.String,
+        "session": pl.Date,
+        "open": pl.Float64,
+        "high": pl.Float64,
+        "low": pl.Float64,
+        "close": pl.Float64,
+        "volume": pl.Float64,
+        "amount": pl.Float64,
+        "adj_factor": pl.Float64,
+        "suspended": pl.Boolean,
+        "limit_up": pl.Float64,
+        "limit_down": pl.Float64,
+        "is_st": pl.Boolean,
+    },
+    ("symbol",),
+)
+
+INDEX_LEVELS = Dataset(
+    "index_levels",
+    {"index": pl.String, "session": pl.Date, "close": pl.Float64},
+    ("index",),
+)
+
+ORDERS = Dataset(
+    "orders",
+    {
+        "strategy": pl.String,
+        "session": pl.Date,
+        "symbol": pl.String,
+        "side": pl.String,
+        "wanted": pl.Float64,
+        "filled": pl.Float64,
+        "price": pl.Float64,
+        "notional": MONEY,
+        "commission": MONEY,
+        "stamp_duty": MONEY,
+        "reason": pl.String,
+    },
+    ("strategy", "symbol"),
+)
+
+POSITIONS = Dataset(
+    "positions",
+    {
+        "strategy": pl.String,
+        "session": pl.Date,
+        "symbol": pl.String,
+        "quantity": pl.Float64,
+        "close": pl.Float64,
+        "market_value": MONEY,
+        # The highest adjustment factor seen since the position was opened; null: adopt the next one that is seen.
+        "adj_factor": pl.Float64,
+    },
+    ("strategy", "symbol"),
+)
+
+NAV = Dataset(
+    "nav",
+    {
+        "strategy": pl.String,
+        "session": pl.Date,
+        "nav": MONEY,
+        "cash": MONEY,
+        "daily_return": pl.Float64,
+        "cumulative_return": pl.Float64,
+        "benchmark_return": pl.Float64,
+        "event": pl.String,
+        "detail": pl.String,
+        # Sessions since the last rebalance: 0 on the day itself.
+        "since_rebalance": pl.Int32,
+    },
+    ("strategy",),
+)
+
+# The newest bar of every symbol seen so far: what price limits and first sight of a symbol are decided by. Derived from
+# the bars; kept so that settling a session costs the same after ten years as on the first day.
+MARKS = Dataset(
+    "marks",
+    {
+        "symbol": pl.String,
+        "session": pl.Date,
+        "bar_session": pl.Date,
+        "close": pl.Float64,
+        "adj_factor": pl.Float64,
+    },
+    ("symbol",),
+)
+
+DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, ORDERS, POSITIONS, NAV, MARKS)}

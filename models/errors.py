@@ -1,0 +1,65 @@
+"""The error tree. Foreign errors are wrapped at the seam where they enter; a message says what was expected and got.
+
+    CountersignError
+    ├── InputError          what somebody handed in is wrong; names the field (command line: exit 2, HTTP: 422)
+    ├── HorizonError        a date past the last one the exchange calendar knows
+    ├── ConflictError       the same name or key already holds something else; nothing was changed
+    ├── HeldError           settlement waits: the quality gate or an earlier session holds it
+    ├── LeaseError          another live run holds the lease
+    ├── StoreError          our own bytes at rest are missing, altered, or cannot be written
+    └── SourceError         somebody else's service failed
+        ├── SourceBusy      worth trying again later (carries retry_after_seconds)
+        └── SourceRefused   trying again will not help: a bad key, a bad request, an answer that makes no sense
+
+An expected outcome (no signal today, nothing to settle) is data, never one of these.
+"""
+
+
+class CountersignError(Exception):
+    """Root of every error that Countersign raises on purpose."""
+
+
+class InputError(CountersignError):
+    """Bad input. `field` is the name the caller used; the message says what was expected and what came."""
+
+    def __init__(self, field: str, expected: str, got: object = None) -> None:
+        self.field = field
+        self.expected = expected
+        self.got = got
+        super().__init__(f"{field}: expected {expected}" + ("" if got is None else f", got {got}"))
+
+
+class HorizonError(CountersignError):
+    """A date past the exchange calendar's horizon; extend it in calendar_overrides.toml."""
+
+
+class ConflictError(CountersignError):
+    """The same key already holds something different."""
+
+
+class HeldError(CountersignError):
+    """A session cannot be settled yet; the message names the session and the reason."""
+
+
+class LeaseError(CountersignError):
+    """Another live run holds the lease; the message names it."""
+
+
+class StoreError(CountersignError):
+    """Bytes of ours are missing, altered, or could not be written."""
+
+
+class SourceError(CountersignError):
+    """A foreign service failed."""
+
+
+class SourceBusy(SourceError):  # noqa: N818 - a state of the source, as HTTP names it
+    """The service is out of reach or asks us to wait; try again after `retry_after_seconds` (None: caller's backoff)."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class SourceRefused(SourceError):  # noqa: N818 - see above
+    """The service will go on refusing this request; an operator has to look."""

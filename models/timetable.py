@@ -1,0 +1,35 @@
+"""The timetable: the one table of what runs when. Deployments schedule it, the watchdog holds the stages to it."""
+
+from dataclasses import dataclass
+from datetime import time
+
+ZONE = "Asia/Shanghai"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One stage's place in the day: `flow` is `module:function`, times are wall-clock times in `ZONE`."""
+
+    stage: str
+    name: str
+    flow: str
+    at: time
+    late_after: time
+
+    @property
+    def cron(self) -> str:
+        """The schedule as cron. Weekdays only: no session of the exchange falls on a weekend."""
+        return f"{self.at.minute} {self.at.hour} * * 1-5"
+
+
+TIMETABLE = (
+    Slot("market-ingest", "market_data_ingest", "flows.market:market_data_ingest", time(17, 30), time(18, 10)),
+    Slot(
+        "settle",
+        "settle_all_active_strategies",
+        "flows.settlement:settle_all_active_strategies",
+        time(18, 15),
+        time(18, 40),
+    ),
+    Slot("watchdog", "settlement_watchdog", "flows.watchdog:settlement_watchdog", time(18, 45), time(19, 15)),
+)

@@ -1,0 +1,1 @@
+"""Our own bytes at rest: the ledger (SQL), the lake (Parquet) and the lens (DuckDB)."""

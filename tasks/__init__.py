@@ -1,0 +1,1 @@
+"""Prefect tasks: load, one domain call, publish. Retries are declared here."""
