@@ -54,7 +54,7 @@ class SourceError(CountersignError):
 
 
 class SourceBusy(SourceError):  # noqa: N818 - a state of the source, as HTTP names it
-    """The service is out of reach or asks us to wait; try again after `retry_after_seconds` (None: caller's backoff)."""
+    """The service is out of reach or asks us to wait; try again after `retry_after_seconds` (None: as you like)."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         self.retry_after_seconds = retry_after_seconds
