@@ -1,9 +1,13 @@
 """Strategies in the ledger: opening them and moving them through their states."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlmodel import Session, select
+import polars as pl
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
 
+from domain.books import TERMS_SCHEMA
+from domain.sessions import EXCHANGE_ZONE, deadline
 from models.enums import StrategyStatus
 from models.errors import ConflictError, InputError, RefusedError
 from models.operations import AuditEntry
@@ -16,6 +20,9 @@ TRANSITIONS = {
     StrategyStatus.PAUSED: {StrategyStatus.ACTIVE, StrategyStatus.RETIRED},
     StrategyStatus.RETIRED: set[StrategyStatus](),
 }
+
+# In the order of settlement's own schema, between the strategy's name and whether it is paused.
+TERMS = tuple(TERMS_SCHEMA)[1:-1]
 
 
 def ensure_user(db: Session, nickname: str, now: datetime) -> User:
@@ -70,3 +77,34 @@ def require_strategy(db: Session, slug: str) -> Strategy:
     if found is None:
         raise InputError("strategy", "the slug of a strategy", slug)
     return found
+
+
+def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.DataFrame:
+    """Read the terms, as settlement takes them, of the strategies to settle at `session`, ids in [first_id, last_id].
+
+    Those are the strategies that were activated before their deadline for it and not retired on an earlier date.
+    `paused` is how a strategy stood at that deadline, whatever happened to it since: a past session is settled as it
+    was then.
+    """
+    strategies = db.execute(
+        sa.select(*(col(getattr(Strategy, name)) for name in ("id", "activated_at", "retired_at", "slug", *TERMS)))
+        .where(col(Strategy.id).between(first_id, last_id), col(Strategy.activated_at).is_not(None))
+        .order_by(col(Strategy.slug))
+    ).all()
+    changes = db.execute(
+        sa.select(col(StatusChange.strategy_id), col(StatusChange.status), col(StatusChange.at))
+        .where(col(StatusChange.strategy_id).between(first_id, last_id))
+        .order_by(col(StatusChange.id))
+    ).all()
+    history: dict[int, list[tuple[str, datetime]]] = {}
+    for strategy_id, status, at in changes:
+        history.setdefault(strategy_id, []).append((status, at))
+    rows = []
+    for strategy_id, activated_at, retired_at, slug, *terms in strategies:
+        closes_at = deadline(session, terms[1])
+        retired = retired_at is not None and retired_at.astimezone(EXCHANGE_ZONE).date() < session
+        if retired or activated_at >= closes_at:
+            continue
+        standing = [status for status, at in history[strategy_id] if at < closes_at][-1]
+        rows.append((slug, *terms, standing in {StrategyStatus.PAUSED, StrategyStatus.RETIRED}))
+    return pl.DataFrame(rows, schema=TERMS_SCHEMA, orient="row")
