@@ -189,8 +189,7 @@ def _draw_issue_prices(fund: Flags, rng: np.random.Generator) -> Floats:
     """First prices: shares around 18 CNY with one at 1,500 (a lot of it is beyond small accounts), funds around 1.5."""
     price = np.where(fund, rng.uniform(0.8, 4.0, len(fund)), np.exp(rng.normal(2.9, 0.7, len(fund))))
     price[int(np.flatnonzero(~fund)[-1])] = 1500.0
-    rounded: Floats = np.round(np.maximum(price, 0.5), 2)
-    return rounded
+    return np.round(np.maximum(price, 0.5).astype(np.float64), 2)
 
 
 def _draw_members(group: NDArray[np.intp], listed: Flags, rng: np.random.Generator) -> dict[Universe, Flags]:
