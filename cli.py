@@ -1,0 +1,1 @@
+"""The `countersign` command: arguments and printing only."""

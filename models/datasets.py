@@ -101,6 +101,22 @@ NAV = Dataset(
     ("strategy",),
 )
 
+# Every revision of every signal of a settled session, a row a symbol. `margin_seconds` is from receipt to deadline.
+SIGNALS = Dataset(
+    "signals",
+    {
+        "strategy": pl.String,
+        "session": pl.Date,
+        "revision": pl.Int32,
+        "symbol": pl.String,
+        "weight": pl.Float64,
+        "received_at": pl.Datetime("us", "UTC"),
+        "margin_seconds": pl.Float64,
+        "signal_hash": pl.String,
+    },
+    ("strategy", "revision", "symbol"),
+)
+
 # The newest bar of every symbol seen so far: what price limits and first sight of a symbol are decided by. Derived from
 # the bars; kept so that settling a session costs the same after ten years as on the first day.
 MARKS = Dataset(
@@ -115,4 +131,4 @@ MARKS = Dataset(
     ("symbol",),
 )
 
-DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, ORDERS, POSITIONS, NAV, MARKS)}
+DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS)}

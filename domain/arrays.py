@@ -1,0 +1,114 @@
+"""The arrays that settlement computes with: one session's quotes, and the books of many strategies.
+
+Columns rather than rows, symbols and strategies as codes that ascend with their names, money in integer fen. Shapes and
+units only; what is done with them is in `domain.kernel`, how they are made from frames in `domain.settlement`.
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Flags = NDArray[np.bool_]
+Table = NDArray[np.int32]
+
+TALLY_COLUMNS = 9
+
+
+class Quotes(NamedTuple):
+    """What one session offers, by symbol code; nan: unknown, or no limit. Prices in CNY, rates as fractions."""
+
+    tradable: Flags
+    known: Flags
+    open: Floats
+    close: Floats
+    factor: Floats
+    limit_up: Floats
+    limit_down: Floats
+    lot: Floats
+    least: Floats
+    duty: Floats
+    recorded: Flags
+    dividend: Floats
+    bonus: Floats
+
+
+class Accounts(NamedTuple):
+    """Terms and state, by strategy. `since` is -1 before the first rebalance; rows of strategy i in the holdings and
+    the signals are those from first_…[i] to first_…[i + 1], symbols ascending.
+    """
+
+    cash: Integers
+    since: Codes
+    holding_period: Codes
+    at_close: Flags
+    commission_rate: Floats
+    slippage_rate: Floats
+    paused: Flags
+    signalled: Flags
+    first_holding: Integers
+    first_signal: Integers
+
+
+class Holdings(NamedTuple):
+    """Positions: shares, last close in CNY, highest factor seen (nan: adopt the next), value in fen."""
+
+    strategy: Codes
+    symbol: Codes
+    quantity: Floats
+    close: Floats
+    factor: Floats
+    value: Integers
+
+    @classmethod
+    def room(cls, rows: int) -> Self:
+        """Columns for so many rows, not yet written."""
+        kinds = (np.int32, np.int32, np.float64, np.float64, np.float64, np.int64)
+        return cls(*(np.empty(rows, kind) for kind in kinds))
+
+
+class Signals(NamedTuple):
+    """Target weights, all above 0."""
+
+    symbol: Codes
+    weight: Floats
+
+
+class Orders(NamedTuple):
+    """Orders: quantities in shares, price in CNY (nan if nothing was filled), money in fen."""
+
+    strategy: Codes
+    symbol: Codes
+    side: Codes
+    wanted: Floats
+    filled: Floats
+    price: Floats
+    notional: Integers
+    commission: Integers
+    duty: Integers
+    reason: Codes
+
+    @classmethod
+    def room(cls, rows: int) -> Self:
+        """Columns for so many rows, not yet written."""
+        kinds = (np.int32, np.int32, np.int32, *(np.float64,) * 3, *(np.int64,) * 3, np.int32)
+        return cls(*(np.empty(rows, kind) for kind in kinds))
+
+
+class Results(NamedTuple):
+    """What a session makes of the accounts, by strategy: money in fen, whether it rebalanced, tally of its orders."""
+
+    nav: Integers
+    cash: Integers
+    since: Codes
+    rebalanced: Flags
+    tally: Table
+
+    @classmethod
+    def room(cls, rows: int) -> Self:
+        """Columns for so many strategies; only the tally is cleared."""
+        kinds = (np.int64, np.int64, np.int32, np.bool_)
+        return cls(*(np.empty(rows, kind) for kind in kinds), tally=np.zeros((rows, TALLY_COLUMNS), np.int32))

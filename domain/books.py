@@ -1,0 +1,150 @@
+"""Books: the terms, cash, positions and signals of many strategies, between frames and arrays.
+
+Pure. Strategies and symbols become codes, their places in an ascending series of names, so that the order of codes is
+the order of names; money becomes integer fen.
+"""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from domain.arrays import Accounts, Codes, Floats, Holdings, Integers, Signals
+from domain.quotes import forbid, require
+from models.datasets import MONEY, NAV, POSITIONS, ColumnType
+from models.enums import ExecutionPrice
+from models.errors import InputError
+
+TERMS_SCHEMA: dict[str, ColumnType] = {
+    "strategy": pl.String,
+    "universe": pl.String,
+    "execution_price": pl.String,
+    "holding_period": pl.Int32,
+    "initial_capital": pl.Int64,
+    "commission_rate": pl.Float64,
+    "slippage_rate": pl.Float64,
+    "paused": pl.Boolean,
+}
+SIGNALS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "symbol": pl.String, "weight": pl.Float64}
+BENCHMARKS_SCHEMA: dict[str, ColumnType] = {"universe": pl.String, "benchmark_return": pl.Float64}
+
+
+def check_strategies(
+    session: date,
+    terms: pl.DataFrame,
+    books: pl.DataFrame,
+    holdings: pl.DataFrame,
+    signals: pl.DataFrame,
+    benchmarks: pl.DataFrame,
+) -> None:
+    """Refuse terms, state and signals that cannot be settled; duplicate symbols are found by `rows_of`."""
+    require("terms", terms, TERMS_SCHEMA)
+    require("books", books, NAV.schema)
+    require("holdings", holdings, POSITIONS.schema)
+    require("signals", signals, SIGNALS_SCHEMA)
+    require("benchmarks", benchmarks, BENCHMARKS_SCHEMA)
+    for field, frame, key in (("terms", terms, "strategy"), ("books", books, "strategy")):
+        forbid(field, f"one row a {key}", frame, pl.col(key).is_duplicated())
+    forbid("benchmarks", "one row a universe", benchmarks, pl.col("universe").is_duplicated())
+    forbid("terms", "no null", terms, pl.any_horizontal(pl.col(*TERMS_SCHEMA).is_null()))
+    prices = pl.col("execution_price").is_in(list(ExecutionPrice))
+    forbid("terms.execution_price", "open or close", terms, ~prices)
+    forbid("terms.initial_capital", "above 0", terms, pl.col("initial_capital") <= 0)
+    for rate in ("commission_rate", "slippage_rate"):
+        forbid(f"terms.{rate}", "at least 0 and below 1", terms, ~((pl.col(rate) >= 0) & (pl.col(rate) < 1)))
+    for field, frame in (("books", books), ("holdings", holdings)):
+        forbid(field, f"state of a session before {session}", frame, pl.col("session") >= session)
+    forbid("books", "cash of 0 or more", books, (pl.col("cash") < 0).fill_null(value=True))
+    sane = pl.all_horizontal(((pl.col(c) >= 0) & pl.col(c).is_finite()).fill_null(False) for c in ("quantity", "close"))
+    forbid("holdings", "a quantity above 0 and a close", holdings, ~sane | (pl.col("quantity") == 0))
+    weight = pl.col("weight")
+    forbid("signals.weight", "0 to 1", signals, ~((weight >= 0) & (weight <= 1)).fill_null(value=False))
+    unknown = ~pl.col("strategy").is_in(terms["strategy"].implode())
+    forbid("signals", "strategies of terms only", signals, unknown.fill_null(value=True))
+    homeless = pl.col("strategy").is_in(terms["strategy"].implode()) & ~pl.col("strategy").is_in(
+        books["strategy"].implode()
+    )
+    forbid("holdings", "a row in books for their strategy", holdings, homeless)
+
+
+def codes(column: pl.Series, names: pl.Series) -> Codes:
+    """The place of every value in `names`, which holds them all."""
+    return column.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
+
+
+def names_of(places: Codes, names: pl.Series) -> pl.Series:
+    """The inverse of `codes`."""
+    return names.gather(pl.Series(places))
+
+
+def fen_of(column: pl.Series) -> Integers:
+    """Money in DECIMAL(18,2) CNY as integer fen, exactly."""
+    return column.cast(MONEY).to_physical().cast(pl.Int64).to_numpy()
+
+
+def money_of(fen: Integers) -> pl.Series:
+    """Integer fen as DECIMAL(18,2) CNY, exactly."""
+    return (pl.Series(fen).cast(MONEY) / 100).cast(MONEY)
+
+
+def coded_rows(
+    field: str, frame: pl.DataFrame, strategies: pl.Series, symbols: pl.Series
+) -> tuple[Codes, Codes, pl.DataFrame]:
+    """Codes of the rows' strategies and symbols, and the rows, all ascending; InputError if a pair is there twice."""
+    strategy, symbol = codes(frame["strategy"], strategies), codes(frame["symbol"], symbols)
+    key = strategy.astype(np.int64) * symbols.len() + symbol
+    if not (np.diff(key) > 0).all():
+        order = np.argsort(key, kind="stable")
+        repeated = np.flatnonzero(np.diff(key[order]) == 0)
+        if repeated.size:
+            raise InputError(field, "one row a strategy and symbol", frame.row(int(order[repeated[0]])))
+        strategy, symbol, frame = strategy[order], symbol[order], frame[order]
+    return strategy, symbol, frame
+
+
+def offsets(strategy: Codes, count: int) -> Integers:
+    """Where each strategy's rows begin, and after them the number of rows."""
+    return np.searchsorted(strategy, np.arange(count + 1)).astype(np.int64)
+
+
+def _floats(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64, order="C", copy=True)
+
+
+def arrays_of(
+    terms: pl.DataFrame, books: pl.DataFrame, holdings: pl.DataFrame, signals: pl.DataFrame, symbols: pl.Series
+) -> tuple[Accounts, Holdings, Signals]:
+    """What the kernel takes. `terms` is sorted by strategy and has every strategy of the other frames.
+
+    A strategy without a book starts with its initial capital. Zero weights are left out, though the strategy counts as
+    signalled.
+    """
+    strategies = terms["strategy"]
+    owner, held, holdings = coded_rows("holdings", holdings, strategies, symbols)
+    signaller, wished, signals = coded_rows("signals", signals, strategies, symbols)
+    count = strategies.len()
+    signalled = np.zeros(count, np.bool_)
+    signalled[signaller] = True
+    weight = _floats(signals["weight"])
+    signaller, wished, weight = signaller[weight > 0], wished[weight > 0], weight[weight > 0]
+    cash = terms["initial_capital"].to_numpy() * 100
+    since = np.full(count, -1, np.int32)
+    place = codes(books["strategy"], strategies)
+    cash[place] = fen_of(books["cash"])
+    since[place] = books["since_rebalance"].fill_null(-1).to_numpy()
+    accounts = Accounts(
+        cash=cash,
+        since=since,
+        holding_period=terms["holding_period"].to_numpy().copy(),
+        at_close=(terms["execution_price"] == ExecutionPrice.CLOSE).to_numpy().copy(),
+        commission_rate=_floats(terms["commission_rate"]),
+        slippage_rate=_floats(terms["slippage_rate"]),
+        paused=terms["paused"].to_numpy().copy(),
+        signalled=signalled,
+        first_holding=offsets(owner, count),
+        first_signal=offsets(signaller, count),
+    )
+    quantity, close, factor = (_floats(holdings[name]) for name in ("quantity", "close", "adj_factor"))
+    value = np.zeros(owner.size, np.int64)
+    owner, held = np.array(owner, np.int32), np.array(held, np.int32)
+    return accounts, Holdings(owner, held, quantity, close, factor, value), Signals(np.array(wished, np.int32), weight)

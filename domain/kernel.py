@@ -1,0 +1,291 @@
+"""The settlement kernel: one session of many strategies over arrays, money in integer fen.
+
+Every function is a step of the rules; how frames become these arrays is `domain.settlement`'s business. The kernel
+releases the GIL, touches nothing but its arguments and adds in a fixed order, so chunks of strategies may run on threads
+and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices changes of
+the file that it was compiled from.
+"""
+
+import numpy as np
+from numba import njit
+
+from domain.arrays import Accounts, Floats, Holdings, Orders, Quotes, Results, Signals, Table
+
+BUY, SELL = 1, 2
+# The places of a side and a reason in the alphabet, from 1; 0 is none.
+BELOW_LOT, CASH_SHORT, LIMIT_DOWN, LIMIT_UP, NO_MARKET_DATA, SUSPENDED = 1, 2, 3, 4, 5, 6
+
+# Columns of the tally: orders bought, sold, bought in part; then those refused, at REFUSED + reason.
+BOUGHT, SOLD, CUT, REFUSED = 0, 1, 2, 2
+
+
+@njit(nogil=True, cache=True)
+def fen(amount: float) -> int:
+    """CNY to fen, half up; the millionth forgives what binary fractions lose."""
+    return np.int64(np.floor(100.0 * amount + 0.5 + 1e-6))
+
+
+@njit(nogil=True, cache=True)
+def price4(price: float) -> float:
+    """A price to 4 decimals, half up."""
+    return np.floor(10000.0 * price + 0.5 + 1e-6) / 10000.0
+
+
+@njit(nogil=True, cache=True)
+def whole(quantity: float, lot: float) -> float:
+    """The most whole multiples of `lot` in a quantity."""
+    return np.floor(quantity / lot + 1e-9) * lot
+
+
+@njit(nogil=True, cache=True)
+def lots(quantity: float, lot: float, least: float) -> float:
+    """The quantity that may be bought: whole multiples of `lot`, 0 if that is under `least`."""
+    rounded = whole(quantity, lot)
+    return rounded if rounded >= least else 0.0
+
+
+def settle_arrays(
+    quotes: Quotes, accounts: Accounts, holdings: Holdings, signals: Signals
+) -> tuple[Orders, Holdings, Results]:
+    """Settle one session; orders and positions come sorted by strategy, then symbol."""
+    strategies = accounts.cash.size
+    capacity = holdings.symbol.size + signals.symbol.size
+    widest = int(np.max(np.diff(accounts.first_holding) + np.diff(accounts.first_signal), initial=0))
+    orders, positions, results = Orders.room(capacity), Holdings.room(capacity), Results.room(strategies)
+    desk, slips, weight = Holdings.room(widest), Orders.room(widest), np.empty(widest)
+    order_count, position_count = _settle(
+        quotes, accounts, holdings, signals, desk, slips, weight, orders, positions, results
+    )
+    return (
+        Orders(*(column[:order_count] for column in orders)),
+        Holdings(*(column[:position_count] for column in positions)),
+        results,
+    )
+
+
+@njit(nogil=True, cache=True)
+def _settle(
+    quotes: Quotes,
+    accounts: Accounts,
+    holdings: Holdings,
+    signals: Signals,
+    desk: Holdings,
+    slips: Orders,
+    weight: Floats,
+    orders: Orders,
+    positions: Holdings,
+    results: Results,
+) -> tuple[int, int]:
+    """Fill `orders`, `positions` and `results`, strategy by strategy on the `desk`; return the rows of the first two."""
+    order_count, position_count = 0, 0
+    for i in range(accounts.cash.size):
+        since = accounts.since[i] + 1 if accounts.since[i] >= 0 else -1
+        due = since < 0 or since >= accounts.holding_period[i]
+        rebalance = accounts.signalled[i] and not accounts.paused[i] and due
+        last_signal = accounts.first_signal[i + 1] if rebalance else accounts.first_signal[i]
+        rows = _line_up(accounts, i, holdings, signals, last_signal, desk, weight)
+        cash = accounts.cash[i] + _corporate_actions(quotes, desk, rows)
+        if rebalance:
+            price = quotes.close if accounts.at_close[i] else quotes.open
+            _decide(quotes, price, cash, desk, weight, rows, slips)
+            cash += _sell(quotes, price, accounts, i, slips, rows)
+            cash -= _buy(quotes, price, accounts, i, slips, rows, cash)
+            _book(quotes, desk, slips, rows)
+            order_count = _keep_orders(i, slips, rows, orders, order_count, results.tally)
+        value, position_count = _mark(quotes, i, desk, rows, positions, position_count)
+        results.nav[i], results.cash[i] = cash + value, cash
+        results.since[i] = 0 if rebalance else since
+        results.rebalanced[i] = rebalance
+    return order_count, position_count
+
+
+@njit(nogil=True, cache=True)
+def _line_up(
+    accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Holdings, weight: Floats
+) -> int:
+    """Lay held and signalled symbols on the desk, ascending; return how many. Weight 0: not in the signal."""
+    h, h_end = accounts.first_holding[i], accounts.first_holding[i + 1]
+    s, s_end = accounts.first_signal[i], last_signal
+    row = 0
+    while h < h_end or s < s_end:
+        is_held = h < h_end and (s >= s_end or holdings.symbol[h] <= signals.symbol[s])
+        is_signalled = s < s_end and (h >= h_end or signals.symbol[s] <= holdings.symbol[h])
+        desk.symbol[row] = holdings.symbol[h] if is_held else signals.symbol[s]
+        desk.quantity[row] = holdings.quantity[h] if is_held else 0.0
+        desk.close[row] = holdings.close[h] if is_held else np.nan
+        desk.factor[row] = holdings.factor[h] if is_held else np.nan
+        weight[row] = signals.weight[s] if is_signalled else 0.0
+        h += is_held
+        s += is_signalled
+        row += 1
+    return row
+
+
+@njit(nogil=True, cache=True)
+def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
+    """Step 1; return the dividends in fen."""
+    dividends = 0
+    for row in range(rows):
+        symbol, quantity = desk.symbol[row], desk.quantity[row]
+        if quantity == 0.0:
+            continue
+        factor, highest, tradable = quotes.factor[symbol], desk.factor[row], quotes.tradable[symbol]
+        if quotes.recorded[symbol]:
+            dividend, bonus = quotes.dividend[symbol], quotes.bonus[symbol]
+            dividends += fen(quantity * dividend)
+            desk.quantity[row] = quantity + np.floor(quantity * bonus + 1e-9)
+            # The factor of the same event must not be applied as well, today or when it is seen later.
+            if not tradable:
+                desk.factor[row] = np.nan
+                desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
+            elif not highest > factor:
+                desk.factor[row] = factor
+        elif tradable and factor > highest:
+            desk.quantity[row] = quantity * (factor / highest)
+            desk.factor[row] = factor
+        elif tradable and np.isnan(highest):
+            desk.factor[row] = factor
+    return dividends
+
+
+@njit(nogil=True, cache=True)
+def _decide(quotes: Quotes, price: Floats, cash: int, desk: Holdings, weight: Floats, rows: int, slips: Orders) -> None:
+    """Steps 3 and 4 up to the fills: side, quantity wanted and refusal of every row; side 0: no order."""
+    worth = cash
+    for row in range(rows):
+        symbol = desk.symbol[row]
+        if desk.quantity[row] > 0.0:
+            worth += fen(desk.quantity[row] * (price[symbol] if quotes.tradable[symbol] else desk.close[row]))
+    equity = worth / 100.0
+    for row in range(rows):
+        symbol, held = desk.symbol[row], desk.quantity[row]
+        side, wanted, reason = 0, 0.0, 0
+        if weight[row] == 0.0:
+            side, wanted = SELL, held
+        elif not quotes.tradable[symbol]:
+            # Without a price there is no target: what is held is kept, what is not cannot be bought.
+            if held == 0.0:
+                side, reason = BUY, SUSPENDED if quotes.known[symbol] else NO_MARKET_DATA
+        else:
+            ideal = weight[row] * equity / price[symbol]
+            target = lots(ideal, quotes.lot[symbol], quotes.least[symbol])
+            if target > held:
+                side, wanted = BUY, lots(target - held, quotes.lot[symbol], quotes.least[symbol])
+            elif target < held:
+                side, wanted = SELL, held if target == 0.0 else whole(held - target, quotes.lot[symbol])
+            elif held == 0.0:
+                side, wanted, reason = BUY, ideal, BELOW_LOT
+        if side == SELL and not quotes.tradable[symbol]:
+            reason = SUSPENDED
+        elif side == SELL and price[symbol] <= quotes.limit_down[symbol]:
+            reason = LIMIT_DOWN
+        elif side == BUY and reason == 0 and price[symbol] >= quotes.limit_up[symbol]:
+            reason = LIMIT_UP
+        slips.side[row] = side if wanted > 0.0 or reason > 0 else 0
+        slips.wanted[row], slips.reason[row] = wanted, reason
+        slips.symbol[row], slips.filled[row], slips.price[row] = symbol, 0.0, np.nan
+        slips.notional[row], slips.commission[row], slips.duty[row] = 0, 0, 0
+
+
+@njit(nogil=True, cache=True)
+def _fill(slips: Orders, row: int, quantity: float, price: float, commission_rate: float) -> int:
+    """Note a fill on its slip; return notional + commission in fen."""
+    slips.filled[row], slips.price[row] = quantity, price
+    slips.notional[row] = fen(price * quantity) if quantity > 0.0 else 0
+    slips.commission[row] = fen(slips.notional[row] / 100.0 * commission_rate)
+    return slips.notional[row] + slips.commission[row]
+
+
+@njit(nogil=True, cache=True)
+def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int) -> int:
+    """Fill the sells; return what they bring after costs, in fen."""
+    proceeds = 0
+    for row in range(rows):
+        if slips.side[row] == SELL and slips.reason[row] == 0:
+            symbol = slips.symbol[row]
+            fill = price[symbol] * (1.0 - accounts.slippage_rate[i])
+            if fill < quotes.limit_down[symbol]:
+                fill = quotes.limit_down[symbol]
+            _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
+            slips.duty[row] = fen(slips.notional[row] / 100.0 * quotes.duty[symbol])
+            proceeds += slips.notional[row] - slips.commission[row] - slips.duty[row]
+    return proceeds
+
+
+@njit(nogil=True, cache=True)
+def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
+    """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
+
+    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most.
+    """
+    total, buys = 0, 0
+    for row in range(rows):
+        if slips.side[row] == BUY and slips.reason[row] == 0:
+            symbol = slips.symbol[row]
+            fill = price[symbol] * (1.0 + accounts.slippage_rate[i])
+            if fill > quotes.limit_up[symbol]:
+                fill = quotes.limit_up[symbol]
+            total += _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
+            buys += 1
+    if total <= cash:
+        return total
+    scale = max(0.0, (cash - 2 * buys) / total)
+    total = 0
+    for row in range(rows):
+        if slips.side[row] == BUY and slips.reason[row] == 0:
+            symbol = slips.symbol[row]
+            quantity = lots(slips.wanted[row] * scale, quotes.lot[symbol], quotes.least[symbol])
+            slips.reason[row] = CASH_SHORT if quantity < slips.wanted[row] else 0
+            fill = slips.price[row] if quantity > 0.0 else np.nan
+            total += _fill(slips, row, quantity, fill, accounts.commission_rate[i])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _book(quotes: Quotes, desk: Holdings, slips: Orders, rows: int) -> None:
+    """Move the filled quantities; a position that is opened starts from today's factor."""
+    for row in range(rows):
+        if slips.side[row] == SELL:
+            desk.quantity[row] -= slips.filled[row]
+        elif slips.filled[row] > 0.0:
+            if desk.quantity[row] == 0.0:
+                desk.factor[row] = quotes.factor[desk.symbol[row]]
+            desk.quantity[row] += slips.filled[row]
+
+
+@njit(nogil=True, cache=True)
+def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, tally: Table) -> int:
+    """Append the slips that are orders, and count them; return the new number of orders."""
+    for row in range(rows):
+        side, reason, filled = slips.side[row], slips.reason[row], slips.filled[row] > 0.0
+        if side == 0:
+            continue
+        orders.strategy[count], orders.symbol[count], orders.side[count] = i, slips.symbol[row], side
+        orders.wanted[count], orders.filled[count] = slips.wanted[row], slips.filled[row]
+        orders.price[count], orders.notional[count] = slips.price[row], slips.notional[row]
+        orders.commission[count], orders.duty[count] = slips.commission[row], slips.duty[row]
+        orders.reason[count] = reason
+        count += 1
+        if not filled:
+            tally[i, REFUSED + reason] += 1
+        else:
+            tally[i, SOLD if side == SELL else BOUGHT] += 1
+            tally[i, CUT] += reason == CASH_SHORT
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _mark(quotes: Quotes, i: int, desk: Holdings, rows: int, positions: Holdings, count: int) -> tuple[int, int]:
+    """Step 5: append the positions at their closes; return their value in fen and the new number of positions."""
+    worth = 0
+    for row in range(rows):
+        symbol, quantity = desk.symbol[row], desk.quantity[row]
+        if quantity <= 0.0:
+            continue
+        close = quotes.close[symbol] if quotes.tradable[symbol] else desk.close[row]
+        value = fen(quantity * close)
+        positions.strategy[count], positions.symbol[count], positions.quantity[count] = i, symbol, quantity
+        positions.close[count], positions.factor[count], positions.value[count] = close, desk.factor[row], value
+        worth += value
+        count += 1
+    return worth, count

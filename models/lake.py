@@ -1,0 +1,35 @@
+"""Which files of the lake count, and which do not any more."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+from models.columns import instant
+
+
+class LakeFile(SQLModel, table=True):
+    """A committed file. A file without a row does not exist for any reader; a superseded one is kept for provenance."""
+
+    __tablename__ = "lake_file"
+    __table_args__ = (
+        Index(
+            "uq_lake_file_current",
+            "path",
+            unique=True,
+            sqlite_where=text("superseded_at IS NULL"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        Index("ix_lake_file_dataset_session", "dataset", "session"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    dataset: str
+    session: date
+    path: str = Field(description="relative to the lake's root")
+    run: str = Field(description="what wrote it: a hash of its inputs, so that writing it again gives the same name")
+    rows: int
+    size_bytes: int
+    sha256: str
+    committed_at: datetime = instant()
+    superseded_at: datetime | None = instant(default=None)

@@ -1,0 +1,33 @@
+"""Signals: target portfolios as they were received. Append-only; a re-submission is a new revision."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from models.columns import instant
+
+
+class Signal(SQLModel, table=True):
+    """One revision of one strategy's signal for one session.
+
+    `portfolio` is the text `symbol=weight`, space-separated, sorted by symbol, weights as plain decimal strings in
+    (0, 1]. Together with strategy, session, revision and salt it gives the sealed payload byte for byte, so the payload
+    itself is not stored a second time; `signal_hash` is that payload's hash (attestation: "What is sealed").
+    """
+
+    __table_args__ = (
+        UniqueConstraint("strategy_id", "session", "revision"),
+        Index("ix_signal_session", "session", "strategy_id", "revision"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    strategy_id: int = Field(foreign_key="strategy.id")
+    session: date
+    revision: int = Field(ge=1)
+    portfolio: str
+    symbols_count: int
+    salt: str = Field(description="128 random bits in hex")
+    signal_hash: str = Field(description="hex SHA-256, 64 digits")
+    received_at: datetime = instant()
+    deadline: datetime = instant()

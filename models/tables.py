@@ -1,0 +1,21 @@
+"""Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
+
+from models.lake import LakeFile
+from models.operations import AuditEntry, HomeFact, Lease, Notification
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import StatusChange, Strategy
+from models.users import User
+
+__all__ = [
+    "AuditEntry",
+    "HomeFact",
+    "LakeFile",
+    "Lease",
+    "Notification",
+    "Settlement",
+    "Signal",
+    "StatusChange",
+    "Strategy",
+    "User",
+]

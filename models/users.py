@@ -1,0 +1,17 @@
+"""Accounts."""
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel
+
+from models.columns import instant
+
+
+class User(SQLModel, table=True):
+    """Somebody who opens strategies: a person or a program."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    nickname: str = Field(unique=True, max_length=30)
+    tier: str = "free"
+    created_at: datetime = instant()
+    disabled_at: datetime | None = instant(default=None)

@@ -1,0 +1,85 @@
+"""A home: the folder that holds one platform's state, and the way to its stores.
+
+A `Home` is a key (paths and an address), cheap to pass between tasks; what it opens is opened where it is used.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sqlmodel import select
+
+from domain.sessions import Sessions
+from models.errors import ConflictError, InputError
+from models.operations import HomeFact
+from store.clock import Clock, ClockKind
+from store.files import write_atomically
+from store.lake import Lake
+from store.ledger import Ledger
+from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+
+FOLDERS = ("keys", "lens", "logs", "prefect", "quality")
+CONFIG_TEMPLATE = """\
+# Settings of this home; docs/settings.md lists them all. Environment variables (COUNTERSIGN_...) win.
+#
+# market_provider = "tushare"
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where everything is. `clock_kind` is what the settings ask for; None takes what the home was created with."""
+
+    path: Path
+    database_url: str = field(repr=False)  # may carry a password
+    lake_path: Path
+    clock_kind: ClockKind | None = None
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.database_url)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.lake_path, self.ledger)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock this home was created with."""
+        with self.ledger.read() as db:
+            kind = db.exec(select(HomeFact.value).where(HomeFact.key == "clock")).one()
+        return Clock("simulated" if kind == "simulated" else "system", self.path)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The exchange's sessions, with this home's overrides."""
+        return load_sessions(self.path)
+
+    def create(self) -> bool:
+        """Create what is missing and migrate the ledger; return whether the home is new. Safe to repeat."""
+        for folder in (self.path, self.lake_path, *(self.path / name for name in FOLDERS)):
+            folder.mkdir(parents=True, exist_ok=True)
+        (self.path / "keys").chmod(0o700)
+        for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
+            if not (self.path / name).exists():
+                write_atomically(self.path / name, template.encode())
+        self.ledger.migrate()
+        with self.ledger.write() as db:
+            new = db.get(HomeFact, "clock") is None
+            if new:
+                db.add(HomeFact(key="clock", value=self.clock_kind or "system"))
+        self.check()
+        return new
+
+    def check(self) -> None:
+        """Raise unless this is a home that this version can work on, with the clock it was created with."""
+        if not self.path.is_dir():
+            raise InputError("home", "an existing home folder (`countersign init` creates one)", self.path)
+        self.ledger.require_current_schema()
+        if self.clock_kind and self.clock_kind != self.clock.kind:
+            raise ConflictError(
+                f"{self.path}: this home was created with the {self.clock.kind} clock and refuses the"
+                f" {self.clock_kind} one"
+            )

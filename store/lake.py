@@ -1,0 +1,176 @@
+"""The lake: immutable Parquet files, one folder a dataset, one sub-folder a session.
+
+Files are staged first and committed by rows of the ledger: a file counts only while a committed row names it. A crash
+in between leaves files that nobody reads, and the next attempt writes the same names with the same bytes.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from models.datasets import Dataset
+from models.errors import StoreError
+from models.lake import LakeFile
+from store.files import storage_errors, write_atomically
+from store.ledger import Ledger
+
+COMPRESSION_LEVEL = 3
+TEMPORARY = ".staging"
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file that is written but not committed: small enough to pass between tasks."""
+
+    dataset: str
+    session: date
+    path: str
+    run: str
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake folder and the ledger that says which of its files count."""
+
+    root: Path
+    ledger: Ledger
+
+    def stage(
+        self, dataset: Dataset, session: date, frame: pl.DataFrame, run: str | None = None, n: int = 0
+    ) -> StagedFile:
+        """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
+
+        `frame` must have exactly the dataset's columns and types; it is sorted here. `run` names the inputs; by default
+        the content names itself. Staging the same again gives the same file with the same bytes.
+        """
+        check_schema(dataset, frame)
+        content = encode(frame.sort(dataset.sort))
+        sha256 = hashlib.sha256(content).hexdigest()
+        run = run or sha256[:16]
+        path = f"{dataset.name}/session={session}/{run}-{n}.parquet"
+        target = self.root / path
+        if not _holds(target, content):
+            write_atomically(target, content, temporary_folder=self.root / TEMPORARY)
+        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256)
+
+    def commit(self, db: Session, files: Iterable[StagedFile], now: datetime) -> int:
+        """Make staged files count, inside the caller's transaction; return how many rows changed.
+
+        They replace whatever the same datasets held for the same sessions. Committing what is there already changes
+        nothing.
+        """
+        staged = list(files)
+        partitions = {(file.dataset, file.session) for file in staged}
+        current = {row.path: row for row in _current(db, partitions)}
+        wanted = {file.path: file for file in staged}
+        stale = [row for path, row in current.items() if path not in wanted or row.sha256 != wanted[path].sha256]
+        kept = current.keys() - {row.path for row in stale}
+        if stale:
+            ids = [row.id for row in stale]
+            for start in range(0, len(ids), 500):
+                chunk = ids[start : start + 500]
+                db.execute(update(LakeFile).where(col(LakeFile.id).in_(chunk)).values(superseded_at=now))
+        fresh = [file for path, file in wanted.items() if path not in kept]
+        db.add_all(LakeFile(**vars(file), committed_at=now) for file in fresh)
+        db.flush()
+        return len(stale) + len(fresh)
+
+    def files(self, dataset: Dataset, since: date | None = None, through: date | None = None) -> list[LakeFile]:
+        """List the committed files of a dataset, by session and path."""
+        query = select(LakeFile).where(LakeFile.dataset == dataset.name, col(LakeFile.superseded_at).is_(None))
+        if since is not None:
+            query = query.where(LakeFile.session >= since)
+        if through is not None:
+            query = query.where(LakeFile.session <= through)
+        with self.ledger.read() as db:
+            return list(db.exec(query.order_by(col(LakeFile.session), col(LakeFile.path))))
+
+    def sessions(self, dataset: Dataset, since: date | None = None, through: date | None = None) -> list[date]:
+        """List the sessions for which the dataset has committed files, ascending."""
+        return sorted({file.session for file in self.files(dataset, since, through)})
+
+    def scan(self, dataset: Dataset, since: date | None = None, through: date | None = None) -> pl.LazyFrame:
+        """Scan the committed rows of a dataset, in no promised order."""
+        return self.scan_files(dataset, self.files(dataset, since, through))
+
+    def scan_files(self, dataset: Dataset, files: Iterable[LakeFile]) -> pl.LazyFrame:
+        """Scan the given files. StoreError where one is missing or was cut."""
+        paths = []
+        for file in files:
+            path = self.root / file.path
+            with storage_errors(path):
+                found = path.stat().st_size
+            if found != file.size_bytes:
+                raise StoreError(f"{path}: expected {file.size_bytes} bytes, got {found}")
+            paths.append(path)
+        if not paths:
+            return pl.LazyFrame(schema=dataset.schema)
+        return pl.scan_parquet(paths, hive_partitioning=False, glob=False)
+
+    def read(self, dataset: Dataset, session: date) -> pl.DataFrame:
+        """Read one session's rows, sorted; an empty frame where nothing is committed."""
+        return self.scan(dataset, session, session).sort(dataset.sort).collect()
+
+    def orphans(self) -> list[Path]:
+        """List the lake's files that no row of the ledger ever named, left-overs of crashes among them."""
+        with self.ledger.read() as db:
+            known = set(db.exec(select(LakeFile.path)))
+        return sorted(
+            path
+            for path in self.root.rglob("*")
+            if path.is_file() and path.relative_to(self.root).as_posix() not in known
+        )
+
+    def verify(self, files: Iterable[LakeFile]) -> list[str]:
+        """Compare files with their rows byte for byte; return what is wrong, in words."""
+        faults = []
+        for file in files:
+            path = self.root / file.path
+            if not path.is_file():
+                faults.append(f"{file.path}: missing")
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+                faults.append(f"{file.path}: altered")
+        return faults
+
+
+def encode(frame: pl.DataFrame) -> bytes:
+    """Encode a frame as Parquet. The same frame gives the same bytes."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", compression_level=COMPRESSION_LEVEL, statistics=True)
+    return buffer.getvalue()
+
+
+def check_schema(dataset: Dataset, frame: pl.DataFrame) -> None:
+    """Raise StoreError unless `frame` has exactly the dataset's columns, in order and type."""
+    expected = pl.Schema(dataset.schema)
+    if frame.schema != expected:
+        raise StoreError(f"{dataset.name}: expected columns {dict(expected)}, got {dict(frame.schema)}")
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    with storage_errors(path):
+        return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _current(db: Session, partitions: set[tuple[str, date]]) -> list[LakeFile]:
+    rows: list[LakeFile] = []
+    for dataset in {name for name, _ in partitions}:
+        sessions = sorted(session for name, session in partitions if name == dataset)
+        query = select(LakeFile).where(
+            LakeFile.dataset == dataset,
+            col(LakeFile.superseded_at).is_(None),
+            LakeFile.session >= sessions[0],
+            LakeFile.session <= sessions[-1],
+        )
+        rows += [row for row in db.exec(query) if (dataset, row.session) in partitions]
+    return rows

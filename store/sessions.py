@@ -1,0 +1,79 @@
+"""Loads the exchange's sessions: exchange-calendars, corrected and extended by the home's own override file."""
+
+import tomllib
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from domain.sessions import Sessions
+from models.errors import InputError
+
+OVERRIDES = "calendar_overrides.toml"
+OVERRIDES_TEMPLATE = """\
+# Corrections to the trading calendar, and its extension past the year that the exchange has announced.
+# From the calendar's own end to known_until, every weekday that is not an extra holiday is a session.
+#
+# known_until = 2027-12-31
+# extra_holidays = [2027-01-01]
+# extra_sessions = []
+"""
+FIRST_DAY = "1990-12-03"
+
+
+def _plain_date(value: object) -> object:
+    # datetime is a date too, and would pass with its time cut off.
+    if type(value) is not date:
+        raise ValueError("expected a TOML date such as 2027-01-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_plain_date)]
+
+
+class Overrides(BaseModel):
+    """The override file's keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    known_until: Day | None = None
+    extra_sessions: tuple[Day, ...] = ()
+    extra_holidays: tuple[Day, ...] = ()
+
+
+def load_sessions(home: Path) -> Sessions:
+    """Load the calendar of a home. InputError names the override file's faulty key."""
+    overrides = read_overrides(home / OVERRIDES)
+    days, horizon = _exchange_days()
+    known_until = overrides.known_until or horizon
+    if known_until < horizon:
+        raise InputError(f"{OVERRIDES}: known_until", f"a date not before {horizon}", known_until)
+    extension = (horizon + timedelta(n) for n in range(1, (known_until - horizon).days + 1))
+    corrected = set(days) | {day for day in extension if day.weekday() < 5}
+    corrected = (corrected - set(overrides.extra_holidays)) | set(overrides.extra_sessions)
+    return Sessions(tuple(sorted(corrected)), known_until)
+
+
+def read_overrides(path: Path) -> Overrides:
+    """Read the override file; a missing one overrides nothing."""
+    if not path.exists():
+        return Overrides()
+    try:
+        return Overrides.model_validate(tomllib.loads(path.read_text()))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(OVERRIDES, "a TOML file", error) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{OVERRIDES}: {field}", first["msg"], first["input"]) from error
+
+
+@lru_cache(maxsize=1)
+def _exchange_days() -> tuple[tuple[date, ...], date]:
+    # Without start and end the calendar covers only the years around the machine's own date.
+    horizon = XSHGExchangeCalendar.bound_max()
+    calendar = XSHGExchangeCalendar(start=FIRST_DAY, end=horizon)
+    return tuple(day.date() for day in calendar.sessions), horizon.date()
