@@ -34,8 +34,8 @@ from store.settlements import (
     marks_after,
     read_actions,
     read_files,
-    read_marks,
     read_market,
+    read_marks,
     settlement_of,
     signal_hashes,
 )
@@ -158,7 +158,9 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         ((pl.col("deadline") - pl.col("received_at")).dt.total_microseconds() / 1e6).alias("margin_seconds"),
     ).select(*SIGNALS.schema)
     frames = ((SIGNALS, signals), (ORDERS, settled.orders), (POSITIONS, settled.positions), (NAV, settled.nav))
-    files = tuple(home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height)
+    files = tuple(
+        home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height
+    )
     return _summary(files, settled)
 
 
@@ -179,7 +181,9 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
         found = settlement_of(db, plan.session)
         if found and found.version == plan.version:
             if found.manifest != record:
-                raise StoreError(f"{plan.session}: settling again gave other bytes than the settled ones; nothing was changed")
+                raise StoreError(
+                    f"{plan.session}: settling again gave other bytes than the settled ones; nothing was changed"
+                )
             return False
         home.lake.commit(db, files, now)
         db.add(
