@@ -1,7 +1,7 @@
 """What a flow gets from its schedule: the time it was meant to run at, and a name that says its session.
 
 A run that starts late, after an outage, settles the session it was scheduled for, not today's; and one that starts a
-fifth of a second early must not fall into the minute before. Turning a time into a session is the flow's business.
+fifth of a second early must not fall into the minute before.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from prefect.context import FlowRunContext
 
 from models.timetable import ZONE
+from store.home import Home
 
 SHANGHAI = ZoneInfo(ZONE)
 
@@ -26,6 +27,15 @@ def scheduled_at(now: datetime) -> datetime:
     if run is None or run.deployment_id is None or run.expected_start_time is None:
         return now.astimezone(SHANGHAI)
     return run.expected_start_time.astimezone(SHANGHAI)
+
+
+def due_session(home: Home) -> date:
+    """Return the session a run without an argument is for: the newest one closed at its scheduled time.
+
+    Under a simulated clock that is the clock's newest one: such a home lives in its own time, not in the schedule's.
+    """
+    now = home.clock.now()
+    return home.sessions.newest_closed(now if home.clock.simulated else scheduled_at(now))
 
 
 def run_name(verb: str) -> Callable[[], str]:
