@@ -1,14 +1,15 @@
-"""Quotes: what one session offers for every symbol, ready for settlement: prices, limits, lots, duty, corporate actions.
+"""Quotes: what one session offers for every symbol, ready for settlement: prices, limits, lots, duty, dividends.
 
 Pure: the session's bars, the marks of the session before and the corporate actions in, arrays by symbol code out.
 """
 
+import math
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats, Quotes
+from domain.arrays import Flags, Floats, Quotes
 from domain.rules import trading_rules
 from models.datasets import BARS, MARKS, ColumnType
 from models.errors import InputError
@@ -87,14 +88,14 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
         pl.col("recorded").fill_null(value=False),
         known=pl.col("bar").is_not_null() | pl.col("previous").is_not_null(),
         factor=pl.coalesce("adj_factor", "mark_factor"),
-        limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))),
-        limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))),
+        limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))).fill_null(math.inf),
+        limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))).fill_null(-math.inf),
     )
-    return Quotes(**{name: _array(table[name]) for name in Quotes._fields})
+    return Quotes._make(_array(table[name]) for name in Quotes._fields)
 
 
-def _array(column: pl.Series) -> Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """A contiguous array of its own; null becomes nan."""
+def _array(column: pl.Series) -> Floats | Flags:
+    """A contiguous array; null becomes nan."""
     if column.dtype == pl.Boolean:
         return np.ascontiguousarray(column.to_numpy())
     return np.ascontiguousarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy())

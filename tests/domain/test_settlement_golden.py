@@ -1,7 +1,7 @@
 """The worked example of the settlement rules, to the fen."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal as D
 
 from domain.quotes import next_marks
 from domain.settlement import settle
@@ -19,16 +19,15 @@ def test_the_worked_example() -> None:
     terms = frames.terms({"strategy": "example"})
     first = settle(
         DAY1,
-        terms,
-        frames.no_books(),
-        frames.no_holdings(),
-        frames.signals({"example": {"600000.SH": 0.5, "688001.SH": 0.4, "600519.SH": 0.1}}),
-        frames.bars(DAY1, ROWS),
-        frames.no_marks(),
-        frames.actions(),
-        frames.benchmarks({"hs300": 0.01}),
+        terms=terms,
+        books=frames.no_books(),
+        holdings=frames.no_holdings(),
+        signals=frames.signals({"example": {"600000.SH": 0.5, "688001.SH": 0.4, "600519.SH": 0.1}}),
+        bars=frames.bars(DAY1, ROWS),
+        marks=frames.no_marks(),
+        actions=frames.actions(),
+        benchmarks=frames.benchmarks({"hs300": 0.01}),
     )
-    D = Decimal
     assert first.orders.drop("strategy", "session").rows() == [
         ("600000.SH", "buy", 50000.0, 50000.0, 10.02, D("501000.00"), D("150.30"), D("0.00"), None),
         ("600519.SH", "buy", 1_000_000 * 0.1 / 1500, 0.0, None, D("0.00"), D("0.00"), D("0.00"), "BELOW_LOT"),
@@ -45,14 +44,14 @@ def test_the_worked_example() -> None:
     )
     second = settle(
         DAY2,
-        terms,
-        first.nav,
-        first.positions,
-        frames.signals({"example": {"600000.SH": 0.2}}),
-        frames.bars(DAY2, ROWS),
-        next_marks(DAY1, frames.no_marks(), frames.bars(DAY1, ROWS)),
-        frames.actions(),
-        frames.benchmarks(),
+        terms=terms,
+        books=first.nav,
+        holdings=first.positions,
+        signals=frames.signals({"example": {"600000.SH": 0.2}}),
+        bars=frames.bars(DAY2, ROWS),
+        marks=next_marks(DAY1, frames.no_marks(), frames.bars(DAY1, ROWS)),
+        actions=frames.actions(),
+        benchmarks=frames.benchmarks(),
     )
     assert second.orders.drop("strategy", "session").rows() == [
         ("600000.SH", "sell", 30100.0, 30100.0, 9.98, D("300398.00"), D("90.12"), D("150.20"), None),
