@@ -49,8 +49,8 @@ def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions
         known = pl.col("adj_factor").is_not_null()
         forbid(field, "an adj_factor above 0", frame, known & ~_positive("adj_factor"))
     forbid("marks", "closes above 0", marks, ~_positive("close"))
-    sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") > -1) & pl.col("bonus").is_finite()
-    forbid("actions", "cash of 0 or more and a bonus above -1", actions, ~sane.fill_null(value=False))
+    sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") >= 0) & pl.col("bonus").is_finite()
+    forbid("actions", "cash and bonus of 0 or more", actions, ~sane.fill_null(value=False))
 
 
 def _positive(column: str) -> pl.Expr:
@@ -81,9 +81,9 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
     table = trading_rules(symbols, session)
     for frame in (day, earlier, records):
         table = table.join(frame, on="symbol", how="left", maintain_order="left")
-    ratio = (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
+    basis = pl.coalesce(pl.col("previous") * pl.col("mark_factor") / pl.col("adj_factor"), "previous")
     limit = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    table = table.with_columns(basis=pl.col("previous") * ratio, move=limit).with_columns(
+    table = table.with_columns(basis=basis, move=limit).with_columns(
         pl.col("tradable").fill_null(value=False),
         pl.col("recorded").fill_null(value=False),
         known=pl.col("bar").is_not_null() | pl.col("previous").is_not_null(),

@@ -60,10 +60,10 @@ def settle(
     """Settle `session` for the strategies of `terms`; InputError if a frame is not as described.
 
     terms: one row a strategy: strategy, universe, execution_price, holding_period (Int32), initial_capital (Int64,
-    CNY), commission_rate, slippage_rate (fractions), paused. books and holdings: the nav and positions of the session before;
-    rows of other strategies are ignored. A strategy without a row in books is new, and appears in the results with its
-    first signal. signals: strategy, symbol, weight, of strategies in terms only. bars: this session's. marks: those of
-    the session before. actions: symbol, cash, bonus, of this session. benchmarks: universe, benchmark_return, or none.
+    CNY), commission_rate, slippage_rate (fractions), paused. books and holdings: the nav and positions of the session
+    before; rows of other strategies are ignored. A strategy without a row in books is new, and appears in the results
+    with its first signal. signals: strategy, symbol, weight, of strategies in terms only. bars: this session's. marks:
+    those of the session before. actions: symbol, cash, bonus, of this session. benchmarks: universe, benchmark_return.
     """
     check_market(session, bars, marks, actions)
     check_strategies(session, terms=terms, books=books, holdings=holdings, signals=signals)

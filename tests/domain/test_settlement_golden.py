@@ -1,7 +1,7 @@
 """The worked example of the settlement rules, to the fen."""
 
 from datetime import date
-from decimal import Decimal as D
+from decimal import Decimal
 
 from domain.quotes import next_marks
 from domain.settlement import settle
@@ -29,14 +29,24 @@ def test_the_worked_example() -> None:
         benchmarks=frames.benchmarks({"hs300": 0.01}),
     )
     assert first.orders.drop("strategy", "session").rows() == [
-        ("600000.SH", "buy", 50000.0, 50000.0, 10.02, D("501000.00"), D("150.30"), D("0.00"), None),
-        ("600519.SH", "buy", 1_000_000 * 0.1 / 1500, 0.0, None, D("0.00"), D("0.00"), D("0.00"), "BELOW_LOT"),
-        ("688001.SH", "buy", 8000.0, 8000.0, 50.1, D("400800.00"), D("120.24"), D("0.00"), None),
+        ("600000.SH", "buy", 50000.0, 50000.0, 10.02, Decimal("501000.00"), Decimal("150.30"), Decimal("0.00"), None),
+        (
+            "600519.SH",
+            "buy",
+            1_000_000 * 0.1 / 1500,
+            0.0,
+            None,
+            Decimal("0.00"),
+            Decimal("0.00"),
+            Decimal("0.00"),
+            "BELOW_LOT",
+        ),
+        ("688001.SH", "buy", 8000.0, 8000.0, 50.1, Decimal("400800.00"), Decimal("120.24"), Decimal("0.00"), None),
     ]
-    assert first.positions["market_value"].to_list() == [D("510000.00"), D("408000.00")]
+    assert first.positions["market_value"].to_list() == [Decimal("510000.00"), Decimal("408000.00")]
     assert first.nav.select("nav", "cash", "event", "detail", "since_rebalance", "benchmark_return").row(0) == (
-        D("1015929.46"),
-        D("97929.46"),
+        Decimal("1015929.46"),
+        Decimal("97929.46"),
         "REBALANCE",
         "bought 2, sold 0, refused 1 (BELOW_LOT 1)",
         0,
@@ -54,10 +64,10 @@ def test_the_worked_example() -> None:
         benchmarks=frames.benchmarks(),
     )
     assert second.orders.drop("strategy", "session").rows() == [
-        ("600000.SH", "sell", 30100.0, 30100.0, 9.98, D("300398.00"), D("90.12"), D("150.20"), None),
-        ("688001.SH", "sell", 8000.0, 8000.0, 49.9, D("399200.00"), D("119.76"), D("199.60"), None),
+        ("600000.SH", "sell", 30100.0, 30100.0, 9.98, Decimal("300398.00"), Decimal("90.12"), Decimal("150.20"), None),
+        ("688001.SH", "sell", 8000.0, 8000.0, 49.9, Decimal("399200.00"), Decimal("119.76"), Decimal("199.60"), None),
     ]
-    assert second.positions.drop("strategy").rows() == [(DAY2, "600000.SH", 19900.0, 10.2, D("202980.00"), 1.0)]
-    assert second.nav.select("nav", "cash").row(0) == (D("999947.78"), D("796967.78"))
+    assert second.positions.drop("strategy").rows() == [(DAY2, "600000.SH", 19900.0, 10.2, Decimal("202980.00"), 1.0)]
+    assert second.nav.select("nav", "cash").row(0) == (Decimal("999947.78"), Decimal("796967.78"))
     assert second.nav["daily_return"].item() == 99994778 / 101592946 - 1
     assert second.nav["benchmark_return"].item() is None
