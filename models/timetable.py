@@ -17,6 +17,11 @@ class Slot:
     late_after: time
 
     @property
+    def entrypoint(self) -> str:
+        """The flow as Prefect names it: by module, so that the root is on the import path and not the file's folder."""
+        return self.flow.replace(":", ".")
+
+    @property
     def cron(self) -> str:
         """The schedule as cron. Weekdays only: no session of the exchange falls on a weekend."""
         return f"{self.at.minute} {self.at.hour} * * 1-5"
