@@ -20,7 +20,7 @@ TALLY_COLUMNS = 9
 
 class Quotes(NamedTuple):
     """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
-    does not exist is infinite.
+    does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one.
     """
 
     tradable: Flags
@@ -28,6 +28,7 @@ class Quotes(NamedTuple):
     open: Floats
     close: Floats
     factor: Floats
+    own_factor: Floats
     limit_up: Floats
     limit_down: Floats
     lot: Floats

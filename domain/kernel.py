@@ -144,11 +144,12 @@ def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
             dividends += fen(quantity * dividend)
             desk.quantity[row] = quantity + math.floor(quantity * bonus + 1e-9)
             # The factor of the same event must not be applied as well, today or when it is seen later.
-            if not tradable:
+            if not tradable or np.isnan(quotes.own_factor[symbol]):
                 desk.factor[row] = np.nan
-                desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
             elif not highest > factor:
                 desk.factor[row] = factor
+            if not tradable:
+                desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
         elif tradable and factor > highest:
             desk.quantity[row] = quantity * (factor / highest)
             desk.factor[row] = factor
@@ -230,7 +231,8 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
-    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most.
+    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most: with whole
+    fen, the cash does for the scaled buys as long as the number of buys × commission rate is under 1.
     """
     total, buys = 0, 0
     for row in range(rows):
