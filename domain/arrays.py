@@ -80,6 +80,21 @@ class Signals(NamedTuple):
     weight: Floats
 
 
+class Desk(NamedTuple):
+    """Where one strategy is worked on: the symbols it holds or wants, as in Holdings, with their target weights."""
+
+    symbol: Codes
+    quantity: Floats
+    close: Floats
+    factor: Floats
+    weight: Floats
+
+    @classmethod
+    def room(cls, rows: int) -> Self:
+        """Columns for so many rows, not yet written."""
+        return cls._make(np.empty(rows, kind) for kind in (np.int32, *(np.float64,) * 4))
+
+
 class Orders(NamedTuple):
     """Orders: quantities in shares, price in CNY (nan if nothing was filled), money in fen."""
 
