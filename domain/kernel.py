@@ -204,8 +204,7 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
         if slips.side[row] == SELL and slips.reason[row] == 0:
             symbol = slips.symbol[row]
             fill = price[symbol] * (1.0 - accounts.slippage_rate[i])
-            if fill < quotes.limit_down[symbol]:
-                fill = quotes.limit_down[symbol]
+            fill = max(fill, quotes.limit_down[symbol])
             _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
             slips.duty[row] = fen(slips.notional[row] / 100.0 * quotes.duty[symbol])
             proceeds += slips.notional[row] - slips.commission[row] - slips.duty[row]
@@ -223,8 +222,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
         if slips.side[row] == BUY and slips.reason[row] == 0:
             symbol = slips.symbol[row]
             fill = price[symbol] * (1.0 + accounts.slippage_rate[i])
-            if fill > quotes.limit_up[symbol]:
-                fill = quotes.limit_up[symbol]
+            fill = min(fill, quotes.limit_up[symbol])
             total += _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
             buys += 1
     if total <= cash:

@@ -33,3 +33,8 @@ class UTCDateTime(TypeDecorator[datetime]):
 def instant(**options: Any) -> Any:
     """Declare a field that holds a point in time."""
     return Field(sa_type=UTCDateTime, **options)
+
+
+def identity() -> Any:
+    """Declare a primary key that the database numbers; it is there once the row has been flushed."""
+    return Field(default=None, primary_key=True)

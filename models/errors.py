@@ -3,6 +3,7 @@
     CountersignError
     ├── InputError          what somebody handed in is wrong; names the field (command line: exit 2, HTTP: 422)
     ├── HorizonError        a date past the last one the exchange calendar knows
+    ├── RefusedError        well-formed, but not allowed: the deadline passed, the strategy is retired (HTTP: 400)
     ├── ConflictError       the same name or key already holds something else; nothing was changed
     ├── HeldError           settlement waits: the quality gate or an earlier session holds it
     ├── LeaseError          another live run holds the lease
@@ -31,6 +32,10 @@ class InputError(CountersignError):
 
 class HorizonError(CountersignError):
     """A date past the exchange calendar's horizon; extend it in calendar_overrides.toml."""
+
+
+class RefusedError(CountersignError):
+    """A request that makes sense but is not allowed in the present state; the message says which state."""
 
 
 class ConflictError(CountersignError):

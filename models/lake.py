@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from models.columns import instant
+from models.columns import identity, instant
 
 
 class LakeFile(SQLModel, table=True):
@@ -23,7 +23,7 @@ class LakeFile(SQLModel, table=True):
         Index("ix_lake_file_dataset_session", "dataset", "session"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     dataset: str
     session: date
     path: str = Field(description="relative to the lake's root")

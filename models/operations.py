@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Field, SQLModel
 
-from models.columns import instant
+from models.columns import identity, instant
 
 
 class Lease(SQLModel, table=True):
@@ -19,7 +19,7 @@ class Lease(SQLModel, table=True):
 class Notification(SQLModel, table=True):
     """Something a user, or the operator (no user), should know. `key` makes telling it twice harmless."""
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     user_id: int | None = Field(default=None, foreign_key="user.id", index=True)
     key: str = Field(unique=True)
     kind: str
@@ -34,7 +34,7 @@ class AuditEntry(SQLModel, table=True):
 
     __tablename__ = "audit_entry"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     at: datetime = instant()
     actor: str
     action: str

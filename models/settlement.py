@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.columns import instant
+from models.columns import identity, instant
 
 
 class Settlement(SQLModel, table=True):
@@ -13,7 +13,7 @@ class Settlement(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("session", "version"),)
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     session: date = Field(index=True)
     version: int = 1
     run: str = Field(description="hash of everything that went in")

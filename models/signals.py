@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.columns import instant
+from models.columns import identity, instant
 
 
 class Signal(SQLModel, table=True):
@@ -21,7 +21,7 @@ class Signal(SQLModel, table=True):
         Index("ix_signal_session", "session", "strategy_id", "revision"),
     )
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     strategy_id: int = Field(foreign_key="strategy.id")
     session: date
     revision: int = Field(ge=1)

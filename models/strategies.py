@@ -7,7 +7,7 @@ from pydantic import StringConstraints
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from models.columns import instant
+from models.columns import identity, instant
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{2,48}$"
@@ -31,7 +31,7 @@ class StrategyTerms(SQLModel):
 class Strategy(StrategyTerms, table=True):
     """A strategy. `status` is the newest of its `StatusChange` rows, kept here for listing."""
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     owner_id: int = Field(foreign_key="user.id", index=True)
     slug: str = Field(unique=True)
     status: StrategyStatus = Field(default=StrategyStatus.PENDING, sa_type=AutoString)
@@ -45,7 +45,7 @@ class StatusChange(SQLModel, table=True):
 
     __tablename__ = "status_change"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int = identity()
     strategy_id: int = Field(foreign_key="strategy.id", index=True)
     status: StrategyStatus = Field(sa_type=AutoString)
     at: datetime = instant()

@@ -1,6 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.lake import LakeFile
+from models.market import CorporateAction, QualityReport, UniverseMember
 from models.operations import AuditEntry, HomeFact, Lease, Notification
 from models.settlement import Settlement
 from models.signals import Signal
@@ -9,13 +10,16 @@ from models.users import User
 
 __all__ = [
     "AuditEntry",
+    "CorporateAction",
     "HomeFact",
     "LakeFile",
     "Lease",
     "Notification",
+    "QualityReport",
     "Settlement",
     "Signal",
     "StatusChange",
     "Strategy",
+    "UniverseMember",
     "User",
 ]

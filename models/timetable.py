@@ -18,8 +18,8 @@ class Slot:
 
     @property
     def cron(self) -> str:
-        """The schedule as cron. Weekdays only: no session of the exchange falls on a weekend."""
-        return f"{self.at.minute} {self.at.hour} * * 1-5"
+        """The schedule as cron. Every day: the flows know which days are sessions, and an override may add any."""
+        return f"{self.at.minute} {self.at.hour} * * *"
 
 
 TIMETABLE = (

@@ -95,6 +95,16 @@ class Lake:
         with self.ledger.read() as db:
             return list(db.exec(query.order_by(col(LakeFile.session), col(LakeFile.path))))
 
+    def named(self, paths: Iterable[str]) -> list[LakeFile]:
+        """List the files of these paths, whether they still count or were superseded; StoreError if one has no row."""
+        wanted = sorted(set(paths))
+        with self.ledger.read() as db:
+            rows = {row.path: row for row in db.exec(select(LakeFile).where(col(LakeFile.path).in_(wanted)))}
+        missing = [path for path in wanted if path not in rows]
+        if missing:
+            raise StoreError(f"{missing[0]}: no row of the ledger names it")
+        return [rows[path] for path in wanted]
+
     def sessions(self, dataset: Dataset, since: date | None = None, through: date | None = None) -> list[date]:
         """List the sessions for which the dataset has committed files, ascending."""
         return sorted({file.session for file in self.files(dataset, since, through)})

@@ -25,6 +25,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "corporate_action",
+        sa.Column("symbol", sa.String(), nullable=False),
+        sa.Column("session", sa.Date(), nullable=False),
+        sa.Column("cash", sa.Float(), nullable=False),
+        sa.Column("bonus", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("symbol", "session"),
+    )
+    with op.batch_alter_table("corporate_action", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_corporate_action_session"), ["session"], unique=False)
+
+    op.create_table(
         "home_fact",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
@@ -63,6 +74,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "quality_report",
+        sa.Column("session", sa.Date(), nullable=False),
+        sa.Column("bars_sha256", sa.String(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("findings", sa.String(), nullable=False),
+        sa.Column("report", sa.String(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("session"),
+    )
+    op.create_table(
         "settlement",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("session", sa.Date(), nullable=False),
@@ -80,6 +101,14 @@ def upgrade() -> None:
     with op.batch_alter_table("settlement", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_settlement_session"), ["session"], unique=False)
 
+    op.create_table(
+        "universe_member",
+        sa.Column("universe", sa.String(), nullable=False),
+        sa.Column("symbol", sa.String(), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("universe", "symbol", "since"),
+    )
     op.create_table(
         "user",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -198,10 +227,12 @@ def downgrade() -> None:
 
     op.drop_table("notification")
     op.drop_table("user")
+    op.drop_table("universe_member")
     with op.batch_alter_table("settlement", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_settlement_session"))
 
     op.drop_table("settlement")
+    op.drop_table("quality_report")
     op.drop_table("lease")
     with op.batch_alter_table("lake_file", schema=None) as batch_op:
         batch_op.drop_index(
@@ -213,5 +244,9 @@ def downgrade() -> None:
 
     op.drop_table("lake_file")
     op.drop_table("home_fact")
+    with op.batch_alter_table("corporate_action", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_corporate_action_session"))
+
+    op.drop_table("corporate_action")
     op.drop_table("audit_entry")
     # ### end Alembic commands ###

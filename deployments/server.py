@@ -1,0 +1,188 @@
+"""The Prefect server of a home: described, started for a while, found again by other commands.
+
+Its database is <home>/prefect/prefect.db. No Prefect is imported here before its environment is set.
+"""
+
+import dataclasses
+import json
+import os
+import socket
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from deployments.child import Child
+from deployments.environment import prefect_environment, prefect_home, server_environment
+from deployments.parts import Part, wait_until_ready
+from models.errors import ConflictError
+from tasks.processes import ProcessIdentity
+
+STOP_SECONDS = 10.0
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def running_server(home: Path) -> str | None:
+    """Return the API address of this home's server (`http://…/api`); None unless it is alive and the same process."""
+    record = _read_record(home)
+    return record[0] if record and record[1].process() else None
+
+
+def server_part(home: Path, host: str = "127.0.0.1", port: int | None = None, *, temporary: bool = False) -> Part:
+    """Describe the server's process. A temporary one serves its parent alone, and is not to be found by others.
+
+    `port` None: any free one. ConflictError when the port is taken.
+    """
+    port = port or free_port(host)
+    _refuse_taken(host, port)
+    url = f"http://{host}:{port}"
+
+    def started(child: Child) -> None:
+        if not temporary:
+            _write_record(home, f"{url}/api", child.identity)
+
+    return Part(
+        name="Prefect server",
+        arguments=("prefect", "server", "start", "--host", host, "--port", str(port)),
+        environment=server_environment(home, temporary=temporary),
+        log=home / "logs" / "prefect-server.log",
+        url=url,
+        ready=lambda: _healthy(url),
+        started=started,
+    )
+
+
+@contextmanager
+def prefect_server(home: Path, host: str = "127.0.0.1", port: int | None = None) -> Generator[str]:
+    """Run this home's server for the while; yields its API address once it is healthy.
+
+    ConflictError when the home has one already, or the port is taken; CountersignError when it does not start.
+    """
+    refuse_second(home)
+    part = server_part(home, host, port)
+    with _running(part) as child:
+        wait_until_ready(part, child)
+        yield f"{part.url}/api"
+
+
+@contextmanager
+def prefect_api(home: Path) -> Generator[str]:
+    """Run flows in this process against this home's server, or a temporary one for the while; yields its API address.
+
+    Call it before the first `import prefect` where that is possible. A temporary server writes to the same database, so
+    the UI shows the runs later. It takes some 4 s to start, 10 s when it makes the database; the import of Prefect goes
+    on meanwhile.
+    """
+    with ExitStack() as stack:
+        url, temporary = running_server(home), None
+        if url is None:
+            temporary = server_part(home, temporary=True)
+            url = f"{temporary.url}/api"
+            child = stack.enter_context(_running(temporary))
+        stack.enter_context(_environment(prefect_environment(home, url)))
+        stack.enter_context(_settings(url))
+        if temporary:
+            wait_until_ready(temporary, child)
+        yield url
+
+
+def refuse_second(home: Path) -> None:
+    """ConflictError if this home's server is alive; one whose owner died without stopping it is stopped here."""
+    record = _read_record(home)
+    process = record[1].process() if record else None
+    if record is None or process is None:
+        return
+    url, server, owner = record
+    if owner.process():
+        raise ConflictError(f"{home} already has a Prefect server: {url} (process {server.pid})")
+    process.kill()
+    process.wait(STOP_SECONDS)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/health", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        # As the server does it: a port left behind a moment ago is not taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConflictError(f"port {port} on {host} is taken by another program") from error
+
+
+@contextmanager
+def _running(part: Part) -> Generator[Child]:
+    child = part.start()
+    try:
+        yield child
+    finally:
+        child.stop(part.patience_seconds)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _settings(url: str) -> Generator[None]:
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - only once the environment is set
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
+
+    # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at
+    # the process itself. No environment variable can say "no heartbeat", so scheduled runs keep it; those are a few a day.
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        try:
+            yield
+        finally:
+            # Task runs and log lines are sent from threads: the last ones must have left before the server goes.
+            EventsWorker.drain_all(timeout=STOP_SECONDS)
+            APILogHandler().flush()
+
+
+def _record_path(home: Path) -> Path:
+    return prefect_home(home) / "server.json"
+
+
+def _write_record(home: Path, url: str, server: ProcessIdentity) -> None:
+    path = _record_path(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"url": url, "server": dataclasses.asdict(server), "owner": dataclasses.asdict(ProcessIdentity.current())}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record))
+    temporary.replace(path)
+
+
+def _read_record(home: Path) -> tuple[str, ProcessIdentity, ProcessIdentity] | None:
+    try:
+        record = json.loads(_record_path(home).read_text())
+        return record["url"], ProcessIdentity(**record["server"]), ProcessIdentity(**record["owner"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None

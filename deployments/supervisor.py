@@ -1,0 +1,96 @@
+"""Keeps the parts of `up` running: starts them in order, restarts one that dies, stops all in reverse order."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from deployments.child import Child
+from deployments.parts import Part, wait_until_ready
+
+TICK_SECONDS = 0.1
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 60.0
+# A part that has run this long before it died starts again with the first backoff.
+SETTLED_SECONDS = 60.0
+
+
+@dataclass
+class _Running:
+    part: Part
+    child: Child
+    since: float
+    backoff: float = FIRST_BACKOFF_SECONDS
+    # When a dead one is to be started again; None while it lives.
+    again_at: float | None = None
+
+
+class Supervisor:
+    """Runs parts until told to stop; `say` gets one line for each thing that happens."""
+
+    def __init__(self, parts: Sequence[Part], say: Callable[[str], None]) -> None:
+        self._parts, self._say = parts, say
+        self._stop = threading.Event()
+        self._running: list[_Running] = []
+
+    def stop(self) -> None:
+        """Ask it to stop, from a signal handler or another thread."""
+        self._stop.set()
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Start every part, each once the one before is ready, and watch over them until `stop`, or `until` says so.
+
+        CountersignError if a part does not get ready the first time. All are stopped on the way out, in any case.
+        """
+        try:
+            for part in self._parts:
+                self._running.append(_Running(part, part.start(), time.monotonic()))
+                if not wait_until_ready(part, self._running[-1].child, self._stop):
+                    return
+                self._say(f"{part.name}: " + (part.url or "started"))
+            while not self._stop.wait(TICK_SECONDS) and not until():
+                for running in self._running:
+                    self._watch(running)
+        finally:
+            for running in reversed(self._running):
+                running.child.stop(running.part.patience_seconds)
+                self._say(f"{running.part.name}: stopped")
+
+    def _watch(self, running: _Running) -> None:
+        """Notice a death, and start the part again when its backoff is over."""
+        part, now = running.part, time.monotonic()
+        if running.again_at is None:
+            code = running.child.exit_code
+            if code is None:
+                return
+            # Nobody watches over its flow runs any more: they end with it, and are marked Crashed when it is back.
+            running.child.kill_group()
+            if now - running.since > SETTLED_SECONDS:
+                running.backoff = FIRST_BACKOFF_SECONDS
+            running.again_at = now + running.backoff
+            self._say(f"{part.name}: died (exit code {code}), starts again in {running.backoff:g} s; see {part.log}")
+            running.backoff = min(2 * running.backoff, LONGEST_BACKOFF_SECONDS)
+        elif now >= running.again_at:
+            running.child, running.since, running.again_at = part.start(), now, None
+            self._say(f"{part.name}: started again")
+
+
+@contextmanager
+def stop_on_signals(supervisor: Supervisor) -> Generator[None]:
+    """Turn SIGINT and SIGTERM into a clean stop for the while. Only a main thread may; others go without."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        supervisor.stop()
+
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

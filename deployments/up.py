@@ -1,0 +1,64 @@
+"""`countersign up`: all that a home needs on one machine. Prefect's server, what parts are added, the flow runner."""
+
+import fcntl
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from deployments.environment import prefect_environment, prefect_home
+from deployments.parts import Part
+from deployments.server import refuse_second, running_server, server_part
+from deployments.supervisor import Supervisor, stop_on_signals
+from models.errors import ConflictError
+
+# A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
+RUNNER_PATIENCE_SECONDS = 15.0
+
+
+def up(
+    home: Path,
+    *,
+    host: str = "127.0.0.1",
+    prefect_port: int | None = None,
+    parts: Sequence[Part] = (),
+    catch_up: bool = True,
+    say: Callable[[str], None] = print,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Start all parts of a home and keep them running until Ctrl-C, SIGTERM, or until `until()` says so.
+
+    With `catch_up` the watchdog runs once before the schedules do, for the sessions missed while the home was down.
+    `until` is asked ten times a second, once all parts are started. `prefect_port` None: any free one.
+    ConflictError if this home is up already or the port is taken; CountersignError if a part does not start. In every
+    case no process is left behind.
+    """
+    with _only_one(home):
+        refuse_second(home)
+        server = server_part(home, host, prefect_port)
+        # The runner comes last, and so is stopped first: its flow runs need all the others.
+        supervisor = Supervisor([server, *parts, runner_part(home, f"{server.url}/api", catch_up=catch_up)], say)
+        with stop_on_signals(supervisor):
+            supervisor.run(until)
+
+
+def runner_part(home: Path, api_url: str, *, catch_up: bool = True) -> Part:
+    """Describe the flow runner of a home."""
+    return Part(
+        name="flow runner",
+        arguments=("deployments.runner", str(home), *(["--catch-up"] if catch_up else [])),
+        environment=prefect_environment(home, api_url),
+        log=home / "logs" / "flow-runner.log",
+        patience_seconds=RUNNER_PATIENCE_SECONDS,
+    )
+
+
+@contextmanager
+def _only_one(home: Path) -> Generator[None]:
+    """Hold the home's lock: two starts at the same moment cannot both get it, and no crash leaves it behind."""
+    prefect_home(home).mkdir(parents=True, exist_ok=True)
+    with (prefect_home(home) / "up.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(f"{home} is up already: {running_server(home) or 'starting'}") from error
+        yield

@@ -1,0 +1,35 @@
+"""Provenance: hashes of what went into a settled session and what came out, so that it can be recomputed and compared."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+import polars as pl
+
+MANIFEST_SCHEMA = "countersign/settlement/v1"
+
+
+def frame_sha256(frame: pl.DataFrame) -> str:
+    """Hash a frame by its content: the SHA-256 of its CSV (header, comma, shortest digits, nulls empty).
+
+    Unlike a Parquet file's, this hash can be made again from the same rows with any tool, in any version.
+    """
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()
+
+
+def object_sha256(fields: Any) -> str:
+    """Hash a JSON value of strings, integers, lists and objects by its canonical form (RFC 8785)."""
+    return hashlib.sha256(canonical(fields)).hexdigest()
+
+
+def canonical(fields: Any) -> bytes:
+    """Write a JSON value of ASCII strings, integers, lists and objects down in its one canonical form."""
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def manifest(session: str, version: int, inputs: Mapping[str, Any], files: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return the manifest of a settled session: what went in, and path, rows and SHA-256 of each file it wrote."""
+    written = sorted(files, key=lambda file: str(file["path"]))
+    fields = {"schema": MANIFEST_SCHEMA, "session": session, "version": version, "inputs": inputs, "files": written}
+    return canonical(fields)

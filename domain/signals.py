@@ -1,0 +1,108 @@
+"""Signals: what a target portfolio must satisfy, how it is written down, and the payload that gets sealed.
+
+Vectorised over many strategies, because a replay and the minute before the deadline bring thousands at once. Who may
+submit, and until when, is the store's business.
+"""
+
+import hashlib
+from datetime import date
+from decimal import Decimal
+
+import orjson
+import polars as pl
+
+from models.errors import InputError
+
+SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
+MAX_SYMBOLS = 5_000
+SUM_TOLERANCE = 1e-9
+HASH_PREFIX = b"countersign/signal/v1\n"
+
+
+def check_portfolios(signals: pl.DataFrame) -> None:
+    """Raise InputError for the first portfolio that is not one, naming strategy and symbol.
+
+    Columns strategy, symbol (String) and weight (Float64). A portfolio has 1 to 5,000 different symbols, weights in
+    (0, 1], and a sum of at most 1 + 1e-9; what is left is cash.
+    """
+    faults = (
+        ("symbol", "six digits and a venue, such as 600519.SH", ~pl.col("symbol").str.contains(SYMBOL_PATTERN)),
+        (
+            "weight",
+            "a number in (0, 1]",
+            ~((pl.col("weight") > 0) & (pl.col("weight") <= 1) & pl.col("weight").is_finite()),
+        ),
+        ("symbol", "each symbol once in a signal", pl.struct("strategy", "symbol").is_duplicated()),
+    )
+    for field, expected, fault in faults:
+        bad = signals.filter(fault.fill_null(value=True)).head(1)
+        if bad.height:
+            row = bad.row(0, named=True)
+            raise InputError(field, expected, f"{row[field]} (strategy {row['strategy']}, symbol {row['symbol']})")
+    # Summed in order of symbols, so that the verdict does not depend on the order of arrival.
+    totals = signals.sort("symbol").group_by("strategy").agg(pl.col("weight").sum(), pl.len())
+    for field, expected, fault in (
+        ("weight", "a sum of at most 1", pl.col("weight") > 1 + SUM_TOLERANCE),
+        ("signals", f"at most {MAX_SYMBOLS} symbols", pl.col("len") > MAX_SYMBOLS),
+    ):
+        bad = totals.filter(fault).sort("strategy").head(1)
+        if bad.height:
+            row = bad.row(0, named=True)
+            raise InputError(
+                field, expected, f"{row['weight' if field == 'weight' else 'len']} (strategy {row['strategy']})"
+            )
+
+
+def encode_portfolios(signals: pl.DataFrame) -> pl.DataFrame:
+    """Write each portfolio down as the text `symbol=weight …`, sorted by symbol, weights as plain decimal strings.
+
+    Columns strategy, symbol, weight in; strategy, portfolio, symbols_count out, sorted by strategy. A weight keeps the
+    shortest digits that give the same float back ("0.05"), never an exponent.
+    """
+    text = pl.col("weight").cast(pl.String).str.strip_suffix(".0")
+    return (
+        signals.with_columns(
+            pl.when(text.str.contains("e", literal=True))
+            .then(text.map_elements(lambda weight: format(Decimal(weight), "f"), return_dtype=pl.String))
+            .otherwise(text)
+            .alias("weight")
+        )
+        .sort("strategy", "symbol")
+        .group_by("strategy", maintain_order=True)
+        .agg(
+            (pl.col("symbol") + "=" + pl.col("weight")).str.join(" ").alias("portfolio"),
+            pl.len().alias("symbols_count"),
+        )
+    )
+
+
+def decode_portfolios(frame: pl.DataFrame) -> pl.DataFrame:
+    """Read the column `portfolio` back into symbol and weight (Float64), a row a symbol; other columns are repeated."""
+    return (
+        frame.with_columns(pl.col("portfolio").str.split(" "))
+        .explode("portfolio")
+        .with_columns(pl.col("portfolio").str.split_exact("=", 1).struct.rename_fields(["symbol", "weight"]))
+        .unnest("portfolio")
+        .with_columns(pl.col("weight").cast(pl.Float64))
+    )
+
+
+def payload(strategy: str, session: date, revision: int, salt: str, portfolio: str) -> bytes:
+    """Return the bytes that are sealed: RFC 8785 canonical JSON (attestation: "What is sealed").
+
+    Every string in it is ASCII and the only number a small integer, so sorted keys without white space are canonical.
+    """
+    signals = [dict(zip(("symbol", "weight"), item.split("="), strict=True)) for item in portfolio.split(" ")]
+    fields = {
+        "revision": revision,
+        "salt": salt,
+        "session": session.isoformat(),
+        "signals": signals,
+        "strategy": strategy,
+    }
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def signal_hash(sealed: bytes) -> str:
+    """Return the payload's hash: hex SHA-256 behind a prefix that keeps it from meaning anything else."""
+    return hashlib.sha256(HASH_PREFIX + sealed).hexdigest()

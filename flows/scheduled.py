@@ -1,0 +1,53 @@
+"""What a flow gets from its schedule: the time it was meant to run at, and a name that says its session.
+
+A run that starts late, after an outage, settles the session it was scheduled for, not today's; and one that starts a
+fifth of a second early must not fall into the minute before.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from prefect.context import FlowRunContext
+
+from models.timetable import ZONE
+from store.home import Home
+
+SHANGHAI = ZoneInfo(ZONE)
+
+
+def scheduled_at(now: datetime) -> datetime:
+    """Give the time the current flow run was scheduled for, in `ZONE`; `now` where no deployment started the run.
+
+    Kept through retries and reruns: it is the first time planned, not the latest. Call it in the flow's own body:
+    inside tasks, and outside any run, `now` (aware, any zone) comes back in `ZONE`.
+    """
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    if run is None or run.deployment_id is None or run.expected_start_time is None:
+        return now.astimezone(SHANGHAI)
+    return run.expected_start_time.astimezone(SHANGHAI)
+
+
+def due_session(home: Home) -> date:
+    """Return the session a run without an argument is for: the newest one closed at its scheduled time.
+
+    Under a simulated clock that is the clock's newest one: such a home lives in its own time, not in the schedule's.
+    """
+    now = home.clock.now()
+    return home.sessions.newest_closed(now if home.clock.simulated else scheduled_at(now))
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """Make a `flow_run_name` such as "settle 2025-01-02": the session asked for, or else the day of the schedule.
+
+    Prefect's own templates ("settle {session}") say "settle None" on every scheduled run.
+    """
+
+    def name() -> str:
+        context = FlowRunContext.get()
+        session = (context.parameters or {}).get("session") if context else None
+        day = session if isinstance(session, date) else scheduled_at(datetime.now(SHANGHAI)).date()
+        return f"{verb} {day.isoformat()}"
+
+    return name

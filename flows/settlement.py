@@ -1,0 +1,101 @@
+"""Settlement flow: settles every session that waits, oldest first, and publishes what is new."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, unmapped
+from prefect.artifacts import create_table_artifact
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.scheduled import due_session, run_name
+from models.errors import LeaseError
+from settings import open_home
+from store.home import Home
+from store.lease import lease
+from tasks.runs import record_process
+from tasks.settlement import Chunk, Held, commit_session, find_due_sessions, plan_session, settle_chunk
+
+LEASE = "settle"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one session: settled (with figures), or held (with reasons)."""
+
+    session: date
+    held: tuple[str, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+
+    def row(self) -> dict[str, Any]:
+        """Return the figures as an operator reads them."""
+        if self.held:
+            return {"session": self.session.isoformat(), "state": "held", "detail": "; ".join(self.held)}
+        refused = sum((Counter(chunk.refused) for chunk in self.chunks), Counter[str]())
+        best = max((chunk.best for chunk in self.chunks if chunk.best), default=None)
+        worst = min((chunk.worst for chunk in self.chunks if chunk.worst), default=None)
+        return {
+            "session": self.session.isoformat(),
+            "state": "settled",
+            "strategies": sum(chunk.strategies for chunk in self.chunks),
+            "rebalanced": sum(chunk.rebalanced for chunk in self.chunks),
+            "orders": sum(chunk.orders for chunk in self.chunks),
+            "refused": ", ".join(f"{reason} {count}" for reason, count in sorted(refused.items())),
+            "best": f"{best[1]} {best[0]:+.2%}" if best else "",
+            "worst": f"{worst[1]} {worst[0]:+.2%}" if worst else "",
+        }
+
+
+@flow(
+    name="settle_all_active_strategies",
+    flow_run_name=run_name("settle"),
+    on_running=[record_process],
+    task_runner=ThreadPoolTaskRunner(max_workers=2),
+)
+def settle_all_active_strategies(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
+    """Settle all sessions that wait, up to `session` (default: the newest closed one), oldest first. Safe to repeat.
+
+    A settled session asked for by name is settled again and found equal, which also restores a file that was lost. A
+    session that the quality gate holds leaves the later ones waiting, and says so.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session: nothing to settle", session)
+        return []
+    through = session or due_session(opened)
+    try:
+        with lease(opened.ledger, LEASE):
+            due = find_due_sessions(opened, through) or ([session] if session else [])
+            outcomes = list(settle_in_order(opened, due))
+    except LeaseError as error:
+        log.warning("another run is settling: %s", error)
+        return []
+    rows = [outcome.row() for outcome in outcomes]
+    for row in rows:
+        log.info("%s", row)
+    report(f"settlement-{through}", rows, "Settled sessions")
+    if any(not outcome.held for outcome in outcomes):
+        publish_lens(opened)
+    return rows
+
+
+def settle_in_order(home: Home, sessions: Iterable[date]) -> Iterator[Outcome]:
+    """Settle sessions one after the other; end at the first that is held. The caller holds the lease."""
+    for session in sessions:
+        plan = plan_session(home, session)
+        if isinstance(plan, Held):
+            yield Outcome(session, held=plan.reasons)
+            return
+        chunks = settle_chunk.map(unmapped(home), unmapped(plan), plan.chunks).result()
+        commit_session(home, plan, chunks)
+        yield Outcome(session, chunks=tuple(chunks))
+
+
+def report(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
+    """Leave a table for the operator in Prefect's UI, if there is anything to show."""
+    if rows:
+        create_table_artifact(table=list(rows), key=key, description=description)

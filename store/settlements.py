@@ -1,0 +1,114 @@
+"""Settlement in the stores: what is settled, what comes next, and what goes into settling one session."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from domain.books import BENCHMARKS_SCHEMA
+from domain.quotes import next_marks
+from domain.sessions import Sessions
+from models.datasets import BARS, INDEX_LEVELS, MARKS, ColumnType
+from models.market import CorporateAction
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import Strategy
+from store.lake import Lake
+from store.signals import first_session
+
+ACTIONS_SCHEMA: dict[str, ColumnType] = {"symbol": pl.String, "cash": pl.Float64, "bonus": pl.Float64}
+
+
+@dataclass(frozen=True)
+class Market:
+    """One session's market, as settlement takes it."""
+
+    bars: pl.DataFrame
+    marks: pl.DataFrame
+    actions: pl.DataFrame
+    benchmarks: pl.DataFrame
+
+
+def settlement_of(db: Session, session: date | None) -> Settlement | None:
+    """Return the newest version of a session's settlement, None while it is not settled."""
+    query = select(Settlement).where(Settlement.session == session).order_by(col(Settlement.version).desc())
+    return db.exec(query).first()
+
+
+def settled_through(db: Session) -> date | None:
+    """Return the newest settled session. Sessions are settled in order, so everything due before it is settled too."""
+    return db.exec(select(func.max(Settlement.session))).one()
+
+
+def due_sessions(db: Session, sessions: Sessions, through: date) -> list[date]:
+    """List the sessions up to `through` that wait to be settled, oldest first: from the first one with a signal on."""
+    settled = settled_through(db)
+    since = sessions.next(settled) if settled else first_session(db)
+    if since is None or since > through:
+        return []
+    return sessions.between(since, through)
+
+
+def last_strategy_id(db: Session) -> int:
+    """Return the highest id of any strategy that was ever activated, 0 before that."""
+    return db.exec(select(func.max(Strategy.id)).where(col(Strategy.activated_at).is_not(None))).one() or 0
+
+
+def signal_hashes(db: Session, session: date) -> list[str]:
+    """List the hashes of all signals for a session, in one order for ever."""
+    query = sa.select(col(Signal.signal_hash)).where(col(Signal.session) == session)
+    return list(db.execute(query.order_by(col(Signal.strategy_id), col(Signal.revision))).scalars())
+
+
+def read_actions(db: Session, session: date) -> pl.DataFrame:
+    """Read the corporate actions whose ex-session this is: symbol, cash (CNY), bonus (new shares), for each share."""
+    query = sa.select(col(CorporateAction.symbol), col(CorporateAction.cash), col(CorporateAction.bonus))
+    rows = db.execute(query.where(col(CorporateAction.session) == session).order_by(col(CorporateAction.symbol))).all()
+    return pl.DataFrame([tuple(row) for row in rows], schema=ACTIONS_SCHEMA, orient="row")
+
+
+def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
+    """Read files by their paths, superseded ones too: a settled session keeps the inputs it was settled with."""
+    return lake.scan_files(dataset, lake.named(paths)).sort(dataset.sort).collect()
+
+
+def read_marks(lake: Lake, previous: date | None, session: date) -> pl.DataFrame:
+    """Read the newest bar of every symbol before `session`: as the settlement of `previous` left it, else from all bars."""
+    if previous is not None:
+        return lake.read(MARKS, previous)
+    earlier = (file for file in lake.files(BARS, through=session) if file.session < session)
+    bars = lake.scan_files(BARS, earlier).filter(pl.col("close") > 0).sort("session", "symbol")
+    newest = bars.group_by("symbol").agg(
+        pl.col("session").last().alias("bar_session"),
+        pl.col("close").last(),
+        pl.col("adj_factor").drop_nulls().last(),
+    )
+    marks = newest.with_columns(pl.col("bar_session").alias("session"))
+    return marks.select(*MARKS.schema).sort(MARKS.sort).collect()
+
+
+def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame:
+    """Read each universe's close-to-close return at `session`; null where the level before is not known."""
+    levels = read_files(lake, INDEX_LEVELS, paths)
+    before = levels.filter(pl.col("session") < session).group_by("index").agg(pl.col("close").last().alias("before"))
+    today = levels.filter(pl.col("session") == session).join(before, on="index", how="left")
+    returns = today.select(universe="index", benchmark_return=pl.col("close") / pl.col("before") - 1)
+    return returns.cast(dict(BENCHMARKS_SCHEMA)).sort("universe")
+
+
+def read_market(lake: Lake, db: Session, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
+    """Read what a session's settlement takes of the market; `inputs` names the files of bars and index levels."""
+    return Market(
+        bars=read_files(lake, BARS, inputs["bars_files"]),
+        marks=read_marks(lake, previous, session),
+        actions=read_actions(db, session),
+        benchmarks=read_benchmarks(lake, inputs["index_files"], session),
+    )
+
+
+def marks_after(market: Market, session: date) -> pl.DataFrame:
+    """Return the marks that this session leaves to the next."""
+    return next_marks(session, market.marks, market.bars)

@@ -1,0 +1,110 @@
+"""Strategies in the ledger: opening them and moving them through their states."""
+
+from datetime import date, datetime
+
+import polars as pl
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from domain.books import TERMS_SCHEMA
+from domain.sessions import EXCHANGE_ZONE, deadline
+from models.enums import StrategyStatus
+from models.errors import ConflictError, InputError, RefusedError
+from models.operations import AuditEntry
+from models.strategies import StatusChange, Strategy, StrategyTerms
+from models.users import User
+
+TRANSITIONS = {
+    StrategyStatus.PENDING: {StrategyStatus.ACTIVE, StrategyStatus.RETIRED},
+    StrategyStatus.ACTIVE: {StrategyStatus.PAUSED, StrategyStatus.RETIRED},
+    StrategyStatus.PAUSED: {StrategyStatus.ACTIVE, StrategyStatus.RETIRED},
+    StrategyStatus.RETIRED: set[StrategyStatus](),
+}
+
+# In the order of settlement's own schema, between the strategy's name and whether it is paused.
+TERMS = tuple(TERMS_SCHEMA)[1:-1]
+
+
+def ensure_user(db: Session, nickname: str, now: datetime) -> User:
+    """Return the account of that nickname, created if it is missing."""
+    user = db.exec(select(User).where(User.nickname == nickname)).one_or_none()
+    if user is None:
+        user = User(nickname=nickname, created_at=now)
+        db.add(user)
+        db.flush()
+    return user
+
+
+def open_strategy(db: Session, owner: User, terms: StrategyTerms, now: datetime) -> Strategy:
+    """Open a strategy, pending until its first signal. The same terms again are fine; other terms a ConflictError."""
+    found = find_strategy(db, terms.slug)
+    if found is not None:
+        same = all(getattr(found, name) == value for name, value in terms.model_dump().items())
+        if same and found.owner_id == owner.id:
+            return found
+        raise ConflictError(f"slug: {terms.slug} is taken")
+    strategy = Strategy(**terms.model_dump(), owner_id=owner.id, status=StrategyStatus.PENDING, created_at=now)
+    db.add(strategy)
+    db.flush()
+    db.add(StatusChange(strategy_id=strategy.id, status=StrategyStatus.PENDING, at=now))
+    return strategy
+
+
+def change_status(db: Session, strategy: Strategy, status: StrategyStatus, now: datetime, actor: str) -> None:
+    """Move a strategy to another state. RefusedError where the state machine has no such step."""
+    allowed = TRANSITIONS[StrategyStatus(strategy.status)]
+    if status not in allowed:
+        wanted = ", ".join(sorted(allowed)) or "nothing: it is final"
+        raise RefusedError(f"status: {strategy.slug} is {strategy.status} and can become {wanted}, not {status}")
+    strategy.status = status
+    if status is StrategyStatus.ACTIVE and strategy.activated_at is None:
+        strategy.activated_at = now
+    if status is StrategyStatus.RETIRED:
+        strategy.retired_at = now
+    db.add(strategy)
+    db.add(StatusChange(strategy_id=strategy.id, status=status, at=now))
+    db.add(AuditEntry(at=now, actor=actor, action=f"strategy {status}", subject=strategy.slug))
+
+
+def find_strategy(db: Session, slug: str) -> Strategy | None:
+    """Return the strategy of that slug, or None."""
+    return db.exec(select(Strategy).where(Strategy.slug == slug)).one_or_none()
+
+
+def require_strategy(db: Session, slug: str) -> Strategy:
+    """Return the strategy of that slug; InputError if there is none."""
+    found = find_strategy(db, slug)
+    if found is None:
+        raise InputError("strategy", "the slug of a strategy", slug)
+    return found
+
+
+def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.DataFrame:
+    """Read the terms, as settlement takes them, of the strategies to settle at `session`, ids in [first_id, last_id].
+
+    Those are the strategies that were activated before their deadline for it and not retired on an earlier date.
+    `paused` is how a strategy stood at that deadline, whatever happened to it since: a past session is settled as it
+    was then.
+    """
+    strategies = db.execute(
+        sa.select(*(col(getattr(Strategy, name)) for name in ("id", "activated_at", "retired_at", "slug", *TERMS)))
+        .where(col(Strategy.id).between(first_id, last_id), col(Strategy.activated_at).is_not(None))
+        .order_by(col(Strategy.slug))
+    ).all()
+    changes = db.execute(
+        sa.select(col(StatusChange.strategy_id), col(StatusChange.status), col(StatusChange.at))
+        .where(col(StatusChange.strategy_id).between(first_id, last_id))
+        .order_by(col(StatusChange.id))
+    ).all()
+    history: dict[int, list[tuple[str, datetime]]] = {}
+    for strategy_id, status, at in changes:
+        history.setdefault(strategy_id, []).append((status, at))
+    rows = []
+    for strategy_id, activated_at, retired_at, slug, *terms in strategies:
+        closes_at = deadline(session, terms[1])
+        retired = retired_at is not None and retired_at.astimezone(EXCHANGE_ZONE).date() < session
+        if retired or activated_at >= closes_at:
+            continue
+        standing = [status for status, at in history[strategy_id] if at < closes_at][-1]
+        rows.append((slug, *terms, standing in {StrategyStatus.PAUSED, StrategyStatus.RETIRED}))
+    return pl.DataFrame(rows, schema=TERMS_SCHEMA, orient="row")

@@ -1,0 +1,102 @@
+"""Flow runs that Prefect believes alive although their process is dead.
+
+A run killed together with its runner stays `Running` for ever, and so does one stopped by Ctrl-C: Prefect does not
+notice. Every flow therefore leaves its process's identity in its run's labels when it starts (`record_process`), and the
+watchdog marks Crashed whatever lost its process (`reap_dead_runs`). Doing the work again is not this module's task:
+the watchdog repairs sessions from the ledger, in order.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.states import Crashed
+
+from tasks.processes import ProcessIdentity
+
+HOST, PID, CREATED, ATTEMPT = (f"countersign.{key}" for key in ("host", "pid", "created", "attempt"))
+
+# From submission to the flow's first line takes 3.5 s; on a machine on its knees a minute.
+PENDING_AFTER = timedelta(minutes=5)
+# Processes of other machines cannot be looked at. No stage works for half a day.
+ELSEWHERE_AFTER = timedelta(hours=12)
+PAGE = 200
+
+
+def record_process(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:  # noqa: ARG001 - Prefect's hook
+    """Write the calling process into the run's labels. For `@flow(on_running=[record_process])`.
+
+    The attempt (the run's run_count) is written too: a run that is tried again wears its dead process's labels until
+    this hook has run.
+    """
+    me = ProcessIdentity.current()
+    with get_client(sync_client=True) as client:
+        attempt = client.read_flow_run(flow_run.id).run_count
+        labels: dict[str, str | float] = {HOST: me.host, PID: me.pid, CREATED: me.created, ATTEMPT: attempt}
+        client.update_flow_run_labels(flow_run.id, labels)
+
+
+def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped: bool = False) -> list[str]:
+    """Mark Crashed every unfinished run of these flows whose process is gone; return the names of those runs.
+
+    `runner_stopped` is for the one that starts or stops this home's runner: nobody is starting any of its pending runs
+    then, so they need no time of grace. Safe to repeat, and safe beside live runs.
+    """
+    wanted = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    reaped = []
+    with get_client(sync_client=True) as client:
+        unfinished: list[FlowRun] = []
+        while True:
+            page = client.read_flow_runs(
+                flow_filter=FlowFilter(name=FlowFilterName(any_=list(flow_names))),
+                flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=wanted)),
+                sort=FlowRunSort.ID_DESC,
+                limit=PAGE,
+                offset=len(unfinished),
+            )
+            unfinished += page
+            if len(page) < PAGE:
+                break
+        for run in unfinished:
+            reason = why_dead(run, now, runner_stopped=runner_stopped)
+            if reason:
+                # Forced: the ordinary rules refuse to end a run on behalf of its process.
+                client.set_flow_run_state(run.id, Crashed(message=reason), force=True)
+                reaped.append(run.name)
+    return reaped
+
+
+def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False) -> str | None:
+    """Say why an unfinished run counts as dead; None for one that lives or may live."""
+    if run.state is None:
+        return None
+    age = now - run.state.timestamp
+    if run.state.type == StateType.PENDING:
+        # Labels say nothing here: they are of an earlier attempt. A work pool may take long to find a machine.
+        patience = ELSEWHERE_AFTER if run.work_queue_id else PENDING_AFTER
+        if runner_stopped and run.deployment_id and not run.work_queue_id:
+            patience = timedelta(0)
+        return f"No process took it up within {patience}." if age >= patience else None
+    owner = _owner(run)
+    if owner is None or not owner.here:
+        return f"Its process is unknown here, and it has not ended within {age}." if age >= ELSEWHERE_AFTER else None
+    return None if owner.process() else f"Its process {owner.pid} on {owner.host} is gone."
+
+
+def _owner(run: FlowRun) -> ProcessIdentity | None:
+    """The process that the run's current attempt recorded; None before it has."""
+    labels = run.labels
+    if labels.get(ATTEMPT) != run.run_count:
+        return None
+    return ProcessIdentity(str(labels[HOST]), int(labels[PID]), float(labels[CREATED]))

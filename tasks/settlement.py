@@ -1,0 +1,260 @@
+"""Settlement tasks: plan a session, settle chunks of strategies, commit the whole session at once.
+
+Settling again, after a crash or by hand, is the same calls with the same arguments: it writes the same names with the
+same bytes, and a settled session is only ever found equal, never changed.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from domain.books import SIGNALS_SCHEMA
+from domain.provenance import frame_sha256, manifest, object_sha256
+from domain.quality import inspect
+from domain.rules import RULES_SHA256
+from domain.settlement import Settled, settle
+from domain.signals import decode_portfolios
+from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from models.enums import Event, Severity, Universe
+from models.errors import ConflictError, StoreError
+from models.settlement import Settlement
+from store.home import Home
+from store.lake import StagedFile
+from store.notifications import notify, resolve
+from store.settlements import (
+    due_sessions,
+    last_strategy_id,
+    marks_after,
+    read_actions,
+    read_files,
+    read_market,
+    read_marks,
+    settlement_of,
+    signal_hashes,
+)
+from store.signals import read_signals
+from store.strategies import read_terms
+
+# Part of what makes the bytes: a chunk is a file. Strategies fall into chunks by id, so growth never moves one.
+STRATEGIES_PER_CHUNK = 2_000
+RECENT_SESSIONS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What settling a session takes. `run` is the hash of `inputs`; the files it writes are named by it."""
+
+    session: date
+    version: int
+    run: str
+    inputs: dict[str, Any]
+    previous: date | None
+    chunks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A session that cannot be settled yet, and why."""
+
+    session: date
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one chunk of strategies came to: its staged files, and figures for the operator."""
+
+    files: tuple[StagedFile, ...]
+    strategies: int
+    rebalanced: int
+    orders: int
+    refused: dict[str, int]
+    best: tuple[float, str] | None
+    worst: tuple[float, str] | None
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def find_due_sessions(home: Home, through: date) -> list[date]:
+    """List the sessions up to `through` that wait to be settled, oldest first."""
+    with home.ledger.read() as db:
+        return due_sessions(db, home.sessions, through)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def plan_session(home: Home, session: date) -> Plan | Held:
+    """Decide whether a session can be settled, and name everything that goes in.
+
+    ConflictError if it is settled already and what went in then is not what is there now.
+    """
+    day_before = home.sessions.previous(session)
+    with home.ledger.read() as db:
+        settled, before = settlement_of(db, session), settlement_of(db, day_before)
+        last_id = last_strategy_id(db)
+        terms = read_terms(db, session, 0, last_id)
+        signals = object_sha256(signal_hashes(db, session))
+        actions = frame_sha256(read_actions(db, session))
+    previous = day_before if before else None
+    if settled:
+        was = orjson.loads(settled.manifest)["inputs"]
+        files = {"bars_files": was["bars_files"], "index_files": was["index_files"]}
+    else:
+        reasons = _gate(home, session, previous, sorted(set(terms["universe"])))
+        if reasons:
+            return _hold(home, session, reasons)
+        files = {
+            "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
+            "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, day_before, session)],
+        }
+    inputs = {
+        **files,
+        "bars": frame_sha256(read_files(home.lake, BARS, files["bars_files"])),
+        "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, files["index_files"])),
+        "actions": actions,
+        "rules": RULES_SHA256,
+        "signals": signals,
+        "terms": frame_sha256(terms),
+        "previous": before.manifest_sha256 if before else "",
+    }
+    version = settled.version if settled else 1
+    run = object_sha256({"session": session.isoformat(), "version": version, "inputs": inputs})
+    if settled and settled.run != run:
+        raise ConflictError(
+            f"{session}: settled from other inputs than those found now"
+            f" ({', '.join(sorted(key for key in inputs if was.get(key) != inputs[key]))}); a settled day never changes"
+        )
+    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)))
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="settle {plan.session} chunk {n}")
+def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
+    """Settle the strategies of one chunk and stage what came out; nothing counts before `commit_session`."""
+    first, last = n * STRATEGIES_PER_CHUNK, (n + 1) * STRATEGIES_PER_CHUNK - 1
+    with home.ledger.read() as db:
+        terms = read_terms(db, plan.session, first, last)
+        revisions = read_signals(db, plan.session, first, last)
+        market = read_market(home.lake, db, plan.session, plan.previous, plan.inputs)
+    expanded = decode_portfolios(revisions)
+    counting = expanded.filter(pl.col("revision") == pl.col("revision").max().over("strategy"))
+    settled = settle(
+        plan.session,
+        terms,
+        _previous(home, plan, NAV, terms),
+        _previous(home, plan, POSITIONS, terms),
+        counting.select(*SIGNALS_SCHEMA),
+        market.bars,
+        market.marks,
+        market.actions,
+        market.benchmarks,
+    )
+    signals = expanded.with_columns(
+        pl.lit(plan.session).alias("session"),
+        ((pl.col("deadline") - pl.col("received_at")).dt.total_microseconds() / 1e6).alias("margin_seconds"),
+    ).select(*SIGNALS.schema)
+    frames = ((SIGNALS, signals), (ORDERS, settled.orders), (POSITIONS, settled.positions), (NAV, settled.nav))
+    files = tuple(
+        home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height
+    )
+    return _summary(files, settled)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
+    """Make a session's results count, all at once; return whether it was news.
+
+    StoreError if the session was settled before with other bytes: the engine or a library has changed its arithmetic.
+    """
+    with home.ledger.read() as db:
+        market = read_market(home.lake, db, plan.session, plan.previous, plan.inputs)
+    marks = home.lake.stage(MARKS, plan.session, marks_after(market, plan.session), plan.run[:16])
+    files = [marks, *(file for chunk in chunks for file in chunk.files)]
+    written = [{"path": file.path, "rows": file.rows, "sha256": file.sha256} for file in files]
+    record = manifest(plan.session.isoformat(), plan.version, plan.inputs, written).decode()
+    now = home.clock.now()
+    with home.ledger.write() as db:
+        found = settlement_of(db, plan.session)
+        if found and found.version == plan.version:
+            if found.manifest != record:
+                raise StoreError(
+                    f"{plan.session}: settling again gave other bytes than the settled ones; nothing was changed"
+                )
+            return False
+        home.lake.commit(db, files, now)
+        db.add(
+            Settlement(
+                session=plan.session,
+                version=plan.version,
+                run=plan.run,
+                strategies=sum(chunk.strategies for chunk in chunks),
+                bars_sha256=plan.inputs["bars"],
+                rules_sha256=plan.inputs["rules"],
+                manifest=record,
+                manifest_sha256=object_sha256(orjson.loads(record)),
+                settled_at=now,
+            )
+        )
+        resolve(db, _held_key(plan.session), now)
+    return True
+
+
+def _gate(home: Home, session: date, previous: date | None, universes: Sequence[str]) -> tuple[str, ...]:
+    """Why the session must be held; empty if nothing holds it."""
+    first_recent = home.sessions.days[max(0, home.sessions.days.index(session) - RECENT_SESSIONS)]
+    rows = Counter[date]()
+    for file in home.lake.files(BARS, first_recent, session):
+        rows[file.session] += file.rows
+    rows.pop(session, None)
+    levels = home.lake.read(INDEX_LEVELS, session)["index"].to_list()
+    with home.ledger.read() as db:
+        portfolios = read_signals(db, session, 0, last_strategy_id(db))
+    held = set(decode_portfolios(portfolios)["symbol"].unique())
+    if previous:
+        held |= set(home.lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()["symbol"])
+    findings = inspect(
+        session,
+        home.lake.read(BARS, session),
+        recent_rows=[rows[day] for day in sorted(rows)],
+        present=[Universe(level) for level in levels],
+        needed=[Universe(universe) for universe in universes],
+        held=held,
+        marks=read_marks(home.lake, previous, session),
+    )
+    return tuple(f"{finding.rule}: {finding.detail}" for finding in findings if finding.severity is Severity.HOLD)
+
+
+def _hold(home: Home, session: date, reasons: tuple[str, ...]) -> Held:
+    with home.ledger.write() as db:
+        text = f"{session} is not settled: {'; '.join(reasons)}"
+        notify(db, _held_key(session), "settlement held", text, home.clock.now())
+    return Held(session, reasons)
+
+
+def _held_key(session: date) -> str:
+    return f"held {session}"
+
+
+def _previous(home: Home, plan: Plan, dataset: Dataset, terms: pl.DataFrame) -> pl.DataFrame:
+    if plan.previous is None:
+        return pl.DataFrame(schema=dataset.schema)
+    ours = pl.col("strategy").is_in(terms["strategy"].implode())
+    return home.lake.scan(dataset, plan.previous, plan.previous).filter(ours).sort(dataset.sort).collect()
+
+
+def _summary(files: tuple[StagedFile, ...], settled: Settled) -> Chunk:
+    refused = settled.orders.filter(pl.col("reason").is_not_null())["reason"].value_counts(sort=True)
+    ranked = settled.nav.drop_nulls("daily_return").sort("daily_return", "strategy").select("daily_return", "strategy")
+    return Chunk(
+        files=files,
+        strategies=settled.nav.height,
+        rebalanced=settled.nav.filter(pl.col("event") == Event.REBALANCE).height,
+        orders=settled.orders.height,
+        refused=dict(refused.iter_rows()),
+        best=ranked.row(-1) if ranked.height else None,
+        worst=ranked.row(0) if ranked.height else None,
+    )
