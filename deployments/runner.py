@@ -1,15 +1,15 @@
 """The flow runner: starts every scheduled run of a home as a process of its own. A part of `up`.
 
-python -m deployments.runner HOME [--catch-up]
+python -m deployments.runner HOME --timetable MODULE:NAME [--catch-up]
 """
 
 import argparse
 import asyncio
+import multiprocessing
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from prefect.logging import get_logger
 from prefect.runner.runner import Runner
 
 from deployments.schedules import deployments_of, load_flow
-from models.timetable import TIMETABLE, Slot
+from models.timetable import Slot
 from tasks.runs import reap_dead_runs
 
 # Late runs all come due together after an outage: without a limit, 40 of them were 42 processes and 3.7 GiB. They start
@@ -40,13 +40,12 @@ class ScheduleRunner(Runner):
 
 
 def serve(
-    deployments: Sequence[RunnerDeployment], slots: Sequence[Slot] = TIMETABLE, *, query_seconds: float | None = None
+    deployments: Sequence[RunnerDeployment], flow_names: Sequence[str], *, query_seconds: float | None = None
 ) -> None:
     """Register the deployments and run what comes due, until interrupted; runs cut short by that end as Crashed.
 
-    Runs that an earlier runner left behind are marked Crashed first.
+    Runs of `flow_names` that an earlier runner left behind are marked Crashed first.
     """
-    flow_names = [slot.name for slot in slots]
     _reap(flow_names)
 
     async def main() -> None:
@@ -63,33 +62,44 @@ def serve(
         _reap(flow_names)
 
 
-def catch_up(home: Path, slots: Sequence[Slot] = TIMETABLE) -> int:
-    """Run the watchdog once, in its own process, and wait: it settles the sessions missed meanwhile, in order.
+def catch_up(home: Path, slots: Sequence[Slot]) -> None:
+    """Run the watchdog once, and wait: it settles the sessions missed meanwhile, in order.
 
-    Returns the exit code. A failure is told and does not keep the schedules from starting: the watchdog's next turn
-    will try again.
+    A failure is told and does not keep the schedules from starting: the watchdog's next turn will try again.
     """
-    slot = next(slot for slot in slots if slot.stage == CATCH_UP_STAGE)
-    command = [sys.executable, "-m", "deployments.runner", str(home), "--only", slot.stage]
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        get_logger("runner").error("Catching up ended with exit code %s.", code)
-    return code
+    _reap([slot.name for slot in slots])
+    watchdog = load_flow(next(slot for slot in slots if slot.stage == CATCH_UP_STAGE))
+    try:
+        watchdog(home=str(home))
+    except Exception:
+        get_logger("runner").exception("Catching up failed; the schedules start nevertheless.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve a home; with --catch-up let the watchdog repair what was missed first; with --only run one stage."""
+    """Serve a home; with --catch-up, let the watchdog repair first what was missed."""
     parser = argparse.ArgumentParser(prog="deployments.runner")
     parser.add_argument("home", type=Path)
+    parser.add_argument("--timetable", required=True, metavar="MODULE:NAME")
     parser.add_argument("--catch-up", action="store_true")
-    parser.add_argument("--only", metavar="STAGE")
     options = parser.parse_args(arguments)
-    if options.only:
-        load_flow(next(slot for slot in TIMETABLE if slot.stage == options.only))(home=str(options.home))
+    module, _, name = options.timetable.partition(":")
+    slots: Sequence[Slot] = getattr(import_module(module), name)
+    if options.catch_up and not _finished(catch_up, options.home, slots):
         return
-    if options.catch_up:
-        catch_up(options.home)
-    serve(deployments_of(TIMETABLE, options.home))
+    serve(deployments_of(slots, options.home), [slot.name for slot in slots])
+
+
+def _finished(function: Callable[..., None], *arguments: Any) -> bool:
+    """Run it in a process of its own, whose memory does not stay with the runner for months; False when interrupted."""
+    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
+    process.start()
+    try:
+        process.join()
+    except KeyboardInterrupt:
+        process.kill()
+        process.join()
+        return False
+    return True
 
 
 def _reap(flow_names: Sequence[str]) -> None:

@@ -156,8 +156,8 @@ def _settings(url: str) -> Generator[None]:
         temporary_settings,
     )
 
-    # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at
-    # the process itself. No environment variable can say "no heartbeat", so scheduled runs keep it; those are a few a day.
+    # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at the process.
+    # No environment variable can say "no heartbeat", so scheduled runs keep it: a few a day.
     with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         try:
             yield

@@ -13,6 +13,7 @@ from models.errors import ConflictError
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
 RUNNER_PATIENCE_SECONDS = 15.0
+TIMETABLE_NAME = "models.timetable:TIMETABLE"
 
 
 def up(
@@ -22,6 +23,7 @@ def up(
     prefect_port: int | None = None,
     parts: Sequence[Part] = (),
     catch_up: bool = True,
+    timetable: str = TIMETABLE_NAME,
     say: Callable[[str], None] = print,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -35,17 +37,18 @@ def up(
     with _only_one(home):
         refuse_second(home)
         server = server_part(home, host, prefect_port)
+        runner = runner_part(home, f"{server.url}/api", catch_up=catch_up, timetable=timetable)
         # The runner comes last, and so is stopped first: its flow runs need all the others.
-        supervisor = Supervisor([server, *parts, runner_part(home, f"{server.url}/api", catch_up=catch_up)], say)
+        supervisor = Supervisor([server, *parts, runner], say)
         with stop_on_signals(supervisor):
             supervisor.run(until)
 
 
-def runner_part(home: Path, api_url: str, *, catch_up: bool = True) -> Part:
-    """Describe the flow runner of a home."""
+def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: str = TIMETABLE_NAME) -> Part:
+    """Describe the flow runner of a home; `timetable` is `module:name` of its slots."""
     return Part(
         name="flow runner",
-        arguments=("deployments.runner", str(home), *(["--catch-up"] if catch_up else [])),
+        arguments=("deployments.runner", str(home), "--timetable", timetable, *(["--catch-up"] if catch_up else [])),
         environment=prefect_environment(home, api_url),
         log=home / "logs" / "flow-runner.log",
         patience_seconds=RUNNER_PATIENCE_SECONDS,

@@ -19,7 +19,9 @@ TALLY_COLUMNS = 9
 
 
 class Quotes(NamedTuple):
-    """What one session offers, by symbol code; nan: unknown, or no limit. Prices in CNY, rates as fractions."""
+    """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
+    does not exist is infinite.
+    """
 
     tradable: Flags
     known: Flags
@@ -67,7 +69,7 @@ class Holdings(NamedTuple):
     def room(cls, rows: int) -> Self:
         """Columns for so many rows, not yet written."""
         kinds = (np.int32, np.int32, np.float64, np.float64, np.float64, np.int64)
-        return cls(*(np.empty(rows, kind) for kind in kinds))
+        return cls._make(np.empty(rows, kind) for kind in kinds)
 
 
 class Signals(NamedTuple):
@@ -95,7 +97,7 @@ class Orders(NamedTuple):
     def room(cls, rows: int) -> Self:
         """Columns for so many rows, not yet written."""
         kinds = (np.int32, np.int32, np.int32, *(np.float64,) * 3, *(np.int64,) * 3, np.int32)
-        return cls(*(np.empty(rows, kind) for kind in kinds))
+        return cls._make(np.empty(rows, kind) for kind in kinds)
 
 
 class Results(NamedTuple):
@@ -110,5 +112,5 @@ class Results(NamedTuple):
     @classmethod
     def room(cls, rows: int) -> Self:
         """Columns for so many strategies; only the tally is cleared."""
-        kinds = (np.int64, np.int64, np.int32, np.bool_)
-        return cls(*(np.empty(rows, kind) for kind in kinds), tally=np.zeros((rows, TALLY_COLUMNS), np.int32))
+        nav, cash, since = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
+        return cls(nav, cash, since, np.empty(rows, np.bool_), np.zeros((rows, TALLY_COLUMNS), np.int32))

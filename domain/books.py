@@ -30,22 +30,15 @@ BENCHMARKS_SCHEMA: dict[str, ColumnType] = {"universe": pl.String, "benchmark_re
 
 
 def check_strategies(
-    session: date,
-    terms: pl.DataFrame,
-    books: pl.DataFrame,
-    holdings: pl.DataFrame,
-    signals: pl.DataFrame,
-    benchmarks: pl.DataFrame,
+    session: date, *, terms: pl.DataFrame, books: pl.DataFrame, holdings: pl.DataFrame, signals: pl.DataFrame
 ) -> None:
-    """Refuse terms, state and signals that cannot be settled; duplicate symbols are found by `rows_of`."""
+    """Refuse terms, state and signals that cannot be settled; duplicate symbols are found by `arrays_of`."""
     require("terms", terms, TERMS_SCHEMA)
     require("books", books, NAV.schema)
     require("holdings", holdings, POSITIONS.schema)
     require("signals", signals, SIGNALS_SCHEMA)
-    require("benchmarks", benchmarks, BENCHMARKS_SCHEMA)
     for field, frame, key in (("terms", terms, "strategy"), ("books", books, "strategy")):
         forbid(field, f"one row a {key}", frame, pl.col(key).is_duplicated())
-    forbid("benchmarks", "one row a universe", benchmarks, pl.col("universe").is_duplicated())
     forbid("terms", "no null", terms, pl.any_horizontal(pl.col(*TERMS_SCHEMA).is_null()))
     prices = pl.col("execution_price").is_in(list(ExecutionPrice))
     forbid("terms.execution_price", "open or close", terms, ~prices)
@@ -65,6 +58,12 @@ def check_strategies(
         books["strategy"].implode()
     )
     forbid("holdings", "a row in books for their strategy", holdings, homeless)
+
+
+def check_benchmarks(benchmarks: pl.DataFrame) -> None:
+    """Refuse two returns of one universe."""
+    require("benchmarks", benchmarks, BENCHMARKS_SCHEMA)
+    forbid("benchmarks", "one row a universe", benchmarks, pl.col("universe").is_duplicated())
 
 
 def codes(column: pl.Series, names: pl.Series) -> Codes:

@@ -1,10 +1,15 @@
 """The settlement kernel: one session of many strategies over arrays, money in integer fen.
 
 Every function is a step of the rules; how frames become these arrays is `domain.settlement`'s business. The kernel
-releases the GIL, touches nothing but its arguments and adds in a fixed order, so chunks of strategies may run on threads
-and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices changes of
-the file that it was compiled from.
+releases the GIL, touches nothing but its arguments and adds in a fixed order, so chunks of strategies may run on
+threads and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices
+changes of the file that it was compiled from.
 """
+# ruff: noqa: PLR0917 - compiled functions take no keyword-only arguments
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -18,26 +23,33 @@ BELOW_LOT, CASH_SHORT, LIMIT_DOWN, LIMIT_UP, NO_MARKET_DATA, SUSPENDED = 1, 2, 3
 # Columns of the tally: orders bought, sold, bought in part; then those refused, at REFUSED + reason.
 BOUGHT, SOLD, CUT, REFUSED = 0, 1, 2, 2
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-@njit(nogil=True, cache=True)
+
+def compiled(function: Function) -> Function:
+    """Compile at first call, kept on disk; no fast mathematics, no threads of its own."""
+    return cast("Function", njit(nogil=True, cache=True)(function))
+
+
+@compiled
 def fen(amount: float) -> int:
     """CNY to fen, half up; the millionth forgives what binary fractions lose."""
-    return np.int64(np.floor(100.0 * amount + 0.5 + 1e-6))
+    return math.floor(100.0 * amount + 0.5 + 1e-6)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def price4(price: float) -> float:
     """A price to 4 decimals, half up."""
-    return np.floor(10000.0 * price + 0.5 + 1e-6) / 10000.0
+    return math.floor(10000.0 * price + 0.5 + 1e-6) / 10000.0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def whole(quantity: float, lot: float) -> float:
     """The most whole multiples of `lot` in a quantity."""
-    return np.floor(quantity / lot + 1e-9) * lot
+    return math.floor(quantity / lot + 1e-9) * lot
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def lots(quantity: float, lot: float, least: float) -> float:
     """The quantity that may be bought: whole multiples of `lot`, 0 if that is under `least`."""
     rounded = whole(quantity, lot)
@@ -56,14 +68,11 @@ def settle_arrays(
     order_count, position_count = _settle(
         quotes, accounts, holdings, signals, desk, slips, weight, orders, positions, results
     )
-    return (
-        Orders(*(column[:order_count] for column in orders)),
-        Holdings(*(column[:position_count] for column in positions)),
-        results,
-    )
+    kept = Orders._make(column[:order_count] for column in orders)
+    return kept, Holdings._make(column[:position_count] for column in positions), results
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _settle(
     quotes: Quotes,
     accounts: Accounts,
@@ -76,7 +85,7 @@ def _settle(
     positions: Holdings,
     results: Results,
 ) -> tuple[int, int]:
-    """Fill `orders`, `positions` and `results`, strategy by strategy on the `desk`; return the rows of the first two."""
+    """Fill the last three, one strategy at a time on the desk; return how many orders and positions there are."""
     order_count, position_count = 0, 0
     for i in range(accounts.cash.size):
         since = accounts.since[i] + 1 if accounts.since[i] >= 0 else -1
@@ -87,7 +96,7 @@ def _settle(
         cash = accounts.cash[i] + _corporate_actions(quotes, desk, rows)
         if rebalance:
             price = quotes.close if accounts.at_close[i] else quotes.open
-            _decide(quotes, price, cash, desk, weight, rows, slips)
+            _decide(quotes, price, _equity(quotes, price, cash, desk, rows), desk, weight, rows, slips)
             cash += _sell(quotes, price, accounts, i, slips, rows)
             cash -= _buy(quotes, price, accounts, i, slips, rows, cash)
             _book(quotes, desk, slips, rows)
@@ -99,7 +108,7 @@ def _settle(
     return order_count, position_count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _line_up(
     accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Holdings, weight: Floats
 ) -> int:
@@ -121,7 +130,7 @@ def _line_up(
     return row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
     """Step 1; return the dividends in fen."""
     dividends = 0
@@ -133,7 +142,7 @@ def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
         if quotes.recorded[symbol]:
             dividend, bonus = quotes.dividend[symbol], quotes.bonus[symbol]
             dividends += fen(quantity * dividend)
-            desk.quantity[row] = quantity + np.floor(quantity * bonus + 1e-9)
+            desk.quantity[row] = quantity + math.floor(quantity * bonus + 1e-9)
             # The factor of the same event must not be applied as well, today or when it is seen later.
             if not tradable:
                 desk.factor[row] = np.nan
@@ -148,70 +157,76 @@ def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
     return dividends
 
 
-@njit(nogil=True, cache=True)
-def _decide(quotes: Quotes, price: Floats, cash: int, desk: Holdings, weight: Floats, rows: int, slips: Orders) -> None:
-    """Steps 3 and 4 up to the fills: side, quantity wanted and refusal of every row; side 0: no order."""
+@compiled
+def _equity(quotes: Quotes, price: Floats, cash: int, desk: Holdings, rows: int) -> float:
+    """What the account is worth at the prices it trades at, in CNY."""
     worth = cash
     for row in range(rows):
         symbol = desk.symbol[row]
         if desk.quantity[row] > 0.0:
             worth += fen(desk.quantity[row] * (price[symbol] if quotes.tradable[symbol] else desk.close[row]))
-    equity = worth / 100.0
+    return worth / 100.0
+
+
+@compiled
+def _order(quotes: Quotes, symbol: int, price: float, ideal: float, held: float) -> tuple[int, float, int]:
+    """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order."""
+    lot, least = quotes.lot[symbol], quotes.least[symbol]
+    target = lots(ideal, lot, least)
+    if target > held:
+        wanted = lots(target - held, lot, least)
+        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= quotes.limit_up[symbol] else 0
+    if target < held:
+        wanted = held if target == 0.0 else whole(held - target, lot)
+        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= quotes.limit_down[symbol] else 0
+    return BUY if held == 0.0 else 0, ideal, BELOW_LOT
+
+
+@compiled
+def _decide(
+    quotes: Quotes, price: Floats, equity: float, desk: Holdings, weight: Floats, rows: int, slips: Orders
+) -> None:
+    """Steps 3 and 4 up to the fills: a slip for every row, of side 0 where there is no order."""
     for row in range(rows):
         symbol, held = desk.symbol[row], desk.quantity[row]
-        side, wanted, reason = 0, 0.0, 0
-        if weight[row] == 0.0:
-            side, wanted = SELL, held
-        elif not quotes.tradable[symbol]:
-            # Without a price there is no target: what is held is kept, what is not cannot be bought.
-            if held == 0.0:
-                side, reason = BUY, SUSPENDED if quotes.known[symbol] else NO_MARKET_DATA
-        else:
+        if quotes.tradable[symbol]:
             ideal = weight[row] * equity / price[symbol]
-            target = lots(ideal, quotes.lot[symbol], quotes.least[symbol])
-            if target > held:
-                side, wanted = BUY, lots(target - held, quotes.lot[symbol], quotes.least[symbol])
-            elif target < held:
-                side, wanted = SELL, held if target == 0.0 else whole(held - target, quotes.lot[symbol])
-            elif held == 0.0:
-                side, wanted, reason = BUY, ideal, BELOW_LOT
-        if side == SELL and not quotes.tradable[symbol]:
-            reason = SUSPENDED
-        elif side == SELL and price[symbol] <= quotes.limit_down[symbol]:
-            reason = LIMIT_DOWN
-        elif side == BUY and reason == 0 and price[symbol] >= quotes.limit_up[symbol]:
-            reason = LIMIT_UP
-        slips.side[row] = side if wanted > 0.0 or reason > 0 else 0
-        slips.wanted[row], slips.reason[row] = wanted, reason
-        slips.symbol[row], slips.filled[row], slips.price[row] = symbol, 0.0, np.nan
+            side, wanted, reason = _order(quotes, symbol, price[symbol], ideal, held)
+        elif weight[row] == 0.0:
+            side, wanted, reason = SELL, held, SUSPENDED
+        else:
+            # Without a price there is no target: what is held is kept, what is not cannot be bought.
+            side, wanted, reason = BUY if held == 0.0 else 0, 0.0, SUSPENDED if quotes.known[symbol] else NO_MARKET_DATA
+        slips.symbol[row], slips.side[row], slips.wanted[row], slips.reason[row] = symbol, side, wanted, reason
+        slips.filled[row], slips.price[row] = 0.0, np.nan
         slips.notional[row], slips.commission[row], slips.duty[row] = 0, 0, 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(slips: Orders, row: int, quantity: float, price: float, commission_rate: float) -> int:
     """Note a fill on its slip; return notional + commission in fen."""
+    notional = fen(price * quantity) if quantity > 0.0 else 0
+    commission = fen(notional / 100.0 * commission_rate)
     slips.filled[row], slips.price[row] = quantity, price
-    slips.notional[row] = fen(price * quantity) if quantity > 0.0 else 0
-    slips.commission[row] = fen(slips.notional[row] / 100.0 * commission_rate)
-    return slips.notional[row] + slips.commission[row]
+    slips.notional[row], slips.commission[row] = notional, commission
+    return notional + commission
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int) -> int:
     """Fill the sells; return what they bring after costs, in fen."""
     proceeds = 0
     for row in range(rows):
         if slips.side[row] == SELL and slips.reason[row] == 0:
             symbol = slips.symbol[row]
-            fill = price[symbol] * (1.0 - accounts.slippage_rate[i])
-            fill = max(fill, quotes.limit_down[symbol])
+            fill = max(price[symbol] * (1.0 - accounts.slippage_rate[i]), quotes.limit_down[symbol])
             _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
             slips.duty[row] = fen(slips.notional[row] / 100.0 * quotes.duty[symbol])
             proceeds += slips.notional[row] - slips.commission[row] - slips.duty[row]
     return proceeds
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
@@ -221,8 +236,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
     for row in range(rows):
         if slips.side[row] == BUY and slips.reason[row] == 0:
             symbol = slips.symbol[row]
-            fill = price[symbol] * (1.0 + accounts.slippage_rate[i])
-            fill = min(fill, quotes.limit_up[symbol])
+            fill = min(price[symbol] * (1.0 + accounts.slippage_rate[i]), quotes.limit_up[symbol])
             total += _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
             buys += 1
     if total <= cash:
@@ -239,7 +253,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _book(quotes: Quotes, desk: Holdings, slips: Orders, rows: int) -> None:
     """Move the filled quantities; a position that is opened starts from today's factor."""
     for row in range(rows):
@@ -251,7 +265,7 @@ def _book(quotes: Quotes, desk: Holdings, slips: Orders, rows: int) -> None:
             desk.quantity[row] += slips.filled[row]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, tally: Table) -> int:
     """Append the slips that are orders, and count them; return the new number of orders."""
     for row in range(rows):
@@ -272,7 +286,7 @@ def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, t
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _mark(quotes: Quotes, i: int, desk: Holdings, rows: int, positions: Holdings, count: int) -> tuple[int, int]:
     """Step 5: append the positions at their closes; return their value in fen and the new number of positions."""
     worth = 0

@@ -1,14 +1,15 @@
-"""Quotes: what one session offers for every symbol, ready for settlement: prices, limits, lots, duty, corporate actions.
+"""Quotes: what one session offers for every symbol, ready for settlement: prices, limits, lots, duty, dividends.
 
 Pure: the session's bars, the marks of the session before and the corporate actions in, arrays by symbol code out.
 """
 
+import math
 from datetime import date
 
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats, Quotes
+from domain.arrays import Flags, Floats, Quotes
 from domain.rules import trading_rules
 from models.datasets import BARS, MARKS, ColumnType
 from models.errors import InputError
@@ -48,8 +49,8 @@ def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions
         known = pl.col("adj_factor").is_not_null()
         forbid(field, "an adj_factor above 0", frame, known & ~_positive("adj_factor"))
     forbid("marks", "closes above 0", marks, ~_positive("close"))
-    sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") > -1) & pl.col("bonus").is_finite()
-    forbid("actions", "cash of 0 or more and a bonus above -1", actions, ~sane.fill_null(value=False))
+    sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") >= 0) & pl.col("bonus").is_finite()
+    forbid("actions", "cash and bonus of 0 or more", actions, ~sane.fill_null(value=False))
 
 
 def _positive(column: str) -> pl.Expr:
@@ -80,21 +81,21 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
     table = trading_rules(symbols, session)
     for frame in (day, earlier, records):
         table = table.join(frame, on="symbol", how="left", maintain_order="left")
-    ratio = (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
+    basis = pl.coalesce(pl.col("previous") * pl.col("mark_factor") / pl.col("adj_factor"), "previous")
     limit = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    table = table.with_columns(basis=pl.col("previous") * ratio, move=limit).with_columns(
+    table = table.with_columns(basis=basis, move=limit).with_columns(
         pl.col("tradable").fill_null(value=False),
         pl.col("recorded").fill_null(value=False),
         known=pl.col("bar").is_not_null() | pl.col("previous").is_not_null(),
         factor=pl.coalesce("adj_factor", "mark_factor"),
-        limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))),
-        limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))),
+        limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))).fill_null(math.inf),
+        limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))).fill_null(-math.inf),
     )
-    return Quotes(**{name: _array(table[name]) for name in Quotes._fields})
+    return Quotes._make(_array(table[name]) for name in Quotes._fields)
 
 
-def _array(column: pl.Series) -> Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """A contiguous array of its own; null becomes nan."""
+def _array(column: pl.Series) -> Floats | Flags:
+    """A contiguous array; null becomes nan."""
     if column.dtype == pl.Boolean:
         return np.ascontiguousarray(column.to_numpy())
     return np.ascontiguousarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy())

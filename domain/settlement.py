@@ -1,4 +1,4 @@
-"""Settlement: one session's signals, traded at the session's prices under the exchange's rules, and marked at its close.
+"""Settlement: one session's signals, traded at its prices under the exchange's rules, and marked at its close.
 
 Pure: frames in, frames out; the same inputs give the same bytes, whatever the order of their rows and however the
 strategies are split into chunks. Which revision of a signal counts, what the quality gate says and where results are
@@ -14,8 +14,8 @@ Where the rules leave room, this is what happens:
   of less than a lot of a symbol that is held is no order.
 - A refused order has filled 0 and no price; CASH_SHORT with filled above 0 is a buy that was cut.
 - A position keeps the highest adjustment factor seen since it was opened (the opening session's at first). Once a
-  corporate action record is applied, the session's factor counts as seen; without a tradable bar the factor is forgotten
-  and the next one seen is adopted, so that no event is applied twice. The last close of such a position
+  corporate action record is applied, the session's factor counts as seen; without a tradable bar the factor is
+  forgotten and the next one seen is adopted, so that no event is applied twice, and the last close of such a position
   becomes (close − cash) / (1 + bonus).
 - A null adjustment factor is the symbol's last known one; before any is known, none is applied.
 - A strategy that was paused before its first rebalance keeps `since_rebalance` null, and its next signal executes.
@@ -27,7 +27,7 @@ from typing import NamedTuple
 import polars as pl
 
 from domain.arrays import Accounts, Holdings, Orders, Results
-from domain.books import arrays_of, check_strategies, fen_of, money_of, names_of
+from domain.books import arrays_of, check_benchmarks, check_strategies, fen_of, money_of, names_of
 from domain.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
 from domain.quotes import check_market, quotes
 from models.datasets import NAV, ORDERS, POSITIONS
@@ -47,6 +47,7 @@ class Settled(NamedTuple):
 
 def settle(
     session: date,
+    *,
     terms: pl.DataFrame,
     books: pl.DataFrame,
     holdings: pl.DataFrame,
@@ -58,14 +59,15 @@ def settle(
 ) -> Settled:
     """Settle `session` for the strategies of `terms`; InputError if a frame is not as described.
 
-    terms: one row a strategy: strategy, universe, execution_price, holding_period (Int32), initial_capital (CNY, Int64),
-    commission_rate, slippage_rate (fractions), paused. books and holdings: the nav and positions of the session before;
-    rows of other strategies are ignored. A strategy without a row in books is new, and appears in the results with its
-    first signal. signals: strategy, symbol, weight, of strategies in terms only. bars: this session's. marks: those of
-    the session before. actions: symbol, cash, bonus, of this session. benchmarks: universe, benchmark_return, or none.
+    terms: one row a strategy: strategy, universe, execution_price, holding_period (Int32), initial_capital (Int64,
+    CNY), commission_rate, slippage_rate (fractions), paused. books and holdings: the nav and positions of the session
+    before; rows of other strategies are ignored. A strategy without a row in books is new, and appears in the results
+    with its first signal. signals: strategy, symbol, weight, of strategies in terms only. bars: this session's. marks:
+    those of the session before. actions: symbol, cash, bonus, of this session. benchmarks: universe, benchmark_return.
     """
     check_market(session, bars, marks, actions)
-    check_strategies(session, terms, books, holdings, signals, benchmarks)
+    check_strategies(session, terms=terms, books=books, holdings=holdings, signals=signals)
+    check_benchmarks(benchmarks)
     begun = pl.concat([books["strategy"], signals["strategy"].unique()]).implode()
     terms = terms.filter(pl.col("strategy").is_in(begun)).sort("strategy")
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
@@ -77,7 +79,7 @@ def settle(
     return Settled(
         _orders(session, strategies, symbols, orders),
         _positions(session, strategies, symbols, positions),
-        _nav(session, terms, books, benchmarks, accounts, results),
+        _nav(session, terms=terms, books=books, benchmarks=benchmarks, accounts=accounts, results=results),
     )
 
 
@@ -117,6 +119,7 @@ def _positions(session: date, strategies: pl.Series, symbols: pl.Series, positio
 
 def _nav(
     session: date,
+    *,
     terms: pl.DataFrame,
     books: pl.DataFrame,
     benchmarks: pl.DataFrame,

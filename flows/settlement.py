@@ -9,9 +9,9 @@ from typing import Any
 
 from prefect import flow, get_run_logger, unmapped
 from prefect.artifacts import create_table_artifact
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.scheduled import due_session, run_name
+from flows.runners import THREADS
 from models.errors import LeaseError
 from settings import open_home
 from store.home import Home
@@ -53,7 +53,7 @@ class Outcome:
     name="settle_all_active_strategies",
     flow_run_name=run_name("settle"),
     on_running=[record_process],
-    task_runner=ThreadPoolTaskRunner(max_workers=2),
+    task_runner=THREADS,
 )
 def settle_all_active_strategies(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Settle all sessions that wait, up to `session` (default: the newest closed one), oldest first. Safe to repeat.

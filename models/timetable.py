@@ -17,6 +17,11 @@ class Slot:
     late_after: time
 
     @property
+    def entrypoint(self) -> str:
+        """The flow as Prefect names it: by module, so that the root is on the import path and not the file's folder."""
+        return self.flow.replace(":", ".")
+
+    @property
     def cron(self) -> str:
         """The schedule as cron. Every day: the flows know which days are sessions, and an override may add any."""
         return f"{self.at.minute} {self.at.hour} * * *"

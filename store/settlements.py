@@ -96,7 +96,7 @@ def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame
     before = levels.filter(pl.col("session") < session).group_by("index").agg(pl.col("close").last().alias("before"))
     today = levels.filter(pl.col("session") == session).join(before, on="index", how="left")
     returns = today.select(universe="index", benchmark_return=pl.col("close") / pl.col("before") - 1)
-    return returns.cast(dict(BENCHMARKS_SCHEMA)).sort("universe")
+    return returns.cast(pl.Schema(BENCHMARKS_SCHEMA)).sort("universe")
 
 
 def read_market(lake: Lake, db: Session, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:

@@ -1,9 +1,9 @@
 """Flow runs that Prefect believes alive although their process is dead.
 
 A run killed together with its runner stays `Running` for ever, and so does one stopped by Ctrl-C: Prefect does not
-notice. Every flow therefore leaves its process's identity in its run's labels when it starts (`record_process`), and the
-watchdog marks Crashed whatever lost its process (`reap_dead_runs`). Doing the work again is not this module's task:
-the watchdog repairs sessions from the ledger, in order.
+notice. So each flow leaves its process's identity in its run's labels when it starts (`record_process`), and whatever
+has lost its process is marked Crashed (`reap_dead_runs`). Doing the work again is not this module's task: the watchdog
+repairs sessions from the ledger, in order.
 """
 
 from collections.abc import Collection

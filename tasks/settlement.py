@@ -144,14 +144,14 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
     counting = expanded.filter(pl.col("revision") == pl.col("revision").max().over("strategy"))
     settled = settle(
         plan.session,
-        terms,
-        _previous(home, plan, NAV, terms),
-        _previous(home, plan, POSITIONS, terms),
-        counting.select(*SIGNALS_SCHEMA),
-        market.bars,
-        market.marks,
-        market.actions,
-        market.benchmarks,
+        terms=terms,
+        books=_previous(home, plan, NAV, terms),
+        holdings=_previous(home, plan, POSITIONS, terms),
+        signals=counting.select(*SIGNALS_SCHEMA),
+        bars=market.bars,
+        marks=market.marks,
+        actions=market.actions,
+        benchmarks=market.benchmarks,
     )
     signals = expanded.with_columns(
         pl.lit(plan.session).alias("session"),

@@ -1,64 +1,68 @@
-"""The worked example of the settlement rules, to the fen."""
+"""Settlements worked out by hand, to the fen: the worked example of the rules, and one for every corner of them."""
 
+import json
 from datetime import date
-from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from domain.quotes import next_marks
 from domain.settlement import settle
 from tests.support import frames
 
-DAY1, DAY2 = date(2025, 1, 2), date(2025, 1, 3)
-ROWS = [
-    {"symbol": "600000.SH", "open": 10.0, "close": 10.2},
-    {"symbol": "688001.SH", "open": 50.0, "close": 51.0},
-    {"symbol": "600519.SH", "open": 1500.0, "close": 1505.0},
-]
+GOLDEN = Path(__file__).parents[1] / "golden" / "settlement"
 
 
-def test_the_worked_example() -> None:
-    terms = frames.terms({"strategy": "example"})
-    first = settle(
-        DAY1,
-        terms,
-        frames.no_books(),
-        frames.no_holdings(),
-        frames.signals({"example": {"600000.SH": 0.5, "688001.SH": 0.4, "600519.SH": 0.1}}),
-        frames.bars(DAY1, ROWS),
-        frames.no_marks(),
-        frames.actions(),
-        frames.benchmarks({"hs300": 0.01}),
+def as_text(row: tuple[Any, ...]) -> list[Any]:
+    """A row as JSON has it: money as text."""
+    return [value if value is None or isinstance(value, str | float) else str(value) for value in row]
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+def test_by_hand(path: Path) -> None:
+    case = json.loads(path.read_text("utf-8"))
+    terms = frames.terms({"strategy": "hand", **case["terms"]})
+    books, holdings, marks = frames.no_books(), frames.no_holdings(), frames.no_marks()
+    for day in case["sessions"]:
+        session = date.fromisoformat(day["session"])
+        bars = frames.bars(session, day["bars"])
+        settled = settle(
+            session,
+            terms=terms,
+            books=books,
+            holdings=holdings,
+            signals=frames.signals({"hand": day["signal"] or {}}),
+            bars=bars,
+            marks=marks,
+            actions=frames.actions(tuple(row) for row in day.get("actions", [])),
+            benchmarks=frames.benchmarks(),
+        )
+        assert [as_text(row) for row in settled.orders.drop("strategy", "session").rows()] == day["orders"]
+        assert [as_text(row) for row in settled.positions.drop("strategy", "session").rows()] == day["positions"]
+        nav = settled.nav.row(0, named=True)
+        assert (str(nav["cash"]), str(nav["nav"]), nav["detail"]) == (day["cash"], day["nav"], day["detail"])
+        books, holdings, marks = settled.nav, settled.positions, next_marks(session, marks, bars)
+
+
+def test_returns_and_events() -> None:
+    terms = frames.terms({"strategy": "a", "universe": "csi500"}, {"strategy": "b"}, {"strategy": "silent"})
+    day = date(2025, 1, 2)
+    bars = frames.bars(day, [{"symbol": "600000.SH", "open": 10.0, "close": 11.0}])
+    settled = settle(
+        day,
+        terms=terms,
+        books=frames.no_books(),
+        holdings=frames.no_holdings(),
+        signals=frames.signals({"a": {"600000.SH": 0.5}, "b": {"600000.SH": 0.0}}),
+        bars=bars,
+        marks=frames.no_marks(),
+        actions=frames.actions(),
+        benchmarks=frames.benchmarks({"csi500": 0.01}),
     )
-    D = Decimal
-    assert first.orders.drop("strategy", "session").rows() == [
-        ("600000.SH", "buy", 50000.0, 50000.0, 10.02, D("501000.00"), D("150.30"), D("0.00"), None),
-        ("600519.SH", "buy", 1_000_000 * 0.1 / 1500, 0.0, None, D("0.00"), D("0.00"), D("0.00"), "BELOW_LOT"),
-        ("688001.SH", "buy", 8000.0, 8000.0, 50.1, D("400800.00"), D("120.24"), D("0.00"), None),
-    ]
-    assert first.positions["market_value"].to_list() == [D("510000.00"), D("408000.00")]
-    assert first.nav.select("nav", "cash", "event", "detail", "since_rebalance", "benchmark_return").row(0) == (
-        D("1015929.46"),
-        D("97929.46"),
-        "REBALANCE",
-        "bought 2, sold 0, refused 1 (BELOW_LOT 1)",
-        0,
-        0.01,
-    )
-    second = settle(
-        DAY2,
-        terms,
-        first.nav,
-        first.positions,
-        frames.signals({"example": {"600000.SH": 0.2}}),
-        frames.bars(DAY2, ROWS),
-        next_marks(DAY1, frames.no_marks(), frames.bars(DAY1, ROWS)),
-        frames.actions(),
-        frames.benchmarks(),
-    )
-    assert second.orders.drop("strategy", "session").rows() == [
-        ("600000.SH", "sell", 30100.0, 30100.0, 9.98, D("300398.00"), D("90.12"), D("150.20"), None),
-        ("688001.SH", "sell", 8000.0, 8000.0, 49.9, D("399200.00"), D("119.76"), D("199.60"), None),
-    ]
-    assert second.positions.drop("strategy").rows() == [(DAY2, "600000.SH", 19900.0, 10.2, D("202980.00"), 1.0)]
-    assert second.nav.select("nav", "cash").row(0) == (D("999947.78"), D("796967.78"))
-    assert second.nav["daily_return"].item() == 99994778 / 101592946 - 1
-    assert second.nav["benchmark_return"].item() is None
+    a, b = settled.nav.to_dicts()
+    # 49,900 shares at 10.02 cost 499,998.00 and 150.00 commission, but 50,000 are bought: 501,000.00 and 150.30.
+    assert (a["strategy"], str(a["nav"]), a["benchmark_return"]) == ("a", "1048849.70", 0.01)
+    assert a["daily_return"] == a["cumulative_return"] == pytest.approx(0.0488497, abs=1e-12)
+    assert (b["strategy"], str(b["nav"]), b["benchmark_return"]) == ("b", "1000000.00", None)
+    assert (b["event"], b["detail"], b["since_rebalance"]) == ("REBALANCE", "bought 0, sold 0", 0)

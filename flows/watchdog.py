@@ -1,0 +1,88 @@
+"""Watchdog flow: finds what is missing and repairs it by running the stage; what it cannot repair, it raises."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.market import market_data_ingest
+from flows.publish import publish
+from flows.scheduled import due_session, run_name
+from flows.settlement import report, settle_all_active_strategies
+from models.errors import CountersignError
+from models.timetable import TIMETABLE
+from settings import open_home
+from store.clock import wall_clock
+from store.home import Home
+from tasks.runs import reap_dead_runs, record_process
+from tasks.watchdog import Problem, Repair, find_problems, sweep_orphans, tell_operator
+
+FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "publish", "replay")
+
+
+class UnrepairedError(CountersignError):
+    """Something is wrong that no stage could repair; the message lists it, and so do the notifications."""
+
+
+@flow(name="settlement_watchdog", flow_run_name=run_name("watchdog"), on_running=[record_process])
+def settlement_watchdog(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
+    """Check everything up to `session` (default: the newest closed one) and repair what a stage can repair.
+
+    Missed sessions are fetched and settled in order, however many there are. UnrepairedError, which fails the run, for
+    what is left; each such matter is a notification too. Safe to repeat.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
+        log.warning("run %s had lost its process: marked Crashed", name)
+    through = session or due_session(opened)
+    found = find_problems(opened, through)
+    for problem in found:
+        log.warning("%s", problem.text)
+    if any(problem.repair is not Repair.NONE for problem in found):
+        repair(opened, through, found)
+        left = find_problems(opened, through)
+    else:
+        left = found
+    tell_operator(opened, left)
+    rows = [_row(problem, left) for problem in found]
+    report(f"watchdog-{through}", rows, "What the watchdog found")
+    errors = [problem.text for problem in left if not problem.warning]
+    if errors:
+        raise UnrepairedError(f"{len(errors)} matters could not be repaired: " + "; ".join(errors[:10]))
+    return rows
+
+
+def repair(home: Home, through: date, problems: list[Problem]) -> None:
+    """Run the stages that the problems call for, each in the order of its sessions."""
+    wanted = {problem.repair for problem in problems}
+    if Repair.SWEEP in wanted:
+        sweep_orphans(home)
+    for session in _sessions(problems, Repair.INGEST):
+        _attempt(market_data_ingest, session, home.path)
+    if Repair.SETTLE in wanted:
+        due = {problem.session for problem in problems if problem.kind == "not settled"}
+        for session in _sessions(problems, Repair.SETTLE):
+            if session not in due:
+                _attempt(settle_all_active_strategies, session, home.path)
+        if due:
+            _attempt(settle_all_active_strategies, through, home.path)
+    if wanted & {Repair.SETTLE, Repair.PUBLISH}:
+        publish(home=home.path)
+
+
+def _attempt(stage: Any, session: date, home: Path) -> None:
+    """Run a stage; its failure is its own run's, and what it leaves is found by the second look."""
+    state = stage(session=session, home=home, return_state=True)
+    if not state.is_completed():
+        get_run_logger().error("%s for %s: %s", stage.name, session, state.message)
+
+
+def _sessions(problems: list[Problem], stage: Repair) -> list[date]:
+    return sorted({problem.session for problem in problems if problem.repair is stage and problem.session})
+
+
+def _row(problem: Problem, left: list[Problem]) -> dict[str, Any]:
+    state = "warning" if problem.warning else "open" if problem in left else "repaired"
+    return {"problem": problem.kind, "what": problem.text, "repair": problem.repair.value, "state": state}

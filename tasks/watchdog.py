@@ -1,0 +1,201 @@
+"""Watchdog tasks: what is missing, late, stale, left over or running out, and which stage repairs it.
+
+Looking changes nothing; the only thing repaired here is clutter. Everything else is repaired by running the stage.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+
+import polars as pl
+import sqlalchemy as sa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlmodel import Session, col, func, select
+
+from domain.sessions import EXCHANGE_ZONE
+from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.enums import StrategyStatus
+from models.lake import LakeFile
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import Strategy
+from store.clock import wall_clock
+from store.home import Home
+from store.lens import lens_is_current
+from store.notifications import notify, open_matters, resolve
+from store.settlements import due_sessions
+
+SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
+# A stage stages its files before it commits them: what is younger may be about to count.
+ORPHAN_AFTER = timedelta(hours=6)
+LEAST_FREE_BYTES = 2 * 1024**3
+KEY = "watchdog "
+
+
+class Repair(StrEnum):
+    """The stage that repairs a problem."""
+
+    INGEST = "market-ingest"
+    SETTLE = "settle"
+    PUBLISH = "publish"
+    SWEEP = "sweep"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be. A `warning` is told; anything else fails the watchdog while it lasts."""
+
+    kind: str
+    subject: str
+    text: str
+    repair: Repair = Repair.NONE
+    session: date | None = None
+    warning: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which the operator is told of it."""
+        return f"{KEY}{self.kind} {self.subject}"
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def find_problems(home: Home, session: date) -> list[Problem]:
+    """Look at everything up to `session`; an empty list is a healthy home."""
+    checks: tuple[Callable[[Home, date], list[Problem]], ...] = (
+        _horizon,
+        _disk,
+        _unsettled,
+        _missing_nav,
+        _damaged,
+        _lens,
+        _orphans,
+    )
+    return list(chain.from_iterable(check(home, session) for check in checks))
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def sweep_orphans(home: Home) -> int:
+    """Delete files of the lake that no row ever named and that are too old to be about to count; return how many."""
+    stale = _old_orphans(home)
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def tell_operator(home: Home, problems: list[Problem]) -> None:
+    """Make each problem a notification, and close those whose problem is gone."""
+    now = home.clock.now()
+    with home.ledger.write() as db:
+        for problem in problems:
+            notify(db, problem.key, problem.kind, problem.text, now)
+        standing = {problem.key for problem in problems}
+        for matter in open_matters(db):
+            if matter.key.startswith(KEY) and matter.key not in standing:
+                resolve(db, matter.key, now)
+
+
+def _horizon(home: Home, _session: date) -> list[Problem]:
+    text = home.sessions.horizon_warning(home.clock.now().astimezone(EXCHANGE_ZONE).date())
+    known = home.sessions.known_until.isoformat()
+    return [Problem("calendar horizon", known, text, warning=True)] if text else []
+
+
+def _disk(home: Home, _session: date) -> list[Problem]:
+    free = min(shutil.disk_usage(folder).free for folder in (home.path, home.lake_path))
+    if free >= LEAST_FREE_BYTES:
+        return []
+    text = f"{free / 1e9:.1f} GB are left on the disk of the home or the lake, expected {LEAST_FREE_BYTES / 1e9:.1f}"
+    return [Problem("disk nearly full", str(home.path), text)]
+
+
+def _unsettled(home: Home, session: date) -> list[Problem]:
+    with home.ledger.read() as db:
+        due = due_sessions(db, home.sessions, session)
+    if not due:
+        return []
+    have = set(home.lake.sessions(BARS, due[0], due[-1]))
+    problems = []
+    for day in due:
+        if day not in have:
+            problems.append(Problem("no market data", day.isoformat(), f"{day} has no bars", Repair.INGEST, day))
+        problems.append(Problem("not settled", day.isoformat(), f"{day} is not settled", Repair.SETTLE, day))
+    return problems
+
+
+def _missing_nav(home: Home, session: date) -> list[Problem]:
+    """Count the strategies that must have a NAV in each settled session against the rows that are there."""
+    with home.ledger.read() as db:
+        settled = pl.Series("session", list(db.exec(select(Settlement.session).distinct())), dtype=pl.Date).sort()
+        lives = _lives(db)
+        rows = dict(
+            db.execute(
+                sa.select(col(LakeFile.session), func.sum(LakeFile.rows))
+                .where(col(LakeFile.dataset) == NAV.name, col(LakeFile.superseded_at).is_(None))
+                .group_by(col(LakeFile.session))
+            ).all()
+        )
+    problems = []
+    for day in settled.filter(settled <= session):
+        expected = lives.filter((pl.col("first") <= day) & (pl.col("last") >= day)).height
+        found = rows.get(day, 0)
+        if found != expected:
+            text = f"{day}: expected the NAV of {expected} strategies, found {found}"
+            problems.append(Problem("missing NAV", day.isoformat(), text, Repair.SETTLE, day))
+    return problems
+
+
+def _lives(db: Session) -> pl.DataFrame:
+    """First and last session (far future while it lives) in which each strategy must have a NAV."""
+    query = (
+        sa.select(func.min(Signal.session), col(Strategy.retired_at))
+        .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
+        .where(col(Strategy.status) != StrategyStatus.PENDING)
+        .group_by(col(Strategy.id), col(Strategy.retired_at))
+    )
+    rows = [
+        (first, retired.astimezone(EXCHANGE_ZONE).date() if retired else date.max)
+        for first, retired in db.execute(query).all()
+    ]
+    return pl.DataFrame(rows, schema={"first": pl.Date, "last": pl.Date}, orient="row")
+
+
+def _damaged(home: Home, session: date) -> list[Problem]:
+    """Files that count but are gone or cut: settling the session again writes the same bytes anew."""
+    problems = []
+    for dataset in SETTLED_DATASETS:
+        for file in home.lake.files(dataset, through=session):
+            path = home.lake_path / file.path
+            if not path.is_file() or path.stat().st_size != file.size_bytes:
+                text = f"{file.path} is missing or cut"
+                problems.append(Problem("damaged file", file.path, text, Repair.SETTLE, file.session))
+    for file in home.lake.files(BARS, through=session):
+        if not (home.lake_path / file.path).is_file():
+            text = f"{file.path} is missing: import the bars of {file.session} again, or restore it from a backup"
+            problems.append(Problem("damaged file", file.path, text))
+    return problems
+
+
+def _lens(home: Home, _session: date) -> list[Problem]:
+    if lens_is_current(home):
+        return []
+    return [Problem("stale lens", "lens", "the published lens is behind the ledger", Repair.PUBLISH)]
+
+
+def _orphans(home: Home, _session: date) -> list[Problem]:
+    stale = _old_orphans(home)
+    if not stale:
+        return []
+    text = f"{len(stale)} files of the lake were never committed, such as {stale[0].name}"
+    return [Problem("orphan files", "lake", text, Repair.SWEEP)]
+
+
+def _old_orphans(home: Home) -> list[Path]:
+    limit: datetime = wall_clock() - ORPHAN_AFTER
+    return [path for path in home.lake.orphans() if path.stat().st_mtime < limit.timestamp()]

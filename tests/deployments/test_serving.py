@@ -1,0 +1,84 @@
+"""A real server, a real runner: schedules make runs, late ones keep their day, a stop keeps the schedules."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Scheduled
+
+from deployments.child import Child
+from tests.support.waiting import wait_until
+
+
+def notes_of(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((home / "notes").glob("*.json"))]
+
+
+def run_of(name: str) -> FlowRun | None:
+    with get_client(sync_client=True) as client:
+        return next((run for run in client.read_flow_runs() if run.name == name), None)
+
+
+def state_of(name: str) -> str:
+    run = run_of(name)
+    return run.state.name if run and run.state else ""
+
+
+@pytest.fixture(scope="module")
+def due() -> datetime:
+    return (datetime.now(UTC) + timedelta(seconds=6)).replace(microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def runner(served_home: Path, due: datetime) -> Iterator[Child]:
+    log = served_home / "logs" / "tiny-runner.log"
+    child = Child(["tests.support.tiny_runner", str(served_home), due.isoformat()], {}, log)
+    yield child
+    child.stop(20)
+
+
+def schedule(runner: Child, deployment: str, at: datetime) -> None:
+    with get_client(sync_client=True) as client:
+
+        def deployment_id() -> object:
+            found = [d for d in client.read_deployments() if d.name == deployment]
+            return found[0].id if found else None
+
+        client.create_flow_run_from_deployment(
+            wait_until(deployment_id, child=runner), state=Scheduled(scheduled_time=at)
+        )  # type: ignore[arg-type]
+
+
+def test_a_schedule_makes_a_run_and_the_runner_executes_it_for_its_time(
+    served_home: Path, runner: Child, due: datetime
+) -> None:
+    at = due.astimezone().astimezone(tz=datetime.fromisoformat("2025-01-01T00:00:00+08:00").tzinfo).isoformat()
+    seen = wait_until(lambda: [note for note in notes_of(served_home) if note["at"] == at], child=runner)
+    assert seen[0]["session"] is None
+    assert seen[0]["home"] == str(served_home)
+    assert seen[0]["pid"] != runner.identity.pid
+
+
+def test_a_late_run_takes_the_time_it_was_scheduled_for(served_home: Path, runner: Child) -> None:
+    schedule(runner, "note", datetime(2025, 1, 2, 10, 15, tzinfo=UTC))
+    wait_until(lambda: state_of("note 2025-01-02") == "Completed", child=runner)
+    assert "2025-01-02T18:15:00+08:00" in [note["at"] for note in notes_of(served_home)]
+
+
+def test_a_clean_stop_keeps_the_schedules_and_ends_the_run_it_cut_short(served_home: Path, runner: Child) -> None:
+    schedule(runner, "hang", datetime(2025, 1, 3, 10, 15, tzinfo=UTC))
+    wait_until(lambda: list((served_home / "notes").glob("hang-*")), child=runner)
+    runner.stop(20)
+    assert runner.exit_code == 0
+    assert state_of("hang 2025-01-03") == "Crashed"
+    with get_client(sync_client=True) as client:
+        soon = next(deployment for deployment in client.read_deployments() if deployment.name == "soon")
+        assert not soon.paused
+        assert [schedule.active for schedule in soon.schedules] == [True]
+        ahead = [run for run in client.read_flow_runs() if run.deployment_id == soon.id and run.state.is_scheduled()]
+    assert ahead

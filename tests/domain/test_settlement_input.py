@@ -1,0 +1,136 @@
+"""Bad input is refused by name, before anything is computed; and what the newest bars are after a session."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+
+from domain.quotes import next_marks
+from domain.settlement import Settled, settle
+from models.datasets import MARKS, MONEY
+from models.errors import InputError
+from tests.support import frames
+
+DAY, NEXT = date(2025, 1, 2), date(2025, 1, 3)
+BAR = {"symbol": "600000.SH", "open": 10.0, "close": 10.0}
+
+
+def good() -> dict[str, pl.DataFrame]:
+    return {
+        "terms": frames.terms({"strategy": "a"}),
+        "books": frames.no_books(),
+        "holdings": frames.no_holdings(),
+        "signals": frames.signals({"a": {"600000.SH": 0.5}}),
+        "bars": frames.bars(DAY, [BAR]),
+        "marks": frames.no_marks(),
+        "actions": frames.actions(),
+        "benchmarks": frames.benchmarks(),
+    }
+
+
+def settled() -> Settled:
+    return settle(DAY, **good())
+
+
+@pytest.mark.parametrize(
+    ("field", "named", "make"),
+    [
+        ("terms", "terms", lambda: frames.terms({"strategy": "a"}, {"strategy": "a"})),
+        ("terms", "terms", lambda: frames.terms({"strategy": "a"}).drop("paused")),
+        ("terms", "terms", lambda: frames.terms({"strategy": "a", "paused": None})),
+        ("terms", "terms.execution_price", lambda: frames.terms({"strategy": "a", "execution_price": "vwap"})),
+        ("terms", "terms.initial_capital", lambda: frames.terms({"strategy": "a", "initial_capital": 0})),
+        ("terms", "terms.slippage_rate", lambda: frames.terms({"strategy": "a", "slippage_rate": float("nan")})),
+        ("terms", "terms.commission_rate", lambda: frames.terms({"strategy": "a", "commission_rate": -0.1})),
+        ("terms", "signals", lambda: frames.terms({"strategy": "b"})),
+        ("signals", "signals", lambda: pl.concat([frames.signals({"a": {"600000.SH": 0.1}})] * 2)),
+        ("signals", "signals.weight", lambda: frames.signals({"a": {"600000.SH": float("nan")}})),
+        ("signals", "signals.weight", lambda: frames.signals({"a": {"600000.SH": -0.1}})),
+        ("signals", "signals.weight", lambda: frames.signals({"a": {"600000.SH": 1}}).cast({"weight": pl.Int64})),
+        ("bars", "bars", lambda: frames.bars(DAY, [BAR, BAR])),
+        ("bars", "bars", lambda: frames.bars(NEXT, [BAR])),
+        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "open": 0.0}])),
+        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "close": None}])),
+        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "adj_factor": 0.0}])),
+        ("marks", "marks", lambda: next_marks(DAY, frames.no_marks(), frames.bars(DAY, [BAR]))),
+        ("actions", "actions", lambda: frames.actions([("600000.SH", 0.1, 0.0)] * 2)),
+        ("actions", "actions", lambda: frames.actions([("600000.SH", -0.1, 0.0)])),
+        ("benchmarks", "benchmarks", lambda: pl.concat([frames.benchmarks({"hs300": 0.1})] * 2)),
+        ("books", "books", lambda: settled().nav),
+        ("holdings", "holdings", lambda: settled().positions.with_columns(session=pl.lit(date(2025, 1, 1)))),
+    ],
+)
+def test_bad_input_is_refused(field: str, named: str, make: Callable[[], pl.DataFrame]) -> None:
+    with pytest.raises(InputError) as refusal:
+        settle(DAY, **{**good(), field: make()})
+    assert refusal.value.field == named
+
+
+def test_a_suspended_bar_may_lack_prices() -> None:
+    bar = {**BAR, "open": None, "close": None, "suspended": True}
+    orders = settle(DAY, **{**good(), "bars": frames.bars(DAY, [bar])}).orders
+    assert orders["reason"].to_list() == ["SUSPENDED"]
+
+
+def test_state_of_other_strategies_is_ignored() -> None:
+    one = settle(DAY, **{**good(), "terms": frames.terms({"strategy": "a"}, {"strategy": "b"})})
+    assert one.nav["strategy"].to_list() == ["a"]
+    later = {**good(), "books": one.nav, "holdings": one.positions, "bars": frames.bars(NEXT, [BAR])}
+    later |= {"terms": frames.terms({"strategy": "b"}), "signals": frames.signals({"b": {"600000.SH": 0.1}})}
+    assert settle(NEXT, **later).nav["strategy"].to_list() == ["b"]
+
+
+def test_paused_before_its_first_rebalance() -> None:
+    terms = frames.terms({"strategy": "a", "paused": True, "holding_period": 60})
+    first = settle(DAY, **{**good(), "terms": terms})
+    assert first.nav.select("event", "detail", "since_rebalance", "cash").row(0)[:3] == ("HOLD", "paused", None)
+    state = {"books": first.nav, "holdings": first.positions, "bars": frames.bars(NEXT, [BAR])}
+    second = settle(NEXT, **{**good(), **state, "terms": terms.with_columns(paused=pl.lit(value=False))})
+    assert second.nav.select("event", "since_rebalance").row(0) == ("REBALANCE", 0)
+
+
+def test_nobody_to_settle_gives_empty_frames() -> None:
+    nothing = settle(DAY, **{**good(), "signals": frames.signals({})})
+    assert [frame.height for frame in nothing] == [0, 0, 0]
+    assert nothing.nav.schema == settled().nav.schema
+
+
+def test_the_largest_account_and_price_fit() -> None:
+    terms = frames.terms(
+        {"strategy": "a", "initial_capital": 100_000_000, "commission_rate": 0.0, "slippage_rate": 0.0}
+    )
+    bars = frames.bars(DAY, [{**BAR, "open": 100_000.0, "close": 100_000.0}])
+    rich = settle(DAY, **{**good(), "terms": terms, "bars": bars, "signals": frames.signals({"a": {"600000.SH": 1.0}})})
+    assert rich.positions["quantity"].to_list() == [1000.0]
+    assert str(rich.nav["nav"].item()) == "100000000.00"
+    assert rich.nav.schema["nav"] == MONEY
+
+
+def mark(symbol: str, seen: date, close: float, factor: float | None, session: date) -> tuple[Any, ...]:
+    return symbol, session, seen, close, factor
+
+
+def test_next_marks() -> None:
+    rows = [
+        mark("000001.SZ", DAY, 5.0, 2.0, DAY),
+        mark("000002.SZ", DAY, 6.0, 3.0, DAY),
+        mark("1.BJ", DAY, 7, None, DAY),
+    ]
+    before = pl.DataFrame(rows, schema=MARKS.schema, orient="row")
+    bars = frames.bars(
+        NEXT,
+        [
+            {"symbol": "600000.SH", "open": 1.0, "close": 1.5, "adj_factor": None},
+            {"symbol": "000002.SZ", "open": 6.0, "close": 6.5, "adj_factor": None},
+            {"symbol": "000001.SZ", "open": 5.0, "close": 5.5, "adj_factor": 2.5, "suspended": True},
+            {"symbol": "1.BJ", "open": None, "close": None, "suspended": True},
+        ],
+    )
+    assert next_marks(NEXT, before, bars).rows() == [
+        mark("000001.SZ", NEXT, 5.5, 2.5, NEXT),
+        mark("000002.SZ", NEXT, 6.5, 3.0, NEXT),
+        mark("1.BJ", DAY, 7.0, None, NEXT),
+        mark("600000.SH", NEXT, 1.5, None, NEXT),
+    ]

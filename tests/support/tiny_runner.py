@@ -1,0 +1,33 @@
+"""Serve the tiny flows as `up` does, polling often: `python -m tests.support.tiny_runner HOME DUE`.
+
+`note` is due once, at DUE (ISO time), and again a day later; the others on their timetable.
+"""
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Interval
+from prefect.types.entrypoint import EntrypointType
+
+from deployments.runner import serve
+from deployments.schedules import deployments_of
+from tests.support.tiny_flows import note
+from tests.support.tiny_timetable import HANG, NOTE
+
+
+def main() -> None:
+    home, due = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+    soon = RunnerDeployment.from_flow(
+        note,
+        "soon",
+        schedule=Interval(timedelta(days=1), anchor_date=due),
+        parameters={"home": str(home)},
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    serve([soon, *deployments_of([NOTE, HANG], home)], [NOTE.name, HANG.name], query_seconds=1)
+
+
+if __name__ == "__main__":
+    main()
