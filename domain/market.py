@@ -115,26 +115,22 @@ def normalise_actions(frame: pl.DataFrame, sessions: Collection[date]) -> pl.Dat
     return actions
 
 
-def chain_factors(bars: pl.DataFrame, pre_close: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
+def chain_factors(bars: pl.DataFrame, pre_close: pl.DataFrame, marks: pl.DataFrame, previous: date) -> pl.DataFrame:
     """Fill null adj_factors of one session's bars from the exchange's reference prices.
 
     `pre_close` (`symbol, pre_close`) is the previous close on today's basis, as exchanges publish it on ex-days, so
-    today's factor = previous factor × previous close / pre_close. `marks` (models.datasets.MARKS) must be those of the
-    session right before: an older close would pass for a dividend. A symbol without mark or reference starts at 1.
+    today's factor = previous factor × previous close / pre_close. Only a mark of the `previous` session serves for
+    that, since an older close would make a dividend of an ordinary move; with an older one the factor stays. A symbol
+    without any starts at 1. `marks` as models.datasets.MARKS, which knows the newest earlier bar of every symbol.
     """
-    previous = marks.select("symbol", previous_close="close", previous_factor="adj_factor")
-    chained = pl.col("previous_factor") * pl.col("previous_close") / pl.col("pre_close")
+    earlier = marks.select("symbol", "bar_session", mark_close="close", mark_factor="adj_factor")
+    factor = pl.col("mark_factor").fill_null(1.0)
+    chained = (factor * pl.col("mark_close") / pl.col("pre_close")).round(6)
+    follows = (pl.col("bar_session") == previous) & (pl.col("pre_close") > 0) & (pl.col("mark_close") > 0)
     return (
         bars.join(pre_close, on="symbol", how="left", maintain_order="left")
-        .join(previous, on="symbol", how="left", maintain_order="left")
-        .with_columns(
-            pl.coalesce(
-                "adj_factor",
-                pl.when(pl.col("pre_close") > 0).then(chained.round(6)),
-                "previous_factor",
-                1.0,
-            ).alias("adj_factor")
-        )
+        .join(earlier, on="symbol", how="left", maintain_order="left")
+        .with_columns(adj_factor=pl.coalesce("adj_factor", pl.when(follows).then(chained).otherwise(factor)))
         .select(list(BARS.schema))
     )
 

@@ -10,6 +10,7 @@ from statistics import median
 
 import polars as pl
 
+from domain.quotes import price_limit, tradable
 from domain.rules import trading_rules
 from models.enums import Severity, Universe
 from models.quality import Finding
@@ -19,7 +20,7 @@ LEAST_ROWS = 0.9
 MOST_ABSENT = 0.2
 SAMPLE = 10
 
-TRADABLE = ~pl.col("suspended").fill_null(value=False) & (pl.col("volume") > 0)
+TRADABLE = tradable()
 PRICES = ("open", "high", "low", "close")
 
 
@@ -87,14 +88,13 @@ def _with_limits(session: date, bars: pl.DataFrame, marks: pl.DataFrame) -> pl.D
     earlier = marks.select("symbol", mark_close="close", mark_factor="adj_factor")
     basis = pl.col("mark_close") * (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
     fraction = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    scale = pl.lit(10.0) ** pl.col("limit_decimals")
     return (
         bars.join(rules, on="symbol", how="left")
         .join(earlier, on="symbol", how="left")
         .with_columns(
-            up=pl.coalesce("limit_up", (basis * (1 + fraction) * scale + 0.5 + 1e-6).floor() / scale),
-            down=pl.coalesce("limit_down", (basis * (1 - fraction) * scale + 0.5 + 1e-6).floor() / scale),
-            tick=1.0 / scale,
+            up=pl.coalesce("limit_up", price_limit(basis, fraction)),
+            down=pl.coalesce("limit_down", price_limit(basis, -fraction)),
+            tick=pl.lit(10.0).pow(-pl.col("limit_decimals")),
         )
     )
 

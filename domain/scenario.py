@@ -39,7 +39,7 @@ SHARES_OF = {Universe.HS300: 0.15, Universe.CSI500: 0.25, Universe.CSI1000: 0.30
 
 SUSPENSIONS_A_SESSION = 1 / 400
 SHOCKS_A_SESSION = 1 / 150
-MISTAKES_A_SESSION = 1 / 20_000
+MISTAKES_A_SESSION = 1 / 5_000
 YEAR = 250
 
 Flags = NDArray[np.bool_]
@@ -189,7 +189,7 @@ def _draw_issue_prices(fund: Flags, rng: np.random.Generator) -> Floats:
     """First prices: shares around 18 CNY with one at 1,500 (a lot of it is beyond small accounts), funds around 1.5."""
     price = np.where(fund, rng.uniform(0.8, 4.0, len(fund)), np.exp(rng.normal(2.9, 0.7, len(fund))))
     price[int(np.flatnonzero(~fund)[-1])] = 1500.0
-    return np.round(np.maximum(price, 0.5).astype(np.float64), 2)
+    return np.maximum(price, 0.5).round(2)
 
 
 def _draw_members(group: NDArray[np.intp], listed: Flags, rng: np.random.Generator) -> dict[Universe, Flags]:

@@ -1,0 +1,57 @@
+"""Market data providers: one interface for whoever delivers a session's bars and index levels.
+
+A provider answers in its own rows under our column names; normalising them, filling adjustment factors and judging them
+is for the caller (domain.market, domain.quality). Where the data is not there yet a provider raises SourceBusy; where
+asking again is pointless, SourceRefused.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+
+from models.errors import InputError
+from sources.akshare import AkshareProvider
+from sources.files import FilesProvider
+from sources.tushare import TushareProvider
+
+PROVIDERS = ("files", "akshare", "tushare")
+
+
+class MarketProvider(Protocol):
+    """Whoever delivers a session's market."""
+
+    def fetch_bars(self, session: date) -> pl.DataFrame:
+        """Bars of one session: columns of models.datasets.BARS that are known, and maybe `pre_close`.
+
+        `pre_close` is the previous close on the session's adjustment basis, by which a provider without adj_factor
+        tells of dividends and splits (domain.market.chain_factors).
+        """
+        ...
+
+    def fetch_index_levels(self, session: date) -> pl.DataFrame:
+        """Closing levels of one session, `index, session, close`, of those indices that the provider has."""
+        ...
+
+
+def open_provider(
+    name: str, *, folder: Path | None = None, token: str | None = None, url: str | None = None
+) -> MarketProvider:
+    """Open the provider `name` with what it needs: `files` a folder, `tushare` a token and maybe another address.
+
+    InputError names the missing setting.
+    """
+    match name:
+        case "files":
+            if folder is None:
+                raise InputError("market_folder", "the drop folder of the provider files")
+            return FilesProvider(folder)
+        case "akshare":
+            return AkshareProvider()
+        case "tushare":
+            if not token:
+                raise InputError("tushare_token", "the token of the provider tushare")
+            return TushareProvider(token, url) if url else TushareProvider(token)
+        case _:
+            raise InputError("market_provider", f"one of {', '.join(PROVIDERS)}", name)

@@ -1,0 +1,194 @@
+"""Market data comes in: from files that somebody hands over, from the sample, from a provider.
+
+Whatever the way, bars are checked for structure, staged one file a session, and made to count by one transaction. The
+same again changes nothing. Bars of a session replace its earlier bars whole; index levels, universe members and
+corporate actions are added to what is there, row by row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from domain.market import (
+    chain_factors,
+    normalise_actions,
+    normalise_bars,
+    normalise_index_levels,
+    normalise_universe,
+)
+from domain.simulation import simulate
+from models.datasets import BARS, INDEX_LEVELS, Dataset
+from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
+from models.market import CorporateAction, UniverseMember
+from models.operations import HomeFact
+from sources.files import read_table
+from sources.market import MarketProvider
+from store.home import Home
+from store.market import (
+    SAMPLE,
+    add_known_levels,
+    audit_import,
+    claim_sample,
+    known_members,
+    stage_sessions,
+    upsert,
+)
+from store.settlements import read_marks, settlement_of
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import came to. `changed` counts sessions (bars, levels) or rows that are new or different; 0: none."""
+
+    what: str
+    rows: int
+    since: date
+    until: date
+    changed: int
+
+
+def import_bars(home: Home, path: Path, now: datetime) -> Imported:
+    """Import bars from a Parquet or CSV file. InputError names what is wrong with it; nothing is kept then."""
+    bars = normalise_bars(read_table(path), home.sessions.days)
+    return _keep(home, BARS, bars, path.name, now)
+
+
+def import_index(home: Home, path: Path, now: datetime) -> Imported:
+    """Import index levels; levels of other indices on the same sessions stay."""
+    levels = normalise_index_levels(read_table(path), home.sessions.days)
+    return _keep(home, INDEX_LEVELS, add_known_levels(home.lake, levels), path.name, now)
+
+
+def import_universe(home: Home, path: Path, now: datetime) -> Imported:
+    """Import universe members. A row of the same universe, symbol and since takes the place of the earlier one.
+
+    InputError if a member's spans would overlap, those already known included.
+    """
+    members = normalise_universe(read_table(path))
+    with home.ledger.write() as db:
+        known = known_members(db).join(members, on=["universe", "symbol", "since"], how="anti")
+        if known.height:
+            normalise_universe(pl.concat([members, known]))
+        changed = upsert(db, UniverseMember, members)
+        audit_import(db, "universe", path.name, changed, now)
+    return _imported("universe", members, changed, "since")
+
+
+def import_actions(home: Home, path: Path, now: datetime) -> Imported:
+    """Import corporate actions. A row of the same symbol and session takes the place of the earlier one."""
+    actions = normalise_actions(read_table(path), home.sessions.days)
+    with home.ledger.write() as db:
+        changed = upsert(db, CorporateAction, actions)
+        audit_import(db, "corporate actions", path.name, changed, now)
+    return _imported("corporate actions", actions, changed)
+
+
+def simulate_market(
+    home: Home, now: datetime, *, symbols: int = 800, sessions: int = 500, seed: int = 1, end: date | None = None
+) -> list[Imported]:
+    """Fill a home with the sample market: `sessions` sessions up to `end` (default: the newest closed one).
+
+    The home remembers that its market is made up, and how. ConflictError on a home that holds anything else.
+    """
+    last = home.sessions.require(end, "end") if end else home.sessions.newest_closed(now)
+    days = home.sessions.between(home.sessions.days[0], last)[-sessions:] if sessions > 0 else []
+    sample = simulate(symbols, days, seed)
+    description = f"symbols {symbols}, sessions {len(days)} to {last}, seed {seed}"
+    with home.ledger.read() as db:
+        if db.get(HomeFact, SAMPLE) is None and home.lake.sessions(BARS):
+            raise ConflictError("this home holds bars that were imported; the sample market needs a home of its own")
+    files = [
+        *stage_sessions(home.lake, BARS, sample.bars),
+        *stage_sessions(home.lake, INDEX_LEVELS, sample.index_levels),
+    ]
+    with home.ledger.write() as db:
+        claim_sample(db, description)
+        changed = home.lake.commit(db, files, now)
+        changed += upsert(db, UniverseMember, sample.universes)
+        changed += upsert(db, CorporateAction, sample.actions)
+        audit_import(db, SAMPLE, description, changed, now)
+    return [
+        _imported("bars", sample.bars, changed),
+        _imported("index levels", sample.index_levels, changed),
+        _imported("universe", sample.universes, changed, "since"),
+        *([_imported("corporate actions", sample.actions, changed)] if sample.actions.height else []),
+    ]
+
+
+def _is_busy(_task: object, _run: object, state: Any) -> bool:
+    """Retry what may pass; a refusal stays one."""
+    return isinstance(state.result(raise_on_failure=False), SourceBusy)
+
+
+@task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=5,
+    retry_delay_seconds=[30, 120, 300, 600, 900],
+    retry_condition_fn=_is_busy,
+    task_run_name="ingest {session}",
+)
+def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -> list[Imported]:
+    """Fetch a closed session's index levels and bars and make them count together.
+
+    InputError for a session that has not closed; SourceBusy and SourceRefused as the provider says, or where its answer
+    is not what a market's should be.
+    """
+    if session > home.sessions.newest_closed(now):
+        raise InputError("session", "one that has closed", session)
+    home.sessions.require(session)
+    fetched_levels = provider.fetch_index_levels(session)
+    fetched_bars = provider.fetch_bars(session)
+    levels = _understand("index levels", normalise_index_levels, fetched_levels, session)
+    given = fetched_bars.drop("pre_close", strict=False)
+    bars = _fill_factors(home, session, _understand("bars", normalise_bars, given, session), fetched_bars)
+    levels = add_known_levels(home.lake, levels)
+    files = [home.lake.stage(BARS, session, bars), home.lake.stage(INDEX_LEVELS, session, levels)]
+    with home.ledger.write() as db:
+        changed = [home.lake.commit(db, [file], now) for file in files]
+        audit_import(db, "session", str(session), sum(changed), now)
+    return [_imported("bars", bars, min(changed[0], 1)), _imported("index levels", levels, min(changed[1], 1))]
+
+
+def _understand(
+    what: str, normalise: Callable[[pl.DataFrame, list[date]], pl.DataFrame], fetched: pl.DataFrame, session: date
+) -> pl.DataFrame:
+    try:
+        return normalise(fetched, [session])
+    except InputError as error:
+        raise SourceRefused(f"the provider's {what} of {session} make no sense: {error}") from error
+
+
+def _fill_factors(home: Home, session: date, bars: pl.DataFrame, fetched: pl.DataFrame) -> pl.DataFrame:
+    """Adjustment factors from reference prices, where the provider sent those instead."""
+    previous = home.sessions.previous(session)
+    if "pre_close" not in fetched.columns or previous is None:
+        return bars
+    with home.ledger.read() as db:
+        settled = previous if settlement_of(db, previous) else None
+    marks = read_marks(home.lake, settled, session)
+    return chain_factors(bars, fetched.select("symbol", "pre_close"), marks, previous)
+
+
+def _keep(home: Home, dataset: Dataset, frame: pl.DataFrame, subject: str, now: datetime) -> Imported:
+    before = {file.session: file.sha256 for file in home.lake.files(dataset, frame["session"][0], frame["session"][-1])}
+    files = stage_sessions(home.lake, dataset, frame)
+    changed = sum(before.get(file.session) != file.sha256 for file in files)
+    with home.ledger.write() as db:
+        home.lake.commit(db, files, now)
+        audit_import(db, dataset.name, subject, changed, now)
+    return _imported(dataset.name, frame, changed)
+
+
+def _imported(what: str, frame: pl.DataFrame, changed: int, day: str = "session") -> Imported:
+    days = frame.get_column(day)
+    since, until = days.min(), days.max()
+    if not isinstance(since, date) or not isinstance(until, date):
+        raise InputError(what, "at least one row", "none")
+    return Imported(what, frame.height, since, until, changed)
