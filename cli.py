@@ -1,1 +1,257 @@
-"""The `countersign` command: arguments and printing only."""
+"""The `countersign` command: arguments and printing only.
+
+Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. What Prefect needs is imported by the
+commands that use it, after its environment is set.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.errors import CountersignError, InputError
+from settings import locate_home, open_home
+from store.home import Home
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Countersign")
+market = typer.Typer(no_args_is_help=True, help="Market data: import it, simulate it, fetch it.")
+clock = typer.Typer(no_args_is_help=True, help="The simulated clock.")
+app.add_typer(market, name="market")
+app.add_typer(clock, name="clock")
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Home folder (default: COUNTERSIGN_HOME).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SinceOption = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")]
+UntilOption = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")]
+SessionOption = Annotated[datetime | None, typer.Option("--session", formats=["%Y-%m-%d"], help="Trading session.")]
+FileArgument = Annotated[Path, typer.Argument(help="Parquet or CSV file.")]
+
+
+class Stage(StrEnum):
+    """The stages that can be run by hand."""
+
+    MARKET_INGEST = "market-ingest"
+    SETTLE = "settle"
+    WATCHDOG = "watchdog"
+
+
+def main() -> None:
+    """Run the command; the program's entry."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except typer.Abort:
+        sys.exit(1)
+    except CountersignError as error:
+        print(f"countersign: {error}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own errors: wrong use
+            print(f"countersign: {error.format_message()}", file=sys.stderr)  # noqa: T201
+            sys.exit(int(error.exit_code))
+        raise
+
+
+def show(result: Any, *, as_json: bool) -> None:
+    """Print a result: a dataclass or a mapping, or a list of them."""
+    rows = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in _listed(result)]
+    if as_json:
+        typer.echo(json.dumps(rows if isinstance(result, list) else rows[0], default=str))
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{key} {value}" for key, value in row.items()) if isinstance(row, dict) else str(row))
+
+
+def _listed(result: Any) -> list[Any]:
+    return result if isinstance(result, list) else [result]
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+@contextmanager
+def _prefect(home: Path | None) -> Iterator[Home]:
+    """Open a home and reach its Prefect server, the running one or one for the while."""
+    opened = open_home(home)
+    from deployments.server import prefect_api  # noqa: PLC0415
+
+    with prefect_api(opened.path):
+        yield opened
+
+
+@app.command()
+def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone."""
+    located = locate_home(home)
+    show({"home": str(located.path), "new": located.create(), "clock": located.clock.kind}, as_json=as_json)
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
+    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up.")] = False,
+) -> None:
+    """Start everything: Prefect's server and UI, and the runner with all schedules. Ctrl-C stops it all."""
+    opened = open_home(home)
+    from deployments.up import up as start  # noqa: PLC0415
+
+    start(opened.path, host=host, prefect_port=prefect_port, say=typer.echo, until=lambda: check)
+
+
+@app.command()
+def deploy(
+    work_pool: Annotated[str, typer.Argument(help="Name of the work pool; made of processes if it is missing.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register the same flows and schedules on a Prefect work pool, for more than one machine."""
+    with _prefect(home):
+        from deployments.deploy import deploy as register  # noqa: PLC0415
+
+        show([{"deployment": str(each)} for each in register(work_pool)], as_json=as_json)
+
+
+@app.command()
+def run(stage: Stage, session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Run one stage now (default: for the newest closed session)."""
+    with _prefect(home) as opened:
+        show(_flow(stage)(session=_day(session), home=opened.path), as_json=as_json)
+
+
+@app.command()
+def backfill(stage: Stage, since: SinceOption, until: UntilOption, home: HomeOption = None) -> None:
+    """Run one stage for each session, oldest first."""
+    with _prefect(home) as opened:
+        for session in opened.sessions.between(since.date(), until.date()):
+            show(_flow(stage)(session=session, home=opened.path), as_json=False)
+
+
+def _flow(stage: Stage) -> Any:
+    from deployments.schedules import load_flow  # noqa: PLC0415
+    from models.timetable import TIMETABLE  # noqa: PLC0415
+
+    return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
+
+
+@app.command()
+def replay(
+    since: SinceOption,
+    until: UntilOption,
+    strategies: Annotated[Path | None, typer.Option(help="Parquet or CSV file of strategies to open first.")] = None,
+    signals: Annotated[Path | None, typer.Option(help="File with strategy, session, symbol, weight.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole lifecycle session by session under the simulated clock."""
+    with _prefect(home) as opened:
+        from flows.replay import replay as flow  # noqa: PLC0415
+
+        done = flow(since.date(), until.date(), strategies=strategies, signals=signals, home=opened.path)
+        show(done, as_json=as_json)
+
+
+@app.command()
+def sample(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Prepare a home with a sample market and sample strategies, and replay their last 60 sessions. Safe to repeat."""
+    located = locate_home(home)
+    from deployments.sample import prepare_sample  # noqa: PLC0415
+
+    show(prepare_sample(located), as_json=as_json)
+
+
+@app.command()
+def publish(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Rebuild the lens."""
+    from store.lens import publish as rebuild  # noqa: PLC0415
+
+    show(rebuild(open_home(home)), as_json=as_json)
+
+
+@market.command("import")
+def market_import(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Import bars: symbol, session (or date), open, high, low, close, volume, and what else is known."""
+    _import("import_bars", path, home, as_json=as_json)
+
+
+@market.command("import-index")
+def market_import_index(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Import index levels: index, session, close."""
+    _import("import_index", path, home, as_json=as_json)
+
+
+@market.command("import-universe")
+def market_import_universe(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Import universes: universe, symbol, since, until (null while it lasts)."""
+    _import("import_universe", path, home, as_json=as_json)
+
+
+@market.command("import-actions")
+def market_import_actions(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Import corporate actions: symbol, session, cash, bonus."""
+    _import("import_actions", path, home, as_json=as_json)
+
+
+def _import(kind: str, path: Path, home: Path | None, *, as_json: bool) -> None:
+    opened = open_home(home)
+    import tasks.market  # noqa: PLC0415
+
+    show(getattr(tasks.market, kind)(opened, path, opened.clock.now()), as_json=as_json)
+
+
+@market.command("simulate")
+def market_simulate(
+    symbols: Annotated[int, typer.Option(min=20, max=10_000)] = 800,
+    sessions: Annotated[int, typer.Option(min=2, max=5_000)] = 500,
+    seed: int = 7,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last session.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a sample market: seeded, so that the same options give the same prices."""
+    opened = open_home(home)
+    from tasks.market import simulate_market  # noqa: PLC0415
+
+    done = simulate_market(
+        opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=_day(end)
+    )
+    show(done, as_json=as_json)
+
+
+@market.command("ingest")
+def market_ingest(session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Fetch a session from the configured provider and check it."""
+    run(Stage.MARKET_INGEST, session, home, as_json)
+
+
+@clock.command("show")
+def clock_show(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what time it is in this home."""
+    opened = open_home(home)
+    show({"now": opened.clock.now().isoformat(), "clock": opened.clock.kind}, as_json=as_json)
+
+
+@clock.command("set")
+def clock_set(
+    time: Annotated[str, typer.Argument(help="Such as 2026-01-05T18:15:00+08:00.")], home: HomeOption = None
+) -> None:
+    """Move the simulated clock."""
+    try:
+        now = datetime.fromisoformat(time)
+    except ValueError:
+        raise InputError("time", "a time such as 2026-01-05T18:15:00+08:00", time) from None
+    open_home(home).clock.set(now)
+
+
+if __name__ == "__main__":
+    main()

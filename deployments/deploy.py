@@ -1,8 +1,11 @@
 """Registers the timetable on a work pool, for more than one machine: workers start the runs, not `up`.
 
+    python -m deployments.deploy POOL
+
 The code has to be installed where the worker is, and COUNTERSIGN_HOME set there; nothing is uploaded.
 """
 
+import argparse
 import asyncio
 from collections.abc import Sequence
 from uuid import UUID
@@ -39,3 +42,9 @@ def deploy(work_pool: str, slots: Sequence[Slot] = TIMETABLE) -> list[UUID]:
             ignore_warnings=True,
         )
     )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="deployments.deploy")
+    parser.add_argument("pool", help="name of the work pool")
+    deploy(parser.parse_args().pool)

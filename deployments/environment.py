@@ -52,6 +52,8 @@ def server_environment(home: Path, *, temporary: bool = False) -> dict[str, str]
         "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
         # A run costs 41 KiB, most of it events: the ledger remembers, the UI need not.
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P3D",
+        # Prefect copies its UI to where it serves it from: by default the installed package, which may be read-only.
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(prefect_home(home) / "ui"),
         # Runs themselves are kept by default; this ends them after 90 days.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }

@@ -156,15 +156,19 @@ def _settings(url: str) -> Generator[None]:
         temporary_settings,
     )
 
+    def drain() -> None:
+        """Send what waits in the threads for task runs and log lines; each keeps to the server it began with."""
+        EventsWorker.drain_all(timeout=STOP_SECONDS)
+        APILogHandler().flush()
+
+    drain()
     # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at the process.
     # No environment variable can say "no heartbeat", so scheduled runs keep it: a few a day.
     with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         try:
             yield
         finally:
-            # Task runs and log lines are sent from threads: the last ones must have left before the server goes.
-            EventsWorker.drain_all(timeout=STOP_SECONDS)
-            APILogHandler().flush()
+            drain()
 
 
 def _record_path(home: Path) -> Path:

@@ -20,7 +20,7 @@ TALLY_COLUMNS = 9
 
 class Quotes(NamedTuple):
     """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
-    does not exist is infinite.
+    does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one.
     """
 
     tradable: Flags
@@ -28,6 +28,7 @@ class Quotes(NamedTuple):
     open: Floats
     close: Floats
     factor: Floats
+    own_factor: Floats
     limit_up: Floats
     limit_down: Floats
     lot: Floats
@@ -77,6 +78,21 @@ class Signals(NamedTuple):
 
     symbol: Codes
     weight: Floats
+
+
+class Desk(NamedTuple):
+    """Where one strategy is worked on: the symbols it holds or wants, as in Holdings, with their target weights."""
+
+    symbol: Codes
+    quantity: Floats
+    close: Floats
+    factor: Floats
+    weight: Floats
+
+    @classmethod
+    def room(cls, rows: int) -> Self:
+        """Columns for so many rows, not yet written."""
+        return cls._make(np.empty(rows, kind) for kind in (np.int32, *(np.float64,) * 4))
 
 
 class Orders(NamedTuple):

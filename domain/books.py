@@ -54,10 +54,8 @@ def check_strategies(
     forbid("signals.weight", "0 to 1", signals, ~((weight >= 0) & (weight <= 1)).fill_null(value=False))
     unknown = ~pl.col("strategy").is_in(terms["strategy"].implode())
     forbid("signals", "strategies of terms only", signals, unknown.fill_null(value=True))
-    homeless = pl.col("strategy").is_in(terms["strategy"].implode()) & ~pl.col("strategy").is_in(
-        books["strategy"].implode()
-    )
-    forbid("holdings", "a row in books for their strategy", holdings, homeless)
+    bookless = ~pl.col("strategy").is_in(books["strategy"].implode())
+    forbid("holdings", "a row in books for their strategy", holdings, ~unknown & bookless)
 
 
 def check_benchmarks(benchmarks: pl.DataFrame) -> None:
@@ -107,7 +105,8 @@ def offsets(strategy: Codes, count: int) -> Integers:
 
 
 def _floats(column: pl.Series) -> Floats:
-    return column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64, order="C", copy=True)
+    """A writable array of its own; null becomes nan."""
+    return np.array(column.fill_null(np.nan))
 
 
 def arrays_of(
@@ -134,11 +133,11 @@ def arrays_of(
     accounts = Accounts(
         cash=cash,
         since=since,
-        holding_period=terms["holding_period"].to_numpy().copy(),
-        at_close=(terms["execution_price"] == ExecutionPrice.CLOSE).to_numpy().copy(),
+        holding_period=np.array(terms["holding_period"]),
+        at_close=np.array(terms["execution_price"] == ExecutionPrice.CLOSE),
         commission_rate=_floats(terms["commission_rate"]),
         slippage_rate=_floats(terms["slippage_rate"]),
-        paused=terms["paused"].to_numpy().copy(),
+        paused=np.array(terms["paused"]),
         signalled=signalled,
         first_holding=offsets(owner, count),
         first_signal=offsets(signaller, count),

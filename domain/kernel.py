@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from domain.arrays import Accounts, Floats, Holdings, Orders, Quotes, Results, Signals, Table
+from domain.arrays import Accounts, Desk, Floats, Holdings, Orders, Quotes, Results, Signals, Table
 
 BUY, SELL = 1, 2
 # The places of a side and a reason in the alphabet, from 1; 0 is none.
@@ -64,10 +64,8 @@ def settle_arrays(
     capacity = holdings.symbol.size + signals.symbol.size
     widest = int(np.max(np.diff(accounts.first_holding) + np.diff(accounts.first_signal), initial=0))
     orders, positions, results = Orders.room(capacity), Holdings.room(capacity), Results.room(strategies)
-    desk, slips, weight = Holdings.room(widest), Orders.room(widest), np.empty(widest)
-    order_count, position_count = _settle(
-        quotes, accounts, holdings, signals, desk, slips, weight, orders, positions, results
-    )
+    desk, slips = Desk.room(widest), Orders.room(widest)
+    order_count, position_count = _settle(quotes, accounts, holdings, signals, desk, slips, orders, positions, results)
     kept = Orders._make(column[:order_count] for column in orders)
     return kept, Holdings._make(column[:position_count] for column in positions), results
 
@@ -78,9 +76,8 @@ def _settle(
     accounts: Accounts,
     holdings: Holdings,
     signals: Signals,
-    desk: Holdings,
+    desk: Desk,
     slips: Orders,
-    weight: Floats,
     orders: Orders,
     positions: Holdings,
     results: Results,
@@ -92,11 +89,11 @@ def _settle(
         due = since < 0 or since >= accounts.holding_period[i]
         rebalance = accounts.signalled[i] and not accounts.paused[i] and due
         last_signal = accounts.first_signal[i + 1] if rebalance else accounts.first_signal[i]
-        rows = _line_up(accounts, i, holdings, signals, last_signal, desk, weight)
+        rows = _line_up(accounts, i, holdings, signals, last_signal, desk)
         cash = accounts.cash[i] + _corporate_actions(quotes, desk, rows)
         if rebalance:
             price = quotes.close if accounts.at_close[i] else quotes.open
-            _decide(quotes, price, _equity(quotes, price, cash, desk, rows), desk, weight, rows, slips)
+            _decide(quotes, price, _equity(quotes, price, cash, desk, rows), desk, rows, slips)
             cash += _sell(quotes, price, accounts, i, slips, rows)
             cash -= _buy(quotes, price, accounts, i, slips, rows, cash)
             _book(quotes, desk, slips, rows)
@@ -109,9 +106,7 @@ def _settle(
 
 
 @compiled
-def _line_up(
-    accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Holdings, weight: Floats
-) -> int:
+def _line_up(accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Desk) -> int:
     """Lay held and signalled symbols on the desk, ascending; return how many. Weight 0: not in the signal."""
     h, h_end = accounts.first_holding[i], accounts.first_holding[i + 1]
     s, s_end = accounts.first_signal[i], last_signal
@@ -123,7 +118,7 @@ def _line_up(
         desk.quantity[row] = holdings.quantity[h] if is_held else 0.0
         desk.close[row] = holdings.close[h] if is_held else np.nan
         desk.factor[row] = holdings.factor[h] if is_held else np.nan
-        weight[row] = signals.weight[s] if is_signalled else 0.0
+        desk.weight[row] = signals.weight[s] if is_signalled else 0.0
         h += is_held
         s += is_signalled
         row += 1
@@ -131,7 +126,7 @@ def _line_up(
 
 
 @compiled
-def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
+def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
     """Step 1; return the dividends in fen."""
     dividends = 0
     for row in range(rows):
@@ -144,11 +139,12 @@ def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
             dividends += fen(quantity * dividend)
             desk.quantity[row] = quantity + math.floor(quantity * bonus + 1e-9)
             # The factor of the same event must not be applied as well, today or when it is seen later.
-            if not tradable:
+            if not tradable or np.isnan(quotes.own_factor[symbol]):
                 desk.factor[row] = np.nan
-                desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
             elif not highest > factor:
                 desk.factor[row] = factor
+            if not tradable:
+                desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
         elif tradable and factor > highest:
             desk.quantity[row] = quantity * (factor / highest)
             desk.factor[row] = factor
@@ -158,7 +154,7 @@ def _corporate_actions(quotes: Quotes, desk: Holdings, rows: int) -> int:
 
 
 @compiled
-def _equity(quotes: Quotes, price: Floats, cash: int, desk: Holdings, rows: int) -> float:
+def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> float:
     """What the account is worth at the prices it trades at, in CNY."""
     worth = cash
     for row in range(rows):
@@ -183,16 +179,14 @@ def _order(quotes: Quotes, symbol: int, price: float, ideal: float, held: float)
 
 
 @compiled
-def _decide(
-    quotes: Quotes, price: Floats, equity: float, desk: Holdings, weight: Floats, rows: int, slips: Orders
-) -> None:
+def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int, slips: Orders) -> None:
     """Steps 3 and 4 up to the fills: a slip for every row, of side 0 where there is no order."""
     for row in range(rows):
         symbol, held = desk.symbol[row], desk.quantity[row]
         if quotes.tradable[symbol]:
-            ideal = weight[row] * equity / price[symbol]
+            ideal = desk.weight[row] * equity / price[symbol]
             side, wanted, reason = _order(quotes, symbol, price[symbol], ideal, held)
-        elif weight[row] == 0.0:
+        elif desk.weight[row] == 0.0:
             side, wanted, reason = SELL, held, SUSPENDED
         else:
             # Without a price there is no target: what is held is kept, what is not cannot be bought.
@@ -230,7 +224,8 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
-    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most.
+    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most: with whole
+    fen, the cash does for the scaled buys as long as the number of buys × commission rate is under 1.
     """
     total, buys = 0, 0
     for row in range(rows):
@@ -254,7 +249,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
 
 
 @compiled
-def _book(quotes: Quotes, desk: Holdings, slips: Orders, rows: int) -> None:
+def _book(quotes: Quotes, desk: Desk, slips: Orders, rows: int) -> None:
     """Move the filled quantities; a position that is opened starts from today's factor."""
     for row in range(rows):
         if slips.side[row] == SELL:
@@ -287,7 +282,7 @@ def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, t
 
 
 @compiled
-def _mark(quotes: Quotes, i: int, desk: Holdings, rows: int, positions: Holdings, count: int) -> tuple[int, int]:
+def _mark(quotes: Quotes, i: int, desk: Desk, rows: int, positions: Holdings, count: int) -> tuple[int, int]:
     """Step 5: append the positions at their closes; return their value in fen and the new number of positions."""
     worth = 0
     for row in range(rows):

@@ -35,7 +35,7 @@ def forbid(field: str, expected: str, frame: pl.DataFrame, wrong: pl.Expr) -> No
 def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions: pl.DataFrame) -> None:
     """Refuse what the quality gate should have held back, and frames of another session.
 
-    A tradable bar needs an open and a close above 0; an adjustment factor may be null but not 0 or less.
+    A tradable bar needs an open and a close above 0; limits and adjustment factors may be null, but not 0 or less.
     """
     require("bars", bars, BARS.schema)
     require("marks", marks, MARKS.schema)
@@ -45,9 +45,12 @@ def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions
     forbid("bars", f"bars of {session}", bars, (pl.col("session") != session).fill_null(value=True))
     forbid("marks", f"marks of a session before {session}", marks, pl.col("session") >= session)
     forbid("bars", "prices above 0 on a tradable bar", bars, tradable() & ~(_positive("open") & _positive("close")))
+    for limit in ("limit_up", "limit_down"):
+        unusable = pl.col(limit).is_not_null() & ~_positive(limit)
+        forbid("bars", f"null or a {limit} above 0 on a tradable bar", bars, tradable() & unusable)
     for field, frame in (("bars", bars), ("marks", marks)):
-        known = pl.col("adj_factor").is_not_null()
-        forbid(field, "an adj_factor above 0", frame, known & ~_positive("adj_factor"))
+        unusable = pl.col("adj_factor").is_not_null() & ~_positive("adj_factor")
+        forbid(field, "null or an adj_factor above 0", frame, unusable)
     forbid("marks", "closes above 0", marks, ~_positive("close"))
     sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") >= 0) & pl.col("bonus").is_finite()
     forbid("actions", "cash and bonus of 0 or more", actions, ~sane.fill_null(value=False))
@@ -59,7 +62,7 @@ def _positive(column: str) -> pl.Expr:
 
 def tradable() -> pl.Expr:
     """Whether a bar can be traded: null `suspended` means not suspended, null volume means no trade took place."""
-    return ~pl.col("suspended").fill_null(value=False) & (pl.col("volume") > 0).fill_null(value=False)
+    return ~pl.col("suspended").fill_null(value=False) & _positive("volume")
 
 
 def price_limit(previous: pl.Expr, fraction: pl.Expr) -> pl.Expr:
@@ -87,6 +90,7 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
         pl.col("tradable").fill_null(value=False),
         pl.col("recorded").fill_null(value=False),
         known=pl.col("bar").is_not_null() | pl.col("previous").is_not_null(),
+        own_factor=pl.col("adj_factor"),
         factor=pl.coalesce("adj_factor", "mark_factor"),
         limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))).fill_null(math.inf),
         limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))).fill_null(-math.inf),
@@ -95,10 +99,8 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
 
 
 def _array(column: pl.Series) -> Floats | Flags:
-    """A contiguous array; null becomes nan."""
-    if column.dtype == pl.Boolean:
-        return np.ascontiguousarray(column.to_numpy())
-    return np.ascontiguousarray(column.cast(pl.Float64).fill_null(np.nan).to_numpy())
+    """A writable array of its own, so that the kernel is compiled for one kind of array only; null becomes nan."""
+    return np.array(column if column.dtype == pl.Boolean else column.fill_null(np.nan))
 
 
 def next_marks(session: date, marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:

@@ -14,9 +14,9 @@ Where the rules leave room, this is what happens:
   of less than a lot of a symbol that is held is no order.
 - A refused order has filled 0 and no price; CASH_SHORT with filled above 0 is a buy that was cut.
 - A position keeps the highest adjustment factor seen since it was opened (the opening session's at first). Once a
-  corporate action record is applied, the session's factor counts as seen; without a tradable bar the factor is
-  forgotten and the next one seen is adopted, so that no event is applied twice, and the last close of such a position
-  becomes (close − cash) / (1 + bonus).
+  corporate action record is applied, the factor of the session's bar counts as seen; without a tradable bar that has
+  one, the factor is forgotten and the next one seen is adopted, so that no event is applied twice. Without a tradable
+  bar the last close becomes (close − cash) / (1 + bonus), too.
 - A null adjustment factor is the symbol's last known one; before any is known, none is applied.
 - A strategy that was paused before its first rebalance keeps `since_rebalance` null, and its next signal executes.
 """

@@ -1,4 +1,4 @@
-"""The task runner on which chunks are mapped: threads. The engine releases Python's lock, so they do run side by side."""
+"""The task runner on which chunks are mapped: threads. The engine releases the GIL, so they do run side by side."""
 
 import os
 from typing import Any

@@ -95,7 +95,7 @@ NAV = Dataset(
         "benchmark_return": pl.Float64,
         "event": pl.String,
         "detail": pl.String,
-        # Sessions since the last rebalance: 0 on the day itself.
+        # Sessions since the last rebalance: 0 on the day itself, null before the first.
         "since_rebalance": pl.Int32,
     },
     ("strategy",),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from models.errors import ConflictError, InputError
+from models.errors import ConflictError, InputError, StoreError
 from store.files import write_atomically
 
 ClockKind = Literal["system", "simulated"]
@@ -14,7 +14,7 @@ CLOCK_FILE = "clock"
 
 @dataclass(frozen=True)
 class Clock:
-    """A home's clock. Simulated: the time stands in the home's file `clock` until somebody moves it."""
+    """A home's clock. Simulated: the time stands in the home's file `clock` until it is moved."""
 
     kind: ClockKind
     home: Path
@@ -30,8 +30,8 @@ class Clock:
             return wall_clock()
         try:
             return datetime.fromisoformat((self.home / CLOCK_FILE).read_text().strip()).astimezone(UTC)
-        except FileNotFoundError:
-            raise InputError("clock", "a simulated time, set by `countersign clock set TIME`", "none yet") from None
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self.home / CLOCK_FILE}: expected the simulated time ({error})") from error
 
     def set(self, now: datetime) -> None:
         """Move a simulated clock, forwards or backwards. ConflictError on a home with the system clock."""

@@ -12,7 +12,7 @@ from sqlmodel import select
 from domain.sessions import Sessions
 from models.errors import ConflictError, InputError
 from models.operations import HomeFact
-from store.clock import Clock, ClockKind
+from store.clock import Clock, ClockKind, wall_clock
 from store.files import write_atomically
 from store.lake import Lake
 from store.ledger import Ledger
@@ -71,6 +71,8 @@ class Home:
             if new:
                 db.add(HomeFact(key="clock", value=self.clock_kind or "system"))
         self.check()
+        if new and self.clock.simulated:
+            self.clock.set(wall_clock())
         return new
 
     def check(self) -> None:

@@ -76,7 +76,7 @@ def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
 
 
 def read_marks(lake: Lake, previous: date | None, session: date) -> pl.DataFrame:
-    """Read the newest bar of every symbol before `session`: as the settlement of `previous` left it, else from all bars."""
+    """Read the newest bar of each symbol before `session`: as settling `previous` left it, else from all bars."""
     if previous is not None:
         return lake.read(MARKS, previous)
     earlier = (file for file in lake.files(BARS, through=session) if file.session < session)

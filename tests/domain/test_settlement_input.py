@@ -7,9 +7,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from domain import kernel
 from domain.quotes import next_marks
 from domain.settlement import Settled, settle
 from models.datasets import MARKS, MONEY
+from models.enums import Refusal, Side
 from models.errors import InputError
 from tests.support import frames
 
@@ -54,6 +56,8 @@ def settled() -> Settled:
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "open": 0.0}])),
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "close": None}])),
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "adj_factor": 0.0}])),
+        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "limit_up": 0.0}])),
+        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "limit_down": float("nan")}])),
         ("marks", "marks", lambda: next_marks(DAY, frames.no_marks(), frames.bars(DAY, [BAR]))),
         ("actions", "actions", lambda: frames.actions([("600000.SH", 0.1, 0.0)] * 2)),
         ("actions", "actions", lambda: frames.actions([("600000.SH", -0.1, 0.0)])),
@@ -134,3 +138,18 @@ def test_next_marks() -> None:
         mark("1.BJ", DAY, 7.0, None, NEXT),
         mark("600000.SH", NEXT, 1.5, None, NEXT),
     ]
+
+
+def test_the_kernel_is_compiled_once_whatever_the_frames_are_made_of() -> None:
+    bars = frames.bars(DAY, [BAR])
+    other = frames.bars(DAY, [{**BAR, "symbol": "688001.SH", "limit_up": 11.0, "adj_factor": None, "suspended": False}])
+    for made in (bars, pl.concat([bars, other], rechunk=False), pl.concat([bars, other], rechunk=True), bars.clear()):
+        first = settle(DAY, **{**good(), "bars": made})
+        state = {"books": first.nav, "holdings": first.positions, "bars": frames.bars(NEXT, [BAR])}
+        settle(NEXT, **{**good(), **state})
+    assert len(kernel._settle.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_reasons_and_sides_are_numbered_by_the_alphabet() -> None:
+    assert [getattr(kernel, name) for name in sorted(Refusal)] == [1, 2, 3, 4, 5, 6]
+    assert [getattr(kernel, name.upper()) for name in sorted(Side)] == [1, 2]

@@ -118,11 +118,9 @@ def adjust(market: Market, position: Row) -> int:
     if record is not None:
         dividend = fen(position["quantity"] * record["cash"])
         position["quantity"] += floor(position["quantity"] * record["bonus"] + 1e-9)
-        if market.tradable(symbol):
-            seen = [f for f in (position["adj_factor"], factor) if f is not None]
-            position["adj_factor"] = None if factor is None else max(seen)
-        else:
-            position["adj_factor"] = None
+        own = market.bars[symbol]["adj_factor"] if market.tradable(symbol) else None
+        position["adj_factor"] = None if own is None else max(own, position["adj_factor"] or 0)
+        if not market.tradable(symbol):
             position["close"] = max(0.0, (position["close"] - record["cash"]) / (1 + record["bonus"]))
         return dividend
     if market.tradable(symbol) and factor is not None:

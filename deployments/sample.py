@@ -1,0 +1,76 @@
+"""The sample home: a made-up market, six strategies and their last 60 sessions, for a first look at everything."""
+
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+
+from deployments.server import prefect_api
+from domain.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
+from domain.sessions import at
+from models.datasets import BARS
+from models.enums import StrategyStatus
+from models.errors import ConflictError
+from models.timetable import TIMETABLE
+from store.clock import wall_clock
+from store.home import Home
+from store.settlements import settled_through
+from store.strategies import change_status, require_strategy
+
+SYMBOLS, SESSIONS, SEED = 800, 500, 7
+REPLAYED = 60
+PAUSED = "sample-paused"
+
+
+def prepare_sample(home: Home) -> dict[str, Any]:
+    """Make the sample home, or go on where an interrupted preparation stopped; a finished one is left as it is.
+
+    ConflictError where the home exists and lives by the system's clock: made-up results must never stand beside real.
+    """
+    home.create()
+    if not home.clock.simulated:
+        raise ConflictError(f"{home.path}: a sample needs a home of its own, with the simulated clock")
+    with home.ledger.read() as db:
+        settled = settled_through(db)
+    sessions = home.lake.sessions(BARS)
+    if not sessions:
+        _simulate(home)
+        sessions = home.lake.sessions(BARS)
+    replayed = sessions[-REPLAYED:]
+    if settled is None or settled < replayed[-1]:
+        _replay(home, replayed)
+    return {"home": str(home.path), "sessions": len(replayed), "from": str(replayed[0]), "to": str(replayed[-1])}
+
+
+def _simulate(home: Home) -> None:
+    from tasks.market import simulate_market  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
+
+    now = wall_clock()
+    simulate_market(home, now, symbols=SYMBOLS, sessions=SESSIONS, seed=SEED, end=home.sessions.newest_closed(now))
+
+
+def _replay(home: Home, sessions: list[date]) -> None:
+    """Replay in two halves; between them one strategy is paused."""
+    half = sessions[len(sessions) // 2]
+    with prefect_api(home.path), TemporaryDirectory(dir=home.path) as folder:
+        from flows.replay import replay  # noqa: PLC0415 - Prefect's environment is set only now
+
+        strategies, signals = Path(folder) / "strategies.parquet", Path(folder) / "signals.parquet"
+        pl.DataFrame([terms.model_dump(mode="json") for terms in sample_strategies()]).write_parquet(strategies)
+        _signals(home, sessions).write_parquet(signals)
+        replay(sessions[0], half, strategies=strategies, signals=signals, home=home.path)
+        with home.ledger.write() as db:
+            strategy = require_strategy(db, PAUSED)
+            if strategy.status == StrategyStatus.ACTIVE:
+                change_status(db, strategy, StrategyStatus.PAUSED, home.clock.now(), actor="sample")
+        replay(home.sessions.next(half), sessions[-1], signals=signals, home=home.path)
+    home.clock.set(at(sessions[-1], TIMETABLE[-1].late_after))
+
+
+def _signals(home: Home, sessions: list[date]) -> pl.DataFrame:
+    days = home.sessions.days
+    since = days[days.index(sessions[0]) - LOOKBACK_SESSIONS - 1]
+    bars = home.lake.scan(BARS, since, sessions[-1]).filter(~pl.col("suspended").fill_null(value=False)).collect()
+    return sample_signals(bars, sessions)
