@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact
 
+from flows.artifacts import artifact_key, show_table
 from flows.scheduled import due_session, run_name
 from settings import load_settings, open_home
 from sources.market import MarketProvider, open_provider
@@ -39,11 +40,13 @@ def market_data_ingest(session: date | None = None, home: Path | None = None) ->
             log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, "new" if imported.changed else "known")
     report = check_quality(opened, due, opened.clock.now())
     log.info("bars of %s: %s", due, report.verdict)
-    rows = finding_rows(report)
-    create_table_artifact(table=rows, key=f"quality-{due}", description=f"Bars of {due}: {report.verdict}")
+    show_table(finding_rows(report), "quality", description=f"Bars of {due}: {report.verdict}")
     page = (opened.path / report.report).resolve()
     create_link_artifact(
-        link=page.as_uri(), link_text=str(page), key=f"quality-report-{due}", description="Full report"
+        link=page.as_uri(),
+        link_text=str(page),
+        key=artifact_key("quality", "report"),
+        description=f"Full report on the bars of {due}",
     )
     return {"session": due.isoformat(), "verdict": report.verdict, "report": report.report}
 
