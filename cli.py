@@ -104,7 +104,6 @@ def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def up(
     home: HomeOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
     check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up.")] = False,
 ) -> None:
@@ -112,7 +111,7 @@ def up(
     opened = open_home(home)
     from deployments.up import up as start  # noqa: PLC0415
 
-    start(opened.path, host=host, prefect_port=prefect_port, say=typer.echo, until=lambda: check)
+    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=lambda: check and ready())
 
 
 @app.command()
