@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.runners import THREADS
-from flows.settlement import LEASE, Outcome, report, settle_in_order
+from flows.settlement import LEASE, Outcome, settle_in_order
 from models.errors import ConflictError, HeldError
 from models.timetable import TIMETABLE
 from settings import open_home
