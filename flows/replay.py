@@ -72,9 +72,9 @@ def replay(
             outcomes += settle_session(opened, session)
             advance(session)
     publish_lens(opened)
-    report(
-        f"replay-{since}-{until}", [outcome.row() for outcome in outcomes[-100:]], "The newest 100 sessions replayed"
-    )
+    rows = [outcome.row() for outcome in reversed(outcomes)]
+    if rows:
+        show_table(rows, "replay", description=f"Replayed {since} to {until}, newest first")
     return {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
 
 
