@@ -15,6 +15,7 @@ from prefect import flow
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from flows.artifacts import show_table
 from flows.runners import THREADS
 from flows.settlement import LEASE, Outcome, settle_in_order
 from models.errors import ConflictError, HeldError
