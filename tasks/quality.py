@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
@@ -36,13 +36,7 @@ REPORTS = "quality"
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="check {session}")
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     """Check a session's bars, keep the report as JSON and HTML, and record the verdict. Safe to repeat."""
-    bars = home.lake.read(BARS, session)
-    recent = recent_rows(home, session)
-    previous = _settled_before(home, session)
-    marks = read_marks(home.lake, previous, session)
-    needed, held = _watched(home, session, previous)
-    present = [Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]]
-    findings = inspect(session, bars, recent_rows=recent, present=present, needed=needed, held=held, marks=marks)
+    bars, marks, recent, findings = look(home, session)
     validation: dict[str, Any] = {"success": False, "results": []}
     if not bars.is_empty():
         validation = validate(with_limits(session, bars, marks), least_rows(recent))
@@ -57,6 +51,27 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     _write(home, report, bars.height, findings, validation)
     _record(home, report, findings, now)
     return report
+
+
+class Look(NamedTuple):
+    """What the gate looked at, and what it found."""
+
+    bars: pl.DataFrame
+    marks: pl.DataFrame
+    recent_rows: list[int]
+    findings: list[Finding]
+
+
+def look(home: Home, session: date) -> Look:
+    """Let the gate look at a session's bars as they are in the lake now."""
+    bars = home.lake.read(BARS, session)
+    recent = recent_rows(home, session)
+    previous = _settled_before(home, session)
+    marks = read_marks(home.lake, previous, session)
+    needed, held = _watched(home, session, previous)
+    present = [Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]]
+    findings = inspect(session, bars, recent_rows=recent, present=present, needed=needed, held=held, marks=marks)
+    return Look(bars, marks, recent, findings)
 
 
 def recent_rows(home: Home, session: date) -> list[int]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
+from store.lens import lens_is_current
 
 from domain.sessions import EXCHANGE_ZONE
 from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
@@ -26,7 +27,6 @@ from models.signals import Signal
 from models.strategies import Strategy
 from store.clock import wall_clock
 from store.home import Home
-from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
 
@@ -132,15 +132,14 @@ def _unsettled(home: Home, session: date) -> list[Problem]:
 def _missing_nav(home: Home, session: date) -> list[Problem]:
     """Count the strategies that must have a NAV in each settled session against the rows that are there."""
     with home.ledger.read() as db:
-        settled = pl.Series("session", list(db.exec(select(Settlement.session).distinct())), dtype=pl.Date).sort()
+        settled = pl.Series("session", list(db.exec(select(col(Settlement.session)).distinct())), dtype=pl.Date).sort()
         lives = _lives(db)
-        rows = dict(
-            db.execute(
-                sa.select(col(LakeFile.session), func.sum(LakeFile.rows))
-                .where(col(LakeFile.dataset) == NAV.name, col(LakeFile.superseded_at).is_(None))
-                .group_by(col(LakeFile.session))
-            ).all()
-        )
+        counts = db.execute(
+            sa.select(col(LakeFile.session), func.sum(col(LakeFile.rows)))
+            .where(col(LakeFile.dataset) == NAV.name, col(LakeFile.superseded_at).is_(None))
+            .group_by(col(LakeFile.session))
+        ).all()
+    rows: dict[date, int] = {row[0]: row[1] for row in counts}
     problems = []
     for day in settled.filter(settled <= session):
         expected = lives.filter((pl.col("first") <= day) & (pl.col("last") >= day)).height
@@ -154,7 +153,7 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
 def _lives(db: Session) -> pl.DataFrame:
     """First and last session (far future while it lives) in which each strategy must have a NAV."""
     query = (
-        sa.select(func.min(Signal.session), col(Strategy.retired_at))
+        sa.select(func.min(col(Signal.session)), col(Strategy.retired_at))
         .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
         .where(col(Strategy.status) != StrategyStatus.PENDING)
         .group_by(col(Strategy.id), col(Strategy.retired_at))
