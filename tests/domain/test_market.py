@@ -82,6 +82,13 @@ def test_text_is_read_as_a_csv_file_has_it() -> None:
     assert clean["is_st"].to_list() == [False, False]
 
 
+def test_other_types_of_the_same_meaning_are_taken() -> None:
+    types = {"symbol": pl.Categorical(), "close": pl.Decimal(18, 2), "open": pl.Float32, "volume": pl.UInt32}
+    stamped = pl.Series("session", [datetime(2025, 1, 2)] * 2).dt.replace_time_zone("Asia/Shanghai")  # noqa: DTZ001
+    clean = normalise_bars(bars().cast(types).with_columns(stamped), SESSIONS)
+    assert clean.drop("open").equals(normalise_bars(bars(), SESSIONS).drop("open"))
+
+
 @pytest.mark.parametrize(
     ("frame", "field", "said"),
     [
@@ -128,7 +135,7 @@ def test_a_fault_is_named_by_column_and_row(frame: pl.DataFrame, field: str, sai
 
 
 def test_the_number_of_faulty_rows_is_told() -> None:
-    assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and 1 more rows)")
+    assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and in 1 more)")
 
 
 def test_nan_in_an_optional_column_is_null_and_faults_of_meaning_pass() -> None:
