@@ -8,12 +8,13 @@ from prefect.artifacts import create_markdown_artifact
 from settings import open_home
 from store.lens import Published
 from tasks.publish import publish_lens
+from tasks.runs import record_process
 
 
-@flow(name="publish")
-def publish(home: str | None = None) -> str:
+@flow(name="publish", on_running=[record_process])
+def publish(home: Path | None = None) -> str:
     """Publish the lens of `home` (default: the settings' home); return the version shown. Safe to repeat."""
-    published = publish_lens(open_home(Path(home) if home else None))
+    published = publish_lens(open_home(home))
     create_markdown_artifact(describe(published), key="lens", description="The published lens")
     return published.version
 

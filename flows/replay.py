@@ -15,7 +15,6 @@ from prefect import flow
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from flows.publish import publish_lens
 from flows.runners import THREADS
 from flows.settlement import LEASE, Outcome, report, settle_in_order
 from models.errors import ConflictError, HeldError
@@ -23,6 +22,7 @@ from models.timetable import TIMETABLE
 from settings import open_home
 from store.home import Home
 from store.lease import lease
+from tasks.publish import publish_lens
 from tasks.replay import (
     open_strategies,
     prepare_signals,

@@ -10,12 +10,13 @@ from typing import Any
 from prefect import flow, get_run_logger, unmapped
 from prefect.artifacts import create_table_artifact
 
-from flows.scheduled import due_session, run_name
 from flows.runners import THREADS
+from flows.scheduled import due_session, run_name
 from models.errors import LeaseError
 from settings import open_home
 from store.home import Home
 from store.lease import lease
+from tasks.publish import publish_lens
 from tasks.runs import record_process
 from tasks.settlement import Chunk, Held, commit_session, find_due_sessions, plan_session, settle_chunk
 

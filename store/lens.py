@@ -55,6 +55,13 @@ def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
     return _publish(home, wait_seconds, from_nothing=True)
 
 
+def lens_is_current(home: Home) -> bool:
+    """Whether the published version shows all that is committed and settled now."""
+    path = current_version(home.path)
+    held = read_held(path) if path else None
+    return held is not None and held.digest == take_snapshot(home.lake).digest
+
+
 def current_version(home: Path) -> Path | None:
     """Return the resolved path of the published version of the home at `home`; None before the first publication."""
     try:

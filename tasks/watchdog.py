@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
-from store.lens import lens_is_current
 
 from domain.sessions import EXCHANGE_ZONE
 from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
@@ -27,6 +26,7 @@ from models.signals import Signal
 from models.strategies import Strategy
 from store.clock import wall_clock
 from store.home import Home
+from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
 

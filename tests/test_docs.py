@@ -32,7 +32,7 @@ def test_documented_commands_exist(document: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")) + ["README.md"]
+    "document", [*sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")), "README.md"]
 )
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
