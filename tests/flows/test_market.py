@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.sorting import ArtifactSort
@@ -12,6 +13,7 @@ from sqlmodel import select
 
 from domain.simulation import SampleMarket, simulate
 from models.datasets import BARS, INDEX_LEVELS
+from models.errors import SourceBusy, SourceError, SourceRefused
 from models.market import QualityReport
 from store.home import Home
 from tests.support.homes import new_home
@@ -61,6 +63,41 @@ def test_a_dropped_session_is_taken_in_checked_and_shown(
         assert [report.verdict for report in db.exec(select(QualityReport))] == ["pass"] * 3
     assert "2025-06-25" in artifact("quality")
     assert "report.html" in artifact("quality-report")
+
+
+class Hesitant:
+    """A provider that first answers with the given errors, then with the session's frames."""
+
+    def __init__(self, sample: SampleMarket, errors: list[SourceError]) -> None:
+        self.sample, self.errors = sample, errors
+
+    def fetch_bars(self, session: date) -> pl.DataFrame:
+        return self.sample.bars.filter(pl.col("session") == session)
+
+    def fetch_index_levels(self, session: date) -> pl.DataFrame:
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.sample.index_levels.filter(pl.col("session") == session)
+
+
+def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
+    served_home: Path, tmp_path: Path, sample: SampleMarket
+) -> None:
+    from tasks.market import ingest  # noqa: PLC0415 - imported where its server is known
+
+    home = new_home(tmp_path / "home")
+
+    @flow
+    def ingesting(provider: Hesitant) -> list[int]:
+        impatient = ingest.with_options(retry_delay_seconds=0)
+        return [imported.rows for imported in impatient(home, provider, SESSIONS[0], CLOCK)]
+
+    busy = Hesitant(sample, [SourceBusy("not yet"), SourceBusy("not yet", 60)])
+    assert ingesting(busy) == [sample.bars.filter(pl.col("session") == SESSIONS[0]).height, 5]
+    refusing = Hesitant(sample, [SourceRefused("no"), SourceRefused("no")])
+    with pytest.raises(SourceRefused):
+        ingesting(refusing)
+    assert len(refusing.errors) == 1
 
 
 def test_without_a_provider_it_looks_at_what_is_there(served_home: Path, tmp_path: Path) -> None:

@@ -227,6 +227,18 @@ def test_reference_prices_become_factors(home: Home) -> None:
     assert factors == [1.0, 1.25, 1.25]
 
 
+def test_the_level_of_all_funds_is_made_where_nobody_publishes_one(home: Home) -> None:
+    index = pl.concat([levels(("hs300", day, 3900.0)) for day in (MONDAY, TUESDAY)])
+    for _ in range(2):  # again is the same
+        for day, close in ((MONDAY, 4.0), (TUESDAY, 4.2)):
+            ingest.fn(home, Provider(bars(("510300.SH", day, close)), index.filter(pl.col("session") == day)), day, NOW)
+    own = home.lake.scan(INDEX_LEVELS).filter(pl.col("index") == "etf_all").sort("session").collect()
+    assert own["close"].to_list() == [1000.0, 1050.0]
+    for given in (levels(("etf_all", TUESDAY, 77.0), ("hs300", TUESDAY, 3900.0)), levels(("hs300", TUESDAY, 3901.0))):
+        ingest.fn(home, Provider(bars(("510300.SH", TUESDAY, 4.2)), given), TUESDAY, NOW)
+    assert home.lake.read(INDEX_LEVELS, TUESDAY)["close"].to_list() == [77.0, 3901.0]  # a level handed in stays
+
+
 @pytest.mark.parametrize(
     ("frame", "index", "said"),
     [
