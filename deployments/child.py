@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tasks.processes import ProcessIdentity
+from store.processes import ProcessIdentity
 
 LOG_BYTES = 5_000_000
 

@@ -17,7 +17,7 @@ from deployments.child import Child
 from deployments.environment import prefect_environment, prefect_home, server_environment
 from deployments.parts import Part, wait_until_ready
 from models.errors import ConflictError
-from tasks.processes import ProcessIdentity
+from store.processes import ProcessIdentity
 
 # Nowhere else: whoever reaches a Prefect server may run anything on it, there is no login.
 HOST = "127.0.0.1"

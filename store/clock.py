@@ -29,9 +29,12 @@ class Clock:
         if not self.simulated:
             return wall_clock()
         try:
-            return datetime.fromisoformat((self.home / CLOCK_FILE).read_text().strip()).astimezone(UTC)
+            found = datetime.fromisoformat((self.home / CLOCK_FILE).read_text().strip())
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.home / CLOCK_FILE}: expected the simulated time ({error})") from error
+        if found.tzinfo is None:
+            raise StoreError(f"{self.home / CLOCK_FILE}: expected the simulated time with its zone, got {found}")
+        return found.astimezone(UTC)
 
     def set(self, now: datetime) -> None:
         """Move a simulated clock, forwards or backwards. ConflictError on a home with the system clock."""

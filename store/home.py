@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlmodel import select
 
 from domain.sessions import Sessions
-from models.errors import ConflictError, InputError
+from models.errors import ConflictError, InputError, StoreError
 from models.operations import HomeFact
-from store.clock import Clock, ClockKind, wall_clock
-from store.files import write_atomically
+from store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
+from store.files import storage_errors, write_atomically
 from store.lake import Lake
 from store.ledger import Ledger
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
@@ -49,7 +49,9 @@ class Home:
     def clock(self) -> Clock:
         """The clock this home was created with."""
         with self.ledger.read() as db:
-            kind = db.exec(select(HomeFact.value).where(HomeFact.key == "clock")).one()
+            kind = db.exec(select(HomeFact.value).where(HomeFact.key == "clock")).one_or_none()
+        if kind is None:
+            raise StoreError(f"{self.path}: this home was not created to the end; run `countersign init` again")
         return Clock("simulated" if kind == "simulated" else "system", self.path)
 
     @cached_property
@@ -60,7 +62,8 @@ class Home:
     def create(self) -> bool:
         """Create what is missing and migrate the ledger; return whether the home is new. Safe to repeat."""
         for folder in (self.path, self.lake_path, *(self.path / name for name in FOLDERS)):
-            folder.mkdir(parents=True, exist_ok=True)
+            with storage_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         (self.path / "keys").chmod(0o700)
         for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
             if not (self.path / name).exists():
@@ -71,7 +74,7 @@ class Home:
             if new:
                 db.add(HomeFact(key="clock", value=self.clock_kind or "system"))
         self.check()
-        if new and self.clock.simulated:
+        if self.clock.simulated and not (self.path / CLOCK_FILE).exists():
             self.clock.set(wall_clock())
         return new
 
@@ -80,8 +83,9 @@ class Home:
         if not self.path.is_dir():
             raise InputError("home", "an existing home folder (`countersign init` creates one)", self.path)
         self.ledger.require_current_schema()
-        if self.clock_kind and self.clock_kind != self.clock.kind:
+        kind = self.clock.kind
+        if self.clock_kind and self.clock_kind != kind:
             raise ConflictError(
-                f"{self.path}: this home was created with the {self.clock.kind} clock and refuses the"
+                f"{self.path}: this home was created with the {kind} clock and refuses the"
                 f" {self.clock_kind} one"
             )

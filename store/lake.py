@@ -51,7 +51,8 @@ class Lake:
         """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
 
         `frame` must have exactly the dataset's columns and types; it is sorted here. `run` names the inputs; by default
-        the content names itself. Staging the same again gives the same file with the same bytes.
+        the content names itself. Staging the same again gives the same file with the same bytes; StoreError, and nothing
+        written, where a committed file has the name and other bytes.
         """
         check_schema(dataset, frame)
         content = encode(frame.sort(dataset.sort))
@@ -60,8 +61,15 @@ class Lake:
         path = f"{dataset.name}/session={session}/{run}-{n}.parquet"
         target = self.root / path
         if not _holds(target, content):
+            self._refuse_other(path, sha256)
             write_atomically(target, content, temporary_folder=self.root / TEMPORARY)
         return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256)
+
+    def _refuse_other(self, path: str, sha256: str) -> None:
+        with self.ledger.read() as db:
+            committed = db.exec(select(LakeFile.sha256).where(LakeFile.path == path)).all()
+        if committed and sha256 not in committed:
+            raise StoreError(f"{path}: committed with other bytes than those made now; nothing was changed")
 
     def commit(self, db: Session, files: Iterable[StagedFile], now: datetime) -> int:
         """Make staged files count, inside the caller's transaction; return how many rows changed.

@@ -4,20 +4,17 @@ Prefect's own limits cannot be that lock (a killed run holds its slot for minute
 itself, is renewed while its holder works, and a holder on this machine that is dead loses it at once.
 """
 
-import os
 import secrets
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import psutil
-
 from models.errors import LeaseError, StoreError
 from models.operations import Lease
 from store.clock import wall_clock
 from store.ledger import Ledger
+from store.processes import ProcessIdentity
 
 LIFETIME = timedelta(seconds=90)
 RENEWAL_SECONDS = 20.0
@@ -26,7 +23,8 @@ RENEWAL_SECONDS = 20.0
 @contextmanager
 def lease(ledger: Ledger, name: str) -> Iterator[None]:
     """Hold the lease `name` for the block. LeaseError, naming the holder, if another live process or thread has it."""
-    holder = f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time()}:{secrets.token_hex(4)}"
+    me = ProcessIdentity.current()
+    holder = f"{me.host}:{me.pid}:{me.created}:{secrets.token_hex(4)}"
     _acquire(ledger, name, holder)
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(ledger, name, holder, done), daemon=True)
@@ -43,8 +41,13 @@ def _acquire(ledger: Ledger, name: str, holder: str) -> None:
     now = wall_clock()
     with ledger.write() as db:
         found = db.get(Lease, name)
-        if found and found.expires_at > now and _may_live(found.holder):
-            raise LeaseError(f"{name}: held by {found.holder.rsplit(':', 1)[0]} since {found.acquired_at:%F %T} UTC")
+        if found and found.expires_at > now:
+            owner = _identity(found.holder)
+            # Whether a process of another machine lives cannot be seen from here.
+            if not owner.here or owner.process():
+                raise LeaseError(
+                    f"{name}: held by process {owner.pid} on {owner.host} since {found.acquired_at:%F %T} UTC"
+                )
         row = found or Lease(name=name, holder=holder, acquired_at=now, expires_at=now)
         row.holder, row.acquired_at, row.expires_at = holder, now, now + LIFETIME
         db.add(row)
@@ -70,12 +73,6 @@ def _release(ledger: Ledger, name: str, holder: str) -> None:
             db.delete(found)
 
 
-def _may_live(holder: str) -> bool:
-    """Whether a holder may still be working: unknown on another machine, certain on this one."""
-    host, pid, started, _ = holder.rsplit(":", 3)
-    if host != socket.gethostname():
-        return True
-    try:
-        return psutil.Process(int(pid)).create_time() == float(started)
-    except psutil.NoSuchProcess:
-        return False
+def _identity(holder: str) -> ProcessIdentity:
+    host, pid, created, _ = holder.rsplit(":", 3)
+    return ProcessIdentity(host, int(pid), float(created))

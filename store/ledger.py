@@ -14,11 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
-from models.errors import StoreError
+from models.errors import InputError, StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_SECONDS = 60
@@ -60,27 +60,45 @@ class Ledger:
 
     @contextmanager
     def _session(self, *, sqlite: str, isolation: str) -> Iterator[Session]:
-        try:
-            with Session(self.engine, expire_on_commit=False) as db:
-                if self.engine.dialect.name == "sqlite":
-                    db.connection().exec_driver_sql(sqlite)
-                else:
-                    db.connection(execution_options={"isolation_level": isolation})
-                yield db
-        except OperationalError as error:
-            raise StoreError(f"ledger: {error.orig}") from error
+        with _ledger_errors(), Session(self.engine, expire_on_commit=False) as db:
+            if self.engine.dialect.name == "sqlite":
+                db.connection().exec_driver_sql(sqlite)
+            else:
+                db.connection(execution_options={"isolation_level": isolation})
+            yield db
 
     def migrate(self) -> None:
-        """Bring the schema to this version's; safe to repeat."""
-        command.upgrade(_alembic(self.url), "head")
+        """Bring the schema to this version's; safe to repeat. StoreError for a schema that this version cannot know."""
+        scripts = ScriptDirectory.from_config(_alembic(self.url))
+        with _ledger_errors():
+            found = self._schema()
+            if found not in {None, *(script.revision for script in scripts.walk_revisions())}:
+                raise StoreError(f"ledger: expected schema {scripts.get_current_head()} or older, got {found}")
+            command.upgrade(_alembic(self.url), "head")
 
     def require_current_schema(self) -> None:
-        """Raise StoreError unless the schema is this version's."""
+        """Raise StoreError unless the ledger is there and its schema is this version's."""
         head = ScriptDirectory.from_config(_alembic(self.url)).get_current_head()
-        with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+        url = self.engine.url
+        # SQLite would make an empty file here.
+        if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+            raise StoreError(f"ledger: {url.database} is not there; `countersign init` makes one")
+        with _ledger_errors():
+            found = self._schema()
         if found != head:
             raise StoreError(f"ledger: expected schema {head}, got {found}; run `countersign init` to migrate it")
+
+    def _schema(self) -> str | None:
+        with self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _ledger_errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreError(f"ledger: {error.orig}") from error
 
 
 def _alembic(url: str) -> Config:
@@ -92,14 +110,25 @@ def _alembic(url: str) -> Config:
 
 @lru_cache(maxsize=8)
 def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.drivername in {"postgres", "postgresql"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("none")
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        # What was given is not repeated: it may hold a password.
+        raise InputError("database_url", "an address such as sqlite:///ledger.db or postgresql://user@host/database")
+    return parsed
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

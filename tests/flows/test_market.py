@@ -16,7 +16,7 @@ from models.datasets import BARS, INDEX_LEVELS
 from models.errors import SourceBusy, SourceError, SourceRefused
 from models.market import QualityReport
 from store.home import Home
-from tests.support.homes import new_home
+from tests.support.market_homes import new_home
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 

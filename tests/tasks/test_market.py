@@ -19,7 +19,7 @@ from sources.files import FilesProvider
 from store.home import Home
 from store.market import members_of
 from tasks.market import import_actions, import_bars, import_index, import_universe, ingest, simulate_market
-from tests.support.homes import NOW, new_home
+from tests.support.market_homes import NOW, new_home
 
 MONDAY, TUESDAY, WEDNESDAY = date(2025, 6, 23), date(2025, 6, 24), date(2025, 6, 25)
 SHARED = next(

@@ -14,7 +14,7 @@ from models.operations import Notification
 from store.home import Home
 from tasks.market import simulate_market
 from tasks.quality import check_quality, finding_rows, recent_rows
-from tests.support.homes import NOW, new_home
+from tests.support.market_homes import NOW, new_home
 
 # Great Expectations, pandas and numpy disagree about what is deprecated; that is between them.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

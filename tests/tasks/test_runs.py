@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
 from deployments.child import Child
-from tasks.processes import ProcessIdentity
+from store.processes import ProcessIdentity
 from tasks.runs import ATTEMPT, CREATED, HOST, PID, reap_dead_runs, why_dead
 from tests.support.tiny_timetable import HANG
 from tests.support.waiting import wait_until

@@ -1,0 +1,55 @@
+"""Processes that die, as if by kill -9, at the n-th step that touches the disk or commits to the ledger.
+
+The steps are counted by wrapping the operating system's calls and SQLAlchemy's commit from outside: the code under test
+knows nothing of it. Call `die_at` in a process of its own.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from sqlmodel import Session
+
+
+class Steps:
+    """Counts steps; at number `fatal` the process is gone."""
+
+    def __init__(self, fatal: int) -> None:
+        self.fatal, self.count = fatal, 0
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a step before the call of a function, and one after it."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            result = function(*args, **kwargs)
+            self.step()
+            return result
+
+        return wrapped
+
+    def step(self) -> None:
+        """Live on, or die."""
+        self.count += 1
+        if self.count == self.fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(step: int, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function and die at its n-th step."""
+    steps = Steps(step)
+    os.fsync = cast("Any", steps.wrap(os.fsync))
+    Path.replace = cast("Any", steps.wrap(Path.replace))  # type: ignore[method-assign]
+    Session.commit = cast("Any", steps.wrap(Session.commit))  # type: ignore[method-assign]
+    function(*arguments)
+
+
+def run_out_of_space(after: int, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function in a process that cannot make a file longer than so many bytes: writing fails half-way."""
+    import resource  # noqa: PLC0415 - not on every platform
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after, after))
+    function(*arguments)
