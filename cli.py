@@ -4,7 +4,9 @@ Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. Wha
 commands that use it, after its environment is set.
 """
 
+import atexit
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +46,10 @@ class Stage(StrEnum):
 
 def main() -> None:
     """Run the command; the program's entry."""
+    # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
+    # Every task's log line is in the server; on a terminal it would drown the progress bar.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
     try:
         app(standalone_mode=False)
     except typer.Exit as done:
@@ -98,15 +104,18 @@ def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def up(
     home: HomeOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
-    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up and planned.")] = False,
 ) -> None:
     """Start everything: Prefect's server and UI, and the runner with all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
+    from deployments.ready import schedules_are_planned  # noqa: PLC0415
     from deployments.up import up as start  # noqa: PLC0415
 
-    start(opened.path, host=host, prefect_port=prefect_port, say=typer.echo, until=lambda: check)
+    def checked() -> bool:
+        return check and schedules_are_planned(opened.path)
+
+    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=checked)
 
 
 @app.command()
@@ -171,11 +180,17 @@ def sample(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def publish(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Rebuild the lens."""
-    from store.lens import publish as rebuild  # noqa: PLC0415
+def publish(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make it from nothing, not from what is published.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the lens: what is settled, in one DuckDB file."""
+    from store import lens  # noqa: PLC0415 - DuckDB, for this command alone
 
-    show(rebuild(open_home(home)), as_json=as_json)
+    show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)
 
 
 @market.command("import")
@@ -222,9 +237,7 @@ def market_simulate(
     opened = open_home(home)
     from tasks.market import simulate_market  # noqa: PLC0415
 
-    done = simulate_market(
-        opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=_day(end)
-    )
+    done = simulate_market(opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=_day(end))
     show(done, as_json=as_json)
 
 

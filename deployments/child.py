@@ -36,6 +36,7 @@ class Child:
             )
         self.identity = ProcessIdentity.of(self._process.pid)
         self.log = log
+        self._ended = False
 
     @property
     def exit_code(self) -> int | None:
@@ -52,7 +53,11 @@ class Child:
         self.kill_group()
 
     def kill_group(self) -> None:
-        """Kill it and everything it started, now. The group's number stays its own while any member lives."""
+        """Kill it and everything it started, now. Safe to repeat."""
+        # Once only: later the group's number may be another's.
+        if self._ended:
+            return
+        self._ended = True
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

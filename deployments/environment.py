@@ -38,13 +38,15 @@ def prefect_environment(home: Path, api_url: str | None = None) -> dict[str, str
     return environment
 
 
-def server_environment(home: Path, *, temporary: bool = False) -> dict[str, str]:
+def server_environment(home: Path, api_url: str, *, temporary: bool = False) -> dict[str, str]:
     """Return what the server's process needs besides.
 
     A temporary server keeps what a flow run needs (its events, task runs and logs), and leaves out the services that
     plan, watch and clean up, and the UI.
     """
-    environment = prefect_environment(home) | {
+    environment = prefect_environment(home, api_url) | {
+        # The UI would look for its server on port 4200 otherwise, whichever port it came from.
+        "PREFECT_SERVER_UI_API_URL": api_url,
         # One by one, events stall SQLite for a minute now and then.
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
         "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",

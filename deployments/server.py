@@ -19,13 +19,15 @@ from deployments.parts import Part, wait_until_ready
 from models.errors import ConflictError
 from store.processes import ProcessIdentity
 
+# Nowhere else: whoever reaches a Prefect server may run anything on it, there is no login.
+HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def free_port() -> int:
     """Return a port nobody listens on at the moment."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
@@ -35,14 +37,14 @@ def running_server(home: Path) -> str | None:
     return record[0] if record and record[1].process() else None
 
 
-def server_part(home: Path, host: str = "127.0.0.1", port: int | None = None, *, temporary: bool = False) -> Part:
+def server_part(home: Path, port: int | None = None, *, temporary: bool = False) -> Part:
     """Describe the server's process. A temporary one serves its parent alone, and is not to be found by others.
 
     `port` None: any free one. ConflictError when the port is taken.
     """
-    port = port or free_port(host)
-    _refuse_taken(host, port)
-    url = f"http://{host}:{port}"
+    port = port or free_port()
+    _refuse_taken(port)
+    url = f"http://{HOST}:{port}"
 
     def started(child: Child) -> None:
         if not temporary:
@@ -50,8 +52,8 @@ def server_part(home: Path, host: str = "127.0.0.1", port: int | None = None, *,
 
     return Part(
         name="Prefect server",
-        arguments=("prefect", "server", "start", "--host", host, "--port", str(port)),
-        environment=server_environment(home, temporary=temporary),
+        arguments=("prefect", "server", "start", "--host", HOST, "--port", str(port)),
+        environment=server_environment(home, f"{url}/api", temporary=temporary),
         log=home / "logs" / "prefect-server.log",
         url=url,
         ready=lambda: _healthy(url),
@@ -60,13 +62,13 @@ def server_part(home: Path, host: str = "127.0.0.1", port: int | None = None, *,
 
 
 @contextmanager
-def prefect_server(home: Path, host: str = "127.0.0.1", port: int | None = None) -> Generator[str]:
+def prefect_server(home: Path, port: int | None = None) -> Generator[str]:
     """Run this home's server for the while; yields its API address once it is healthy.
 
     ConflictError when the home has one already, or the port is taken; CountersignError when it does not start.
     """
     refuse_second(home)
-    part = server_part(home, host, port)
+    part = server_part(home, port)
     with _running(part) as child:
         wait_until_ready(part, child)
         yield f"{part.url}/api"
@@ -113,14 +115,14 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def _refuse_taken(host: str, port: int) -> None:
+def _refuse_taken(port: int) -> None:
     with socket.socket() as probe:
         # As the server does it: a port left behind a moment ago is not taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((HOST, port))
         except OSError as error:
-            raise ConflictError(f"port {port} on {host} is taken by another program") from error
+            raise ConflictError(f"port {port} on {HOST} is taken by another program") from error
 
 
 @contextmanager

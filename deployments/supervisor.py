@@ -52,15 +52,15 @@ class Supervisor:
                     return
                 self._say(f"{part.name}: " + (part.url or "started"))
             while not self._stop.wait(TICK_SECONDS) and not until():
-                for running in self._running:
-                    self._watch(running)
+                for number, running in enumerate(self._running):
+                    self._watch(running, self._running[:number])
         finally:
             for running in reversed(self._running):
                 running.child.stop(running.part.patience_seconds)
                 self._say(f"{running.part.name}: stopped")
 
-    def _watch(self, running: _Running) -> None:
-        """Notice a death, and start the part again when its backoff is over."""
+    def _watch(self, running: _Running, earlier: Sequence[_Running]) -> None:
+        """Notice a death; start the part again when its backoff is over and the parts before it, if hurt, are well."""
         part, now = running.part, time.monotonic()
         if running.again_at is None:
             code = running.child.exit_code
@@ -73,7 +73,7 @@ class Supervisor:
             running.again_at = now + running.backoff
             self._say(f"{part.name}: died (exit code {code}), starts again in {running.backoff:g} s; see {part.log}")
             running.backoff = min(2 * running.backoff, LONGEST_BACKOFF_SECONDS)
-        elif now >= running.again_at:
+        elif now >= running.again_at and all(other.again_at is None and other.part.ready() for other in earlier):
             running.child, running.since, running.again_at = part.start(), now, None
             self._say(f"{part.name}: started again")
 

@@ -19,7 +19,6 @@ TIMETABLE_NAME = "models.timetable:TIMETABLE"
 def up(
     home: Path,
     *,
-    host: str = "127.0.0.1",
     prefect_port: int | None = None,
     parts: Sequence[Part] = (),
     catch_up: bool = True,
@@ -36,7 +35,7 @@ def up(
     """
     with _only_one(home):
         refuse_second(home)
-        server = server_part(home, host, prefect_port)
+        server = server_part(home, prefect_port)
         runner = runner_part(home, f"{server.url}/api", catch_up=catch_up, timetable=timetable)
         # The runner comes last, and so is stopped first: its flow runs need all the others.
         supervisor = Supervisor([server, *parts, runner], say)

@@ -130,3 +130,11 @@ class Results(NamedTuple):
         """Columns for so many strategies; only the tally is cleared."""
         nav, cash, since = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.int32)
         return cls(nav, cash, since, np.empty(rows, np.bool_), np.zeros((rows, TALLY_COLUMNS), np.int32))
+
+
+class Outcome(NamedTuple):
+    """All that a session produces."""
+
+    orders: Orders
+    positions: Holdings
+    results: Results

@@ -5,7 +5,6 @@ releases the GIL, touches nothing but its arguments and adds in a fixed order, s
 threads and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices
 changes of the file that it was compiled from.
 """
-# ruff: noqa: PLR0917 - compiled functions take no keyword-only arguments
 
 import math
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from domain.arrays import Accounts, Desk, Floats, Holdings, Orders, Quotes, Results, Signals, Table
+from domain.arrays import Accounts, Desk, Floats, Holdings, Orders, Outcome, Quotes, Results, Signals, Table
 
 BUY, SELL = 1, 2
 # The places of a side and a reason in the alphabet, from 1; 0 is none.
@@ -56,33 +55,26 @@ def lots(quantity: float, lot: float, least: float) -> float:
     return rounded if rounded >= least else 0.0
 
 
-def settle_arrays(
-    quotes: Quotes, accounts: Accounts, holdings: Holdings, signals: Signals
-) -> tuple[Orders, Holdings, Results]:
+def settle_arrays(quotes: Quotes, accounts: Accounts, holdings: Holdings, signals: Signals) -> Outcome:
     """Settle one session; orders and positions come sorted by strategy, then symbol."""
-    strategies = accounts.cash.size
     capacity = holdings.symbol.size + signals.symbol.size
     widest = int(np.max(np.diff(accounts.first_holding) + np.diff(accounts.first_signal), initial=0))
-    orders, positions, results = Orders.room(capacity), Holdings.room(capacity), Results.room(strategies)
+    out = Outcome(Orders.room(capacity), Holdings.room(capacity), Results.room(accounts.cash.size))
     desk, slips = Desk.room(widest), Orders.room(widest)
-    order_count, position_count = _settle(quotes, accounts, holdings, signals, desk, slips, orders, positions, results)
-    kept = Orders._make(column[:order_count] for column in orders)
-    return kept, Holdings._make(column[:position_count] for column in positions), results
+    order_count, position_count = _settle(quotes, accounts, holdings, signals, desk, slips, out)
+    return Outcome(
+        Orders._make(column[:order_count] for column in out.orders),
+        Holdings._make(column[:position_count] for column in out.positions),
+        out.results,
+    )
 
 
 @compiled
 def _settle(
-    quotes: Quotes,
-    accounts: Accounts,
-    holdings: Holdings,
-    signals: Signals,
-    desk: Desk,
-    slips: Orders,
-    orders: Orders,
-    positions: Holdings,
-    results: Results,
+    quotes: Quotes, accounts: Accounts, holdings: Holdings, signals: Signals, desk: Desk, slips: Orders, out: Outcome
 ) -> tuple[int, int]:
-    """Fill the last three, one strategy at a time on the desk; return how many orders and positions there are."""
+    """Fill `out`, one strategy at a time on the desk; return how many orders and positions there are."""
+    orders, positions, results = out
     order_count, position_count = 0, 0
     for i in range(accounts.cash.size):
         since = accounts.since[i] + 1 if accounts.since[i] >= 0 else -1
@@ -100,8 +92,7 @@ def _settle(
             order_count = _keep_orders(i, slips, rows, orders, order_count, results.tally)
         value, position_count = _mark(quotes, i, desk, rows, positions, position_count)
         results.nav[i], results.cash[i] = cash + value, cash
-        results.since[i] = 0 if rebalance else since
-        results.rebalanced[i] = rebalance
+        results.since[i], results.rebalanced[i] = 0 if rebalance else since, rebalance
     return order_count, position_count
 
 
@@ -109,8 +100,7 @@ def _settle(
 def _line_up(accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Desk) -> int:
     """Lay held and signalled symbols on the desk, ascending; return how many. Weight 0: not in the signal."""
     h, h_end = accounts.first_holding[i], accounts.first_holding[i + 1]
-    s, s_end = accounts.first_signal[i], last_signal
-    row = 0
+    s, s_end, row = accounts.first_signal[i], last_signal, 0
     while h < h_end or s < s_end:
         is_held = h < h_end and (s >= s_end or holdings.symbol[h] <= signals.symbol[s])
         is_signalled = s < s_end and (h >= h_end or signals.symbol[s] <= holdings.symbol[h])
@@ -165,16 +155,17 @@ def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> 
 
 
 @compiled
-def _order(quotes: Quotes, symbol: int, price: float, ideal: float, held: float) -> tuple[int, float, int]:
+def _order(
+    price: float, ideal: float, held: float, lot: float, least: float, limit_down: float, limit_up: float
+) -> tuple[int, float, int]:
     """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order."""
-    lot, least = quotes.lot[symbol], quotes.least[symbol]
     target = lots(ideal, lot, least)
     if target > held:
         wanted = lots(target - held, lot, least)
-        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= quotes.limit_up[symbol] else 0
+        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= limit_up else 0
     if target < held:
         wanted = held if target == 0.0 else whole(held - target, lot)
-        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= quotes.limit_down[symbol] else 0
+        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= limit_down else 0
     return BUY if held == 0.0 else 0, ideal, BELOW_LOT
 
 
@@ -185,7 +176,13 @@ def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int,
         symbol, held = desk.symbol[row], desk.quantity[row]
         if quotes.tradable[symbol]:
             ideal = desk.weight[row] * equity / price[symbol]
-            side, wanted, reason = _order(quotes, symbol, price[symbol], ideal, held)
+            lot, least, up, down = (
+                quotes.lot[symbol],
+                quotes.least[symbol],
+                quotes.limit_up[symbol],
+                quotes.limit_down[symbol],
+            )
+            side, wanted, reason = _order(price[symbol], ideal, held, lot, least, down, up)
         elif desk.weight[row] == 0.0:
             side, wanted, reason = SELL, held, SUSPENDED
         else:
@@ -197,13 +194,10 @@ def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int,
 
 
 @compiled
-def _fill(slips: Orders, row: int, quantity: float, price: float, commission_rate: float) -> int:
-    """Note a fill on its slip; return notional + commission in fen."""
-    notional = fen(price * quantity) if quantity > 0.0 else 0
-    commission = fen(notional / 100.0 * commission_rate)
-    slips.filled[row], slips.price[row] = quantity, price
-    slips.notional[row], slips.commission[row] = notional, commission
-    return notional + commission
+def _amounts(price: float, quantity: float, commission_rate: float) -> tuple[int, int]:
+    """Notional and commission of a fill, in fen."""
+    notional = fen(price * quantity)
+    return notional, fen(notional / 100.0 * commission_rate)
 
 
 @compiled
@@ -213,10 +207,12 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
     for row in range(rows):
         if slips.side[row] == SELL and slips.reason[row] == 0:
             symbol = slips.symbol[row]
-            fill = max(price[symbol] * (1.0 - accounts.slippage_rate[i]), quotes.limit_down[symbol])
-            _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
-            slips.duty[row] = fen(slips.notional[row] / 100.0 * quotes.duty[symbol])
-            proceeds += slips.notional[row] - slips.commission[row] - slips.duty[row]
+            fill = price4(max(price[symbol] * (1.0 - accounts.slippage_rate[i]), quotes.limit_down[symbol]))
+            notional, commission = _amounts(fill, slips.wanted[row], accounts.commission_rate[i])
+            duty = fen(notional / 100.0 * quotes.duty[symbol])
+            slips.filled[row], slips.price[row] = slips.wanted[row], fill
+            slips.notional[row], slips.commission[row], slips.duty[row] = notional, commission, duty
+            proceeds += notional - commission - duty
     return proceeds
 
 
@@ -231,8 +227,11 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
     for row in range(rows):
         if slips.side[row] == BUY and slips.reason[row] == 0:
             symbol = slips.symbol[row]
-            fill = min(price[symbol] * (1.0 + accounts.slippage_rate[i]), quotes.limit_up[symbol])
-            total += _fill(slips, row, slips.wanted[row], price4(fill), accounts.commission_rate[i])
+            fill = price4(min(price[symbol] * (1.0 + accounts.slippage_rate[i]), quotes.limit_up[symbol]))
+            notional, commission = _amounts(fill, slips.wanted[row], accounts.commission_rate[i])
+            slips.filled[row], slips.price[row] = slips.wanted[row], fill
+            slips.notional[row], slips.commission[row] = notional, commission
+            total += notional + commission
             buys += 1
     if total <= cash:
         return total
@@ -243,8 +242,10 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
             symbol = slips.symbol[row]
             quantity = lots(slips.wanted[row] * scale, quotes.lot[symbol], quotes.least[symbol])
             slips.reason[row] = CASH_SHORT if quantity < slips.wanted[row] else 0
-            fill = slips.price[row] if quantity > 0.0 else np.nan
-            total += _fill(slips, row, quantity, fill, accounts.commission_rate[i])
+            notional, commission = _amounts(slips.price[row], quantity, accounts.commission_rate[i])
+            slips.filled[row], slips.notional[row], slips.commission[row] = quantity, notional, commission
+            slips.price[row] = slips.price[row] if quantity > 0.0 else np.nan
+            total += notional + commission
     return total
 
 

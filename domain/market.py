@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from domain.rules import board
 from domain.tables import SYMBOL, Day, Flag, Number, Table, Text, normalise
 from models.datasets import BARS
 from models.enums import Universe
@@ -21,6 +22,8 @@ UNIVERSE_TEXT = Text(f"^({'|'.join(Universe)})$", f"one of {', '.join(Universe)}
 # Far above any market, far below where a position's value would leave DECIMAL(18,2).
 PRICE = Number(0, 1e7, strict=True)
 QUANTITY = Number(0, 1e13, nullable=False, strict=True)
+
+FUND_BASE = 1000.0
 
 BAR_TABLE = Table(
     "bars",
@@ -133,6 +136,24 @@ def chain_factors(bars: pl.DataFrame, pre_close: pl.DataFrame, marks: pl.DataFra
         .with_columns(adj_factor=pl.coalesce("adj_factor", pl.when(follows).then(chained).otherwise(factor)))
         .select(list(BARS.schema))
     )
+
+
+def fund_level(bars: pl.DataFrame, marks: pl.DataFrame, before: tuple[date, float] | None) -> float | None:
+    """Level of etf_all at the bars' session: the funds' total returns, equally weighted, chained from 1,000 on.
+
+    Nobody publishes an index of all funds, so where no level is handed in this is the benchmark. `before` is the newest
+    earlier level with its session; only funds whose mark (models.datasets.MARKS) is of that very session are counted.
+    None without any fund to count.
+    """
+    funds = bars.filter(board(pl.col("symbol")) == "fund", pl.col("close") > 0)
+    if funds.is_empty() or before is None:
+        return None if funds.is_empty() else FUND_BASE
+    session, value = before
+    earlier = marks.filter(pl.col("bar_session") == session)
+    pairs = funds.join(earlier, on="symbol", suffix="_mark")
+    adjustment = (pl.col("adj_factor") / pl.col("adj_factor_mark")).fill_null(1.0)
+    growth = pairs.select(pl.col("close") * adjustment / pl.col("close_mark")).to_series().mean()
+    return round(value * growth, 3) if isinstance(growth, float) else None
 
 
 def _refuse_non_sessions(rows: pl.DataFrame, frame: pl.DataFrame, sessions: Collection[date]) -> None:

@@ -1,4 +1,4 @@
-"""Provenance: hashes of what went into a settled session and what came out, so that it can be recomputed and compared."""
+"""Provenance: hashes of what went into a settled session and what came out, so that it can be made again."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

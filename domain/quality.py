@@ -42,7 +42,7 @@ def inspect(
     """
     if bars.is_empty():
         return [Finding("no bars", Severity.HOLD, 1, f"no bar at all for {session}")]
-    known = _with_limits(session, bars, marks)
+    known = with_limits(session, bars, marks)
     found = [
         _duplicates(bars),
         _of_rows(known, _bad_price(), "bad price", Severity.HOLD, "a price ≤ 0 or null on a tradable bar"),
@@ -63,6 +63,28 @@ def verdict(findings: Iterable[Finding]) -> str:
     return Severity.HOLD if Severity.HOLD in severities else Severity.WARN if severities else "pass"
 
 
+def with_limits(session: date, bars: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
+    """Bars with `up`, `down`, `tick` and `mark_factor`. A bar's own limits win; no earlier bar: no limit (null)."""
+    rules = trading_rules(bars.get_column("symbol").unique(), session)
+    earlier = marks.select("symbol", mark_close="close", mark_factor="adj_factor")
+    basis = pl.col("mark_close") * (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
+    fraction = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
+    return (
+        bars.join(rules, on="symbol", how="left")
+        .join(earlier, on="symbol", how="left")
+        .with_columns(
+            up=pl.coalesce("limit_up", price_limit(basis, fraction)),
+            down=pl.coalesce("limit_down", price_limit(basis, -fraction)),
+            tick=pl.lit(10.0).pow(-pl.col("limit_decimals")),
+        )
+    )
+
+
+def least_rows(recent_rows: Sequence[int]) -> float:
+    """How many rows a session needs at least, given those of the sessions before."""
+    return LEAST_ROWS * median(recent_rows[-RECENT_SESSIONS:] or [0])
+
+
 def _bad_price() -> pl.Expr:
     return TRADABLE & ~pl.all_horizontal((pl.col(p) > 0).fill_null(value=False) for p in PRICES)
 
@@ -80,23 +102,6 @@ def _beyond_limit() -> pl.Expr:
 
 def _falling() -> pl.Expr:
     return pl.col("adj_factor") < pl.col("mark_factor") * (1 - 1e-9)
-
-
-def _with_limits(session: date, bars: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
-    """Bars with `up`, `down`, `tick` and `mark_factor`: a bar's own limits win, no earlier bar means no limit."""
-    rules = trading_rules(bars.get_column("symbol").unique(), session)
-    earlier = marks.select("symbol", mark_close="close", mark_factor="adj_factor")
-    basis = pl.col("mark_close") * (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
-    fraction = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    return (
-        bars.join(rules, on="symbol", how="left")
-        .join(earlier, on="symbol", how="left")
-        .with_columns(
-            up=pl.coalesce("limit_up", price_limit(basis, fraction)),
-            down=pl.coalesce("limit_down", price_limit(basis, -fraction)),
-            tick=pl.lit(10.0).pow(-pl.col("limit_decimals")),
-        )
-    )
 
 
 def _of_rows(known: pl.DataFrame, wrong: pl.Expr, rule: str, severity: Severity, detail: str) -> Finding | None:
@@ -119,7 +124,7 @@ def _duplicates(bars: pl.DataFrame) -> Finding | None:
 
 def _too_few(rows: int, recent_rows: Sequence[int]) -> Finding | None:
     recent = recent_rows[-RECENT_SESSIONS:]
-    if not recent or rows >= LEAST_ROWS * median(recent):
+    if rows >= least_rows(recent):
         return None
     detail = f"{rows} rows, under {LEAST_ROWS:.0%} of the median of the last {len(recent)} sessions, {median(recent):g}"
     return Finding("too few rows", Severity.HOLD, rows, detail)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.enums import Universe
 from models.errors import InputError
 
-LEAST_SYMBOLS, MOST_SYMBOLS = 10, 5000
+LEAST_SYMBOLS, MOST_SYMBOLS = 10, 10_000
+MOST_BARS = 5_000_000  # about 2 GiB while they are drawn
 
 # First codes of made-up listings; a pattern of twenty gives each board its share of the market.
 CODES = {
@@ -76,6 +77,8 @@ def draw_scenario(symbols: int, sessions: Sequence[date], rng: np.random.Generat
     days = list(sessions)
     if not days or days != sorted(set(days)):
         raise InputError("sessions", "at least one session, ascending, each once", f"{len(days)} sessions")
+    if symbols * len(days) > MOST_BARS:
+        raise InputError("sessions", f"at most {MOST_BARS // symbols} with {symbols} symbols", len(days))
     names, boards = _name_symbols(symbols)
     shape = (len(days), symbols)
     fund = np.isin(boards, ["fund", "fund_sz"])

@@ -43,9 +43,10 @@ class SampleMarket:
 
 
 def simulate(symbols: int, sessions: Sequence[date], seed: int) -> SampleMarket:
-    """A market of `symbols` shares and funds (10 to 5,000) over ascending `sessions`.
+    """A market of `symbols` shares and funds (10 to 10,000) over ascending `sessions`.
 
-    Raises InputError for a number of symbols out of range and for sessions that are none, repeated or disordered.
+    Raises InputError for a number of symbols out of range, for sessions that are none, repeated or disordered, and for
+    more than five million bars.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     scenario = draw_scenario(symbols, sessions, rng)

@@ -182,7 +182,7 @@ def _refuse(values: pl.Series, wrong: pl.Series, expected: str) -> None:
     if count:
         row = wrong.arg_true()[0]
         got = values[row]
-        more = "" if count == 1 else f" (and {count - 1} more rows)"
+        more = "" if count == 1 else f" (and in {count - 1} more)"
         raise InputError(values.name, expected, f"{'null' if got is None else repr(got)} in row {row + 1}{more}")
 
 

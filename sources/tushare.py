@@ -22,6 +22,7 @@ PAGE_ROWS = 5000
 MOST_PAGES = 100
 
 TEXT_FIELDS = frozenset({"ts_code", "trade_date", "suspend_timing"})
+FACTOR_FIELDS = ("ts_code", "adj_factor")
 QUOTE_FIELDS = ("ts_code", "open", "high", "low", "close", "vol", "amount")
 
 # What the service says when it wants us to wait: "at most N calls a minute (an hour, a day)", "internal error".
@@ -49,18 +50,18 @@ class TushareProvider:
     def fetch_bars(self, session: date) -> pl.DataFrame:
         """Bars with factors, limits and special treatment; a whole-day suspension becomes a bar without prices.
 
-        SourceBusy while the day's shares are not there.
+        SourceBusy while the day's shares or their factors are not there.
         """
         day = {"trade_date": f"{session:%Y%m%d}"}
         shares = self._query("daily", day, QUOTE_FIELDS)
-        if shares.is_empty():
+        share_factors = self._query("adj_factor", day, FACTOR_FIELDS)
+        if shares.is_empty() or share_factors.is_empty():  # without factors a dividend would pass for a loss
             raise SourceBusy(f"tushare has no bars of {session} yet")
         quotes = pl.concat([shares, self._query("fund_daily", day, QUOTE_FIELDS)])
         pauses = self._query("suspend_d", {**day, "suspend_type": "S"}, ("ts_code", "suspend_timing"))
         paused = pauses.filter(pl.col("suspend_timing").is_null()).select("ts_code").unique()
         silent = paused.join(quotes, on="ts_code", how="anti").with_columns(vol=0.0, amount=0.0)
-        factor_fields = ("ts_code", "adj_factor")
-        factors = pl.concat([self._query(api, day, factor_fields) for api in ("adj_factor", "fund_adj")])
+        factors = pl.concat([share_factors, self._query("fund_adj", day, FACTOR_FIELDS)])
         limits = self._query("stk_limit", day, ("ts_code", "up_limit", "down_limit"))
         special = self._query("stock_st", day, ("ts_code",)).get_column("ts_code")
         return (

@@ -34,6 +34,16 @@ def add_known_levels(lake: Lake, levels: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([levels, others]).sort("session", "index")
 
 
+def newest_level(lake: Lake, index: str, session: date) -> tuple[date, float] | None:
+    """Return an index's newest committed level before `session`, with its session."""
+    for file in reversed(lake.files(INDEX_LEVELS, through=session)):
+        if file.session < session:
+            found = lake.scan_files(INDEX_LEVELS, [file]).filter(pl.col("index") == index).collect()
+            if not found.is_empty():
+                return file.session, found["close"][0]
+    return None
+
+
 def upsert(db: Session, model: type[SQLModel], frame: pl.DataFrame) -> int:
     """Make the table hold the frame's rows, by primary key; return how many were new or different."""
     keys = [column.name for column in model.__table__.primary_key]  # type: ignore[attr-defined]

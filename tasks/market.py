@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 
 from domain.market import (
     chain_factors,
+    fund_level,
     normalise_actions,
     normalise_bars,
     normalise_index_levels,
@@ -24,6 +25,7 @@ from domain.market import (
 )
 from domain.simulation import simulate
 from models.datasets import BARS, INDEX_LEVELS, Dataset
+from models.enums import Universe
 from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
 from models.market import CorporateAction, UniverseMember
 from models.operations import HomeFact
@@ -36,6 +38,7 @@ from store.market import (
     audit_import,
     claim_sample,
     known_members,
+    newest_level,
     stage_sessions,
     upsert,
 )
@@ -146,9 +149,12 @@ def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -
     fetched_levels = provider.fetch_index_levels(session)
     fetched_bars = provider.fetch_bars(session)
     levels = _understand("index levels", normalise_index_levels, fetched_levels, session)
-    given = fetched_bars.drop("pre_close", strict=False)
-    bars = _fill_factors(home, session, _understand("bars", normalise_bars, given, session), fetched_bars)
-    levels = add_known_levels(home.lake, levels)
+    bars = _understand("bars", normalise_bars, fetched_bars.drop("pre_close", strict=False), session)
+    marks = _marks_before(home, session)
+    previous = home.sessions.previous(session)
+    if "pre_close" in fetched_bars.columns and previous:
+        bars = chain_factors(bars, fetched_bars.select("symbol", "pre_close"), marks, previous)
+    levels = _with_fund_level(home, session, bars, add_known_levels(home.lake, levels), marks)
     files = [home.lake.stage(BARS, session, bars), home.lake.stage(INDEX_LEVELS, session, levels)]
     with home.ledger.write() as db:
         changed = [home.lake.commit(db, [file], now) for file in files]
@@ -165,15 +171,23 @@ def _understand(
         raise SourceRefused(f"the provider's {what} of {session} make no sense: {error}") from error
 
 
-def _fill_factors(home: Home, session: date, bars: pl.DataFrame, fetched: pl.DataFrame) -> pl.DataFrame:
-    """Adjustment factors from reference prices, where the provider sent those instead."""
+def _marks_before(home: Home, session: date) -> pl.DataFrame:
     previous = home.sessions.previous(session)
-    if "pre_close" not in fetched.columns or previous is None:
-        return bars
     with home.ledger.read() as db:
         settled = previous if settlement_of(db, previous) else None
-    marks = read_marks(home.lake, settled, session)
-    return chain_factors(bars, fetched.select("symbol", "pre_close"), marks, previous)
+    return read_marks(home.lake, settled, session)
+
+
+def _with_fund_level(
+    home: Home, session: date, bars: pl.DataFrame, levels: pl.DataFrame, marks: pl.DataFrame
+) -> pl.DataFrame:
+    """Add the level of all funds, which nobody publishes, unless there is one from the provider or from before."""
+    index = str(Universe.ETF_ALL)
+    if index in levels["index"]:
+        return levels
+    level = fund_level(bars, marks, newest_level(home.lake, index, session))
+    own = pl.DataFrame({"index": [index], "session": [session], "close": [level]}, schema=levels.schema)
+    return pl.concat([levels, own.drop_nulls()])
 
 
 def _keep(home: Home, dataset: Dataset, frame: pl.DataFrame, subject: str, now: datetime) -> Imported:

@@ -94,8 +94,8 @@ def submit_signals(home: Home, path: Path, session: date) -> int:
 
     Strategies that are paused or retired by then are passed over, as their owners would be refused.
     """
-    ours = pl.scan_parquet(path).cast(pl.Schema(SIGNALS)).filter(pl.col("session") == session)
-    signals = ours.drop("session").collect()
+    table = pl.scan_parquet(path).cast(pl.Schema(SIGNALS))
+    signals = table.filter(pl.col("session") == session).drop("session").collect()
     if signals.is_empty():
         return 0
     taken = 0

@@ -4,7 +4,6 @@ Settling again, after a crash or by hand, is the same calls with the same argume
 same bytes, and a settled session is only ever found equal, never changed.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,12 +16,11 @@ from prefect.cache_policies import NO_CACHE
 
 from domain.books import SIGNALS_SCHEMA
 from domain.provenance import frame_sha256, manifest, object_sha256
-from domain.quality import inspect
 from domain.rules import RULES_SHA256
 from domain.settlement import Settled, settle
 from domain.signals import decode_portfolios
 from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
-from models.enums import Event, Severity, Universe
+from models.enums import Event, Severity
 from models.errors import ConflictError, StoreError
 from models.settlement import Settlement
 from store.home import Home
@@ -36,16 +34,15 @@ from store.settlements import (
     read_actions,
     read_files,
     read_market,
-    read_marks,
     settlement_of,
     signal_hashes,
 )
 from store.signals import read_signals
 from store.strategies import read_terms
+from tasks.quality import look
 
 # Part of what makes the bytes: a chunk is a file. Strategies fall into chunks by id, so growth never moves one.
 STRATEGIES_PER_CHUNK = 2_000
-RECENT_SESSIONS = 20
 
 
 @dataclass(frozen=True)
@@ -106,9 +103,9 @@ def plan_session(home: Home, session: date) -> Plan | Held:
         was = orjson.loads(settled.manifest)["inputs"]
         files = {name: was[name] for name in ("bars_files", "earlier_bars_files", "index_files")}
     else:
-        reasons = _gate(home, session, previous, sorted(set(terms["universe"])))
-        if reasons:
-            return _hold(home, session, reasons)
+        faults = [finding for finding in look(home, session).findings if finding.severity is Severity.HOLD]
+        if faults:
+            return _hold(home, session, tuple(f"{fault.rule}: {fault.detail}" for fault in faults))
         files = {
             "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
             # Without a session settled before, they say what the newest earlier bars were.
@@ -206,31 +203,6 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
         )
         resolve(db, _held_key(plan.session), now)
     return True
-
-
-def _gate(home: Home, session: date, previous: date | None, universes: Sequence[str]) -> tuple[str, ...]:
-    """Why the session must be held; empty if nothing holds it."""
-    first_recent = home.sessions.days[max(0, home.sessions.days.index(session) - RECENT_SESSIONS)]
-    rows = Counter[date]()
-    for file in home.lake.files(BARS, first_recent, session):
-        rows[file.session] += file.rows
-    rows.pop(session, None)
-    levels = home.lake.read(INDEX_LEVELS, session)["index"].to_list()
-    with home.ledger.read() as db:
-        portfolios = read_signals(db, session, 0, last_strategy_id(db))
-    held = set(decode_portfolios(portfolios)["symbol"].unique())
-    if previous:
-        held |= set(home.lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()["symbol"])
-    findings = inspect(
-        session,
-        home.lake.read(BARS, session),
-        recent_rows=[rows[day] for day in sorted(rows)],
-        present=[Universe(level) for level in levels],
-        needed=[Universe(universe) for universe in universes],
-        held=held,
-        marks=read_marks(home.lake, previous, session),
-    )
-    return tuple(f"{finding.rule}: {finding.detail}" for finding in findings if finding.severity is Severity.HOLD)
 
 
 def _hold(home: Home, session: date, reasons: tuple[str, ...]) -> Held:

@@ -132,15 +132,14 @@ def _unsettled(home: Home, session: date) -> list[Problem]:
 def _missing_nav(home: Home, session: date) -> list[Problem]:
     """Count the strategies that must have a NAV in each settled session against the rows that are there."""
     with home.ledger.read() as db:
-        settled = pl.Series("session", list(db.exec(select(Settlement.session).distinct())), dtype=pl.Date).sort()
+        settled = pl.Series("session", list(db.exec(select(col(Settlement.session)).distinct())), dtype=pl.Date).sort()
         lives = _lives(db)
-        rows = dict(
-            db.execute(
-                sa.select(col(LakeFile.session), func.sum(LakeFile.rows))
-                .where(col(LakeFile.dataset) == NAV.name, col(LakeFile.superseded_at).is_(None))
-                .group_by(col(LakeFile.session))
-            ).all()
-        )
+        counts = db.execute(
+            sa.select(col(LakeFile.session), func.sum(col(LakeFile.rows)))
+            .where(col(LakeFile.dataset) == NAV.name, col(LakeFile.superseded_at).is_(None))
+            .group_by(col(LakeFile.session))
+        ).all()
+    rows: dict[date, int] = {row[0]: row[1] for row in counts}
     problems = []
     for day in settled.filter(settled <= session):
         expected = lives.filter((pl.col("first") <= day) & (pl.col("last") >= day)).height
@@ -154,7 +153,7 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
 def _lives(db: Session) -> pl.DataFrame:
     """First and last session (far future while it lives) in which each strategy must have a NAV."""
     query = (
-        sa.select(func.min(Signal.session), col(Strategy.retired_at))
+        sa.select(func.min(col(Signal.session)), col(Strategy.retired_at))
         .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
         .where(col(Strategy.status) != StrategyStatus.PENDING)
         .group_by(col(Strategy.id), col(Strategy.retired_at))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Self
 
 import httpx
 import psutil
@@ -37,6 +38,14 @@ class Up:
             command = [sys.executable, "-m", "tests.support.tiny_up", str(home)]
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Its parts are on a leash: they go with it."""
+        self.process.kill()
+        self.process.wait()
+
     def lines(self) -> list[str]:
         return self._output.read_text().splitlines()
 
@@ -52,38 +61,37 @@ class Up:
 
 
 def test_up_starts_repairs_itself_and_stops_leaving_nothing(home: Path) -> None:
-    first = Up(home)
-    first.wait_for("flow runner: started")
-    url = running_server(home)
-    assert url
-    server = next(process for process in first.offspring() if "server" in process.cmdline())
+    with Up(home) as first:
+        first.wait_for("flow runner: started")
+        url = running_server(home)
+        assert url
 
-    second = subprocess.run(
-        first.process.args, capture_output=True, text=True, check=False, env={**os.environ}, cwd=ROOT
-    )
-    assert second.returncode == 3
-    assert second.stdout.startswith(f"refused: {home} is up already: {url}")
+        second = subprocess.run(first.process.args, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert second.returncode == 3
+        assert second.stdout.startswith(f"refused: {home} is up already: {url}")
 
-    server.kill()
-    first.wait_for("Prefect server: started again")
-    wait_until(lambda: _healthy(url))
-    assert running_server(home) == url
+        for child in first.offspring():
+            child.kill()
+        first.wait_for("Prefect server: started again")
+        first.wait_for("flow runner: started again")
+        assert _healthy(url)
+        assert running_server(home) == url
 
-    offspring = first.offspring()
-    assert len(offspring) >= 2
-    first.process.send_signal(signal.SIGINT)
-    assert first.process.wait(30) == 0
-    assert first.lines()[-2:] == ["flow runner: stopped", "Prefect server: stopped"]
+        offspring = first.offspring()
+        assert len(offspring) >= 2
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(30) == 0
+        assert first.lines()[-2:] == ["flow runner: stopped", "Prefect server: stopped"]
+        assert sum("died" in line for line in first.lines()) == 2
     assert not any(process.is_running() for process in offspring)
     assert running_server(home) is None
 
 
 def test_a_killed_up_takes_all_with_it_and_the_next_one_catches_up(home: Path, tmp_path: Path) -> None:
-    killed = Up(home)
-    killed.wait_for("flow runner: started")
-    offspring = killed.offspring()
-    killed.process.kill()
-    killed.process.wait()
+    with Up(home) as killed:
+        killed.wait_for("flow runner: started")
+        offspring = killed.offspring()
+        assert len(offspring) >= 2
     psutil.wait_procs(offspring, timeout=20)
     assert not any(process.is_running() for process in offspring)
     assert running_server(home) is None
@@ -116,6 +124,11 @@ def test_a_home_with_a_live_server_and_a_taken_port_are_refused(served_home: Pat
     with pytest.raises(ConflictError, match=f"port {taken} on 127.0.0.1 is taken"):
         server_part(tmp_path, port=taken)
     assert free_port() != taken
+
+
+def test_the_ui_talks_to_its_own_server(served_home: Path) -> None:
+    url = running_server(served_home) or ""
+    assert httpx.get(f"{url.removesuffix('/api')}/ui-settings").json()["api_url"] == url
 
 
 def _healthy(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from domain.market import (
     BAR_TABLE,
     INDEX_TABLE,
     chain_factors,
+    fund_level,
     normalise_actions,
     normalise_bars,
     normalise_index_levels,
@@ -82,6 +84,18 @@ def test_text_is_read_as_a_csv_file_has_it() -> None:
     assert clean["is_st"].to_list() == [False, False]
 
 
+def test_other_types_of_the_same_meaning_are_taken() -> None:
+    types: dict[str, Any] = {
+        "symbol": pl.Categorical(),
+        "close": pl.Decimal(18, 2),
+        "open": pl.Float32,
+        "volume": pl.UInt32,
+    }
+    stamped = pl.Series("session", [datetime(2025, 1, 2)] * 2).dt.replace_time_zone("Asia/Shanghai")  # noqa: DTZ001
+    clean = normalise_bars(bars().cast(types).with_columns(stamped), SESSIONS)
+    assert clean.drop("open").equals(normalise_bars(bars(), SESSIONS).drop("open"))
+
+
 @pytest.mark.parametrize(
     ("frame", "field", "said"),
     [
@@ -128,7 +142,7 @@ def test_a_fault_is_named_by_column_and_row(frame: pl.DataFrame, field: str, sai
 
 
 def test_the_number_of_faulty_rows_is_told() -> None:
-    assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and 1 more rows)")
+    assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and in 1 more)")
 
 
 def test_nan_in_an_optional_column_is_null_and_faults_of_meaning_pass() -> None:
@@ -238,3 +252,25 @@ def test_factors_follow_from_reference_prices() -> None:
         "920001.BJ": 1.0,  # never seen
     }
     assert filled.schema == pl.Schema(BARS.schema)
+
+
+def test_the_level_of_all_funds_is_their_mean_total_return() -> None:
+    """Up 10 %, and down 4 % with a factor that grows by 1.25, which is up 20 %: the mean is 15 %."""
+    frame = bars(
+        symbol=["510300.SH", "159915.SZ", "161725.SZ", "600000.SH"],
+        session=[FRIDAY] * 4,
+        close=[1.1, 0.96, 5.0, 99.0],
+        adj_factor=[1.0, 2.5, 1.0, 1.0],
+        **{name: [1.0] * 4 for name in ("open", "high", "low", "volume")},
+    )
+    funds = normalise_bars(frame, SESSIONS)
+    earlier = marks(
+        ("510300.SH", THURSDAY, 1.0, 1.0),
+        ("159915.SZ", THURSDAY, 1.0, 2.0),
+        ("161725.SZ", date(2024, 12, 31), 1.0, 1.0),
+        ("600000.SH", THURSDAY, 10.0, 1.0),
+    )
+    assert fund_level(funds, earlier, (THURSDAY, 2000.0)) == 2300.0
+    assert fund_level(funds, earlier, None) == 1000.0
+    assert fund_level(funds, earlier, (date(2024, 12, 30), 2000.0)) is None
+    assert fund_level(normalise_bars(bars(), SESSIONS), earlier, (THURSDAY, 2000.0)) is None

@@ -123,7 +123,8 @@ def test_every_universe_has_members_and_levels(sample: SampleMarket) -> None:
     ("symbols", "sessions", "field"),
     [
         (9, SESSIONS, "symbols"),
-        (5001, SESSIONS, "symbols"),
+        (10_001, SESSIONS, "symbols"),
+        (10_000, weekdays(501), "sessions"),
         (10, [], "sessions"),
         (10, SESSIONS[::-1], "sessions"),
         (10, SESSIONS[:1] * 2, "sessions"),

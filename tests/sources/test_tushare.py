@@ -95,6 +95,12 @@ def test_all_pages_are_fetched(service: FakeTushare, url: str, page_rows: int, m
     assert whole.equals(normalise_bars(TushareProvider(TOKEN, url).fetch_bars(SESSION), {SESSION}))
 
 
+def test_bars_wait_for_their_factors(service: FakeTushare, url: str) -> None:
+    service.tables["adj_factor"] = []
+    with pytest.raises(SourceBusy, match="2025-01-02 yet"):
+        TushareProvider(TOKEN, url).fetch_bars(SESSION)
+
+
 def test_before_the_close_there_is_nothing_yet(service: FakeTushare, url: str) -> None:
     service.tables["daily"] = service.tables["index_daily"] = []
     provider = TushareProvider(TOKEN, url)

@@ -10,7 +10,7 @@ from deployments.child import Child
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 40.0, child: Child | None = None) -> T:
+def wait_until(condition: Callable[[], T], seconds: float = 90.0, child: Child | None = None) -> T:
     """Return the first true answer; fail the test when there is none in time, or `child` has ended."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not (answer := condition()):

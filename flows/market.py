@@ -1,0 +1,64 @@
+"""Market flow: fetches a session's bars and index levels, looks at them, and shows what it saw."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_link_artifact
+
+from flows.artifacts import artifact_key, show_table
+from flows.scheduled import due_session, run_name
+from settings import load_settings, open_home
+from sources.market import MarketProvider, open_provider
+from store.home import Home
+from tasks.market import ingest
+from tasks.quality import check_quality, finding_rows
+from tasks.runs import record_process
+
+DROP_FOLDER = "drop"
+
+
+@flow(name="market_data_ingest", flow_run_name=run_name("ingest"), on_running=[record_process])
+def market_data_ingest(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
+    """Fetch, check and commit the market of `session` (default: the newest closed one). Safe to repeat.
+
+    Without a provider nothing is fetched, and what the lake has of the session is checked. A session that the quality
+    gate holds is no failure of this flow: the verdict says so, and settlement waits.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session: nothing to fetch", session)
+        return {}
+    due = session or due_session(opened)
+    provider = configured_provider(opened)
+    if provider is None:
+        log.info("no market_provider is set: checking what the lake has of %s", due)
+    else:
+        for imported in ingest(opened, provider, due, opened.clock.now()):
+            log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, "new" if imported.changed else "known")
+    report = check_quality(opened, due, opened.clock.now())
+    log.info("bars of %s: %s", due, report.verdict)
+    show_table(finding_rows(report), "quality", description=f"Bars of {due}: {report.verdict}")
+    page = (opened.path / report.report).resolve()
+    create_link_artifact(
+        link=page.as_uri(),
+        link_text=str(page),
+        key=artifact_key("quality", "report"),
+        description=f"Full report on the bars of {due}",
+    )
+    return {"session": due.isoformat(), "verdict": report.verdict, "report": report.report}
+
+
+def configured_provider(home: Home) -> MarketProvider | None:
+    """Open the provider that the home's settings name, None for `none`."""
+    settings = load_settings(home.path)
+    if settings.market_provider == "none":
+        return None
+    return open_provider(
+        settings.market_provider,
+        folder=settings.market_folder or home.path / DROP_FOLDER,
+        token=settings.tushare_token.get_secret_value() if settings.tushare_token else None,
+        url=settings.tushare_url,
+    )

@@ -1,0 +1,30 @@
+"""Publishing flow: shows analysts and the api what is settled."""
+
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from settings import open_home
+from store.lens import Published
+from tasks.publish import publish_lens
+from tasks.runs import record_process
+
+
+@flow(name="publish", on_running=[record_process])
+def publish(home: Path | None = None) -> str:
+    """Publish the lens of `home` (default: the settings' home); return the version shown. Safe to repeat."""
+    published = publish_lens(open_home(home))
+    create_markdown_artifact(describe(published), key="lens", description="The published lens")
+    return published.version
+
+
+def describe(published: Published) -> str:
+    """Describe a publication in Markdown: where the lens is, and what it shows."""
+    news = f"new, {published.sessions_added} sessions added" if published.new else "nothing new"
+    return (
+        f"[{published.path.name}]({published.path.as_uri()})\n\n"
+        f"- settled through: {published.settled_through or 'nothing settled yet'}\n"
+        f"- {news}, {published.seconds:.2f} s\n"
+        f"- `{published.path}`\n"
+    )

@@ -1,0 +1,162 @@
+"""The lens's tables: names, columns in order, types, and the comments that stand beside them in the file.
+
+What an analyst may rely on. How the rows get there is the store's business.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LensTable:
+    """One table (or view) of the lens: `columns` maps a name to its SQL type and its comment."""
+
+    name: str
+    comment: str
+    columns: dict[str, tuple[str, str]]
+
+
+MONEY = "DECIMAL(18,2)"
+TIME = "TIMESTAMP WITH TIME ZONE"
+
+STRATEGY = ("VARCHAR", "slug of the strategy; strategies.slug")
+SESSION = ("DATE", "trading session of the exchange")
+SYMBOL = ("VARCHAR", "code and exchange, such as 600000.SH")
+
+STRATEGIES = LensTable(
+    "strategies",
+    "Every strategy with its immutable terms and its present status",
+    {
+        "slug": ("VARCHAR", "short name, unique; what other tables call strategy"),
+        "name": ("VARCHAR", "name its owner gave it"),
+        "owner": ("VARCHAR", "nickname of its owner"),
+        "universe": ("VARCHAR", "benchmark: hs300, csi500, csi1000, csi2000 or etf_all"),
+        "execution_price": ("VARCHAR", "price at which it trades: open or close"),
+        "holding_period": ("INTEGER", "minimum sessions between rebalances"),
+        "initial_capital": (MONEY, "CNY"),
+        "commission_rate": ("DOUBLE", "fraction of the notional, on buys and sells"),
+        "slippage_rate": ("DOUBLE", "fraction of the price, against the strategy"),
+        "status": ("VARCHAR", "pending, active, paused or retired, when this lens was published"),
+        "is_public": ("BOOLEAN", "whether it is shown to everyone"),
+        "created_at": (TIME, "when it was opened"),
+        "activated_at": (TIME, "when its first signal came; null: none yet"),
+        "retired_at": (TIME, "when it was retired; null: it was not"),
+    },
+)
+
+SIGNALS = LensTable(
+    "signals",
+    "Every revision of every signal of the settled sessions, a row a symbol; the highest revision was settled",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "revision": ("INTEGER", "1 for the first submission, then counted up"),
+        "symbol": SYMBOL,
+        "weight": ("DOUBLE", "share of equity wanted, in (0, 1]"),
+        "received_at": (TIME, "when the server had it whole"),
+        "margin_seconds": ("DOUBLE", "seconds from receipt to the deadline"),
+        "signal_hash": ("VARCHAR", "hex SHA-256 of the sealed payload"),
+        "commit_sha": ("VARCHAR", "journal commit that sealed it; null: not sealed"),
+        "commit_time": (TIME, "time of that commit; null: not sealed"),
+        "evidence": ("VARCHAR", "what its time rests on; server_only: the server's word alone"),
+    },
+)
+
+ORDERS = LensTable(
+    "orders",
+    "Every order of the settled sessions, filled or refused",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "symbol": SYMBOL,
+        "side": ("VARCHAR", "buy or sell"),
+        "wanted": ("DOUBLE", "shares asked for"),
+        "filled": ("DOUBLE", "shares traded"),
+        "price": ("DOUBLE", "fill price, CNY a share, slippage included; null: nothing filled"),
+        "notional": (MONEY, "filled × price, CNY"),
+        "commission": (MONEY, "CNY"),
+        "stamp_duty": (MONEY, "CNY; on sells of shares"),
+        "reason": (
+            "VARCHAR",
+            "why not all of it was filled: SUSPENDED, LIMIT_UP, LIMIT_DOWN, NO_MARKET_DATA, BELOW_LOT, CASH_SHORT",
+        ),
+    },
+)
+
+POSITIONS = LensTable(
+    "positions",
+    "What each strategy held after each settled session",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "symbol": SYMBOL,
+        "quantity": ("DOUBLE", "shares; fractional only after a corporate action"),
+        "close": (
+            "DOUBLE",
+            "price it is valued at, CNY a share, unadjusted: the session's close or the last one before",
+        ),
+        "market_value": (MONEY, "quantity × close, CNY"),
+    },
+)
+
+NAV = LensTable(
+    "nav",
+    "Net asset value of each strategy after each settled session: cash and market values, exactly",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "nav": (MONEY, "net asset value, CNY"),
+        "cash": (MONEY, "CNY"),
+        "daily_return": ("DOUBLE", "nav against the session before, as a fraction: 0.01 is one per cent"),
+        "cumulative_return": ("DOUBLE", "nav against the initial capital, as a fraction"),
+        "benchmark_return": ("DOUBLE", "daily return of the strategy's benchmark index; null: unknown"),
+        "event": ("VARCHAR", "REBALANCE or HOLD"),
+        "detail": ("VARCHAR", "why it was a HOLD, in words"),
+    },
+)
+
+SETTLEMENTS = LensTable(
+    "settlements",
+    "Settled sessions and the hashes that prove them; a correction is a higher version, whose results the lens shows",
+    {
+        "session": SESSION,
+        "version": ("INTEGER", "1, and counted up by corrections"),
+        "strategies": ("INTEGER", "how many strategies were settled"),
+        "bars_sha256": ("VARCHAR", "hash of the bars that went in"),
+        "rules_sha256": ("VARCHAR", "hash of the rule book that went in"),
+        "manifest_sha256": ("VARCHAR", "hash of the manifest: all inputs, and every file written"),
+        "commit_sha": ("VARCHAR", "journal commit that sealed the manifest; null: not sealed"),
+        "settled_at": (TIME, "when it was settled"),
+    },
+)
+
+BARS = LensTable(
+    "bars",
+    "Daily bars, unadjusted, through the newest settled session; adjusted price = price × adj_factor",
+    {
+        "symbol": SYMBOL,
+        "session": SESSION,
+        "open": ("DOUBLE", "CNY a share"),
+        "high": ("DOUBLE", "CNY a share"),
+        "low": ("DOUBLE", "CNY a share"),
+        "close": ("DOUBLE", "CNY a share"),
+        "volume": ("DOUBLE", "shares traded"),
+        "amount": ("DOUBLE", "CNY traded"),
+        "adj_factor": ("DOUBLE", "cumulative adjustment factor; null: unknown"),
+        "suspended": ("BOOLEAN", "whether trading was suspended; null: unknown"),
+        "limit_up": ("DOUBLE", "highest price allowed, CNY a share; null: by the rule book"),
+        "limit_down": ("DOUBLE", "lowest price allowed, CNY a share; null: by the rule book"),
+        "is_st": ("BOOLEAN", "whether it was under special treatment; null: unknown"),
+    },
+)
+
+INDEX_LEVELS = LensTable(
+    "index_levels",
+    "Closing levels of the benchmark indices, through the newest settled session",
+    {
+        "index": ("VARCHAR", "hs300, csi500, csi1000, csi2000 or etf_all"),
+        "session": SESSION,
+        "close": ("DOUBLE", "level, in points"),
+    },
+)
+
+LENS_TABLES = (STRATEGIES, SIGNALS, ORDERS, POSITIONS, NAV, SETTLEMENTS, BARS, INDEX_LEVELS)

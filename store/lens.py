@@ -1,0 +1,140 @@
+"""The lens: one DuckDB file over ledger and lake, `<home>/countersign.duckdb`, a link to its newest version.
+
+Nobody opens a published version for writing. A new one is built under a name of its own (`lens/<version>.duckdb`),
+then the link is switched in one rename. A crash at any point leaves the old version readable, and the next publication
+removes what was left over. Reading is `store/lens_reader.py`'s business.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from models.errors import LeaseError
+from store.files import storage_errors, sync_folder
+from store.home import Home
+from store.lease import lease
+from store.lens_file import NOTHING, Held, fill, read_held
+from store.snapshot import Snapshot, take_snapshot
+
+LINK = "countersign.duckdb"
+FOLDER = "lens"
+BUILDING = ".building"
+KEPT_VERSIONS = 3
+WAIT_SECONDS = 600.0
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Published:
+    """The outcome of a publication. `new` is false where the published version said it all already."""
+
+    version: str
+    path: Path
+    new: bool
+    settled_through: date | None
+    sessions_added: int
+    seconds: float
+
+
+def publish(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
+    """Publish what is committed and settled; the published version is extended by what changed.
+
+    While another publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the
+    lake is missing or the disk refuses. Safe to repeat.
+    """
+    return _publish(home, wait_seconds, from_nothing=False)
+
+
+def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
+    """Publish a new version made from ledger and lake alone, whatever is published now."""
+    return _publish(home, wait_seconds, from_nothing=True)
+
+
+def lens_is_current(home: Home) -> bool:
+    """Whether the published version shows all that is committed and settled now."""
+    path = current_version(home.path)
+    held = read_held(path) if path else None
+    return held is not None and held.digest == take_snapshot(home.lake).digest
+
+
+def current_version(home: Path) -> Path | None:
+    """Return the resolved path of the published version of the home at `home`; None before the first publication."""
+    try:
+        return home / (home / LINK).readlink()
+    except FileNotFoundError:
+        return None
+
+
+def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Published:
+    started = time.perf_counter()
+    with _publisher(home, wait_seconds), storage_errors(home.path / FOLDER):
+        _clean(home.path)
+        old = current_version(home.path)
+        held = (None if from_nothing or old is None else read_held(old)) or NOTHING
+        snapshot = take_snapshot(home.lake)
+        path, added = old, 0
+        if path is None or held.digest != snapshot.digest:
+            path, added = _make_version(home.path, old, held, snapshot)
+        seconds = time.perf_counter() - started
+        return Published(path.stem, path, path != old, snapshot.settled_through, added, seconds)
+
+
+@contextmanager
+def _publisher(home: Home, wait_seconds: float) -> Iterator[None]:
+    """Be the only publisher for the block, waiting for another one to finish."""
+    deadline = time.monotonic() + wait_seconds
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(lease(home.ledger, "publish"))
+                break
+            except LeaseError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+        yield
+
+
+def _make_version(home: Path, old: Path | None, held: Held, snapshot: Snapshot) -> tuple[Path, int]:
+    """Build the next version, show it, and return its path and how many sessions it adds."""
+    newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
+    version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
+    building = home / FOLDER / f"{BUILDING}.duckdb"
+    if old is not None and held is not NOTHING:
+        shutil.copyfile(old, building)
+    added = fill(building, version, snapshot, held)
+    with building.open("rb") as file:
+        os.fsync(file.fileno())
+    path = home / FOLDER / f"{version}.duckdb"
+    building.rename(path)
+    sync_folder(path.parent)
+    _switch(home, path)
+    _clean(home)
+    return path, added
+
+
+def _switch(home: Path, path: Path) -> None:
+    following = home / FOLDER / f"{BUILDING}.link"
+    following.symlink_to(path.relative_to(home))
+    following.rename(home / LINK)
+    sync_folder(home)
+
+
+def _clean(home: Path) -> None:
+    """Remove what a crash left over and versions nobody needs; a reader that still has one open keeps its content."""
+    (home / FOLDER).mkdir(exist_ok=True)
+    for path in (home / FOLDER).glob(f"{BUILDING}*"):
+        path.unlink()
+    current = current_version(home)
+    for path in _versions(home)[:-KEPT_VERSIONS]:
+        if path != current:
+            path.unlink()
+
+
+def _versions(home: Path) -> list[Path]:
+    return sorted((home / FOLDER).glob("[0-9]*.duckdb"))

@@ -1,0 +1,219 @@
+"""The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
+
+NAV is a table of its own, because one strategy's history is read all the time and lies in as many lake files as there
+are sessions. Its rows stand in three levels, in batches of 1, 12 and 144 sessions, each batch sorted by strategy:
+reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
+The other large datasets stay in the lake, behind views that name their files.
+"""
+
+# ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from models.errors import StoreError
+from models.lens import (
+    BARS,
+    INDEX_LEVELS,
+    LENS_TABLES,
+    NAV,
+    ORDERS,
+    POSITIONS,
+    SETTLEMENTS,
+    SIGNALS,
+    STRATEGIES,
+    LensTable,
+)
+from store.snapshot import ShownFile, Snapshot
+
+# Count up whenever an existing file can no longer be extended, only made anew.
+FORMAT = 1
+# Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
+ROW_GROUP_SIZE = 16_384
+# The oldest format with all we need, so that older clients can read the lens too.
+STORAGE_VERSION = "v1.4.0"
+# Tables of NAV rows, and how many sessions their batches have.
+LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
+NOT_IN_THE_LAKE = {
+    "commit_sha": "NULL::VARCHAR",
+    "commit_time": "NULL::TIMESTAMPTZ",
+    "evidence": "'server_only'",
+}
+INTERNAL = (
+    *(LensTable(name, "Rows of the view nav", NAV.columns) for name, _ in LEVELS),
+    LensTable(
+        "publication",
+        "What this file was made from",
+        {
+            "version": ("VARCHAR", "name of this version"),
+            "format": ("INTEGER", "layout of the schema internal"),
+            "digest": ("VARCHAR", "hash of all that is shown; equal digests, equal contents"),
+        },
+    ),
+    LensTable(
+        "nav_file",
+        "Lake files whose rows the view nav shows",
+        {
+            "session": ("DATE", "session of the file"),
+            "path": ("VARCHAR", "relative to the lake's root"),
+            "sha256": ("VARCHAR", "hash of the file"),
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an existing lens shows: enough to know what a new one must add."""
+
+    digest: str
+    nav_files: frozenset[ShownFile]
+
+
+NOTHING = Held("", frozenset())
+
+
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published version. The one way to: DuckDB refuses two configurations of a file in one process."""
+    return duckdb.connect(path, read_only=True)
+
+
+def read_held(path: Path) -> Held | None:
+    """Read what a lens was made from; None where it cannot be extended (another format, damaged, or no lens)."""
+    try:
+        with open_read_only(path) as db:
+            digest, layout = db.execute("SELECT digest, format FROM internal.publication").fetchall()[0]
+            files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
+    except (duckdb.Error, IndexError):
+        return None
+    return Held(digest, frozenset(ShownFile(*file) for file in files)) if layout == FORMAT else None
+
+
+def fill(path: Path, version: str, snapshot: Snapshot, held: Held) -> int:
+    """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
+
+    With `held` NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
+    """
+    try:
+        with duckdb.connect() as db, _attached(db, path):
+            db.begin()
+            if held is NOTHING:
+                _create(db)
+            added = _update_nav(db, snapshot, held)
+            _replace_small_tables(db, version, snapshot)
+            _create_views(db, snapshot)
+            _comment(db)
+            db.commit()
+            db.execute("CHECKPOINT lens")
+    except duckdb.Error as error:
+        raise StoreError(f"lens {version}: {error}") from error
+    return added
+
+
+@contextmanager
+def _attached(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    db.execute(
+        f"ATTACH {_quote(str(path))} AS lens (ROW_GROUP_SIZE {ROW_GROUP_SIZE}, STORAGE_VERSION '{STORAGE_VERSION}')"
+    )
+    db.execute("USE lens")
+    yield
+    db.execute("USE memory")
+    db.execute("DETACH lens")
+
+
+def _create(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("CREATE SCHEMA internal")
+    for table in INTERNAL:
+        db.execute(f"CREATE TABLE internal.{_definition(table)}")
+    for table in (STRATEGIES, SETTLEMENTS):
+        db.execute(f"CREATE TABLE {_definition(table)}")
+
+
+def _update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -> int:
+    wanted = frozenset(snapshot.files[NAV.name])
+    changed = {file.session for file in wanted ^ held.nav_files}
+    for session in changed & {file.session for file in held.nav_files}:
+        for level, _ in LEVELS:
+            db.execute(f"DELETE FROM internal.{level} WHERE session = ?", [session])
+    fresh = sorted(changed & {file.session for file in wanted})
+    done = 0
+    for level, size in reversed(LEVELS):
+        while len(fresh) - done >= size:
+            sessions = fresh[done : done + size]
+            files = [file for file in snapshot.files[NAV.name] if sessions[0] <= file.session <= sessions[-1]]
+            _insert_sorted(db, level, _select(NAV, snapshot.lake, [file for file in files if file.session in changed]))
+            done += size
+    _merge_full_levels(db)
+    return len(fresh)
+
+
+def _merge_full_levels(db: duckdb.DuckDBPyConnection) -> None:
+    for (level, _), (above, size) in pairwise(LEVELS):
+        sessions = db.execute(f"SELECT count(DISTINCT session) FROM internal.{level}").fetchall()[0][0]
+        if sessions >= size:
+            _insert_sorted(db, above, f"SELECT * FROM internal.{level}")
+            db.execute(f"DELETE FROM internal.{level}")
+
+
+def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> None:
+    db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy, session")
+
+
+def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:
+    nav_files = [(file.session, file.path, file.sha256) for file in snapshot.files[NAV.name]]
+    contents = {
+        "strategies": snapshot.strategies,
+        "settlements": snapshot.settlements,
+        "internal.nav_file": pl.DataFrame(
+            nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
+        ),
+        "internal.publication": pl.DataFrame({"version": [version], "format": [FORMAT], "digest": [snapshot.digest]}),
+    }
+    for table, frame in contents.items():
+        db.execute(f"DELETE FROM {table}")
+        db.register("frame", frame.to_arrow())
+        db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+        db.unregister("frame")
+
+
+def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    levels = " UNION ALL ".join(f"SELECT * FROM internal.{level}" for level, _ in LEVELS)
+    db.execute(f"CREATE OR REPLACE VIEW nav AS {levels}")
+    for table in (SIGNALS, ORDERS, POSITIONS, BARS, INDEX_LEVELS):
+        query = _select(table, snapshot.lake, snapshot.files[table.name])
+        db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
+
+
+def _comment(db: duckdb.DuckDBPyConnection) -> None:
+    views = (SIGNALS, ORDERS, POSITIONS, NAV, BARS, INDEX_LEVELS)
+    for table in (*LENS_TABLES, *INTERNAL):
+        kind = "VIEW" if table in views else "TABLE"
+        name = f"internal.{table.name}" if table in INTERNAL else table.name
+        db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
+        for column, (_, comment) in table.columns.items():
+            db.execute(f'COMMENT ON COLUMN {name}."{column}" IS {_quote(comment)}')
+
+
+def _select(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
+    """Write the query for the rows of exactly these files. The folder's session prunes files before they are opened."""
+    paths = ", ".join(_quote(str(lake / file.path)) for file in files)
+    if not paths:
+        empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
+        return f"SELECT {empty} WHERE false"
+    columns = ", ".join(f"{NOT_IN_THE_LAKE.get(name, name)} AS {name}" for name in table.columns)
+    return f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = true, hive_types = {{session: DATE}})"
+
+
+def _definition(table: LensTable) -> str:
+    columns = ", ".join(f'"{name}" {sql_type}' for name, (sql_type, _) in table.columns.items())
+    return f"{table.name} ({columns})"
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,98 @@
+"""Reading the lens while it is replaced under the reader.
+
+A version's file never changes once it is published, so a reader opens the resolved name: DuckDB hands a second
+connection to the same path the old instance, and would go on showing what was there before.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from models.errors import StoreError
+from store.lens import current_version
+from store.lens_file import open_read_only
+
+MAX_ATTEMPTS = 20
+
+
+@dataclass
+class _Open:
+    path: Path
+    db: duckdb.DuckDBPyConnection
+    users: int = 0
+
+
+class Lens:
+    """A reader of a home's lens, for any number of threads. It follows publications and drops what they replace."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._lock = threading.Lock()
+        self._open: _Open | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The name of the published version: it changes with each publication. None before the first."""
+        path = current_version(self.home)
+        return path.stem if path else None
+
+    @contextmanager
+    def use(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a connection to the newest version, for one thread; the block sees that one version throughout.
+
+        StoreError if nothing is published yet, or the published file cannot be opened.
+        """
+        with self._lock:
+            found = self._follow()
+            found.users += 1
+        try:
+            with found.db.cursor() as db:
+                yield db
+        finally:
+            with self._lock:
+                found.users -= 1
+                self._drop_if_idle(found)
+
+    def close(self) -> None:
+        """Let go of the file, at once or when its last user has finished. The next use opens it again."""
+        with self._lock:
+            found, self._open = self._open, None
+            if found:
+                self._drop_if_idle(found)
+
+    def _follow(self) -> _Open:
+        for _ in range(MAX_ATTEMPTS):
+            path = current_version(self.home)
+            if path is None:
+                raise StoreError(f"{self.home}: no lens yet; run `countersign publish`")
+            if self._open and self._open.path == path:
+                return self._open
+            try:
+                found = _Open(path, open_read_only(path))
+            except duckdb.Error as error:
+                if current_version(self.home) == path:
+                    raise StoreError(f"{path}: {error}; run `countersign publish --rebuild`") from error
+                continue  # it was replaced, and removed, between the two steps
+            replaced, self._open = self._open, found
+            if replaced:
+                self._drop_if_idle(replaced)
+            return found
+        raise StoreError(f"{self.home}: the lens was replaced {MAX_ATTEMPTS} times while it was being opened")
+
+    def _drop_if_idle(self, found: _Open) -> None:
+        if found is not self._open and not found.users:
+            found.db.close()
+
+
+@contextmanager
+def open_lens(home: Path) -> Iterator[Lens]:
+    """Open the lens of the home at `home` for the block."""
+    lens = Lens(home)
+    try:
+        yield lens
+    finally:
+        lens.close()

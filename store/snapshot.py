@@ -1,0 +1,118 @@
+"""Snapshot: what the ledger says is settled at one moment, as far as the lens shows it.
+
+One reading transaction, so that the lens never shows half of a settlement.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from sqlmodel import Session, col, select
+
+from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.lake import LakeFile
+from models.settlement import Settlement
+from models.strategies import Strategy
+from models.users import User
+from store.lake import Lake
+
+MARKET = (BARS.name, INDEX_LEVELS.name)
+SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name)
+TIME = pl.Datetime("us", "UTC")
+STRATEGIES_SCHEMA = {
+    "slug": pl.String,
+    "name": pl.String,
+    "owner": pl.String,
+    "universe": pl.String,
+    "execution_price": pl.String,
+    "holding_period": pl.Int32,
+    "initial_capital": pl.Int64,
+    "commission_rate": pl.Float64,
+    "slippage_rate": pl.Float64,
+    "status": pl.String,
+    "is_public": pl.Boolean,
+    "created_at": TIME,
+    "activated_at": TIME,
+    "retired_at": TIME,
+}
+SETTLEMENTS_SCHEMA = {
+    "session": pl.Date,
+    "version": pl.Int32,
+    "strategies": pl.Int32,
+    "bars_sha256": pl.String,
+    "rules_sha256": pl.String,
+    "manifest_sha256": pl.String,
+    "settled_at": TIME,
+}
+
+
+class ShownFile(NamedTuple):
+    """A committed file of the lake whose rows the lens shows. `path` is relative to the lake's root."""
+
+    session: date
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that a lens is made of. Equal digests make equal lenses."""
+
+    lake: Path
+    settled_through: date | None
+    files: dict[str, list[ShownFile]]
+    strategies: pl.DataFrame
+    settlements: pl.DataFrame
+    digest: str
+
+
+def take_snapshot(lake: Lake) -> Snapshot:
+    """Read what is committed and settled.
+
+    Results count for settled sessions only; bars and index levels for every session up to the newest settled one, the
+    history before the first settlement included.
+    """
+    with lake.ledger.read() as db:
+        settlements = _settlements(db)
+        strategies = _strategies(db)
+        rows = list(_files(db))
+    settled = set(settlements["session"])
+    through = max(settled, default=None)
+    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED)}
+    for dataset, file in rows:
+        if file.session in settled or (dataset in MARKET and through is not None and file.session <= through):
+            files[dataset].append(file)
+    digest = hashlib.sha256(repr((lake.root, files)).encode())
+    for frame in (strategies, settlements):
+        digest.update(frame.write_ipc(None).getbuffer())
+    return Snapshot(lake.root, through, files, strategies, settlements, digest.hexdigest())
+
+
+def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:
+    query = (
+        select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
+        .where(col(LakeFile.dataset).in_((*MARKET, *SETTLED)), col(LakeFile.superseded_at).is_(None))
+        .order_by(col(LakeFile.session), col(LakeFile.path))
+    )
+    for dataset, session, path, sha256 in db.exec(query):
+        yield dataset, ShownFile(session, path, sha256)
+
+
+def _strategies(db: Session) -> pl.DataFrame:
+    columns = [User.nickname if name == "owner" else getattr(Strategy, name) for name in STRATEGIES_SCHEMA]
+    query = select(*columns).join(User, col(User.id) == Strategy.owner_id).order_by(col(Strategy.slug))
+    return _frame(db.exec(query), STRATEGIES_SCHEMA)
+
+
+def _settlements(db: Session) -> pl.DataFrame:
+    columns = [getattr(Settlement, name) for name in SETTLEMENTS_SCHEMA]
+    query = select(*columns).order_by(col(Settlement.session), col(Settlement.version))
+    return _frame(db.exec(query), SETTLEMENTS_SCHEMA)
+
+
+def _frame(rows: Iterable[Any], schema: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")

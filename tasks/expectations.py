@@ -1,0 +1,135 @@
+"""The bars of a session under Great Expectations, and the page that says what it and the gate found.
+
+The decision is the gate's own (domain.quality); this is the evidence kept beside it. The library takes seconds and 200
+MiB to import, so it is imported where it is used.
+"""
+
+import html
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from domain.quality import TRADABLE
+from models.quality import Finding
+
+PRICES = ("open", "high", "low", "close")
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 2rem; }
+td, th { border-bottom: 1px solid #ddd; padding: 0.3rem 0.6rem; text-align: left; vertical-align: top; }
+.hold, .no { color: #b00020; font-weight: 600; } .warn { color: #9a6700; font-weight: 600; }
+.pass, .yes { color: #1a7f37; }
+"""
+
+
+def validate(known: pl.DataFrame, fewest: float) -> dict[str, Any]:
+    """Validate a session's bars (with the columns of domain.quality.with_limits); return the library's own result.
+
+    Prices, amounts and limits are expected of tradable bars only; symbols and the number of rows, of all.
+    """
+    from great_expectations import ExpectationSuite, get_context  # noqa: PLC0415 - slow to import
+    from great_expectations.data_context.types.base import (  # noqa: PLC0415
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    lake = get_context(mode="ephemeral", project_config=config).data_sources.add_pandas("lake")
+    results = []
+    for name, frame, expectations in (
+        ("bars", known, _of_all(fewest)),
+        ("tradable bars", known.filter(TRADABLE), _of_tradable()),
+    ):
+        definition = lake.add_dataframe_asset(name).add_batch_definition_whole_dataframe("session")
+        batch = definition.get_batch({"dataframe": _with_bounds(frame).to_pandas()})
+        result = batch.validate(ExpectationSuite(name=name, expectations=expectations))
+        results.append(result.to_json_dict())
+    return {"success": all(result["success"] for result in results), "results": results}
+
+
+def _with_bounds(known: pl.DataFrame) -> pl.DataFrame:
+    """Highest and lowest price that pass without a warning, and the factor that today's may not fall below."""
+    slack = pl.col("tick") * (1 + 1e-6)
+    return known.with_columns(
+        highest=pl.col("up") + slack, lowest=pl.col("down") - slack, least_factor=pl.col("mark_factor") * (1 - 1e-9)
+    )
+
+
+def _of_all(fewest: float) -> list[Any]:
+    import great_expectations.expectations as gxe  # noqa: PLC0415 - slow to import
+
+    return [
+        gxe.ExpectTableRowCountToBeBetween(min_value=max(1, -int(-fewest // 1))),
+        gxe.ExpectColumnValuesToBeUnique(column="symbol"),
+        gxe.ExpectColumnValuesToNotBeNull(column="volume"),
+        _at_least(gxe, "adj_factor", "least_factor", severity="warning"),
+    ]
+
+
+def _of_tradable() -> list[Any]:
+    import great_expectations.expectations as gxe  # noqa: PLC0415 - slow to import
+
+    return [
+        *(gxe.ExpectColumnValuesToNotBeNull(column=price) for price in PRICES),
+        *(gxe.ExpectColumnValuesToBeBetween(column=price, min_value=0, strict_min=True) for price in PRICES),
+        *(_at_least(gxe, "high", other) for other in ("open", "close", "low")),
+        *(_at_least(gxe, other, "low") for other in ("open", "close")),
+        gxe.ExpectColumnValuesToBeBetween(column="amount", min_value=0, strict_min=True, severity="warning"),
+        _at_least(gxe, "highest", "high", severity="warning"),
+        _at_least(gxe, "low", "lowest", severity="warning"),
+    ]
+
+
+def _at_least(gxe: Any, column: str, other: str, severity: str = "critical") -> Any:
+    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+        column_A=column, column_B=other, or_equal=True, ignore_row_if="either_value_is_missing", severity=severity
+    )
+
+
+def render(session: date, rows: int, verdict: str, findings: Sequence[Finding], validation: dict[str, Any]) -> str:
+    """The report as one page that needs nothing else."""
+    found = [
+        (finding.severity, finding.rule, str(finding.count), finding.detail, " ".join(finding.symbols))
+        for finding in findings
+    ]
+    expected = [
+        ("yes" if result["success"] else "no", *_words(result), suite["suite_name"])
+        for suite in validation["results"]
+        for result in suite["results"]
+    ]
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Bars of {session}: {verdict}</title><style>{STYLE}</style></head>
+<body><h1>Bars of {session}: <span class="{verdict}">{verdict}</span></h1>
+<p>{rows} rows. <code>hold</code> stops the settlement of the session, <code>warn</code> is only told.</p>
+<h2>What the gate found</h2>
+{_table(("", "rule", "rows", "detail", "symbols"), found) if found else "<p>Nothing.</p>"}
+<h2>Great Expectations</h2>
+{_table(("met", "expectation", "of", "unexpected", "suite"), expected) if expected else "<p>No bars to look at.</p>"}
+</body></html>
+"""
+
+
+def _words(result: dict[str, Any]) -> tuple[str, str, str]:
+    """An expectation's name, its arguments, and how many rows did not meet it."""
+    config = result["expectation_config"]
+    given = {name: value for name, value in config["kwargs"].items() if name not in {"batch_id", "ignore_row_if"}}
+    unexpected = result["result"].get("unexpected_count", result["result"].get("observed_value", ""))
+    return config["type"], ", ".join(f"{name} {value}" for name, value in given.items()), str(unexpected)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
+    body = "\n".join(
+        f'<tr><td class="{html.escape(first)}">{html.escape(first)}</td>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in rows
+    )
+    return f"<table><tr>{head}</tr>\n{body}</table>"

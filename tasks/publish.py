@@ -1,0 +1,13 @@
+"""Publishing task: one call of the store. Repeating it changes nothing."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from store.home import Home
+from store.lens import Published, publish
+
+
+@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+def publish_lens(home: Home) -> Published:
+    """Publish what is settled."""
+    return publish(home)

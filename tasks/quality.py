@@ -1,0 +1,141 @@
+"""The quality gate at work: look at a session's bars in the lake, keep the report, tell the operator.
+
+Settlement decides again for itself, with the same rules, when its turn comes; this is the early look and its record.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import orjson
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from domain.provenance import frame_sha256
+from domain.quality import RECENT_SESSIONS, inspect, least_rows, verdict, with_limits
+from domain.signals import decode_portfolios
+from models.datasets import BARS, INDEX_LEVELS, POSITIONS
+from models.enums import Severity, Universe
+from models.market import QualityReport
+from models.quality import Finding
+from store.files import write_atomically
+from store.home import Home
+from store.market import put_report
+from store.notifications import notify, resolve
+from store.settlements import last_strategy_id, read_marks, settlement_of
+from store.signals import read_signals
+from store.strategies import read_terms
+from tasks.expectations import render, validate
+
+REPORTS = "quality"
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="check {session}")
+def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
+    """Check a session's bars, keep the report as JSON and HTML, and record the verdict. Safe to repeat."""
+    bars, marks, recent, findings = look(home, session)
+    validation: dict[str, Any] = {"success": False, "results": []}
+    if not bars.is_empty():
+        validation = validate(with_limits(session, bars, marks), least_rows(recent))
+    report = QualityReport(
+        session=session,
+        bars_sha256=frame_sha256(bars),
+        verdict=verdict(findings),
+        findings=orjson.dumps([asdict(finding) for finding in findings]).decode(),
+        report=f"{REPORTS}/{session}/report.html",
+        checked_at=now,
+    )
+    _write(home, report, bars.height, findings, validation)
+    _record(home, report, findings, now)
+    return report
+
+
+class Look(NamedTuple):
+    """What the gate looked at, and what it found."""
+
+    bars: pl.DataFrame
+    marks: pl.DataFrame
+    recent_rows: list[int]
+    findings: list[Finding]
+
+
+def look(home: Home, session: date) -> Look:
+    """Let the gate look at a session's bars as they are in the lake now."""
+    bars = home.lake.read(BARS, session)
+    recent = recent_rows(home, session)
+    previous = _settled_before(home, session)
+    marks = read_marks(home.lake, previous, session)
+    needed, held = _watched(home, session, previous)
+    present = [Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]]
+    findings = inspect(session, bars, recent_rows=recent, present=present, needed=needed, held=held, marks=marks)
+    return Look(bars, marks, recent, findings)
+
+
+def recent_rows(home: Home, session: date) -> list[int]:
+    """Count the bars of the sessions before `session`, as many as the gate looks back, oldest first."""
+    days = home.sessions.between(home.sessions.days[0], session)
+    since = days[-RECENT_SESSIONS - 1 :][0]
+    rows = Counter[date]()
+    for file in home.lake.files(BARS, since, session):
+        rows[file.session] += file.rows
+    return [rows[day] for day in sorted(rows) if day < session]
+
+
+def finding_rows(report: QualityReport) -> list[dict[str, Any]]:
+    """A report's findings as an operator reads them, one row at least."""
+    rows = [
+        {**finding, "symbols": " ".join(finding["symbols"]), "session": report.session.isoformat()}
+        for finding in orjson.loads(report.findings)
+    ]
+    return rows or [{"session": report.session.isoformat(), "rule": "all", "severity": report.verdict, "count": 0}]
+
+
+def _settled_before(home: Home, session: date) -> date | None:
+    """The session before, if it is settled: its marks and positions are there then."""
+    previous = home.sessions.previous(session)
+    with home.ledger.read() as db:
+        return previous if settlement_of(db, previous) else None
+
+
+def _watched(home: Home, session: date, previous: date | None) -> tuple[list[Universe], set[str]]:
+    """The benchmarks that strategies need at `session`, and the symbols that they hold or have signalled."""
+    with home.ledger.read() as db:
+        last = last_strategy_id(db)
+        universes = set(read_terms(db, session, 0, last)["universe"])
+        symbols = set(decode_portfolios(read_signals(db, session, 0, last))["symbol"])
+    if previous:
+        symbols |= set(
+            home.lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()["symbol"]
+        )
+    return [Universe(universe) for universe in sorted(universes)], symbols
+
+
+def _write(
+    home: Home, report: QualityReport, rows: int, findings: Sequence[Finding], validation: dict[str, Any]
+) -> None:
+    record = {
+        "session": report.session,
+        "bars_sha256": report.bars_sha256,
+        "rows": rows,
+        "verdict": report.verdict,
+        "findings": [asdict(finding) for finding in findings],
+        "great_expectations": validation,
+    }
+    page = home.path / report.report
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    write_atomically(page.with_suffix(".json"), orjson.dumps(record, option=options))
+    write_atomically(page, render(report.session, rows, report.verdict, findings, validation).encode())
+
+
+def _record(home: Home, report: QualityReport, findings: Sequence[Finding], now: datetime) -> None:
+    key = f"quality {report.session}"
+    reasons = [f"{finding.rule}: {finding.detail}" for finding in findings if finding.severity is Severity.HOLD]
+    with home.ledger.write() as db:
+        put_report(db, **report.model_dump())
+        if reasons:
+            notify(db, key, "quality gate", f"bars of {report.session} hold settlement: {'; '.join(reasons)}", now)
+        else:
+            resolve(db, key, now)

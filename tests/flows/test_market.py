@@ -1,0 +1,111 @@
+"""The market flow against a real Prefect server: what it fetches, decides and shows."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
+from sqlmodel import select
+
+from domain.simulation import SampleMarket, simulate
+from models.datasets import BARS, INDEX_LEVELS
+from models.errors import SourceBusy, SourceError, SourceRefused
+from models.market import QualityReport
+from store.home import Home
+from tests.support.market_homes import new_home
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+SESSIONS = [date(2025, 6, day) for day in (23, 24, 25)]
+CLOCK = datetime(2025, 6, 25, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def sample() -> SampleMarket:
+    return simulate(20, SESSIONS, seed=9)
+
+
+def dropped(home: Home, sample: SampleMarket, session: date) -> None:
+    for kind, frame in (("bars", sample.bars), ("index_levels", sample.index_levels)):
+        (home.path / "drop" / kind).mkdir(parents=True, exist_ok=True)
+        frame.filter(pl.col("session") == session).write_csv(home.path / "drop" / kind / f"{session}.csv")
+
+
+def artifact(key: str) -> str:
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        (found,) = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
+    return str(found.data)
+
+
+def test_a_dropped_session_is_taken_in_checked_and_shown(
+    served_home: Path, tmp_path: Path, sample: SampleMarket
+) -> None:
+    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+
+    home = new_home(tmp_path / "home", "simulated")
+    home.clock.set(CLOCK)
+    (home.path / "countersign.toml").write_text('market_provider = "files"\n')
+    for session in SESSIONS:
+        dropped(home, sample, session)
+        assert market_data_ingest(session, home.path)["verdict"] == "pass"
+        expected = sample.bars.filter(pl.col("session") == session)
+        assert home.lake.read(BARS, session).equals(expected)
+    assert market_data_ingest(home=home.path)["session"] == "2025-06-25"  # the newest closed one; again is fine
+    assert home.lake.sessions(BARS) == home.lake.sessions(INDEX_LEVELS) == SESSIONS
+    assert home.lake.orphans() == []
+    assert market_data_ingest(date(2025, 6, 22), home.path) == {}
+    with home.ledger.read() as db:
+        assert [report.verdict for report in db.exec(select(QualityReport))] == ["pass"] * 3
+    assert "2025-06-25" in artifact("quality")
+    assert "report.html" in artifact("quality-report")
+
+
+class Hesitant:
+    """A provider that first answers with the given errors, then with the session's frames."""
+
+    def __init__(self, sample: SampleMarket, errors: list[SourceError]) -> None:
+        self.sample, self.errors = sample, errors
+
+    def fetch_bars(self, session: date) -> pl.DataFrame:
+        return self.sample.bars.filter(pl.col("session") == session)
+
+    def fetch_index_levels(self, session: date) -> pl.DataFrame:
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.sample.index_levels.filter(pl.col("session") == session)
+
+
+def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
+    served_home: Path, tmp_path: Path, sample: SampleMarket
+) -> None:
+    from tasks.market import ingest  # noqa: PLC0415 - imported where its server is known
+
+    home = new_home(tmp_path / "home")
+
+    @flow
+    def ingesting(provider: Hesitant) -> list[int]:
+        impatient = ingest.with_options(retry_delay_seconds=0)
+        return [imported.rows for imported in impatient(home, provider, SESSIONS[0], CLOCK)]
+
+    busy = Hesitant(sample, [SourceBusy("not yet"), SourceBusy("not yet", 60)])
+    assert ingesting(busy) == [sample.bars.filter(pl.col("session") == SESSIONS[0]).height, 5]
+    refusing = Hesitant(sample, [SourceRefused("no"), SourceRefused("no")])
+    with pytest.raises(SourceRefused):
+        ingesting(refusing)
+    assert len(refusing.errors) == 1
+
+
+def test_without_a_provider_it_looks_at_what_is_there(served_home: Path, tmp_path: Path) -> None:
+    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+
+    home = new_home(tmp_path / "home", "simulated")
+    home.clock.set(CLOCK)
+    shown = market_data_ingest(SESSIONS[0], home.path)
+    assert shown["verdict"] == "hold"
+    assert "no bar" in (home.path / shown["report"]).read_text()
+    assert "no bars" in artifact("quality")

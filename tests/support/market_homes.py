@@ -1,0 +1,15 @@
+"""Homes made for a test: real ledger, real lake, in a temporary folder."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from store.clock import ClockKind
+from store.home import Home
+
+NOW = datetime(2025, 6, 30, 12, tzinfo=UTC)
+
+
+def new_home(folder: Path, clock: ClockKind = "system") -> Home:
+    home = Home(folder, f"sqlite:///{folder / 'ledger.db'}", folder / "lake", clock)
+    home.create()
+    return home
