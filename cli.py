@@ -105,13 +105,17 @@ def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def up(
     home: HomeOption = None,
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
-    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up and planned.")] = False,
 ) -> None:
     """Start everything: Prefect's server and UI, and the runner with all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
+    from deployments.ready import schedules_are_planned  # noqa: PLC0415
     from deployments.up import up as start  # noqa: PLC0415
 
-    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=lambda: check and ready())
+    def checked() -> bool:
+        return check and schedules_are_planned(opened.path)
+
+    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=checked)
 
 
 @app.command()

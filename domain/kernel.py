@@ -5,7 +5,6 @@ releases the GIL, touches nothing but its arguments and adds in a fixed order, s
 threads and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices
 changes of the file that it was compiled from.
 """
-# ruff: noqa: PLR0917 - compiled functions take no keyword-only arguments
 
 import math
 from collections.abc import Callable

@@ -15,8 +15,9 @@ from prefect import flow
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from flows.artifacts import show_table
 from flows.runners import THREADS
-from flows.settlement import LEASE, Outcome, report, settle_in_order
+from flows.settlement import LEASE, Outcome, settle_in_order
 from models.errors import ConflictError, HeldError
 from models.timetable import TIMETABLE
 from settings import open_home
@@ -72,9 +73,9 @@ def replay(
             outcomes += settle_session(opened, session)
             advance(session)
     publish_lens(opened)
-    report(
-        f"replay-{since}-{until}", [outcome.row() for outcome in outcomes[-100:]], "The newest 100 sessions replayed"
-    )
+    rows = [outcome.row() for outcome in reversed(outcomes)]
+    if rows:
+        show_table(rows, "replay", description=f"Replayed {since} to {until}, newest first")
     return {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
 
 

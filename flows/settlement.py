@@ -1,15 +1,15 @@
 """Settlement flow: settles every session that waits, oldest first, and publishes what is new."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, unmapped
-from prefect.artifacts import create_table_artifact
 
+from flows.artifacts import show_table
 from flows.runners import THREADS
 from flows.scheduled import due_session, run_name
 from models.errors import LeaseError
@@ -78,7 +78,8 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     rows = [outcome.row() for outcome in outcomes]
     for row in rows:
         log.info("%s", row)
-    report(f"settlement-{through}", rows, "Settled sessions")
+    if rows:
+        show_table(rows, LEASE, description=f"Settled through {through}")
     if any(not outcome.held for outcome in outcomes):
         publish_lens(opened)
     return rows
@@ -94,9 +95,3 @@ def settle_in_order(home: Home, sessions: Iterable[date]) -> Iterator[Outcome]:
         chunks = settle_chunk.map(unmapped(home), unmapped(plan), plan.chunks).result()
         commit_session(home, plan, chunks)
         yield Outcome(session, chunks=tuple(chunks))
-
-
-def report(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
-    """Leave a table for the operator in Prefect's UI, if there is anything to show."""
-    if rows:
-        create_table_artifact(table=list(rows), key=key, description=description)

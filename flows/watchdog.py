@@ -6,10 +6,11 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
+from flows.artifacts import show_table
 from flows.market import market_data_ingest
 from flows.publish import publish
 from flows.scheduled import due_session, run_name
-from flows.settlement import report, settle_all_active_strategies
+from flows.settlement import settle_all_active_strategies
 from models.errors import CountersignError
 from models.timetable import TIMETABLE
 from settings import open_home
@@ -47,7 +48,8 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
         left = found
     tell_operator(opened, left)
     rows = [_row(problem, left) for problem in found]
-    report(f"watchdog-{through}", rows, "What the watchdog found")
+    if rows:
+        show_table(rows, "watchdog", description=f"What the watchdog found, {through}")
     errors = [problem.text for problem in left if not problem.warning]
     if errors:
         raise UnrepairedError(f"{len(errors)} matters could not be repaired: " + "; ".join(errors[:10]))

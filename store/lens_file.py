@@ -1,23 +1,35 @@
 """The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
 
 NAV is a table of its own, because one strategy's history is read all the time and lies in as many lake files as there
-are sessions. Its rows stand in three levels: those of the newest sessions as they came, batches of 12 sessions sorted
-by strategy, and batches of 144. Reading one strategy touches a few thousand rows of each batch; adding a session
-never sorts more than its batch. The other large datasets stay in the lake, behind views that name their files.
+are sessions. Its rows stand in three levels, in batches of 1, 12 and 144 sessions, each batch sorted by strategy:
+reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
+The other large datasets stay in the lake, behind views that name their files.
 """
+
+# ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from models.errors import StoreError
-from models.lens import BARS, INDEX_LEVELS, LENS_TABLES, NAV, ORDERS, POSITIONS, SETTLEMENTS, SIGNALS, STRATEGIES
-from models.lens import LensTable
+from models.lens import (
+    BARS,
+    INDEX_LEVELS,
+    LENS_TABLES,
+    NAV,
+    ORDERS,
+    POSITIONS,
+    SETTLEMENTS,
+    SIGNALS,
+    STRATEGIES,
+    LensTable,
+)
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
@@ -26,8 +38,8 @@ FORMAT = 1
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
 STORAGE_VERSION = "v1.4.0"
-BATCH_SESSIONS = 12
-LEVELS = (("nav_recent", BATCH_SESSIONS), ("nav_batches", BATCH_SESSIONS**2), ("nav_history", None))
+# Tables of NAV rows, and how many sessions their batches have.
+LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
 NOT_IN_THE_LAKE = {
     "commit_sha": "NULL::VARCHAR",
     "commit_time": "NULL::TIMESTAMPTZ",
@@ -130,20 +142,27 @@ def _update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -
         for level, _ in LEVELS:
             db.execute(f"DELETE FROM internal.{level} WHERE session = ?", [session])
     fresh = sorted(changed & {file.session for file in wanted})
-    for start in range(0, len(fresh), BATCH_SESSIONS):
-        sessions = set(fresh[start : start + BATCH_SESSIONS])
-        files = sorted((file for file in wanted if file.session in sessions), key=lambda file: file.path)
-        db.execute(f"INSERT INTO internal.nav_recent {_select(NAV, snapshot.lake, files)}")
-        _merge_full_levels(db)
+    done = 0
+    for level, size in reversed(LEVELS):
+        while len(fresh) - done >= size:
+            sessions = fresh[done : done + size]
+            files = [file for file in snapshot.files[NAV.name] if sessions[0] <= file.session <= sessions[-1]]
+            _insert_sorted(db, level, _select(NAV, snapshot.lake, [file for file in files if file.session in changed]))
+            done += size
+    _merge_full_levels(db)
     return len(fresh)
 
 
 def _merge_full_levels(db: duckdb.DuckDBPyConnection) -> None:
-    for (level, limit), (above, _) in zip(LEVELS, LEVELS[1:], strict=False):
+    for (level, _), (above, size) in pairwise(LEVELS):
         sessions = db.execute(f"SELECT count(DISTINCT session) FROM internal.{level}").fetchall()[0][0]
-        if limit is not None and sessions >= limit:
-            db.execute(f"INSERT INTO internal.{above} SELECT * FROM internal.{level} ORDER BY strategy, session")
+        if sessions >= size:
+            _insert_sorted(db, above, f"SELECT * FROM internal.{level}")
             db.execute(f"DELETE FROM internal.{level}")
+
+
+def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> None:
+    db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy, session")
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:

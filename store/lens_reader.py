@@ -27,7 +27,7 @@ class _Open:
 
 
 class Lens:
-    """A reader of a home's lens, for any number of threads. Follows publications; drops a replaced version when idle."""
+    """A reader of a home's lens, for any number of threads. It follows publications and drops what they replace."""
 
     def __init__(self, home: Path) -> None:
         self.home = home

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from sqlmodel import Session, col, select
@@ -50,8 +50,7 @@ SETTLEMENTS_SCHEMA = {
 }
 
 
-@dataclass(frozen=True)
-class ShownFile:
+class ShownFile(NamedTuple):
     """A committed file of the lake whose rows the lens shows. `path` is relative to the lake's root."""
 
     session: date
@@ -87,19 +86,20 @@ def take_snapshot(lake: Lake) -> Snapshot:
     for dataset, file in rows:
         if file.session in settled or (dataset in MARKET and through is not None and file.session <= through):
             files[dataset].append(file)
-    facts: list[Any] = [str(lake.root), *strategies.rows(), *settlements.rows(), *files.items()]
-    digest = hashlib.sha256("\n".join(map(repr, facts)).encode()).hexdigest()
-    return Snapshot(lake.root, through, files, strategies, settlements, digest)
+    digest = hashlib.sha256(repr((lake.root, files)).encode())
+    for frame in (strategies, settlements):
+        digest.update(frame.write_ipc(None).getbuffer())
+    return Snapshot(lake.root, through, files, strategies, settlements, digest.hexdigest())
 
 
 def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:
     query = (
-        select(LakeFile.dataset, LakeFile.session, LakeFile.path, LakeFile.sha256)
+        select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
         .where(col(LakeFile.dataset).in_((*MARKET, *SETTLED)), col(LakeFile.superseded_at).is_(None))
         .order_by(col(LakeFile.session), col(LakeFile.path))
     )
-    for dataset, *file in db.exec(query):
-        yield dataset, ShownFile(*file)
+    for dataset, session, path, sha256 in db.exec(query):
+        yield dataset, ShownFile(session, path, sha256)
 
 
 def _strategies(db: Session) -> pl.DataFrame:

@@ -1,76 +1,18 @@
 """The engine against a slow settlement by the letter, on random markets that meet every rule."""
 
-from typing import Any
-
-import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.quotes import next_marks
-from domain.settlement import Settled, settle
-from models.datasets import NAV, ORDERS, POSITIONS
-from tests.support import frames
-from tests.support.slow_settlement import Market, settle_one
-from tests.support.worlds import Day, world
-
-MONEY = ("nav", "cash", "market_value", "notional", "commission", "stamp_duty")
+from models.enums import Refusal
+from tests.support.duel import duel
+from tests.support.worlds import world
 
 
-def fen_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows with money in integer fen."""
-    return [{k: int(v * 100) if k in MONEY else v for k, v in row.items()} for row in frame.iter_rows(named=True)]
-
-
-def by_strategy(frame: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for row in fen_rows(frame):
-        groups.setdefault(row["strategy"], []).append(row)
-    return groups
-
-
-def slowly(day: Day, before: Settled, marks: pl.DataFrame) -> tuple[list[Any], list[Any], list[Any]]:
-    """Orders, positions and NAV rows in the order of the datasets, without the session."""
-    market = Market(day.session, day.bars.to_dicts(), marks.to_dicts(), day.actions.to_dicts())
-    books, held = by_strategy(before.nav), by_strategy(before.positions)
-    returns = dict(day.benchmarks.rows())
-    orders, positions, navs = [], [], []
-    for term in sorted(day.terms.to_dicts(), key=lambda term: term["strategy"]):
-        name = term["strategy"]
-        weights = dict(day.signals.filter(pl.col("strategy") == name).select("symbol", "weight").rows()) or None
-        book = books.get(name, [None])[0]
-        traded, after, row = settle_one(market, term, book, held.get(name, []), weights)
-        orders += [{**order, "strategy": name} for order in sorted(traded, key=lambda order: order["symbol"])]
-        positions += [{**position, "strategy": name} for position in after]
-        navs += [{**row, "strategy": name, "benchmark_return": returns.get(term["universe"])}] if row else []
-    return orders, positions, navs
-
-
-def compare(fast: pl.DataFrame, slow: list[dict[str, Any]], day: Day) -> None:
-    rows = fen_rows(fast)
-    assert [row.pop("session") for row in rows] == [day.session] * len(slow)
-    assert rows == [{name: row[name] for name in fast.columns if name != "session"} for row in slow]
-
-
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32), sessions=st.integers(1, 6), strategies=st.integers(1, 6))
 def test_the_engine_settles_like_the_letter(seed: int, sessions: int, strategies: int) -> None:
-    before = Settled(pl.DataFrame(schema=ORDERS.schema), frames.no_holdings(), frames.no_books())
-    marks = frames.no_marks()
-    for day in world(seed, sessions, strategies):
-        fast = settle(
-            day.session,
-            terms=day.terms,
-            books=before.nav,
-            holdings=before.positions,
-            signals=day.signals,
-            bars=day.bars,
-            marks=marks,
-            actions=day.actions,
-            benchmarks=day.benchmarks,
-        )
-        assert dict(fast.orders.schema) == ORDERS.schema
-        assert dict(fast.positions.schema) == POSITIONS.schema
-        assert dict(fast.nav.schema) == NAV.schema
-        for frame, slow in zip(fast, slowly(day, before, marks), strict=True):
-            compare(frame, slow, day)
-        before, marks = fast, next_marks(day.session, marks, day.bars)
+    duel(world(seed, sessions, strategies))
+
+
+def test_the_random_markets_meet_every_refusal() -> None:
+    assert set(duel(world(1, 30, 6))) == {None, *Refusal}

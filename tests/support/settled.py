@@ -59,7 +59,13 @@ def slugs(count: int) -> list[str]:
 
 
 def settle(
-    home: Home, session: date, strategies: int = 3, seed: int = 0, symbols: Sequence[str] = SYMBOLS, chunks: int = 1
+    home: Home,
+    session: date,
+    *,
+    strategies: int = 3,
+    seed: int = 0,
+    symbols: Sequence[str] = SYMBOLS,
+    chunks: int = 1,
 ) -> dict[str, pl.DataFrame]:
     """Commit a session's bars and results; called again with another `seed` it is a correction."""
     frames = results(session, slugs(strategies), symbols, seed)

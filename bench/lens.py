@@ -1,0 +1,176 @@
+"""The lens at 10,000 strategies × 1,000 sessions: reading it, and publishing one session more.
+
+NAV is 10,000,000 rows in 1,000 files, all different. Orders, positions and signals (500,000 rows a session) are one
+session's files linked into every session: what is measured is their number and size, not their figures.
+"""
+
+# ruff: noqa: S608 - table names and paths of our own
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from models.datasets import NAV
+from store.home import Home
+from store.lake import StagedFile
+from store.lens import publish, rebuild
+from store.lens_reader import open_lens
+from tests.support.settled import bars, commit, index_levels, make_home, results, slugs, stage, weekdays
+
+STRATEGIES = 10_000
+SYMBOLS = [f"{600_000 + n}.SH" for n in range(50)]
+SESSIONS = 1_000
+MORE = 10
+
+
+def main() -> None:
+    """Print one JSON line a figure."""
+    days = weekdays(SESSIONS + 2 * MORE, first=date(2021, 1, 4))
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
+        home = make_home(Path(folder), STRATEGIES)
+        files = prepare(home, days)
+        settle(home, files, days[:50])
+        publish(home)
+        publish_more(home, files, days[50 : 50 + MORE], "50")
+        settle(home, files, days[50 + MORE : SESSIONS])
+        report("lens.publish_950_sessions_at_once", [timed(lambda: publish(home))], "s")
+        publish_more(home, files, days[SESSIONS : SESSIONS + MORE], "1000")
+        report("lens.publish_nothing_new", [timed(lambda: publish(home)) for _ in range(5)], "s")
+        report("lens.size", [publish(home).path.stat().st_size / 1e6], "MB")
+        read(home, files, days[: SESSIONS + MORE])
+        report("lens.rebuild", [timed(lambda: rebuild(home))], "s")
+
+
+def prepare(home: Home, days: Sequence[date]) -> dict[date, list[StagedFile]]:
+    """Stage every session's files, none of them committed."""
+    names = slugs(STRATEGIES)
+    frames = results(days[0], names, SYMBOLS, 0) | {
+        "bars": bars(days[0], SYMBOLS),
+        "index_levels": index_levels(days[0]),
+    }
+    nav = frames.pop("nav")
+    shared = stage(home, days[0], frames)
+    rng = np.random.default_rng(0)
+    prepared = {}
+    for session in days:
+        moved = nav.with_columns(
+            pl.lit(session).alias("session"),
+            pl.Series("daily_return", rng.normal(0, 0.01, STRATEGIES)),
+            pl.Series("cumulative_return", rng.normal(0, 0.2, STRATEGIES)),
+            (pl.col("nav") * pl.Series(rng.integers(90, 110, STRATEGIES))).cast(pl.Decimal(18, 2)),
+        )
+        linked = [link(home, file, session) for file in shared]
+        prepared[session] = [*linked, home.lake.stage(NAV, session, moved, run="0" * 16)]
+    return prepared
+
+
+def link(home: Home, file: StagedFile, session: date) -> StagedFile:
+    """Give a staged file to another session."""
+    path = file.path.replace(str(file.session), str(session))
+    target = home.lake_path / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        os.link(home.lake_path / file.path, target)
+    return replace(file, session=session, path=path)
+
+
+def settle(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
+    """Commit sessions."""
+    for session in days:
+        commit(home, session, files[session], STRATEGIES)
+
+
+def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date], history: str) -> None:
+    """Report what publishing costs, a session at a time."""
+    seconds = []
+    for session in days:
+        settle(home, files, [session])
+        seconds.append(timed(lambda: publish(home)))
+    report(f"lens.publish_one_session_after_{history}", seconds, "s", must=1.0)
+    report(f"lens.publish_one_session_after_{history}_worst", [max(seconds)], "s")
+
+
+def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
+    """Report what reading costs."""
+    strategy = slugs(STRATEGIES)[4_321]
+    names = ", ".join(f"'{home.lake_path / file.path}'" for day in days for file in files[day] if file.dataset == "nav")
+    history = "SELECT * FROM {} WHERE strategy = ? ORDER BY session"
+    columns = "strategy, session, nav, cash, daily_return, cumulative_return, benchmark_return, event, detail"
+    bare = f"(SELECT {columns} FROM read_parquet([{names}], hive_partitioning = false))"
+    newest = "SELECT * FROM {} WHERE session = DATE '2024-10-31'"
+    with open_lens(home.path) as lens, duckdb.connect() as peer:
+
+        def query(sql: str, *values: str) -> int:
+            with lens.use() as db:
+                return len(db.execute(sql, values).fetchall())
+
+        assert query(history.format("nav"), strategy) == SESSIONS + MORE
+        theirs = repeat(lambda: peer.execute(history.format(bare), [strategy]).fetchall(), 5)
+        ours = repeat(lambda: query(history.format("nav"), strategy), 100)
+        report("lens.nav_history", ours, "ms", must=5.0, peer="DuckDB over the bare Parquet files", theirs=theirs)
+        report("lens.nav_one_session", repeat(lambda: query(newest.format("nav")), 10), "ms")
+        for table in ("positions", "orders"):
+            one = newest.format(table) + f" AND strategy = '{strategy}'"
+            report(f"lens.{table}_one_session_one_strategy", repeat(lambda sql=one: query(sql), 20), "ms")
+            count = f"SELECT count(*) FROM ({newest.format(table)})"
+            report(f"lens.{table}_one_session_count", repeat(lambda sql=count: query(sql), 10), "ms")
+        session = f"SELECT sum(market_value) FROM ({newest.format('positions')})"
+        report("lens.positions_one_session_sum", repeat(lambda: query(session), 10), "ms")
+        report(
+            "lens.positions_one_strategy_all_sessions",
+            repeat(lambda: query(history.format("positions"), strategy), 1),
+            "ms",
+        )
+
+
+def repeat(call: Callable[[], object], runs: int) -> list[float]:
+    """Milliseconds of each run, warm."""
+    call()
+    return [1_000 * timed(call) for _ in range(runs)]
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds of one run."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def report(
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    *,
+    must: float | None = None,
+    peer: str | None = None,
+    theirs: Sequence[float] | None = None,
+) -> None:
+    """Print a figure: the median of `values`."""
+    value = statistics.median(values)
+    peer_value = statistics.median(theirs) if theirs else None
+    line = {
+        "name": name,
+        "value": round(value, 4),
+        "unit": unit,
+        "must": must,
+        "better": "lower",
+        "peer": peer,
+        "peer_value": round(peer_value, 4) if peer_value else None,
+        "ratio": round(peer_value / value, 2) if peer_value else None,
+        "runs": len(values),
+    }
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Whether a home that was just started does its work: every slot of the timetable has a run planned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+
+from deployments.server import running_server
+from models.timetable import TIMETABLE, Slot
+
+
+def schedules_are_planned(home: Path, slots: Sequence[Slot] = TIMETABLE) -> bool:
+    """Ask the home's running server whether each slot's flow has a scheduled run ahead; False where none runs."""
+    url = running_server(home)
+    if url is None:
+        return False
+    return all(_planned(url, slot) for slot in slots)
+
+
+def _planned(url: str, slot: Slot) -> bool:
+    wanted = {
+        "flows": {"name": {"any_": [slot.name]}},
+        "deployments": {"name": {"any_": [slot.stage]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+    }
+    try:
+        answer = httpx.post(f"{url}/flow_runs/count", json=wanted, timeout=10)
+    except httpx.HTTPError:
+        return False
+    return answer.is_success and int(answer.text) > 0
