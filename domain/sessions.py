@@ -31,7 +31,8 @@ class Sessions:
     def require(self, day: date, field: str = "session") -> date:
         """Give `day` back if it is a session, else raise InputError naming `field`."""
         if day not in self:
-            raise InputError(field, f"a trading session (the next is {self.next(day)})", day)
+            later = self.days[bisect_right(self.days, day) :][:1]
+            raise InputError(field, "a trading session" + (f" (the next is {later[0]})" if later else ""), day)
         return day
 
     def between(self, since: date, until: date) -> list[date]:
@@ -64,7 +65,7 @@ class Sessions:
         return self.days[at - 1]
 
     def horizon_warning(self, today: date) -> str | None:
-        """Say so when fewer than 45 days are left before the horizon, else None."""
+        """Say so when 45 days or fewer are left before the horizon, else None."""
         left = (self.known_until - today).days
         if left > HORIZON_WARNING_DAYS:
             return None

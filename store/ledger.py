@@ -6,7 +6,7 @@ a read followed by a write would otherwise lose updates without a word, with WAL
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def _alembic(url: str) -> Config:
     return config
 
 
-@lru_cache(maxsize=8)
+@cache
 def _engine(url: str) -> Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":

@@ -1,6 +1,7 @@
 """Loads the exchange's sessions: exchange-calendars, corrected and extended by the home's own override file."""
 
 import tomllib
+import warnings
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -80,5 +81,8 @@ def _exchange_days() -> tuple[tuple[date, ...], date]:
 
     # Without start and end the calendar covers only the years around the machine's own date.
     horizon = XSHGExchangeCalendar.bound_max()
-    calendar = XSHGExchangeCalendar(start=FIRST_DAY, end=horizon)
+    with warnings.catch_warnings():
+        # The calendar's own use of pandas, which only its maintainers can bring up to date.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        calendar = XSHGExchangeCalendar(start=FIRST_DAY, end=horizon)
     return tuple(day.date() for day in calendar.sessions), horizon.date()

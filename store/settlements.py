@@ -1,5 +1,6 @@
 """Settlement in the stores: what is settled, what comes next, and what goes into settling one session."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ from domain.books import BENCHMARKS_SCHEMA
 from domain.quotes import next_marks
 from domain.sessions import Sessions
 from models.datasets import BARS, INDEX_LEVELS, MARKS, ColumnType
+from models.lake import LakeFile
 from models.market import CorporateAction
 from models.settlement import Settlement
 from models.signals import Signal
@@ -75,11 +77,21 @@ def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
     return lake.scan_files(dataset, lake.named(paths)).sort(dataset.sort).collect()
 
 
-def read_marks(lake: Lake, previous: date | None, session: date) -> pl.DataFrame:
-    """Read the newest bar of each symbol before `session`: as settling `previous` left it, else from all bars."""
+def files_before(lake: Lake, session: date) -> list[LakeFile]:
+    """List the committed files of bars of earlier sessions."""
+    return [file for file in lake.files(BARS, through=session) if file.session < session]
+
+
+def read_marks(
+    lake: Lake, previous: date | None, session: date, files: Sequence[LakeFile] | None = None
+) -> pl.DataFrame:
+    """Read the newest bar of each symbol before `session`: as settling `previous` left it, else from all bars.
+
+    `files` are the files of those bars, where they are not the ones that count now.
+    """
     if previous is not None:
         return lake.read(MARKS, previous)
-    earlier = (file for file in lake.files(BARS, through=session) if file.session < session)
+    earlier = files_before(lake, session) if files is None else files
     bars = lake.scan_files(BARS, earlier).filter(pl.col("close") > 0).sort("session", "symbol")
     newest = bars.group_by("symbol").agg(
         pl.col("session").last().alias("bar_session"),
@@ -101,9 +113,10 @@ def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame
 
 def read_market(lake: Lake, db: Session, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
     """Read what a session's settlement takes of the market; `inputs` names the files of bars and index levels."""
+    earlier = lake.named(inputs["earlier_bars_files"])
     return Market(
         bars=read_files(lake, BARS, inputs["bars_files"]),
-        marks=read_marks(lake, previous, session),
+        marks=read_marks(lake, previous, session, earlier),
         actions=read_actions(db, session),
         benchmarks=read_benchmarks(lake, inputs["index_files"], session),
     )

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import sqlalchemy as sa
@@ -124,7 +124,8 @@ def signalled_symbols(db: Session, session: date) -> set[str]:
 
 def _check_session(sessions: Sessions, session: date, received_at: datetime) -> None:
     sessions.require(session)
-    if len(sessions.between(received_at.astimezone(EXCHANGE_ZONE).date(), session)) > MAX_SESSIONS_AHEAD + 1:
+    tomorrow = received_at.astimezone(EXCHANGE_ZONE).date() + timedelta(days=1)
+    if len(sessions.between(tomorrow, session)) > MAX_SESSIONS_AHEAD:
         raise InputError("session", f"a session at most {MAX_SESSIONS_AHEAD} sessions ahead", session)
 
 

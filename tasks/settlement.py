@@ -28,6 +28,7 @@ from store.lake import StagedFile
 from store.notifications import notify, resolve
 from store.settlements import (
     due_sessions,
+    files_before,
     last_strategy_id,
     marks_after,
     read_actions,
@@ -100,13 +101,15 @@ def plan_session(home: Home, session: date) -> Plan | Held:
     previous = day_before if before else None
     if settled:
         was = orjson.loads(settled.manifest)["inputs"]
-        files = {"bars_files": was["bars_files"], "index_files": was["index_files"]}
+        files = {name: was[name] for name in ("bars_files", "earlier_bars_files", "index_files")}
     else:
         faults = [finding for finding in look(home, session).findings if finding.severity is Severity.HOLD]
         if faults:
             return _hold(home, session, tuple(f"{fault.rule}: {fault.detail}" for fault in faults))
         files = {
             "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
+            # Without a session settled before, they say what the newest earlier bars were.
+            "earlier_bars_files": [] if previous else [file.path for file in files_before(home.lake, session)],
             "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, day_before, session)],
         }
     inputs = {
@@ -138,7 +141,9 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         revisions = read_signals(db, plan.session, first, last)
         market = read_market(home.lake, db, plan.session, plan.previous, plan.inputs)
     expanded = decode_portfolios(revisions)
-    counting = expanded.filter(pl.col("revision") == pl.col("revision").max().over("strategy"))
+    # Somebody who signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
+    ours = pl.col("strategy").is_in(terms["strategy"].implode())
+    counting = expanded.filter(ours, pl.col("revision") == pl.col("revision").max().over("strategy"))
     settled = settle(
         plan.session,
         terms=terms,

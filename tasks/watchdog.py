@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE
-from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.settlement import Settlement
@@ -169,16 +169,22 @@ def _damaged(home: Home, session: date) -> list[Problem]:
     """Files that count but are gone or cut: settling the session again writes the same bytes anew."""
     problems = []
     for dataset in SETTLED_DATASETS:
-        for file in home.lake.files(dataset, through=session):
-            path = home.lake_path / file.path
-            if not path.is_file() or path.stat().st_size != file.size_bytes:
-                text = f"{file.path} is missing or cut"
-                problems.append(Problem("damaged file", file.path, text, Repair.SETTLE, file.session))
-    for file in home.lake.files(BARS, through=session):
-        if not (home.lake_path / file.path).is_file():
-            text = f"{file.path} is missing: import the bars of {file.session} again, or restore it from a backup"
+        for file in _damaged_files(home, dataset, session):
+            text = f"{file.path} is missing or cut"
+            problems.append(Problem("damaged file", file.path, text, Repair.SETTLE, file.session))
+    for dataset in (BARS, INDEX_LEVELS):
+        for file in _damaged_files(home, dataset, session):
+            text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"
             problems.append(Problem("damaged file", file.path, text))
     return problems
+
+
+def _damaged_files(home: Home, dataset: Dataset, session: date) -> list[LakeFile]:
+    def whole(path: Path, size: int) -> bool:
+        return path.is_file() and path.stat().st_size == size
+
+    files = home.lake.files(dataset, through=session)
+    return [file for file in files if not whole(home.lake_path / file.path, file.size_bytes)]
 
 
 def _lens(home: Home, _session: date) -> list[Problem]:

