@@ -42,6 +42,7 @@ class Ledger:
         """Open a session that sees one state of the ledger throughout; anything written in it is rolled back."""
         with self._session(sqlite="BEGIN", isolation="REPEATABLE READ") as db:
             yield db
+            db.expunge_all()  # what was read stays readable: a rollback expires only what is still attached
             db.rollback()
 
     @contextmanager
