@@ -13,7 +13,7 @@ from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.scheduled import due_session, run_name
-from models.errors import LeaseError
+from models.errors import InputError, LeaseError
 from settings import open_home
 from store.home import Home
 from store.lease import lease
@@ -68,6 +68,8 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
         log.info("%s is not a session: nothing to settle", session)
         return []
     through = session or due_session(opened)
+    if through > opened.sessions.newest_closed(opened.clock.now()):
+        raise InputError("session", "one that has closed", through)
     try:
         with lease(opened.ledger, LEASE):
             due = find_due_sessions(opened, through) or ([session] if session else [])
