@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.scheduled import run_name
 from settings import open_home
 from store.home import Home
 from store.lens import Published
@@ -12,7 +13,7 @@ from tasks.publish import publish_lens
 from tasks.runs import record_process
 
 
-@flow(name="publish", on_running=[record_process])
+@flow(name="publish", flow_run_name=run_name("publish"), on_running=[record_process])
 def publish(home: Path | None = None) -> str:
     """Publish the lens of `home` (default: the settings' home); return the version shown. Safe to repeat."""
     return publish_and_show(open_home(home)).version
