@@ -1,8 +1,8 @@
 """The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
 
 NAV is a table of its own, because one strategy's history is read all the time and lies in as many lake files as there
-are sessions. Its rows stand in three levels, in batches of 1, 12 and 144 sessions, each batch sorted by strategy:
-reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
+are sessions. Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144.
+Reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
 Strategies are numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight
 bytes. The other large datasets stay in the lake, behind views that name their files.
 """
@@ -155,6 +155,8 @@ def _update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -
             _insert_sorted(db, level, _numbered(db, query))
             done += size
     _merge_full_levels(db)
+    newest = LEVELS[0][0]
+    db.execute(f"CREATE OR REPLACE TABLE internal.{newest} AS FROM internal.{newest} ORDER BY strategy_id, session")
     return len(fresh)
 
 
