@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -124,9 +125,9 @@ def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) 
         report("lens.nav_one_session", repeat(lambda: query(newest.format("nav")), 10), "ms")
         for table in ("positions", "orders"):
             one = newest.format(table) + f" AND strategy = '{strategy}'"
-            report(f"lens.{table}_one_session_one_strategy", repeat(lambda sql=one: query(sql), 20), "ms")
+            report(f"lens.{table}_one_session_one_strategy", repeat(partial(query, one), 20), "ms")
             count = f"SELECT count(*) FROM ({newest.format(table)})"
-            report(f"lens.{table}_one_session_count", repeat(lambda sql=count: query(sql), 10), "ms")
+            report(f"lens.{table}_one_session_count", repeat(partial(query, count), 10), "ms")
         session = f"SELECT sum(market_value) FROM ({newest.format('positions')})"
         report("lens.positions_one_session_sum", repeat(lambda: query(session), 10), "ms")
         report(
