@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -104,7 +105,7 @@ def main(path: Path) -> None:
     home = Home(path, f"sqlite:///{path / 'ledger.db'}", path / "lake")
     for n in count(1):
         days = DAYS[: n + 1]
-        code = in_child(lambda n=n: publish_dying(home, n))
+        code = in_child(partial(publish_dying, home, n))
 
         def check_and_go_on(days: list[date] = days, after: date = DAYS[n + 1]) -> None:
             check(home, days)
