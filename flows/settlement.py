@@ -60,13 +60,16 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     """Settle all sessions that wait, up to `session` (default: the newest closed one), oldest first. Safe to repeat.
 
     A settled session asked for by name is settled again and found equal, which also restores a file that was lost. A
-    session that the quality gate holds leaves the later ones waiting, and says so.
+    session that the quality gate holds leaves the later ones waiting, and says so. InputError for one that has not
+    closed: its deadlines may be open still.
     """
     log = get_run_logger()
     opened = open_home(home)
     if session is not None and session not in opened.sessions:
         log.info("%s is not a session: nothing to settle", session)
         return []
+    if session is not None and session > opened.sessions.newest_closed(opened.clock.now()):
+        raise InputError("session", "one that has closed", session)
     through = session or due_session(opened)
     if through > opened.sessions.newest_closed(opened.clock.now()):
         raise InputError("session", "one that has closed", through)

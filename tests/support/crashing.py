@@ -1,4 +1,4 @@
-"""Processes that die, as if by kill -9, at the n-th step that touches the disk or commits to the ledger.
+"""Processes that die, as if by kill -9, at the n-th step: on the way into a flush or a rename, or out of a commit.
 
 The steps are counted by wrapping the operating system's calls and SQLAlchemy's commit from outside: the code under test
 knows nothing of it. Call `die_at` in a process of its own.
@@ -19,11 +19,19 @@ class Steps:
     def __init__(self, fatal: int) -> None:
         self.fatal, self.count = fatal, 0
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a step before the call of a function, and one after it."""
+    def before(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a step before each call of a function."""
 
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             self.step()
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    def after(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make a step after each call of a function."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
             self.step()
             return result
@@ -40,9 +48,9 @@ class Steps:
 def die_at(step: int, function: Callable[..., Any], *arguments: Any) -> None:
     """Call a function and die at its n-th step."""
     steps = Steps(step)
-    os.fsync = cast("Any", steps.wrap(os.fsync))
-    Path.replace = cast("Any", steps.wrap(Path.replace))  # type: ignore[method-assign]
-    Session.commit = cast("Any", steps.wrap(Session.commit))  # type: ignore[method-assign]
+    os.fsync = cast("Any", steps.before(os.fsync))
+    Path.replace = cast("Any", steps.before(Path.replace))  # type: ignore[method-assign]
+    Session.commit = cast("Any", steps.after(steps.before(Session.commit)))  # type: ignore[method-assign]
     function(*arguments)
 
 

@@ -1,6 +1,10 @@
-"""What the fork server imports once, for all processes of tests.support.processes."""
+"""What the fork server imports and reads once, for all processes of tests.support.processes."""
 
-import store.home
+from pathlib import Path
+
 import tasks.settlement
+from store.sessions import load_sessions
 
-__all__ = ["store", "tasks"]
+__all__ = ["tasks"]
+
+load_sessions(Path())
