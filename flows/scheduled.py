@@ -18,7 +18,7 @@ from store.home import Home
 
 
 def scheduled_at(now: datetime) -> datetime:
-    """Give the time the current flow run was scheduled for, in the exchange's zone; `now` where no deployment started the run.
+    """Give the time this flow run was scheduled for, in the exchange's zone; `now` where no deployment started it.
 
     Kept through retries and reruns: it is the first time planned, not the latest. Call it in the flow's own body:
     inside tasks, and outside any run, `now` (aware, any zone) comes back in the exchange's zone.
