@@ -48,8 +48,8 @@ def main() -> None:
     """Run the command; the program's entry."""
     # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
-    # Every task's log line is in the server; on a terminal it would drown the progress bar.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING")
+    # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     try:
         app(standalone_mode=False)
     except typer.Exit as done:

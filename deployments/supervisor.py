@@ -40,9 +40,10 @@ class Supervisor:
         """Ask it to stop, from a signal handler or another thread."""
         self._stop.set()
 
-    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+    def run(self, until: Callable[[], bool] = lambda: False, ready: Callable[[], None] = lambda: None) -> None:
         """Start every part, each once the one before is ready, and watch over them until `stop`, or `until` says so.
 
+        `ready` is called once, when all of them run.
         CountersignError if a part does not get ready the first time. All are stopped on the way out, in any case.
         """
         try:
@@ -51,6 +52,7 @@ class Supervisor:
                 if not wait_until_ready(part, self._running[-1].child, self._stop):
                     return
                 self._say(f"{part.name}: " + (part.url or "started"))
+            ready()
             while not self._stop.wait(TICK_SECONDS) and not until():
                 for number, running in enumerate(self._running):
                     self._watch(running, self._running[:number])

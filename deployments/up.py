@@ -10,6 +10,7 @@ from deployments.parts import Part
 from deployments.server import refuse_second, running_server, server_part
 from deployments.supervisor import Supervisor, stop_on_signals
 from models.errors import ConflictError
+from store.lens import LINK
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
 RUNNER_PATIENCE_SECONDS = 15.0
@@ -40,7 +41,7 @@ def up(
         # The runner comes last, and so is stopped first: its flow runs need all the others.
         supervisor = Supervisor([server, *parts, runner], say)
         with stop_on_signals(supervisor):
-            supervisor.run(until)
+            supervisor.run(until, ready=lambda: _announce(home, say))
 
 
 def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: str = TIMETABLE_NAME) -> Part:
@@ -52,6 +53,12 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
         log=home / "logs" / "flow-runner.log",
         patience_seconds=RUNNER_PATIENCE_SECONDS,
     )
+
+
+def _announce(home: Path, say: Callable[[str], None]) -> None:
+    if (home / LINK).exists():
+        say(f"lens: {home / LINK}")
+    say(f"home: {home}, logs in {home / 'logs'}; Ctrl-C stops everything")
 
 
 @contextmanager

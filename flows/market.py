@@ -9,9 +9,11 @@ from prefect.artifacts import create_link_artifact
 
 from flows.artifacts import artifact_key, show_table
 from flows.scheduled import due_session, run_name
+from models.errors import LeaseError
 from settings import load_settings, open_home
 from sources.market import MarketProvider, open_provider
 from store.home import Home
+from store.lease import lease
 from tasks.market import ingest
 from tasks.quality import check_quality, finding_rows
 from tasks.runs import record_process
@@ -33,12 +35,18 @@ def market_data_ingest(session: date | None = None, home: Path | None = None) ->
         return {}
     due = session or due_session(opened)
     provider = configured_provider(opened)
-    if provider is None:
-        log.info("no market_provider is set: checking what the lake has of %s", due)
-    else:
-        for imported in ingest(opened, provider, due, opened.clock.now()):
-            log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, "new" if imported.changed else "known")
-    report = check_quality(opened, due, opened.clock.now())
+    try:
+        with lease(opened.ledger, f"ingest {due}"):
+            if provider is None:
+                log.info("no market_provider is set: checking what the lake has of %s", due)
+            else:
+                for imported in ingest(opened, provider, due, opened.clock.now()):
+                    news = "new" if imported.changed else "known"
+                    log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)
+            report = check_quality(opened, due, opened.clock.now())
+    except LeaseError as error:
+        log.warning("another run is at it: %s", error)
+        return {}
     log.info("bars of %s: %s", due, report.verdict)
     show_table(finding_rows(report), "quality", description=f"Bars of {due}: {report.verdict}")
     page = (opened.path / report.report).resolve()

@@ -5,18 +5,25 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.scheduled import run_name
 from settings import open_home
+from store.home import Home
 from store.lens import Published
 from tasks.publish import publish_lens
 from tasks.runs import record_process
 
 
-@flow(name="publish", on_running=[record_process])
+@flow(name="publish", flow_run_name=run_name("publish"), on_running=[record_process])
 def publish(home: Path | None = None) -> str:
     """Publish the lens of `home` (default: the settings' home); return the version shown. Safe to repeat."""
-    published = publish_lens(open_home(home))
+    return publish_and_show(open_home(home)).version
+
+
+def publish_and_show(home: Home) -> Published:
+    """Publish the lens as a step of the calling flow, and leave the operator a link to it."""
+    published = publish_lens(home)
     create_markdown_artifact(describe(published), key="lens", description="The published lens")
-    return published.version
+    return published
 
 
 def describe(published: Published) -> str:

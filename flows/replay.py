@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.artifacts import show_table
+from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.settlement import LEASE, Outcome, settle_in_order
 from models.errors import ConflictError, HeldError
@@ -23,7 +24,6 @@ from models.timetable import TIMETABLE
 from settings import open_home
 from store.home import Home
 from store.lease import lease
-from tasks.publish import publish_lens
 from tasks.replay import (
     open_strategies,
     prepare_signals,
@@ -72,7 +72,7 @@ def replay(
             set_clock(opened, session, SETTLED_AT)
             outcomes += settle_session(opened, session)
             advance(session)
-    publish_lens(opened)
+    publish_and_show(opened)
     rows = [outcome.row() for outcome in reversed(outcomes)]
     if rows:
         show_table(rows, "replay", description=f"Replayed {since} to {until}, newest first")

@@ -6,27 +6,28 @@ fifth of a second early must not fall into the minute before.
 
 from collections.abc import Callable
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 from prefect.context import FlowRunContext
 
-from models.timetable import ZONE
+from domain.sessions import EXCHANGE_ZONE
+from models.errors import CountersignError
+from settings import open_home
+from store.clock import wall_clock
 from store.home import Home
-
-SHANGHAI = ZoneInfo(ZONE)
 
 
 def scheduled_at(now: datetime) -> datetime:
-    """Give the time the current flow run was scheduled for, in `ZONE`; `now` where no deployment started the run.
+    """Give the time this flow run was scheduled for, in the exchange's zone; `now` where no deployment started it.
 
     Kept through retries and reruns: it is the first time planned, not the latest. Call it in the flow's own body:
-    inside tasks, and outside any run, `now` (aware, any zone) comes back in `ZONE`.
+    inside tasks, and outside any run, `now` (aware, any zone) comes back in the exchange's zone.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     if run is None or run.deployment_id is None or run.expected_start_time is None:
-        return now.astimezone(SHANGHAI)
-    return run.expected_start_time.astimezone(SHANGHAI)
+        return now.astimezone(EXCHANGE_ZONE)
+    return run.expected_start_time.astimezone(EXCHANGE_ZONE)
 
 
 def due_session(home: Home) -> date:
@@ -39,15 +40,22 @@ def due_session(home: Home) -> date:
 
 
 def run_name(verb: str) -> Callable[[], str]:
-    """Make a `flow_run_name` such as "settle 2025-01-02": the session asked for, or else the day of the schedule.
+    """Make a `flow_run_name` such as "settle 2025-01-02": the session asked for, or else the one that is due.
 
     Prefect's own templates ("settle {session}") say "settle None" on every scheduled run.
     """
 
     def name() -> str:
         context = FlowRunContext.get()
-        session = (context.parameters or {}).get("session") if context else None
-        day = session if isinstance(session, date) else scheduled_at(datetime.now(SHANGHAI)).date()
-        return f"{verb} {day.isoformat()}"
+        given = (context.parameters or {}) if context else {}
+        return f"{verb} {given.get('session') or _due_day(given.get('home'))}"
 
     return name
+
+
+def _due_day(home: Path | None) -> date:
+    """The due session; where the home does not open, which the flow itself will say, the day of the schedule."""
+    try:
+        return due_session(open_home(home))
+    except CountersignError:
+        return scheduled_at(wall_clock()).date()

@@ -10,13 +10,13 @@ from typing import Any
 from prefect import flow, get_run_logger, unmapped
 
 from flows.artifacts import show_table
+from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.scheduled import due_session, run_name
 from models.errors import InputError, LeaseError
 from settings import open_home
 from store.home import Home
 from store.lease import lease
-from tasks.publish import publish_lens
 from tasks.runs import record_process
 from tasks.settlement import Chunk, Held, commit_session, find_due_sessions, plan_session, settle_chunk
 
@@ -71,6 +71,8 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     if session is not None and session > opened.sessions.newest_closed(opened.clock.now()):
         raise InputError("session", "one that has closed", session)
     through = session or due_session(opened)
+    if through > opened.sessions.newest_closed(opened.clock.now()):
+        raise InputError("session", "one that has closed", through)
     try:
         with lease(opened.ledger, LEASE):
             due = find_due_sessions(opened, through) or ([session] if session else [])
@@ -84,7 +86,7 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     if rows:
         show_table(rows, LEASE, description=f"Settled through {through}")
     if any(not outcome.held for outcome in outcomes):
-        publish_lens(opened)
+        publish_and_show(opened)
     return rows
 
 

@@ -1,9 +1,10 @@
 """The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
 
 NAV is a table of its own, because one strategy's history is read all the time and lies in as many lake files as there
-are sessions. Its rows stand in three levels, in batches of 1, 12 and 144 sessions, each batch sorted by strategy:
-reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
-The other large datasets stay in the lake, behind views that name their files.
+are sessions. Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144.
+Reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
+Strategies are numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight
+bytes. The other large datasets stay in the lake, behind views that name their files.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
@@ -33,20 +34,23 @@ from models.lens import (
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 1
+FORMAT = 2
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
 STORAGE_VERSION = "v1.4.0"
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
+NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
+FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
 NOT_IN_THE_LAKE = {
     "commit_sha": "NULL::VARCHAR",
     "commit_time": "NULL::TIMESTAMPTZ",
     "evidence": "'server_only'",
 }
 INTERNAL = (
-    *(LensTable(name, "Rows of the view nav", NAV.columns) for name, _ in LEVELS),
+    *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
+    LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
     LensTable(
         "publication",
         "What this file was made from",
@@ -147,9 +151,12 @@ def _update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -
         while len(fresh) - done >= size:
             sessions = fresh[done : done + size]
             files = [file for file in snapshot.files[NAV.name] if sessions[0] <= file.session <= sessions[-1]]
-            _insert_sorted(db, level, _select(NAV, snapshot.lake, [file for file in files if file.session in changed]))
+            query = _select(NAV, snapshot.lake, [file for file in files if file.session in changed])
+            _insert_sorted(db, level, _numbered(db, query))
             done += size
     _merge_full_levels(db)
+    newest = LEVELS[0][0]
+    db.execute(f"CREATE OR REPLACE TABLE internal.{newest} AS FROM internal.{newest} ORDER BY strategy_id, session")
     return len(fresh)
 
 
@@ -161,8 +168,18 @@ def _merge_full_levels(db: duckdb.DuckDBPyConnection) -> None:
             db.execute(f"DELETE FROM internal.{level}")
 
 
+def _numbered(db: duckdb.DuckDBPyConnection, query: str) -> str:
+    """Number the strategies that `query` brings in, and write the query for its rows with numbers."""
+    db.execute(
+        "INSERT INTO internal.strategy_ids"
+        " SELECT (SELECT count(*) FROM internal.strategy_ids) + row_number() OVER (ORDER BY strategy), strategy"
+        f" FROM (SELECT DISTINCT strategy FROM ({query}) ANTI JOIN internal.strategy_ids USING (strategy))"
+    )
+    return f"SELECT strategy_id, {', '.join(FIGURES)} FROM ({query}) JOIN internal.strategy_ids USING (strategy)"
+
+
 def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> None:
-    db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy, session")
+    db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy_id, session")
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:
@@ -184,7 +201,10 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
 
 def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     levels = " UNION ALL ".join(f"SELECT * FROM internal.{level}" for level, _ in LEVELS)
-    db.execute(f"CREATE OR REPLACE VIEW nav AS {levels}")
+    db.execute(
+        f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
+        f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
+    )
     for table in (SIGNALS, ORDERS, POSITIONS, BARS, INDEX_LEVELS):
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")

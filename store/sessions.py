@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from domain.sessions import Sessions
@@ -78,6 +77,8 @@ def read_overrides(path: Path) -> Overrides:
 
 @lru_cache(maxsize=1)
 def _exchange_days() -> tuple[tuple[date, ...], date]:
+    from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar  # noqa: PLC0415 - brings pandas in
+
     # Without start and end the calendar covers only the years around the machine's own date.
     horizon = XSHGExchangeCalendar.bound_max()
     with warnings.catch_warnings():

@@ -115,6 +115,13 @@ def read_signals(db: Session, session: date, first_id: int, last_id: int) -> pl.
     return pl.DataFrame([tuple(row) for row in rows], schema=REVISIONS, orient="row")
 
 
+def signalled_symbols(db: Session, session: date) -> set[str]:
+    """Return every symbol that any revision for a session names."""
+    portfolios = db.execute(sa.select(col(Signal.portfolio)).where(col(Signal.session) == session)).scalars()
+    items = pl.Series("portfolio", list(portfolios), dtype=pl.String).str.split(" ").explode().drop_nulls()
+    return set(items.str.split_exact("=", 1).struct.field("field_0").unique())
+
+
 def _check_session(sessions: Sessions, session: date, received_at: datetime) -> None:
     sessions.require(session)
     tomorrow = received_at.astimezone(EXCHANGE_ZONE).date() + timedelta(days=1)

@@ -1,14 +1,14 @@
 """Strategies in the ledger: opening them and moving them through their states."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.books import TERMS_SCHEMA
-from domain.sessions import EXCHANGE_ZONE, deadline
-from models.enums import StrategyStatus
+from domain.sessions import EXCHANGE_ZONE, at, deadline
+from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.errors import ConflictError, InputError, RefusedError
 from models.operations import AuditEntry
 from models.strategies import StatusChange, Strategy, StrategyTerms
@@ -91,20 +91,34 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
         .where(col(Strategy.id).between(first_id, last_id), col(Strategy.activated_at).is_not(None))
         .order_by(col(Strategy.slug))
     ).all()
+    # Most strategies were activated once and never anything else: only the others' histories are read.
+    interrupted = sa.select(col(StatusChange.strategy_id)).where(
+        col(StatusChange.strategy_id).between(first_id, last_id),
+        col(StatusChange.status).in_((StrategyStatus.PAUSED, StrategyStatus.RETIRED)),
+    )
     changes = db.execute(
         sa.select(col(StatusChange.strategy_id), col(StatusChange.status), col(StatusChange.at))
-        .where(col(StatusChange.strategy_id).between(first_id, last_id))
+        .where(col(StatusChange.strategy_id).in_(interrupted))
         .order_by(col(StatusChange.id))
     ).all()
     history: dict[int, list[tuple[str, datetime]]] = {}
-    for strategy_id, status, at in changes:
-        history.setdefault(strategy_id, []).append((status, at))
+    for strategy_id, status, since in changes:
+        history.setdefault(strategy_id, []).append((status, since))
+    deadlines = {price: deadline(session, price) for price in ExecutionPrice}
     rows = []
     for strategy_id, activated_at, retired_at, slug, *terms in strategies:
-        closes_at = deadline(session, terms[1])
+        closes_at = deadlines[terms[1]]
         retired = retired_at is not None and retired_at.astimezone(EXCHANGE_ZONE).date() < session
         if retired or activated_at >= closes_at:
             continue
-        standing = [status for status, at in history[strategy_id] if at < closes_at][-1]
-        rows.append((slug, *terms, standing in {StrategyStatus.PAUSED, StrategyStatus.RETIRED}))
+        standing = [status for status, since in history.get(strategy_id, ()) if since < closes_at][-1:]
+        rows.append((slug, *terms, standing in ([StrategyStatus.PAUSED], [StrategyStatus.RETIRED])))
     return pl.DataFrame(rows, schema=TERMS_SCHEMA, orient="row")
+
+
+def live_universes(db: Session, session: date) -> list[Universe]:
+    """List the universes of the strategies that are active or paused, or were when they were retired at `session`."""
+    query = sa.select(col(Strategy.universe)).where(col(Strategy.activated_at).is_not(None))
+    since = at(session, time.min)
+    alive = query.where(sa.or_(col(Strategy.retired_at).is_(None), col(Strategy.retired_at) >= since))
+    return sorted(Universe(universe) for universe in db.execute(alive.distinct()).scalars())

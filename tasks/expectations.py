@@ -120,7 +120,8 @@ def _words(result: dict[str, Any]) -> tuple[str, str, str]:
     """An expectation's name, its arguments, and how many rows did not meet it."""
     config = result["expectation_config"]
     given = {name: value for name, value in config["kwargs"].items() if name not in {"batch_id", "ignore_row_if"}}
-    unexpected = result["result"].get("unexpected_count", result["result"].get("observed_value", ""))
+    found = result["result"]
+    unexpected = found["unexpected_count"] if "unexpected_count" in found else f"{found.get('observed_value', '')} seen"
     return config["type"], ", ".join(f"{name} {value}" for name, value in given.items()), str(unexpected)
 
 

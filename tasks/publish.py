@@ -7,7 +7,7 @@ from store.home import Home
 from store.lens import Published, publish
 
 
-@task(cache_policy=NO_CACHE, retries=3, retry_delay_seconds=[10, 60, 300])
+@task(cache_policy=NO_CACHE, persist_result=False)
 def publish_lens(home: Home) -> Published:
     """Publish what is settled."""
     return publish(home)

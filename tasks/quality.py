@@ -16,7 +16,6 @@ from prefect.cache_policies import NO_CACHE
 
 from domain.provenance import frame_sha256
 from domain.quality import RECENT_SESSIONS, inspect, least_rows, verdict, with_limits
-from domain.signals import decode_portfolios
 from models.datasets import BARS, INDEX_LEVELS, POSITIONS
 from models.enums import Severity, Universe
 from models.market import QualityReport
@@ -25,9 +24,9 @@ from store.files import write_atomically
 from store.home import Home
 from store.market import put_report
 from store.notifications import notify, resolve
-from store.settlements import last_strategy_id, read_marks, settlement_of
-from store.signals import read_signals
-from store.strategies import read_terms
+from store.settlements import read_marks, settlement_of
+from store.signals import signalled_symbols
+from store.strategies import live_universes
 from tasks.expectations import render, validate
 
 REPORTS = "quality"
@@ -103,14 +102,13 @@ def _settled_before(home: Home, session: date) -> date | None:
 def _watched(home: Home, session: date, previous: date | None) -> tuple[list[Universe], set[str]]:
     """The benchmarks that strategies need at `session`, and the symbols that they hold or have signalled."""
     with home.ledger.read() as db:
-        last = last_strategy_id(db)
-        universes = set(read_terms(db, session, 0, last)["universe"])
-        symbols = set(decode_portfolios(read_signals(db, session, 0, last))["symbol"])
+        universes = live_universes(db, session)
+        symbols = signalled_symbols(db, session)
     if previous:
         symbols |= set(
             home.lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()["symbol"]
         )
-    return [Universe(universe) for universe in sorted(universes)], symbols
+    return universes, symbols
 
 
 def _write(

@@ -1,6 +1,7 @@
 """The sample market: repeatable, obedient to the rule book, and rich enough for every rule of settlement to fire."""
 
 from datetime import date, timedelta
+from random import Random
 
 import polars as pl
 import pytest
@@ -9,10 +10,12 @@ from domain.market import normalise_actions, normalise_bars, normalise_index_lev
 from domain.quality import inspect
 from domain.quotes import next_marks
 from domain.rules import board
+from domain.settlement import settle
 from domain.simulation import SampleMarket, simulate
 from models.datasets import MARKS
-from models.enums import Universe
+from models.enums import Refusal, Universe
 from models.errors import InputError
+from tests.support import frames
 
 
 def weekdays(count: int, start: date = date(2025, 1, 1)) -> list[date]:
@@ -134,3 +137,34 @@ def test_what_makes_no_market_is_refused(symbols: int, sessions: list[date], fie
     with pytest.raises(InputError) as caught:
         simulate(symbols, sessions, seed=0)
     assert caught.value.field == field
+
+
+def test_every_refusal_of_settlement_occurs() -> None:
+    """Two strategies that change into thirty random symbols at every open and close meet all of them."""
+    sessions = SESSIONS[:80]
+    market = simulate(60, sessions, seed=1)
+    names = market.bars["symbol"].unique().sort()
+    rng = Random(1)
+    strategies = frames.terms(
+        {"strategy": "open", "initial_capital": 1_000_000}, {"strategy": "close", "execution_price": "close"}
+    )
+    books, holdings, marks = frames.no_books(), frames.no_holdings(), frames.no_marks()
+    reasons: set[str | None] = set()
+    for session in sessions:
+        bars = market.bars.filter(pl.col("session") == session)
+        actions = market.actions.filter(pl.col("session") == session).drop("session")
+        wanted = {name: dict.fromkeys(rng.sample(names.to_list(), 30), 1 / 30) for name in ("open", "close")}
+        settled = settle(
+            session,
+            terms=strategies,
+            books=books,
+            holdings=holdings,
+            signals=frames.signals(wanted),
+            bars=bars,
+            marks=marks,
+            actions=actions,
+            benchmarks=frames.benchmarks({"hs300": 0.0}),
+        )
+        reasons |= set(settled.orders["reason"])
+        books, holdings, marks = settled.nav, settled.positions, next_marks(session, marks, bars)
+    assert reasons == {None, *Refusal}

@@ -1,0 +1,77 @@
+"""The command as people type it: a process, its exit code, one line of error on stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def countersign(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTERSIGN_", "PREFECT_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments, "--home", str(home)],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_home_from_nothing_to_bars(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    before = countersign(home, "clock", "show")
+    assert (before.returncode, before.stdout) == (2, "")
+    assert before.stderr.startswith("countersign: home: expected an existing home folder")
+    assert before.stderr.count("\n") == 1
+
+    made = countersign(home, "init", "--json", COUNTERSIGN_CLOCK="simulated")
+    assert json.loads(made.stdout) == {"home": str(home), "new": True, "clock": "simulated"}
+    again = countersign(home, "init", "--json")
+    assert json.loads(again.stdout)["new"] is False
+
+    bars = tmp_path / "bars.csv"
+    day = {"symbol": "600000.SH", "date": "2025-01-02", "open": 10.0, "high": 10.3, "low": 9.9, "close": 10.2}
+    pl.DataFrame([{**day, "volume": 1e6, "colour": "red"}]).write_csv(bars)
+    refused = countersign(home, "market", "import", str(bars))
+    assert refused.returncode == 2
+    assert "colour" in refused.stderr
+
+    pl.DataFrame([{**day, "volume": 1e6}]).write_csv(bars)
+    imported = countersign(home, "market", "import", str(bars), "--json")
+    assert imported.returncode == 0, imported.stderr
+    assert json.loads(imported.stdout)["rows"] == 1
+    lake = pl.read_parquet(home / "lake" / "bars" / "session=2025-01-02" / "*.parquet")
+    assert lake.select("symbol", "session", "close").rows() == [("600000.SH", date(2025, 1, 2), 10.2)]
+
+
+def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path) -> None:
+    simulated, real = tmp_path / "simulated", tmp_path / "real"
+    countersign(simulated, "init", COUNTERSIGN_CLOCK="simulated")
+    assert countersign(simulated, "clock", "set", "2025-01-02T18:15:00+08:00").returncode == 0
+    shown = json.loads(countersign(simulated, "clock", "show", "--json").stdout)
+    assert shown == {"now": "2025-01-02T10:15:00+00:00", "clock": "simulated"}
+    naive = countersign(simulated, "clock", "set", "2025-01-02T18:15:00")
+    assert (naive.returncode, "zone" in naive.stderr) == (2, True)
+
+    countersign(real, "init")
+    assert countersign(real, "clock", "set", "2025-01-02T18:15:00+08:00").returncode == 1
+    other = countersign(real, "clock", "show", COUNTERSIGN_CLOCK="simulated")
+    assert other.returncode == 1
+    assert "created with the system clock" in other.stderr
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("run", "nonsense"), ("run", "settle", "--session", "yesterday")])
+def test_wrong_use_is_exit_code_2_and_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = countersign(tmp_path, *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("countersign: ")
+    assert done.stderr.count("\n") == 1
