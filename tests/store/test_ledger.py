@@ -64,7 +64,7 @@ def test_a_ledger_of_a_newer_version_is_refused(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(StoreError, match="expected schema .*, got 9999"):
+    with pytest.raises(StoreError, match=r"expected schema .*, got 9999"):
         ledger.require_current_schema()
     with pytest.raises(StoreError, match="got 9999"):
         ledger.migrate()
