@@ -9,7 +9,7 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
-from sqlmodel import col, select
+from sqlmodel import select
 
 from domain.sessions import DEADLINES, at
 from models.datasets import ColumnType
@@ -35,7 +35,8 @@ SIGNALS: dict[str, ColumnType] = {
 def scan_table(path: Path, field: str, known: Sequence[str], required: Sequence[str]) -> pl.LazyFrame:
     """Scan a Parquet or CSV file; InputError naming the unknown or missing column."""
     try:
-        frame = pl.scan_csv(path, try_parse_dates=True) if path.suffix == ".csv" else pl.scan_parquet(path)
+        # Guessing the types of CSV columns would turn a strategy named 007 into 7.
+        frame = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
         found = frame.collect_schema().names()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(field, "a readable Parquet or CSV file", f"{path}: {error}") from error
@@ -92,21 +93,23 @@ def prepare_signals(path: Path, folder: Path) -> Path:
 def submit_signals(home: Home, path: Path, session: date) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
 
-    Strategies that are paused or retired by then are passed over, as their owners would be refused.
+    Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
+    that was never opened.
     """
     table = pl.scan_parquet(path).cast(pl.Schema(SIGNALS))
     signals = table.filter(pl.col("session") == session).drop("session").collect()
     if signals.is_empty():
         return 0
+    with home.ledger.read() as db:
+        opened = db.exec(select(Strategy.slug, Strategy.execution_price, Strategy.status)).all()
+    strange = set(signals["strategy"].unique()) - {slug for slug, _, _ in opened}
+    if strange:
+        raise InputError("signals: strategy", "the slug of a strategy", min(strange, key=str))
     taken = 0
     for price in ExecutionPrice:
-        with home.ledger.read() as db:
-            able = select(Strategy.slug).where(
-                col(Strategy.execution_price) == price,
-                col(Strategy.status).in_((StrategyStatus.PENDING, StrategyStatus.ACTIVE)),
-            )
-            slugs = pl.Series("strategy", list(db.exec(able)), dtype=pl.String)
-        ours = signals.join(slugs.to_frame(), on="strategy", how="semi")
+        able = {StrategyStatus.PENDING, StrategyStatus.ACTIVE}
+        slugs = [slug for slug, at_price, status in opened if at_price == price and status in able]
+        ours = signals.filter(pl.col("strategy").is_in(slugs))
         if ours.height:
             now = at(session, DEADLINES[price]) - LEAD
             home.clock.set(now)
