@@ -73,14 +73,21 @@ def read_strategies(path: Path) -> list[StrategyTerms]:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def prepare_signals(path: Path, folder: Path) -> Path:
-    """Return a Parquet file of the signals sorted by session: the one given if it is, else a copy in `folder`.
+    """Return a Parquet file of typed signals sorted by session: the one given if it is, else a copy in `folder`.
 
     Sorted, a session is read without reading the others, however long the history is.
     """
     frame = scan_table(path, "signals", tuple(SIGNALS), tuple(SIGNALS))
     try:
+        found = dict(frame.collect_schema())
+        if found["session"] == pl.String:
+            frame = frame.with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
         typed = frame.cast(pl.Schema(SIGNALS))
-        if path.suffix != ".csv" and typed.select(pl.col("session").is_sorted()).collect().item():
+        session = pl.col("session")
+        ordered, nulls = typed.select(session.is_sorted(), n=session.null_count()).collect().row(0)
+        if nulls:
+            raise InputError("signals: session", "a date in every row", f"{nulls} rows without")
+        if found == SIGNALS and ordered and path.suffix != ".csv":
             return path
         copy = folder / "signals.parquet"
         typed.sort("session").sink_parquet(copy, row_group_size=ROWS_PER_GROUP)
@@ -96,8 +103,7 @@ def submit_signals(home: Home, path: Path, session: date) -> int:
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.
     """
-    table = pl.scan_parquet(path).cast(pl.Schema(SIGNALS))
-    signals = table.filter(pl.col("session") == session).drop("session").collect()
+    signals = pl.scan_parquet(path).filter(pl.col("session") == session).drop("session").collect()
     if signals.is_empty():
         return 0
     with home.ledger.read() as db:
