@@ -86,6 +86,5 @@ class Home:
         kind = self.clock.kind
         if self.clock_kind and self.clock_kind != kind:
             raise ConflictError(
-                f"{self.path}: this home was created with the {kind} clock and refuses the"
-                f" {self.clock_kind} one"
+                f"{self.path}: this home was created with the {kind} clock and refuses the {self.clock_kind} one"
             )

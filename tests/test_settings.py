@@ -86,9 +86,7 @@ def test_a_faulty_setting_is_named_and_its_value_not_repeated(tmp_path: Path, te
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
-    home = write(
-        tmp_path / "home", f'database_url = "postgresql://u:{SECRET}@h/d"\ntushare_token = "{SECRET}"\n'
-    )
+    home = write(tmp_path / "home", f'database_url = "postgresql://u:{SECRET}@h/d"\ntushare_token = "{SECRET}"\n')
     found = load_settings(home)
     assert found.tushare_token
     assert found.tushare_token.get_secret_value() == SECRET

@@ -54,9 +54,9 @@ def test_all_revisions_are_on_record_with_their_margins(undisturbed: Home) -> No
     assert first.select("symbol", "weight").rows() == [("000001.SZ", 1.0)]
     counting = {
         slug: dict(rows.sort("symbol").select("symbol", "weight").iter_rows())
-        for (slug,), rows in found.filter(
-            pl.col("revision") == pl.col("revision").max().over("strategy")
-        ).group_by("strategy")
+        for (slug,), rows in found.filter(pl.col("revision") == pl.col("revision").max().over("strategy")).group_by(
+            "strategy"
+        )
     }
     assert counting == trading().weights[0]
     # Received an hour before the open deadline; the close deadline is 5 h 45 min later.
@@ -72,8 +72,11 @@ def test_a_manifest_names_what_went_in_and_every_file(undisturbed: Home) -> None
         rows = db.exec(select(Settlement).order_by("session")).all()
         hashes = db.exec(select(Signal.signal_hash).where(Signal.session == LAST)).all()
     assert [row.session for row in rows] == list(DAYS)
-    files = {file.path: file.sha256 for kind in (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
-             for file in undisturbed.lake.files(kind, LAST)}
+    files = {
+        file.path: file.sha256
+        for kind in (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
+        for file in undisturbed.lake.files(kind, LAST)
+    }
     manifest = orjson.loads(rows[-1].manifest)
     assert {file["path"]: file["sha256"] for file in manifest["files"]} == files
     assert manifest["inputs"]["previous"] == rows[-2].manifest_sha256
@@ -203,9 +206,7 @@ def test_a_session_without_bars_is_held_and_said_so_until_there_are_some(fresh: 
     assert isinstance(held, tasks.Held)
     assert held.reasons[0].startswith("no bars")
     with fresh.ledger.read() as db:
-        assert [matter.text for matter in open_matters(db)] == [
-            f"2025-03-04 is not settled: {'; '.join(held.reasons)}"
-        ]
+        assert [matter.text for matter in open_matters(db)] == [f"2025-03-04 is not settled: {'; '.join(held.reasons)}"]
     assert fresh.lake.read(NAV, DAYS[1]).is_empty()
     assert tasks.find_due_sessions.fn(fresh, LAST) == list(DAYS[1:])
     day = market.bars.filter(pl.col("session") == DAYS[1])
