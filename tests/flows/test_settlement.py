@@ -1,4 +1,4 @@
-"""The settlement flow under a real Prefect server: in order, alone, held and caught up, and after a death."""
+"""The settlement flow under a real Prefect server: in order, alone, held, caught up, and after each kind of death."""
 
 import os
 from collections.abc import Iterator
