@@ -8,7 +8,7 @@ import atexit
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
@@ -193,35 +193,23 @@ def publish(
     show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)
 
 
-@market.command("import")
-def market_import(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Import bars: symbol, session (or date), open, high, low, close, volume, and what else is known."""
-    _import("import_bars", path, home, as_json=as_json)
+def _importer(kind: str) -> Callable[..., None]:
+    def command(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+        opened = open_home(home)
+        import tasks.market  # noqa: PLC0415
+
+        show(getattr(tasks.market, kind)(opened, path, opened.clock.now()), as_json=as_json)
+
+    return command
 
 
-@market.command("import-index")
-def market_import_index(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Import index levels: index, session, close."""
-    _import("import_index", path, home, as_json=as_json)
-
-
-@market.command("import-universe")
-def market_import_universe(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Import universes: universe, symbol, since, until (null while it lasts)."""
-    _import("import_universe", path, home, as_json=as_json)
-
-
-@market.command("import-actions")
-def market_import_actions(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Import corporate actions: symbol, session, cash, bonus."""
-    _import("import_actions", path, home, as_json=as_json)
-
-
-def _import(kind: str, path: Path, home: Path | None, *, as_json: bool) -> None:
-    opened = open_home(home)
-    import tasks.market  # noqa: PLC0415
-
-    show(getattr(tasks.market, kind)(opened, path, opened.clock.now()), as_json=as_json)
+for _name, _kind, _help in (
+    ("import", "import_bars", "Import bars: symbol, session (or date), open, high, low, close, volume, and more."),
+    ("import-index", "import_index", "Import index levels: index, session, close."),
+    ("import-universe", "import_universe", "Import universes: universe, symbol, since, until (null while it lasts)."),
+    ("import-actions", "import_actions", "Import corporate actions: symbol, session, cash, bonus."),
+):
+    market.command(_name, help=_help)(_importer(_kind))
 
 
 @market.command("simulate")
