@@ -3,11 +3,11 @@
 Sealer and verifier both build records here, so that "the same bytes" means the same thing to both. Every record is RFC
 8785 canonical JSON with a final newline; it holds ASCII strings, integers, booleans, lists and objects, never a float.
 
-    attestations/<year>/<session>/<shard>/<slug>.<revision>.json   a seal: the hash of a signal, and its place in the chain
+    attestations/<year>/<session>/<shard>/<slug>.<revision>.json   a seal: a signal's hash, and its place in the chain
     reveals/<year>/<session>/<shard>/<slug>.<revision>.json        the sealed payload with its salt, after settlement
     settlements/<year>/<session>.<version>.json                    a settled day: what went in and what came out
     strategies/<shard>/<slug>.json                                 a strategy's terms, in the commit of its first seal
-    timestamps/<commit>.<authority>.tsr                            an RFC 3161 token for a commit (DER), in a later commit
+    timestamps/<first two hex digits>/<commit>.<authority>.tsr     an RFC 3161 token (DER), in a later commit
 
 Sessions come before strategies in a path, because git writes a folder anew whenever a file is added to it: folders of
 strategies would be rewritten whole, all of them, every session, for ever. `shard` (the first two hex digits of the
@@ -249,7 +249,7 @@ def terms_path(slug: str) -> str:
 
 def timestamp_path(commit: str, authority: str) -> str:
     """Return where an authority's token for a commit lies."""
-    return f"{TIMESTAMPS}/{commit}.{authority}.tsr"
+    return f"{TIMESTAMPS}/{commit[:2]}/{commit}.{authority}.tsr"
 
 
 def authority_name(url: str) -> str:
