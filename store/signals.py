@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -66,7 +67,7 @@ def submit(
                 receipts.append(Receipt(slug, session, known.revision, known.signal_hash, known=True))
                 continue
             if strategy.status == StrategyStatus.PENDING:
-                change_status(db, strategy, StrategyStatus.ACTIVE, received_at, actor=slug)
+                change_status(db, db.get_one(Strategy, strategy.id), StrategyStatus.ACTIVE, received_at, actor=slug)
             revision = known.revision + 1 if known else 1
             salt = secrets.token_hex(16)
             hashed = signal_hash(payload(slug, session, revision, salt, portfolio))
@@ -129,11 +130,13 @@ def _check_session(sessions: Sessions, session: date, received_at: datetime) -> 
         raise InputError("session", f"a session at most {MAX_SESSIONS_AHEAD} sessions ahead", session)
 
 
-def _strategies(db: Session, slugs: list[str]) -> dict[str, Strategy]:
-    found: dict[str, Strategy] = {}
+def _strategies(db: Session, slugs: list[str]) -> dict[str, Any]:
+    """Rows of id, slug, status, execution_price, by slug: whole objects of thousands of strategies take their time."""
+    columns = (col(Strategy.id), col(Strategy.slug), col(Strategy.status), col(Strategy.execution_price))
+    found: dict[str, Any] = {}
     for start in range(0, len(slugs), 500):
-        query = select(Strategy).where(col(Strategy.slug).in_(slugs[start : start + 500]))
-        found |= {strategy.slug: strategy for strategy in db.exec(query)}
+        query = sa.select(*columns).where(col(Strategy.slug).in_(slugs[start : start + 500]))
+        found |= {row.slug: row for row in db.execute(query)}
     for slug in slugs:
         if slug not in found:
             raise InputError("strategy", "the slug of a strategy", slug)
@@ -152,7 +155,7 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, Signal]:
     return newest
 
 
-def _check_open(strategy: Strategy, session: date, received_at: datetime) -> datetime:
+def _check_open(strategy: Any, session: date, received_at: datetime) -> datetime:
     if strategy.status not in {StrategyStatus.PENDING, StrategyStatus.ACTIVE}:
         raise RefusedError(f"strategy: {strategy.slug} is {strategy.status}, expected pending or active")
     closes_at = deadline(session, strategy.execution_price)

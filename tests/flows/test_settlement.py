@@ -1,4 +1,4 @@
-"""The settlement flow under a real Prefect server: in order, alone, held and caught up, and after every kind of death."""
+"""The settlement flow under a real Prefect server: in order, alone, held, caught up, and after each kind of death."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from store.home import Home
 from store.lens import lens_is_current
 from store.notifications import open_matters
 from tests.support.prepared_home import prepare_home
-from tests.support.settling import results, settle_due
+from tests.support.settling import results
 from tests.support.trading import put_market, trading
 from tests.support.waiting import wait_until
 
@@ -136,6 +136,7 @@ def test_a_killed_run_leaves_its_work_to_the_next(
     assert fresh.lake.orphans() == []
 
 
+@pytest.mark.parametrize("traded", ["sqlite"], indirect=True)  # a server is dear, and not the ledger's affair
 def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
     served_home: Path, fresh: Home, undisturbed: Home, gate: Path, tmp_path: Path
 ) -> None:
@@ -146,18 +147,17 @@ def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
             wait_until(gate.exists, child=run)
             _kill_server(other)
             (gate.parent / "go").touch()
-            wait_until(lambda: run.exit_code is not None)
+            # Its work goes on; then its client tries for minutes to report to the server that is gone.
+            wait_until(lambda: fresh.lake.sessions(NAV) == list(DAYS) or run.exit_code is not None)
         finally:
             run.kill_group()
-    settled = settle_due(fresh, LAST)
-    assert 0 <= settled <= 4
     settle(fresh, LAST)
     assert results(fresh) == results(undisturbed)
     assert matters(fresh) == []
 
 
 def _kill_server(home: Path) -> None:
-    from deployments.server import _read_record  # noqa: PLC0415, PLC2701 - to kill it as an accident would
+    from deployments.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
 
     record = _read_record(home)
     assert record
