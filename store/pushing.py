@@ -8,6 +8,7 @@ import base64
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,11 +75,33 @@ def push_pending(home: Home, now: datetime, *, timeout_seconds: float = TIMEOUT_
     return PushOutcome(outcome.state, len(waiting), outcome.detail)
 
 
+def remote_head(home: Home, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
+    """Ask the remote for its newest commit; None if it has none. StoreError if it cannot be asked."""
+    if not home.journal_remote:
+        return None
+    command = ["ls-remote", REMOTE, BRANCH]
+    code, said, complained = _talk(home.journal.path, home.journal_remote, command, timeout_seconds)
+    if code:
+        raise StoreError(f"journal: the remote cannot be asked ({_redacted(complained, home.journal_remote)})")
+    return said.split()[0] if said else None
+
+
 def _push(repository: Path, remote: str, sha: str, timeout_seconds: float) -> PushOutcome:
-    command = ["git", "push", "--porcelain", REMOTE, f"{sha}:{BRANCH}"]
+    command = ["push", "--porcelain", REMOTE, f"{sha}:{BRANCH}"]
+    code, said, complained = _talk(repository, remote, command, timeout_seconds)
+    if code == 0:
+        return PushOutcome(PushState.PUSHED)
+    refused = [line for line in said.splitlines() if line.startswith("!")]
+    detail = _redacted(" ".join([*refused, *complained.split()]), remote)[:300]
+    diverged = any("[rejected]" in line for line in refused)
+    return PushOutcome(PushState.DIVERGED if diverged else PushState.FAILED, detail=detail)
+
+
+def _talk(repository: Path, remote: str, arguments: Sequence[str], timeout_seconds: float) -> tuple[int, str, str]:
+    """Run a git that talks to the remote: exit code, what it said, and what it complained of. Silence is a failure."""
     try:
         process = subprocess.Popen(
-            command,
+            ["git", *arguments],
             cwd=repository,
             env=_environment(repository, remote),
             stdin=subprocess.DEVNULL,
@@ -94,16 +117,11 @@ def _push(repository: Path, remote: str, sha: str, timeout_seconds: float) -> Pu
         said, complained = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
         _end(process)
-        return PushOutcome(PushState.FAILED, detail=f"the remote did not answer within {timeout_seconds:g} s")
+        return -1, "", f"the remote did not answer within {timeout_seconds:g} s"
     except BaseException:
         _end(process)
         raise
-    if process.returncode == 0:
-        return PushOutcome(PushState.PUSHED)
-    refused = [line for line in said.splitlines() if line.startswith("!")]
-    detail = _redacted(" ".join([*refused, *complained.split()]), remote)[:300]
-    diverged = any("[rejected]" in line for line in refused)
-    return PushOutcome(PushState.DIVERGED if diverged else PushState.FAILED, detail=detail)
+    return process.returncode, said, complained
 
 
 def _end(process: subprocess.Popen[str]) -> None:
