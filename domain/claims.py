@@ -46,6 +46,21 @@ class Records:
         """Return the settled days in order, the newest version of each."""
         return [versions[max(versions)][0] for _, versions in sorted(self.days.items())]
 
+    def rehearsed(self, commits: Sequence[Commit]) -> set[str]:
+        """Return the commits made under a simulated clock: all they bring says so, or bringing nothing they follow one."""
+        says: dict[int, set[bool]] = defaultdict(set)
+        for seal, file in self.seals.values():
+            says[file.commit].add(seal.simulated)
+        for versions in self.days.values():
+            for day, file in versions.values():
+                says[file.commit].add(day.simulated)
+        found, last = set[str](), False
+        for place, commit in enumerate(commits):
+            last = says[place] == {True} if place in says else last
+            if last:
+                found.add(commit.name)
+        return found
+
     def only(self, strategy: str) -> "Records":
         """Return the records of one strategy; days keep their session and show that strategy alone."""
         return Records(
@@ -150,7 +165,7 @@ def _check_chain(chain: list[tuple[Seal, File]]) -> list[Fault]:
         what = []
         if seal.previous and before is None:
             what.append(f"the record before it is gone (signal {seal.previous})")
-        if before and before_file and (before.received_at > seal.received_at or before_file.commit > file.commit):
+        if before and before_file and _came_later(before, before_file, seal, file):
             what.append(f"out of order: it follows {before_file.path}, which came later")
         if followers[seal.previous] > 1:
             what.append(f"{followers[seal.previous]} records follow {seal.previous or 'nothing'}")
@@ -166,6 +181,12 @@ def _check_chain(chain: list[tuple[Seal, File]]) -> list[Fault]:
         detail = f"{len(chain) - reached} of {len(chain)} records are not reached from the first one"
         faults.append(Fault(FaultKind.CHAIN_BROKEN, detail, strategy=chain[0][0].strategy))
     return faults
+
+
+def _came_later(before: Seal, before_file: File, seal: Seal, file: File) -> bool:
+    """Whether a record follows one that is younger; a simulated clock may have been set back."""
+    younger = before.received_at > seal.received_at and not seal.simulated
+    return younger or before_file.commit > file.commit
 
 
 def check_reveals(records: Records) -> list[Fault]:

@@ -31,7 +31,7 @@ def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
     days = records.newest_days()
     signals = _counting(records)
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
-    marks = _first_marks(bars, days[0].session) if days else pl.DataFrame(schema=MARKS.schema)
+    marks = first_marks(bars, days[0].session) if days else pl.DataFrame(schema=MARKS.schema)
     books, holdings = pl.DataFrame(schema=NAV.schema), pl.DataFrame(schema=POSITIONS.schema)
     faults: list[Fault] = []
     wrong: dict[str, tuple[Fault, list[date]]] = {}
@@ -86,7 +86,7 @@ def _counting(records: Records) -> dict[date, list[Reveal]]:
     return counting
 
 
-def _first_marks(bars: pl.DataFrame, session: date) -> pl.DataFrame:
+def first_marks(bars: pl.DataFrame, session: date) -> pl.DataFrame:
     """The newest bar of each symbol before `session`, as settlement takes them where nothing was settled before."""
     earlier = bars.lazy().filter(pl.col("session") < session, pl.col("close") > 0).sort("session", "symbol")
     newest = earlier.group_by("symbol").agg(

@@ -87,7 +87,7 @@ def verify(
     if strategy is not None and strategy not in records.strategies():
         raise InputError("strategy", "a strategy of this journal", strategy)
     faults += unread
-    faults += check_commits(journal, signers)
+    faults += check_commits(journal, signers, records.rehearsed(journal.commits))
     faults += _check_contained(journal, records, contains)
     faults += check_seals(records, journal.commits)
     faults += check_chains(records)
