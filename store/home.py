@@ -17,6 +17,7 @@ from store.files import storage_errors, write_atomically
 from store.lake import Lake
 from store.ledger import Ledger
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+from store.signing_keys import ensure_secrets
 
 FOLDERS = ("keys", "lens", "logs", "prefect", "quality")
 CONFIG_TEMPLATE = """\
@@ -65,6 +66,7 @@ class Home:
             with storage_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         (self.path / "keys").chmod(0o700)
+        ensure_secrets(self.path)
         for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
             if not (self.path / name).exists():
                 write_atomically(self.path / name, template.encode())
@@ -86,6 +88,5 @@ class Home:
         kind = self.clock.kind
         if self.clock_kind and self.clock_kind != kind:
             raise ConflictError(
-                f"{self.path}: this home was created with the {kind} clock and refuses the"
-                f" {self.clock_kind} one"
+                f"{self.path}: this home was created with the {kind} clock and refuses the {self.clock_kind} one"
             )
