@@ -11,8 +11,6 @@ from models.timetable import ZONE
 
 EXCHANGE_ZONE = ZoneInfo(ZONE)
 DEADLINES = {ExecutionPrice.OPEN: time(9, 15), ExecutionPrice.CLOSE: time(15, 0)}
-# When the price a signal trades at becomes known: the opening auction is matched at 09:25.
-PRICE_KNOWN = {ExecutionPrice.OPEN: time(9, 25), ExecutionPrice.CLOSE: time(15, 0)}
 CLOSE = time(15, 0)
 HORIZON_WARNING_DAYS = 45
 
@@ -92,8 +90,3 @@ def at(session: date, wall_time: time) -> datetime:
 def deadline(session: date, execution_price: str) -> datetime:
     """Return the instant before which a signal for `session` must have been received: 09:15 (open), 15:00 (close)."""
     return at(session, DEADLINES[ExecutionPrice(execution_price)])
-
-
-def price_known(session: date, execution_price: str) -> datetime:
-    """Return the instant from which the price of a signal for `session` may be known: 09:25 (open), 15:00 (close)."""
-    return at(session, PRICE_KNOWN[ExecutionPrice(execution_price)])

@@ -11,7 +11,8 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.sessions import deadline, price_known
+from domain.attestation import price_known_at
+from domain.sessions import deadline
 from domain.signals import payload, signal_hash
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
@@ -142,7 +143,7 @@ def _check_open(strategy: Strategy, session: date, received_at: datetime, whole_
             f"deadline: {slug} takes signals for {session} strictly before {closes_at:%F %T} UTC;"
             f" deadline passed, received at {received_at:%F %T.%f}"
         )
-    if whole_at >= price_known(session, strategy.execution_price):
+    if whole_at >= price_known_at(strategy.execution_price, closes_at):
         raise RefusedError(
             f"deadline: {slug} takes signals for {session} that are whole before the price is known;"
             f" deadline passed, the last byte came at {whole_at:%F %T.%f} UTC"
