@@ -46,8 +46,10 @@ class Settings(BaseSettings):
         """Order: what a caller passes, the environment, the home's file."""
         given = init_settings()
         home = Path(given.get("home") or env_settings().get("home") or cls.model_fields["home"].default)
-        file = home.expanduser() / CONFIG_FILE
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        file = TomlConfigSettingsSource(settings_cls, toml_file=home.expanduser() / CONFIG_FILE)
+        if "home" in file():
+            raise InputError("setting home", f"--home or {PREFIX}HOME instead: {CONFIG_FILE} lies in the home already")
+        return init_settings, env_settings, file
 
 
 @cache

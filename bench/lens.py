@@ -6,9 +6,7 @@ session's files linked into every session: what is measured is their number and 
 
 # ruff: noqa: S608 - table names and paths of our own
 
-import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +19,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from bench.report import figure
 from models.datasets import NAV
 from store.home import Home
 from store.lake import StagedFile
@@ -37,19 +36,21 @@ MORE = 10
 def main() -> None:
     """Print one JSON line a figure."""
     days = weekdays(SESSIONS + 2 * MORE, first=date(2021, 1, 4))
-    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("COUNTERSIGN_BENCH_FOLDER")) as folder:
         home = make_home(Path(folder), STRATEGIES)
         files = prepare(home, days)
         settle(home, files, days[:50])
         publish(home)
         publish_more(home, files, days[50 : 50 + MORE], "50")
         settle(home, files, days[50 + MORE : SESSIONS])
-        report("lens.publish_940_sessions_at_once", [timed(lambda: publish(home))], "s")
+        figure("lens.publish_940_sessions_at_once", [timed(lambda: publish(home))], "s", must=None, better="lower")
         read(home, files, days[:SESSIONS])
         publish_more(home, files, days[SESSIONS : SESSIONS + MORE], "1000")
-        report("lens.publish_nothing_new", [timed(lambda: publish(home)) for _ in range(5)], "s")
-        report("lens.size", [publish(home).path.stat().st_size / 1e6], "MB")
-        report("lens.rebuild", [timed(lambda: rebuild(home))], "s")
+        figure(
+            "lens.publish_nothing_new", [timed(lambda: publish(home)) for _ in range(5)], "s", must=None, better="lower"
+        )
+        figure("lens.size", [publish(home).path.stat().st_size / 1e6], "MB", must=None, better="lower")
+        figure("lens.rebuild", [timed(lambda: rebuild(home))], "s", must=None, better="lower")
 
 
 def prepare(home: Home, days: Sequence[date]) -> dict[date, list[StagedFile]]:
@@ -97,8 +98,8 @@ def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence
     for session in days:
         settle(home, files, [session])
         seconds.append(timed(lambda: publish(home)))
-    report(f"lens.publish_one_session_after_{history}", seconds, "s", must=1.0)
-    report(f"lens.publish_one_session_after_{history}_worst", [max(seconds)], "s")
+    figure(f"lens.publish_one_session_after_{history}", seconds, "s", must=1.0, better="lower")
+    figure(f"lens.publish_one_session_after_{history}_worst", [max(seconds)], "s", must=None, better="lower")
 
 
 def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
@@ -117,23 +118,41 @@ def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) 
 
         assert query(history.format("nav"), strategy) == SESSIONS
         theirs = repeat(lambda: peer.execute(history.format(bare), [strategy]).fetchall(), 5)
-        ours = repeat(lambda: query(history.format("nav"), strategy), 100)
-        report("lens.nav_history", ours, "ms", must=5.0, peer="DuckDB over the bare Parquet files", theirs=theirs)
+        ours = repeat(lambda: query(history.format("nav"), strategy), 30)
+        figure(
+            "lens.nav_history",
+            ours,
+            "ms",
+            must=5.0,
+            peer="DuckDB over the bare Parquet files",
+            peer_runs=theirs,
+            better="lower",
+        )
         with lens.use() as db:
-            columns_only = repeat(lambda: db.execute(history.format("nav"), [strategy]).fetchnumpy(), 100)
-        report("lens.nav_history_as_columns", columns_only, "ms", must=5.0)
-        report("lens.nav_one_session", repeat(lambda: query(newest.format("nav")), 10), "ms")
+            columns_only = repeat(lambda: db.execute(history.format("nav"), [strategy]).fetchnumpy(), 30)
+        figure("lens.nav_history_as_columns", columns_only, "ms", must=5.0, better="lower")
+        figure("lens.nav_one_session", repeat(lambda: query(newest.format("nav")), 10), "ms", must=None, better="lower")
         for table in ("positions", "orders"):
             one = newest.format(table) + f" AND strategy = '{strategy}'"
-            report(f"lens.{table}_one_session_one_strategy", repeat(partial(query, one), 20), "ms")
+            figure(
+                f"lens.{table}_one_session_one_strategy",
+                repeat(partial(query, one), 20),
+                "ms",
+                must=None,
+                better="lower",
+            )
             count = f"SELECT count(*) FROM ({newest.format(table)})"
-            report(f"lens.{table}_one_session_count", repeat(partial(query, count), 10), "ms")
+            figure(
+                f"lens.{table}_one_session_count", repeat(partial(query, count), 10), "ms", must=None, better="lower"
+            )
         session = f"SELECT sum(market_value) FROM ({newest.format('positions')})"
-        report("lens.positions_one_session_sum", repeat(lambda: query(session), 10), "ms")
-        report(
+        figure("lens.positions_one_session_sum", repeat(lambda: query(session), 10), "ms", must=None, better="lower")
+        figure(
             "lens.positions_one_strategy_all_sessions",
             repeat(lambda: query(history.format("positions"), strategy), 1),
             "ms",
+            must=None,
+            better="lower",
         )
 
 
@@ -148,32 +167,6 @@ def timed(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
-
-
-def report(
-    name: str,
-    values: Sequence[float],
-    unit: str,
-    *,
-    must: float | None = None,
-    peer: str | None = None,
-    theirs: Sequence[float] | None = None,
-) -> None:
-    """Print a figure: the median of `values`."""
-    value = statistics.median(values)
-    peer_value = statistics.median(theirs) if theirs else None
-    line = {
-        "name": name,
-        "value": round(value, 4),
-        "unit": unit,
-        "must": must,
-        "better": "lower",
-        "peer": peer,
-        "peer_value": round(peer_value, 4) if peer_value else None,
-        "ratio": round(peer_value / value, 2) if peer_value else None,
-        "runs": len(values),
-    }
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ from decimal import Decimal
 import polars as pl
 
 from models.errors import InputError
+from models.portfolios import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
 
-SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
-MAX_SYMBOLS = 5_000
-SUM_TOLERANCE = 1e-9
 HASH_PREFIX = b"countersign/signal/v1\n"
 
 
@@ -24,32 +22,44 @@ def check_portfolios(signals: pl.DataFrame) -> None:
     Columns strategy, symbol (String) and weight (Float64). A portfolio has 1 to 5,000 different symbols, weights in
     (0, 1], and a sum of at most 1 + 1e-9; what is left is cash.
     """
-    faults = (
-        ("symbol", "six digits and a venue, such as 600519.SH", ~pl.col("symbol").str.contains(SYMBOL_PATTERN)),
-        (
-            "weight",
-            "a number in (0, 1]",
-            ~((pl.col("weight") > 0) & (pl.col("weight") <= 1) & pl.col("weight").is_finite()),
-        ),
-        ("symbol", "each symbol once in a signal", pl.struct("strategy", "symbol").is_duplicated()),
+    # One pass tells whether there is any fault; only then is the first one looked for.
+    weight = pl.col("weight")
+    facts = (
+        signals.sort("symbol")
+        .group_by("strategy")
+        .agg(
+            pl.len().alias("symbols"),
+            pl.col("symbol").n_unique().alias("different"),
+            ((weight > 0) & (weight <= 1)).fill_null(value=False).all().alias("sound"),
+            # In order of symbols, so that the verdict does not depend on the order of arrival.
+            weight.sum().alias("total"),
+        )
     )
-    for field, expected, fault in faults:
-        bad = signals.filter(fault.fill_null(value=True)).head(1)
-        if bad.height:
-            row = bad.row(0, named=True)
-            raise InputError(field, expected, f"{row[field]} (strategy {row['strategy']}, symbol {row['symbol']})")
-    # Summed in order of symbols, so that the verdict does not depend on the order of arrival.
-    totals = signals.sort("symbol").group_by("strategy").agg(pl.col("weight").sum(), pl.len())
-    for field, expected, fault in (
-        ("weight", "a sum of at most 1", pl.col("weight") > 1 + SUM_TOLERANCE),
-        ("signals", f"at most {MAX_SYMBOLS} symbols", pl.col("len") > MAX_SYMBOLS),
+    known = signals["symbol"].unique()
+    if not (known.str.contains(SYMBOL_PATTERN).fill_null(value=False).all() and facts["sound"].all()):
+        _raise_for_row(signals, "symbol", "six digits and a venue, such as 600519.SH", ~_is_symbol())
+        _raise_for_row(signals, "weight", "a number in (0, 1]", ~((weight > 0) & (weight <= 1)))
+    if (facts["symbols"] != facts["different"]).any():
+        twice = pl.struct("strategy", "symbol").is_duplicated()
+        _raise_for_row(signals, "symbol", "each symbol once in a signal", twice)
+    for field, expected, figure, limit in (
+        ("weight", "a sum of at most 1", "total", 1 + SUM_TOLERANCE),
+        ("signals", f"at most {MAX_SYMBOLS} symbols", "symbols", MAX_SYMBOLS),
     ):
-        bad = totals.filter(fault).sort("strategy").head(1)
+        bad = facts.filter(pl.col(figure) > limit).sort("strategy").head(1)
         if bad.height:
-            row = bad.row(0, named=True)
-            raise InputError(
-                field, expected, f"{row['weight' if field == 'weight' else 'len']} (strategy {row['strategy']})"
-            )
+            raise InputError(field, expected, f"{bad[figure][0]} (strategy {bad['strategy'][0]})")
+
+
+def _is_symbol() -> pl.Expr:
+    return pl.col("symbol").str.contains(SYMBOL_PATTERN)
+
+
+def _raise_for_row(signals: pl.DataFrame, field: str, expected: str, fault: pl.Expr) -> None:
+    bad = signals.filter(fault.fill_null(value=True)).head(1)
+    if bad.height:
+        row = bad.row(0, named=True)
+        raise InputError(field, expected, f"{row[field]} (strategy {row['strategy']}, symbol {row['symbol']})")
 
 
 def encode_portfolios(signals: pl.DataFrame) -> pl.DataFrame:
@@ -58,14 +68,11 @@ def encode_portfolios(signals: pl.DataFrame) -> pl.DataFrame:
     Columns strategy, symbol, weight in; strategy, portfolio, symbols_count out, sorted by strategy. A weight keeps the
     shortest digits that give the same float back ("0.05"), never an exponent.
     """
-    text = pl.col("weight").cast(pl.String).str.strip_suffix(".0")
+    text = signals["weight"].cast(pl.String).str.strip_suffix(".0")
+    if text.str.contains("e", literal=True).any():
+        text = pl.Series("weight", [format(Decimal(weight), "f") for weight in text], dtype=pl.String)
     return (
-        signals.with_columns(
-            pl.when(text.str.contains("e", literal=True))
-            .then(text.map_elements(lambda weight: format(Decimal(weight), "f"), return_dtype=pl.String))
-            .otherwise(text)
-            .alias("weight")
-        )
+        signals.with_columns(text)
         .sort("strategy", "symbol")
         .group_by("strategy", maintain_order=True)
         .agg(

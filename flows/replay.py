@@ -24,6 +24,7 @@ from models.timetable import TIMETABLE
 from settings import open_home
 from store.home import Home
 from store.lease import lease
+from store.settlements import due_sessions
 from tasks.replay import (
     open_strategies,
     prepare_signals,
@@ -33,7 +34,6 @@ from tasks.replay import (
     submit_signals,
 )
 from tasks.runs import record_process
-from tasks.settlement import find_due_sessions
 
 SETTLED_AT = next(slot.at for slot in TIMETABLE if slot.stage == "settle")
 
@@ -70,7 +70,7 @@ def replay(
         for session in days:
             taken += submit_signals(opened, prepared, session) if prepared else 0
             set_clock(opened, session, SETTLED_AT)
-            outcomes += settle_session(opened, session)
+            outcomes += _settle(opened, session)
             advance(session)
     publish_and_show(opened)
     rows = [outcome.row() for outcome in reversed(outcomes)]
@@ -79,9 +79,10 @@ def replay(
     return {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
 
 
-def settle_session(home: Home, session: date) -> list[Outcome]:
-    """Settle what is due up to a session; HeldError if the gate holds it."""
-    outcomes = list(settle_in_order(home, find_due_sessions(home, session)))
+def _settle(home: Home, session: date) -> list[Outcome]:
+    with home.ledger.read() as db:
+        due = due_sessions(db, home.sessions, session)
+    outcomes = list(settle_in_order(home, due))
     for outcome in outcomes:
         if outcome.held:
             raise HeldError(f"{outcome.session} is held: {'; '.join(outcome.held)}")

@@ -35,6 +35,9 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
     """
     log = get_run_logger()
     opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session: nothing to watch", session)
+        return []
     for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
         log.warning("run %s had lost its process: marked Crashed", name)
     through = session or due_session(opened)
@@ -62,23 +65,23 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
     if Repair.SWEEP in wanted:
         sweep_orphans(home)
     for session in _sessions(problems, Repair.INGEST):
-        _attempt(market_data_ingest, session, home.path)
+        _attempt(market_data_ingest, session=session, home=home.path)
     if Repair.SETTLE in wanted:
         due = {problem.session for problem in problems if problem.kind == "not settled"}
         for session in _sessions(problems, Repair.SETTLE):
             if session not in due:
-                _attempt(settle_all_active_strategies, session, home.path)
+                _attempt(settle_all_active_strategies, session=session, home=home.path)
         if due:
-            _attempt(settle_all_active_strategies, through, home.path)
+            _attempt(settle_all_active_strategies, session=through, home=home.path)
     if wanted & {Repair.SETTLE, Repair.PUBLISH}:
-        publish(home=home.path)
+        _attempt(publish, home=home.path)
 
 
-def _attempt(stage: Any, session: date, home: Path) -> None:
+def _attempt(stage: Any, **arguments: Any) -> None:
     """Run a stage; its failure is its own run's, and what it leaves is found by the second look."""
-    state = stage(session=session, home=home, return_state=True)
+    state = stage(**arguments, return_state=True)
     if not state.is_completed():
-        get_run_logger().error("%s for %s: %s", stage.name, session, state.message)
+        get_run_logger().error("%s %s: %s", stage.name, arguments.get("session", ""), state.message)
 
 
 def _sessions(problems: list[Problem], stage: Repair) -> list[date]:

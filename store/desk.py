@@ -7,6 +7,7 @@ one, and whose transaction this is, is `store/signals.py`'s business.
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
@@ -36,6 +37,16 @@ class Receipt:
     deadline: datetime
 
 
+class Party(NamedTuple):
+    """What the desk must know of a strategy: whole objects of thousands of them take their time."""
+
+    id: int
+    slug: str
+    owner_id: int
+    status: str
+    execution_price: str
+
+
 @dataclass
 class _Entry:
     """One revision; `signal_id` is 0 until it is written down."""
@@ -58,11 +69,11 @@ class Desk:
         self._settled = db.exec(select(Settlement.id).where(Settlement.session == session)).first() is not None
         self._newest = _newest(db, session, strategy_ids)
         self._fresh: list[tuple[int, _Entry]] = []
-        self._taken: list[tuple[Strategy, _Entry, bool]] = []
+        self._taken: list[tuple[Party, _Entry, bool]] = []
 
     def take(
         self,
-        strategy: Strategy,
+        strategy: Party,
         portfolio: str,
         symbols_count: int,
         received_at: datetime,
@@ -82,7 +93,7 @@ class Desk:
             self._taken.append((strategy, known, True))
             return
         if strategy.status == StrategyStatus.PENDING:
-            change_status(self._db, strategy, StrategyStatus.ACTIVE, received_at, actor=strategy.slug)
+            self._activate(strategy, received_at)
         revision, salt = known.revision + 1 if known else 1, secrets.token_hex(16)
         hashed = signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
         received_at = max(received_at, known.received_at) if known else received_at
@@ -90,6 +101,11 @@ class Desk:
         self._newest[strategy.id] = entry
         self._fresh.append((strategy.id, entry))
         self._taken.append((strategy, entry, False))
+
+    def _activate(self, strategy: Party, now: datetime) -> None:
+        row = self._db.get_one(Strategy, strategy.id)
+        if row.status == StrategyStatus.PENDING:  # it may have been activated a moment ago, in this very transaction
+            change_status(self._db, row, StrategyStatus.ACTIVE, now, actor=row.slug)
 
     def record(self) -> list[Receipt]:
         """Write down what was taken; one receipt for each, in the order they were taken."""
@@ -133,7 +149,7 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
     return newest
 
 
-def _check_open(strategy: Strategy, session: date, received_at: datetime, whole_at: datetime) -> datetime:
+def _check_open(strategy: Party, session: date, received_at: datetime, whole_at: datetime) -> datetime:
     slug, status = strategy.slug, strategy.status
     if status not in {StrategyStatus.PENDING, StrategyStatus.ACTIVE}:
         raise RefusedError(f"strategy status is {status}: {slug} is {status}, expected pending or active")

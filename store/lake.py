@@ -51,8 +51,8 @@ class Lake:
         """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
 
         `frame` must have exactly the dataset's columns and types; it is sorted here. `run` names the inputs; by default
-        the content names itself. Staging the same again gives the same file with the same bytes; StoreError, and nothing
-        written, where a committed file has the name and other bytes.
+        the content names itself. Staging the same again gives the same file with the same bytes. StoreError, and
+        nothing written, where a committed file has the name and other bytes.
         """
         check_schema(dataset, frame)
         content = encode(frame.sort(dataset.sort))

@@ -14,7 +14,7 @@ from models.datasets import ColumnType
 from models.errors import CountersignError, InputError
 from models.signals import Signal
 from models.strategies import Strategy
-from store.desk import Desk, Receipt
+from store.desk import Desk, Party, Receipt
 from store.ledger import Ledger
 
 MAX_SESSIONS_AHEAD = 20
@@ -177,11 +177,12 @@ def _check_session(sessions: Sessions, session: date, received_at: datetime) -> 
         raise InputError("session", f"a session at most {MAX_SESSIONS_AHEAD} sessions ahead", session)
 
 
-def _find_strategies(db: Session, slugs: list[str]) -> dict[str, Strategy]:
-    found: dict[str, Strategy] = {}
+def _find_strategies(db: Session, slugs: list[str]) -> dict[str, Party]:
+    columns = [col(getattr(Strategy, name)) for name in Party._fields]
+    found: dict[str, Party] = {}
     for start in range(0, len(slugs), 500):
-        query = select(Strategy).where(col(Strategy.slug).in_(slugs[start : start + 500]))
-        found |= {strategy.slug: strategy for strategy in db.exec(query)}
+        query = sa.select(*columns).where(col(Strategy.slug).in_(slugs[start : start + 500]))
+        found |= {row.slug: Party(*row) for row in db.execute(query)}
     return found
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.books import TERMS_SCHEMA
-from domain.sessions import EXCHANGE_ZONE, at, deadline
+from domain.sessions import at, deadline
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.errors import ConflictError, InputError, RefusedError
 from models.operations import AuditEntry
@@ -86,9 +86,15 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
     `paused` is how a strategy stood at that deadline, whatever happened to it since: a past session is settled as it
     was then.
     """
+    deadlines = {price: deadline(session, price) for price in ExecutionPrice}
+    begun = (
+        sa.and_(col(Strategy.execution_price) == price, col(Strategy.activated_at) < closes_at)
+        for price, closes_at in deadlines.items()
+    )
+    lasting = sa.or_(col(Strategy.retired_at).is_(None), col(Strategy.retired_at) >= at(session, time.min))
     strategies = db.execute(
-        sa.select(*(col(getattr(Strategy, name)) for name in ("id", "activated_at", "retired_at", "slug", *TERMS)))
-        .where(col(Strategy.id).between(first_id, last_id), col(Strategy.activated_at).is_not(None))
+        sa.select(*(col(getattr(Strategy, name)) for name in ("id", "slug", *TERMS)))
+        .where(col(Strategy.id).between(first_id, last_id), sa.or_(*begun), lasting)
         .order_by(col(Strategy.slug))
     ).all()
     # Most strategies were activated once and never anything else: only the others' histories are read.
@@ -104,14 +110,9 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
     history: dict[int, list[tuple[str, datetime]]] = {}
     for strategy_id, status, since in changes:
         history.setdefault(strategy_id, []).append((status, since))
-    deadlines = {price: deadline(session, price) for price in ExecutionPrice}
     rows = []
-    for strategy_id, activated_at, retired_at, slug, *terms in strategies:
-        closes_at = deadlines[terms[1]]
-        retired = retired_at is not None and retired_at.astimezone(EXCHANGE_ZONE).date() < session
-        if retired or activated_at >= closes_at:
-            continue
-        standing = [status for status, since in history.get(strategy_id, ()) if since < closes_at][-1:]
+    for strategy_id, slug, *terms in strategies:
+        standing = [status for status, since in history.get(strategy_id, ()) if since < deadlines[terms[1]]][-1:]
         rows.append((slug, *terms, standing in ([StrategyStatus.PAUSED], [StrategyStatus.RETIRED])))
     return pl.DataFrame(rows, schema=TERMS_SCHEMA, orient="row")
 

@@ -9,7 +9,7 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
-from sqlmodel import col, select
+from sqlmodel import select
 
 from domain.sessions import DEADLINES, at
 from models.datasets import ColumnType
@@ -35,7 +35,8 @@ SIGNALS: dict[str, ColumnType] = {
 def scan_table(path: Path, field: str, known: Sequence[str], required: Sequence[str]) -> pl.LazyFrame:
     """Scan a Parquet or CSV file; InputError naming the unknown or missing column."""
     try:
-        frame = pl.scan_csv(path, try_parse_dates=True) if path.suffix == ".csv" else pl.scan_parquet(path)
+        # Guessing the types of CSV columns would turn a strategy named 007 into 7.
+        frame = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
         found = frame.collect_schema().names()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(field, "a readable Parquet or CSV file", f"{path}: {error}") from error
@@ -72,14 +73,21 @@ def read_strategies(path: Path) -> list[StrategyTerms]:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def prepare_signals(path: Path, folder: Path) -> Path:
-    """Return a Parquet file of the signals sorted by session: the one given if it is, else a copy in `folder`.
+    """Return a Parquet file of typed signals sorted by session: the one given if it is, else a copy in `folder`.
 
     Sorted, a session is read without reading the others, however long the history is.
     """
     frame = scan_table(path, "signals", tuple(SIGNALS), tuple(SIGNALS))
     try:
+        found = dict(frame.collect_schema())
+        if found["session"] == pl.String:
+            frame = frame.with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
         typed = frame.cast(pl.Schema(SIGNALS))
-        if path.suffix != ".csv" and typed.select(pl.col("session").is_sorted()).collect().item():
+        session = pl.col("session")
+        ordered, nulls = typed.select(session.is_sorted(), n=session.null_count()).collect().row(0)
+        if nulls:
+            raise InputError("signals: session", "a date in every row", f"{nulls} rows without")
+        if found == SIGNALS and ordered and path.suffix != ".csv":
             return path
         copy = folder / "signals.parquet"
         typed.sort("session").sink_parquet(copy, row_group_size=ROWS_PER_GROUP)
@@ -92,21 +100,22 @@ def prepare_signals(path: Path, folder: Path) -> Path:
 def submit_signals(home: Home, path: Path, session: date) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
 
-    Strategies that are paused or retired by then are passed over, as their owners would be refused.
+    Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
+    that was never opened.
     """
-    table = pl.scan_parquet(path).cast(pl.Schema(SIGNALS))
-    signals = table.filter(pl.col("session") == session).drop("session").collect()
+    signals = pl.scan_parquet(path).filter(pl.col("session") == session).drop("session").collect()
     if signals.is_empty():
         return 0
+    with home.ledger.read() as db:
+        opened = db.exec(select(Strategy.slug, Strategy.execution_price, Strategy.status)).all()
+    strange = set(signals["strategy"].unique()) - {slug for slug, _, _ in opened}
+    if strange:
+        raise InputError("signals: strategy", "the slug of a strategy", min(strange, key=str))
     taken = 0
     for price in ExecutionPrice:
-        with home.ledger.read() as db:
-            able = select(Strategy.slug).where(
-                col(Strategy.execution_price) == price,
-                col(Strategy.status).in_((StrategyStatus.PENDING, StrategyStatus.ACTIVE)),
-            )
-            slugs = pl.Series("strategy", list(db.exec(able)), dtype=pl.String)
-        ours = signals.join(slugs.to_frame(), on="strategy", how="semi")
+        able = {StrategyStatus.PENDING, StrategyStatus.ACTIVE}
+        slugs = [slug for slug, at_price, status in opened if at_price == price and status in able]
+        ours = signals.filter(pl.col("strategy").is_in(slugs))
         if ours.height:
             now = at(session, DEADLINES[price]) - LEAD
             home.clock.set(now)

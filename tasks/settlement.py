@@ -160,10 +160,11 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         ((pl.col("deadline") - pl.col("received_at")).dt.total_microseconds() / 1e6).alias("margin_seconds"),
     ).select(*SIGNALS.schema)
     frames = ((SIGNALS, signals), (ORDERS, settled.orders), (POSITIONS, settled.positions), (NAV, settled.nav))
-    files = tuple(
-        home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height
-    )
-    return _summary(files, settled)
+    files = [home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height]
+    if n == plan.chunks[0]:
+        # The marks are the session's, not a chunk's; the first chunk has what they are made from at hand.
+        files.append(home.lake.stage(MARKS, plan.session, marks_after(market, plan.session), plan.run[:16]))
+    return _summary(tuple(files), settled)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -172,10 +173,7 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
 
     StoreError if the session was settled before with other bytes: the engine or a library has changed its arithmetic.
     """
-    with home.ledger.read() as db:
-        market = read_market(home.lake, db, plan.session, plan.previous, plan.inputs)
-    marks = home.lake.stage(MARKS, plan.session, marks_after(market, plan.session), plan.run[:16])
-    files = [marks, *(file for chunk in chunks for file in chunk.files)]
+    files = [file for chunk in chunks for file in chunk.files]
     written = [{"path": file.path, "rows": file.rows, "sha256": file.sha256} for file in files]
     record = manifest(plan.session.isoformat(), plan.version, plan.inputs, written).decode()
     now = home.clock.now()

@@ -19,7 +19,9 @@ def _own_email(value: str) -> str:
 Nickname = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff-]{2,30}$")]
 Email = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,4}$", max_length=254),
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,4}$", max_length=254
+    ),
     AfterValidator(_own_email),
 ]
 Password = Annotated[Text, Field(min_length=8, max_length=128, examples=["correct horse battery staple"])]

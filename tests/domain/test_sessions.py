@@ -1,4 +1,4 @@
-"""Sessions and deadlines on a calendar small enough to see: Thu 2 and Fri 3 January 2025, Mon 6, Wed 8 (Tue 7 closed)."""
+"""Sessions and deadlines on a calendar to be seen at once: Thu 2, Fri 3 January 2025, Mon 6, Wed 8 (Tue 7 closed)."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -69,7 +69,7 @@ def test_what_is_no_portfolio_is_refused_with_its_field(portfolio: Mapping[str, 
 def test_a_symbol_twice_is_refused() -> None:
     more = signals({"b": {"600519.SH": 0.1}, "a": {"600519.SH": 0.2}})
     twice = pl.concat([signals({"a": {"600519.SH": 0.1}}), more])
-    with pytest.raises(InputError, match="each symbol once .*strategy a, symbol 600519.SH"):
+    with pytest.raises(InputError, match=r"each symbol once .*strategy a, symbol 600519\.SH"):
         check_portfolios(twice)
 
 

@@ -1,4 +1,4 @@
-"""The settlement flow under a real Prefect server: in order, alone, held and caught up, and after every kind of death."""
+"""The settlement flow under a real Prefect server: in order, alone, held, caught up, and after each kind of death."""
 
 import os
 from collections.abc import Iterator
@@ -157,7 +157,7 @@ def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
 
 
 def _kill_server(home: Path) -> None:
-    from deployments.server import _read_record  # noqa: PLC0415, PLC2701 - to kill it as an accident would
+    from deployments.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
 
     record = _read_record(home)
     assert record

@@ -73,9 +73,14 @@ def test_other_rows_supersede_and_the_old_stay_readable_by_name(home: Home) -> N
 def test_a_commit_that_fails_changes_nothing(home: Home) -> None:
     put(home.lake, levels(1.0))
     staged = home.lake.stage(INDEX_LEVELS, DAY, levels(2.0))
-    with pytest.raises(KeyError), home.ledger.write() as db:
-        home.lake.commit(db, [staged], NOW)
-        raise KeyError
+
+    def fail() -> None:
+        with home.ledger.write() as db:
+            home.lake.commit(db, [staged], NOW)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert home.lake.read(INDEX_LEVELS, DAY).equals(levels(1.0))
 
 

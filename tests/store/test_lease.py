@@ -10,8 +10,8 @@ import pytest
 from models.errors import LeaseError
 from models.operations import Lease
 from store.clock import wall_clock
-from store.ledger import Ledger
 from store.lease import LIFETIME, lease
+from store.ledger import Ledger
 from store.processes import ProcessIdentity
 from tests.support import processes
 from tests.support.waiting import wait_until

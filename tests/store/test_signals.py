@@ -118,7 +118,7 @@ def test_who_rests_is_refused(desk: Home, status: StrategyStatus) -> None:
 
 def test_a_settled_session_takes_nothing_more(desk: Home) -> None:
     with desk.ledger.write() as db:
-        text = {name: "" for name in ("run", "bars_sha256", "rules_sha256", "manifest", "manifest_sha256")}
+        text = dict.fromkeys(("run", "bars_sha256", "rules_sha256", "manifest", "manifest_sha256"), "")
         db.add(Settlement(session=DAY, strategies=0, settled_at=BEFORE, **text))
     with pytest.raises(ConflictError, match="2025-01-02 is settled already"):
         send(desk, DAY, {"one": PORTFOLIO})

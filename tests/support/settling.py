@@ -10,7 +10,6 @@ from sqlmodel import select
 from models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.settlement import Settlement
 from store.home import Home
-from store.ledger import Ledger
 from tasks import settlement as tasks
 
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -49,8 +48,3 @@ def results(home: Home) -> Mapping[str, str]:
         rows = db.exec(select(Settlement)).all()
     assert len({row.session for row in rows}) == len(rows)
     return held | {row.session.isoformat(): row.manifest_sha256 for row in rows}
-
-
-def release(home: Home) -> None:
-    """Close this process's connections, so that the ledger can be copied."""
-    Ledger(home.database_url).engine.dispose()

@@ -1,0 +1,123 @@
+"""Replay under a real Prefect server: the whole lifecycle from two files, and again from where it stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlmodel import select
+
+from models.datasets import NAV
+from models.errors import ConflictError, HeldError, InputError
+from models.market import CorporateAction
+from models.signals import Signal
+from store.home import Home
+from store.lens import lens_is_current
+from store.market import upsert
+from tests.support.homes import Databases, copy_home
+from tests.support.settling import results
+from tests.support.trading import put_market, trading
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+PLAN = trading()
+DAYS = PLAN.sessions
+
+
+@pytest.fixture
+def desk(home: Home) -> Home:
+    """A home with the market and nobody in it."""
+    put_market(home, PLAN.market.bars, PLAN.market.index_levels)
+    with home.ledger.write() as db:
+        upsert(db, CorporateAction, PLAN.market.actions)
+    return home
+
+
+@pytest.fixture
+def strategies(tmp_path: Path) -> Path:
+    path = tmp_path / "strategies.csv"
+    pl.DataFrame([{"slug": slug, **terms} for slug, terms in PLAN.terms.items()]).write_csv(path)
+    return path
+
+
+@pytest.fixture
+def signals(tmp_path: Path) -> Path:
+    """Without an order, as a researcher's file may be."""
+    path = tmp_path / "signals.parquet"
+    rows = [
+        (slug, session, symbol, weight)
+        for n, session in enumerate(DAYS)
+        for slug, portfolio in PLAN.weights[n].items()
+        for symbol, weight in portfolio.items()
+    ]
+    frame = pl.DataFrame(rows, schema=["strategy", "session", "symbol", "weight"], orient="row")
+    frame.sample(fraction=1, shuffle=True, seed=1).write_parquet(path)
+    return path
+
+
+def replay(home: Home, *days: Any, **files: Path) -> dict[str, Any]:
+    from flows.replay import replay as flow  # noqa: PLC0415 - imported where its server is known
+
+    since, until = days or (DAYS[0], DAYS[-1])
+    return flow(since, until, home=home.path, **files)
+
+
+def test_a_replay_in_two_parts_is_as_one(
+    served_home: Path, desk: Home, strategies: Path, signals: Path, databases: Databases, tmp_path: Path
+) -> None:
+    other = copy_home(databases, desk, tmp_path / "other")
+    whole = replay(desk, strategies=strategies, signals=signals)
+    assert whole["sessions"] == whole["settled"] == len(DAYS)
+    assert whole["signals"] == sum(map(len, PLAN.weights))
+    replay(other, DAYS[0], DAYS[1], strategies=strategies, signals=signals)
+    rest = replay(other, DAYS[0], DAYS[-1], strategies=strategies, signals=signals)
+    assert (rest["sessions"], rest["settled"]) == (3, 3)
+    for day in DAYS:
+        # Salts differ, and so do the hashes in the files of signals; what was earned does not.
+        assert other.lake.read(NAV, day).equals(desk.lake.read(NAV, day))
+    assert lens_is_current(desk)
+    before = results(desk)
+    again = replay(desk, strategies=strategies, signals=signals)
+    assert again == {"sessions": 0, "signals": 0, "settled": 0}
+    assert results(desk) == before
+    assert sorted(path.name for path in desk.path.iterdir() if path.name.startswith("tmp")) == []
+
+
+def test_signals_are_received_ten_minutes_before_each_deadline(
+    served_home: Path, desk: Home, strategies: Path, signals: Path
+) -> None:
+    replay(desk, DAYS[0], DAYS[0], strategies=strategies, signals=signals)
+    with desk.ledger.read() as db:
+        rows = db.exec(select(Signal)).all()
+    assert len(rows) == len(PLAN.weights[0])
+    assert {(row.deadline - row.received_at).total_seconds() for row in rows} == {600.0}
+    # 18:15 in Shanghai, when settlement is due.
+    assert desk.clock.now().isoformat() == f"{DAYS[0]}T10:15:00+00:00"
+
+
+def test_a_held_session_ends_it_and_what_was_settled_stays(
+    served_home: Path, desk: Home, strategies: Path, signals: Path
+) -> None:
+    bad = PLAN.market.bars.filter(pl.col("session") == DAYS[1]).head(5)
+    put_market(desk, bad, PLAN.market.index_levels.filter(pl.col("session") == DAYS[1]))
+    with pytest.raises(HeldError, match="2025-03-04 is held: too few rows"):
+        replay(desk, strategies=strategies, signals=signals)
+    assert desk.lake.sessions(NAV) == [DAYS[0]]
+    whole = PLAN.market.bars.filter(pl.col("session") == DAYS[1])
+    put_market(desk, whole, PLAN.market.index_levels.filter(pl.col("session") == DAYS[1]))
+    assert replay(desk, strategies=strategies, signals=signals)["settled"] == 4
+
+
+def test_a_home_with_the_systems_clock_is_refused(served_home: Path, tmp_path: Path) -> None:
+    home = Home(tmp_path / "real", f"sqlite:///{tmp_path / 'real' / 'ledger.db'}", tmp_path / "real" / "lake")
+    home.create()
+    with pytest.raises(ConflictError, match="simulated clock"):
+        replay(home)
+
+
+def test_signals_of_nobody_are_refused(served_home: Path, desk: Home, strategies: Path, signals: Path) -> None:
+    frame = pl.read_parquet(signals)
+    frame.with_columns(pl.col("strategy").str.replace("s01", "s99")).write_parquet(signals)
+    with pytest.raises(InputError, match="signals: strategy: expected the slug of a strategy, got s99"):
+        replay(desk, strategies=strategies, signals=signals)
+    assert desk.lake.sessions(NAV) == []

@@ -1,0 +1,149 @@
+"""What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
+
+import os
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlmodel import select
+
+from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV
+from models.enums import StrategyStatus
+from models.lake import LakeFile
+from models.operations import Notification
+from store.clock import wall_clock
+from store.home import Home
+from store.lens import publish
+from tasks import watchdog
+from tasks.watchdog import Problem, Repair, find_problems, sweep_orphans, tell_operator
+from tests.support.settling import results, settle_session
+from tests.support.strategies import move
+from tests.support.trading import trading
+
+DAYS = trading().sessions
+LAST = DAYS[-1]
+
+
+def seen(home: Home, session: date = LAST) -> list[tuple[str, str, Repair]]:
+    found = find_problems.fn(home, session)
+    return [(problem.kind, problem.subject, problem.repair) for problem in found]
+
+
+def lose(home: Home, *files: LakeFile) -> None:
+    for file in files:
+        (home.lake_path / file.path).unlink()
+
+
+@pytest.fixture
+def healthy(settled: Home) -> Home:
+    publish(settled)
+    return settled
+
+
+def test_a_healthy_home_has_no_problem_and_looking_leaves_no_trace(healthy: Home) -> None:
+    before = results(healthy)
+    assert seen(healthy) == []
+    assert results(healthy) == before
+
+
+def test_sessions_that_wait_and_bars_that_are_missing(fresh: Home) -> None:
+    publish(fresh)
+    settle_session(fresh, DAYS[0])
+    with fresh.ledger.write() as db:
+        for row in db.exec(select(LakeFile).where(LakeFile.session == DAYS[2], LakeFile.dataset == "bars")):
+            row.superseded_at = fresh.clock.now()
+    publish(fresh)
+    assert seen(fresh, DAYS[2]) == [
+        ("not settled", str(DAYS[1]), Repair.SETTLE),
+        ("no market data", str(DAYS[2]), Repair.INGEST),
+        ("not settled", str(DAYS[2]), Repair.SETTLE),
+    ]
+
+
+def test_files_of_results_that_are_lost_or_cut(healthy: Home) -> None:
+    [nav], [marks] = healthy.lake.files(NAV, DAYS[1], DAYS[1]), healthy.lake.files(MARKS, DAYS[3], DAYS[3])
+    lose(healthy, nav)
+    path = healthy.lake_path / marks.path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert seen(healthy) == [
+        ("damaged file", nav.path, Repair.SETTLE),
+        ("damaged file", marks.path, Repair.SETTLE),
+    ]
+
+
+@pytest.mark.parametrize("dataset", [BARS, INDEX_LEVELS])
+def test_files_of_the_market_that_are_lost_or_cut_are_nobodys_to_repair(healthy: Home, dataset: object) -> None:
+    lost, cut = healthy.lake.files(dataset, DAYS[1], DAYS[2])  # type: ignore[arg-type]
+    lose(healthy, lost)
+    path = healthy.lake_path / cut.path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert seen(healthy) == [("damaged file", file.path, Repair.NONE) for file in (lost, cut)]
+
+
+def test_a_strategy_without_its_nav(healthy: Home) -> None:
+    with healthy.ledger.write() as db:
+        row = db.exec(select(LakeFile).where(LakeFile.dataset == "nav", LakeFile.session == DAYS[1])).one()
+        row.rows -= 1
+    publish(healthy)
+    assert seen(healthy) == [("missing NAV", str(DAYS[1]), Repair.SETTLE)]
+
+
+def test_who_pauses_or_retires_later_is_not_missed(healthy: Home) -> None:
+    late = datetime(2025, 3, 10, tzinfo=UTC)
+    move(healthy, "s00", StrategyStatus.PAUSED, late)
+    move(healthy, "s01", StrategyStatus.RETIRED, late)
+    assert [problem for problem in seen(healthy) if problem[0] != "stale lens"] == []
+
+
+def test_a_lens_that_is_behind(settled: Home) -> None:
+    assert seen(settled) == [("stale lens", "lens", Repair.PUBLISH)]
+    publish(settled)
+    assert seen(settled) == []
+
+
+def test_old_files_that_no_row_names_are_swept_and_young_ones_left(healthy: Home) -> None:
+    before = results(healthy)
+    old, young = healthy.lake_path / "nav" / "old.parquet", healthy.lake_path / ".staging" / "young.tmp"
+    for path in (old, young):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    hours = (wall_clock() - timedelta(hours=7)).timestamp()
+    os.utime(old, (hours, hours))
+    assert seen(healthy) == [("orphan files", "lake", Repair.SWEEP)]
+    assert sweep_orphans.fn(healthy) == 1
+    assert (old.exists(), young.exists()) == (False, True)
+    assert seen(healthy) == []
+    assert results(healthy) == before
+
+
+def test_the_calendars_end_is_a_warning(healthy: Home) -> None:
+    healthy.clock.set(datetime(2026, 11, 15, 12, tzinfo=UTC))
+    assert find_problems.fn(healthy, LAST) == []
+    healthy.clock.set(datetime(2026, 11, 16, 12, tzinfo=UTC))
+    [problem] = find_problems.fn(healthy, LAST)
+    assert (problem.kind, problem.subject, problem.warning) == ("calendar horizon", "2026-12-31", True)
+
+
+def test_a_disk_that_is_nearly_full(healthy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LEAST_FREE_BYTES", 2**62)
+    assert seen(healthy) == [("disk nearly full", str(healthy.path), Repair.NONE)]
+
+
+def test_the_operator_is_told_once_and_the_matter_is_closed_when_it_is_gone(home: Home) -> None:
+    first = Problem("stale lens", "lens", "behind", Repair.PUBLISH)
+    second = Problem("disk nearly full", "/", "1 GB left")
+
+    def open_texts() -> list[str]:
+        with home.ledger.read() as db:
+            rows = db.exec(select(Notification).order_by("id")).all()
+        assert len({row.key for row in rows}) == len(rows)
+        return [row.text for row in rows if row.resolved_at is None]
+
+    tell_operator.fn(home, [first, second])
+    tell_operator.fn(home, [first, second])
+    assert open_texts() == ["behind", "1 GB left"]
+    tell_operator.fn(home, [first])
+    assert open_texts() == ["behind"]
+    tell_operator.fn(home, [second])
+    assert open_texts() == ["1 GB left"]
+    tell_operator.fn(home, [])
+    assert open_texts() == []
