@@ -1,0 +1,37 @@
+"""Answers: JSON written by orjson, and answers that a reader may keep as long as their ETag holds."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class Json(Response):
+    """A JSON answer. Times carry their offset; NaN cannot occur in it (orjson would write null)."""
+
+    media_type = "application/json"
+
+    def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(content if isinstance(content, bytes) else orjson.dumps(content), status_code, headers)
+
+
+def etag(*parts: object) -> str:
+    """Make the ETag of what depends on these parts alone."""
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"'
+
+
+def kept(request: Request, tag: str, body: bytes) -> Response:
+    """Answer with `body`, or 304 where the reader has it already. It must ask again each time it uses it."""
+    headers = {"ETag": tag, "Cache-Control": "public, no-cache"}
+    if is_current(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Json(body, headers=headers)
+
+
+def is_current(request: Request, tag: str) -> bool:
+    """Whether the reader holds the answer with this ETag."""
+    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or known == ["*"]
