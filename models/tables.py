@@ -1,5 +1,6 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
+from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
 from models.operations import AuditEntry, HomeFact, Lease, Notification
@@ -12,16 +13,20 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "CorporateAction",
+    "Disclosure",
     "HomeFact",
     "InviteCode",
+    "JournalCommit",
     "LakeFile",
     "Lease",
     "Notification",
     "QualityReport",
+    "Seal",
     "Settlement",
     "Signal",
     "StatusChange",
     "Strategy",
+    "Timestamp",
     "UniverseMember",
     "User",
 ]

@@ -7,12 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
+from models.attestation import Seal
 from models.errors import RefusedError
 from models.operations import AuditEntry
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
-from store.seals import Sealed, read_seals, sealer_at_work
+from store.seals import Sealed, read_seals
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ def find_signal(db: Session, strategy_id: int, session: date) -> SignalRecord | 
 def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime) -> bool:
     """Take back all revisions for a session; False if there are none.
 
-    RefusedError once the session is settled, the deadline has passed, or any of them is sealed, or about to be: a
-    sealer at work may have it in the commit that it is making.
+    RefusedError once the session is settled, the deadline has passed, or the sealer has claimed any of them.
     """
     found = list(db.exec(select(Signal).where(Signal.strategy_id == strategy.id, Signal.session == session)))
     if not found:
@@ -63,10 +63,9 @@ def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime)
         raise RefusedError(f"signal: {where} is settled and immutable")
     if now >= found[0].deadline:
         raise RefusedError(f"signal: {where} is locked, deadline passed at {found[0].deadline:%F %T} UTC")
-    if read_seals(db, [signal.id for signal in found]):
+    claimed = col(Seal.signal_id).in_([signal.id for signal in found])
+    if db.exec(select(func.count()).where(claimed)).one():
         raise RefusedError(f"signal: {where} is attested and cannot be deleted; submit a new revision instead")
-    if sealer_at_work(db):
-        raise RefusedError(f"signal: {where} is being attested and cannot be deleted; submit a new revision instead")
     for signal in found:
         db.delete(signal)
     db.add(AuditEntry(at=now, actor=strategy.slug, action="signal deleted", subject=f"{strategy.slug} {session}"))

@@ -14,6 +14,7 @@ from models.errors import ConflictError, InputError, StoreError
 from models.operations import HomeFact
 from store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
 from store.files import storage_errors, write_atomically
+from store.journal import Journal
 from store.lake import Lake
 from store.ledger import Ledger
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
@@ -35,6 +36,8 @@ class Home:
     database_url: str = field(repr=False)  # may carry a password
     lake_path: Path
     clock_kind: ClockKind | None = None
+    journal_remote: str | None = field(default=None, repr=False)  # may carry a password
+    timestamp_authorities: tuple[str, ...] = ()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -45,6 +48,11 @@ class Home:
     def lake(self) -> Lake:
         """The lake."""
         return Lake(self.lake_path, self.ledger)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal."""
+        return Journal(self.path / "journal", self.path / "keys")
 
     @cached_property
     def clock(self) -> Clock:
@@ -71,6 +79,7 @@ class Home:
             if not (self.path / name).exists():
                 write_atomically(self.path / name, template.encode())
         self.ledger.migrate()
+        self.journal.create()
         with self.ledger.write() as db:
             new = db.get(HomeFact, "clock") is None
             if new:

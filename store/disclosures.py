@@ -1,0 +1,68 @@
+"""Disclosures: what the journal is told once a session is settled, read from the ledger and the lake."""
+
+from collections.abc import Sequence
+
+import orjson
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from domain.attestation import reveal_path, reveal_record, settled_path, settled_record
+from domain.signals import payload
+from models.attestation import Disclosure
+from models.datasets import NAV, ORDERS, POSITIONS, Dataset
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import Strategy
+from store.home import Home
+from store.settlements import last_strategy_id, read_actions, read_files
+from store.strategies import read_terms
+
+
+def due_settlements(db: Session) -> list[int]:
+    """List the ids of the settlements that are not disclosed yet, oldest first; they are disclosed in that order."""
+    newest = db.exec(select(func.max(Disclosure.settlement_id))).one() or 0
+    return list(db.exec(select(Settlement.id).where(col(Settlement.id) > newest).order_by(col(Settlement.id))))
+
+
+def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
+    """Return the files that disclose a settlement: a reveal for each revision of its signals, and the day's record."""
+    session = settlement.session
+    manifest = orjson.loads(settlement.manifest)
+    with home.ledger.read() as db:
+        signals = _signals(db, settlement)
+        actions = read_actions(db, session)
+        terms = read_terms(db, session, 0, last_strategy_id(db))
+
+    def results(dataset: Dataset) -> list[str]:
+        # By their names: a correction may have superseded them since.
+        return [file["path"] for file in manifest["files"] if file["path"].startswith(f"{dataset.name}/")]
+
+    nav, orders, positions = (read_files(home.lake, each, results(each)) for each in (NAV, ORDERS, POSITIONS))
+    files = {
+        reveal_path(slug, session, revision): reveal_record(
+            payload(slug, session, revision, salt, portfolio), signal_hash
+        )
+        for slug, revision, salt, portfolio, signal_hash in signals
+    }
+    files[settled_path(session, settlement.version)] = settled_record(
+        session=session,
+        version=settlement.version,
+        simulated=home.clock.simulated,
+        settled_at=settlement.settled_at,
+        bars_sha256=settlement.bars_sha256,
+        rules_sha256=settlement.rules_sha256,
+        manifest=manifest,
+        manifest_sha256=settlement.manifest_sha256,
+        actions=actions,
+        nav=nav,
+        paused=terms.filter("paused")["strategy"],
+        orders=orders,
+        positions=positions,
+    )
+    return files
+
+
+def _signals(db: Session, settlement: Settlement) -> Sequence[sa.Row[tuple[str, int, str, str, str]]]:
+    columns = (Strategy.slug, Signal.revision, Signal.salt, Signal.portfolio, Signal.signal_hash)
+    query = sa.select(*(col(column) for column in columns)).join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
+    return db.execute(query.where(col(Signal.session) == settlement.session)).all()

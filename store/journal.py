@@ -1,0 +1,294 @@
+"""The journal: a bare git repository to which files are added, once and for ever, in signed commits.
+
+A commit is one pack and one compare-and-swap of the branch: no index, no work tree, and a crash at any point leaves the
+commit there whole or not at all. Who may write, and what is left over by the dead, is `store/journal_lock.py`'s
+business; what is to be sealed is `store/sealing.py`'s.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Collection, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README, commit_second
+from models.errors import ConflictError, StoreError
+from store.files import storage_errors, sync_folder, write_atomically
+from store.git_objects import (
+    BLOB,
+    COMMIT,
+    FILE,
+    FOLDER,
+    TREE,
+    Entry,
+    Objects,
+    Tree,
+    object_id,
+    read_tree,
+    signed_commit,
+    write_tree,
+)
+from store.journal_lock import break_stale_locks, hold_lock
+from store.signing import KEY_FILE, SigningKey, create_key, load_key
+
+BRANCH = "refs/heads/main"
+NO_COMMIT = "0" * 40
+TIMEOUT_SECONDS = 600.0
+MANY_PACKS = 40
+CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tfsync = all
+[gc]
+\tauto = 0
+[receive]
+\tdenyNonFastForwards = true
+\tdenyDeletes = true
+"""
+README_TEXT = """\
+# Attestation journal
+
+Signals as they were sealed before their prices were known, and what became of them. Files are only ever added.
+
+Every commit is signed; this checks all of them:
+
+    git show HEAD:allowed_signers > /tmp/allowed_signers
+    git -c gpg.ssh.allowedSignersFile=/tmp/allowed_signers log --show-signature
+
+`countersign verify JOURNAL` checks everything else: hashes, chains, deadlines, timestamp tokens, reveals, and, given
+bars, every settlement.
+"""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit of the journal; `committed_at` is its committer time."""
+
+    sha: str
+    committed_at: datetime
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of files: the new commit (None: there was nothing new), and those that were there, byte for byte."""
+
+    commit: Commit | None
+    known: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal at `path`, signed with the key in the folder `keys`."""
+
+    path: Path
+    keys: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether the repository was created."""
+        return (self.path / "HEAD").is_file()
+
+    def create(self) -> None:
+        """Create the repository, and the key while nothing is signed yet. Safe to repeat; existing ones are kept."""
+        if not self.exists:
+            temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
+            with storage_errors(self.path):
+                temporary.mkdir(parents=True)
+                try:
+                    _git(temporary, ["init", "-q", "--bare", "--template=", f"--initial-branch={Path(BRANCH).name}"])
+                    write_atomically(temporary / "config", CONFIG.encode())
+                    temporary.rename(self.path)
+                    sync_folder(self.path.parent)
+                finally:
+                    shutil.rmtree(temporary, ignore_errors=True)
+        # A new key in place of a lost one would not be the journal's: that is for the operator to decide.
+        if not (self.keys / KEY_FILE).exists() and self.head() is None:
+            create_key(self.keys)
+
+    def head(self) -> Commit | None:
+        """Return the newest commit, None before the first."""
+        line = self.git("for-each-ref", "--format=%(objectname) %(committerdate:unix)", BRANCH).decode().split()
+        return _commit(line[0], line[1]) if line else None
+
+    def git(self, *arguments: str, given: bytes = b"", keep: Collection[int] = ()) -> bytes:
+        """Run git on the repository; return its output. StoreError with git's own words if it fails."""
+        return _git(self.path, arguments, given, keep)
+
+    def first_commits(self, paths: Iterable[str]) -> dict[str, Commit]:
+        """Find the commit that added each of the files, looking back from the newest; what is not there is left out."""
+        wanted, found = set(paths), dict[str, Commit]()
+        if not wanted or self.head() is None:
+            return found
+        log = ["log", "--no-renames", "--diff-filter=A", "--name-only", "--format=%x00%H %ct", BRANCH, "--"]
+        with subprocess.Popen(
+            ["git", *log], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(self.path), text=True
+        ) as process:
+            assert process.stdout  # noqa: S101 - for the type checker
+            for line in process.stdout:
+                name = line.rstrip("\n")
+                if name.startswith("\0"):
+                    commit = _commit(*name[1:].split())
+                elif name in wanted:
+                    wanted.discard(name)
+                    found[name] = commit
+                    if not wanted:
+                        break
+            process.kill()
+        return found
+
+    @contextmanager
+    def writing(self, *, monotonic: bool = True) -> Generator["Writer"]:
+        """Hold the repository's lock and give the writer. LeaseError if a live process has it.
+
+        With `monotonic` no commit claims to be earlier than the one before it, even if the clock steps back.
+        """
+        if not self.exists:
+            raise StoreError(f"{self.path}: there is no journal; `countersign init` makes one")
+        with hold_lock(self.path) as lock:
+            break_stale_locks(self.path)
+            yield Writer(self, load_key(self.keys), lock, monotonic=monotonic)
+
+
+class Writer:
+    """The one that adds to the journal, while it holds the lock."""
+
+    def __init__(self, journal: Journal, key: SigningKey, lock: int, *, monotonic: bool) -> None:
+        self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
+        self._head = journal.head()
+        if self._head:
+            self._require_own_key(self._head)
+
+    def add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
+        """Add the files that are not there yet, in one commit.
+
+        ConflictError, and nothing is added, if one of them is there with other bytes. StoreError if the branch has been
+        moved by somebody else meanwhile, or the disk is full; call again then.
+        """
+        trees = self._read_trees({folder for path in files for folder in _folders(path)})
+        objects, changed, known = Objects(), set[str](), set[str]()
+        for path, content in files.items():
+            folder, _, name = path.rpartition("/")
+            there = trees[folder].get(name.encode())
+            if there is None:
+                trees[folder][name.encode()] = Entry(FILE, objects.add(BLOB, content))
+                changed.update(_folders(path))
+            elif there.oid != object_id(BLOB, content):
+                raise ConflictError(f"journal: {path} is there already, with other bytes; nothing is ever overwritten")
+            else:
+                known.add(path)
+        if not changed:
+            return Added(None, frozenset(known))
+        if self._head is None:
+            first = {README: README_TEXT.encode(), ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode()}
+            trees[""] |= {name.encode(): Entry(FILE, objects.add(BLOB, content)) for name, content in first.items()}
+        for folder in sorted(changed - {""}, key=lambda each: -each.count("/")):
+            parent, _, name = folder.rpartition("/")
+            trees[parent][name.encode()] = Entry(FOLDER, objects.add(TREE, write_tree(trees[folder])))
+        commit = self._commit(objects, objects.add(TREE, write_tree(trees[""])), message, now)
+        return Added(commit, frozenset(known))
+
+    def compact(self) -> bool:
+        """Merge packs once there are many, so that their number stays small however many commits; say if it did."""
+        if len(list((self.journal.path / "objects" / "pack").glob("*.pack"))) < MANY_PACKS:
+            return False
+        self._git("repack", "-d", "-q", "--geometric=2")
+        return True
+
+    def _commit(self, objects: Objects, tree: bytes, message: str, now: datetime) -> Commit:
+        before = self._head
+        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else None)
+        parent = before.sha if before else None
+        sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
+        self._git("index-pack", "--stdin", given=objects.pack())
+        try:
+            self._git("update-ref", BRANCH, sha, parent or NO_COMMIT)
+        except StoreError:
+            break_stale_locks(self.journal.path)
+            self._head = self.journal.head()
+            raise
+        self._head = Commit(sha, second)
+        return self._head
+
+    def _read_trees(self, folders: set[str]) -> dict[str, Tree]:
+        """Read folders as they are in the newest commit; those that are not there are empty."""
+        names = sorted(folders)
+        if self._head is None:
+            return {name: Tree() for name in names}
+        answer = self._batch(f"{self._head.sha}:{name}" for name in names)
+        trees = {}
+        for name, (kind, content) in zip(names, answer, strict=True):
+            if kind not in {TREE, "missing"}:
+                raise ConflictError(f"journal: {name} is there already, and it is not a folder")
+            trees[name] = read_tree(content)
+        return trees
+
+    def _batch(self, names: Iterable[str]) -> Generator[tuple[str, bytes]]:
+        """Read objects by their names: kind and content of each, ("missing", nothing) for what is not there."""
+        requests = list(names)
+        output = self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in requests).encode())
+        start = 0
+        for _ in requests:
+            end = output.index(b"\n", start)
+            kind, _, size = output[start:end].rpartition(b" ")
+            if size == b"missing":
+                yield "missing", b""
+                start = end + 1
+                continue
+            stop = end + 1 + int(size)
+            yield kind.rpartition(b" ")[2].decode(), output[end + 1 : stop]
+            start = stop + 1
+
+    def _require_own_key(self, head: Commit) -> None:
+        ((_, signers),) = self._batch([f"{head.sha}:{ALLOWED_SIGNERS}"])
+        if self.key.allowed_signer.encode() not in signers.splitlines():
+            raise StoreError(f"{self.journal.keys / KEY_FILE}: expected the key in the journal's {ALLOWED_SIGNERS}")
+
+    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
+        # Git holds our lock for as long as it runs: nobody else writes before it has ended too.
+        return self.journal.git(*arguments, given=given, keep=(self.lock,))
+
+
+def environment(path: Path) -> dict[str, str]:
+    """Return the environment of a git that works on the repository alone: no other configuration, and no questions."""
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
+    settings = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
+    return kept | settings | {"GIT_DIR": str(path), "LC_ALL": "C"}
+
+
+def _git(path: Path, arguments: Iterable[str], given: bytes = b"", keep: Collection[int] = ()) -> bytes:
+    command = ["git", *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            env=environment(path),
+            cwd=path,
+            pass_fds=tuple(keep),
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise StoreError(f"journal: git was not found ({error})") from error
+    except subprocess.TimeoutExpired as error:
+        raise StoreError(f"journal: git {command[1]} did not end within {TIMEOUT_SECONDS:g} s") from error
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise StoreError(f"journal: git {command[1]} failed ({done.returncode}): {said[:500]}")
+    return done.stdout
+
+
+def _commit(sha: str, seconds: str) -> Commit:
+    return Commit(sha, datetime.fromtimestamp(int(seconds), UTC))
+
+
+def _folders(path: str) -> list[str]:
+    """List the folders a file lies in, the root ("") first."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:n]) for n in range(len(parts) + 1)]

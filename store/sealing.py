@@ -1,0 +1,248 @@
+"""Sealing: what the ledger has received and settled goes into the journal. The only writer of both sides of it.
+
+Whatever is waiting becomes one commit. A signal is claimed in the ledger first, which fixes its record byte for byte;
+then the commit is made; then the ledger learns of it. A crash in between is repaired by doing the same again: records
+that are in the journal already are found there, with the commit that brought them, and nothing is written twice.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from domain.attestation import seal_path, seal_record, settled_path, terms_path, terms_record, timestamp_path
+from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.errors import ConflictError
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import Strategy
+from store.disclosures import disclosed_files, due_settlements
+from store.home import Home
+from store.journal import Added, Commit, Writer
+from store.lease import lease
+from store.notifications import notify, resolve
+
+LEASE = "seal"
+BATCH = 10_000
+CONFLICT = "journal conflict"
+SEAL, REVEAL, TIMESTAMPS = "seal", "reveal", "timestamps"
+SIGNAL = (
+    Signal.id,
+    Signal.session,
+    Signal.revision,
+    Signal.signal_hash,
+    Signal.symbols_count,
+    Signal.received_at,
+    Signal.deadline,
+    Seal.previous,
+)
+TERMS = (
+    "slug",
+    "universe",
+    "execution_price",
+    "holding_period",
+    "initial_capital",
+    "commission_rate",
+    "slippage_rate",
+    "created_at",
+)
+
+
+@dataclass(frozen=True)
+class SealOutcome:
+    """What one round came to; `commits` are the new ones, oldest first."""
+
+    sealed: int
+    disclosed: int
+    commits: tuple[Commit, ...]
+
+
+def seal_pending(home: Home, now: datetime) -> SealOutcome:
+    """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat, whatever happened.
+
+    LeaseError while another process seals; ConflictError, told to the operator too, if the journal holds other bytes.
+    """
+    with sealing(home) as sealer:
+        return sealer.seal(now)
+
+
+def is_pending(home: Home) -> bool:
+    """Say whether there is anything to seal or to disclose; cheap enough to ask many times a second."""
+    with home.ledger.read() as db:
+        return (
+            _newest_signal(db) > _newest_claim(db)
+            or db.exec(select(Seal.signal_id).where(col(Seal.commit_sha).is_(None)).limit(1)).first() is not None
+            or db.exec(select(Timestamp.id).where(col(Timestamp.stored_sha).is_(None)).limit(1)).first() is not None
+            or bool(due_settlements(db))
+        )
+
+
+@contextmanager
+def sealing(home: Home) -> Generator["Sealer"]:
+    """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
+    with lease(home.ledger, LEASE), home.journal.writing(monotonic=not home.clock.simulated) as writer:
+        yield Sealer(home, writer)
+
+
+class Sealer:
+    """The one that seals: `seal` as often as there is something to do."""
+
+    def __init__(self, home: Home, writer: Writer) -> None:
+        self.home, self.writer = home, writer
+        self.simulated = home.clock.simulated
+
+    def seal(self, now: datetime) -> SealOutcome:
+        """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due."""
+        commits, sealed, disclosed = list[Commit](), 0, 0
+        try:
+            while claimed := self._claim():
+                commits += self._seal(claimed, now)
+                sealed += len(claimed)
+            with self.home.ledger.read() as db:
+                due = due_settlements(db)
+            for settlement_id in due:
+                commits += self._disclose(settlement_id, now)
+                disclosed += 1
+            commits += self._store_tokens(now)
+        except ConflictError as error:
+            self._alert(str(error), now)
+            raise
+        self.writer.compact()
+        return SealOutcome(sealed, disclosed, tuple(commits))
+
+    def _claim(self) -> Sequence[Any]:
+        """Return the claimed signals without a commit, oldest first: those of a crash, else the next that wait."""
+        with self.home.ledger.read() as db:
+            claimed = _claimed(db)
+            waiting = _newest_signal(db) > _newest_claim(db)
+        if claimed or not waiting:
+            return claimed
+        with self.home.ledger.write() as db:
+            fresh = db.execute(
+                sa.select(col(Signal.id), col(Signal.strategy_id), col(Signal.signal_hash))
+                .where(col(Signal.id) > _newest_claim(db))
+                .order_by(col(Signal.id))
+                .limit(BATCH)
+            ).all()
+            heads = _chain_heads(db, {row.strategy_id for row in fresh})
+            rows = []
+            for signal_id, strategy_id, signal_hash in fresh:
+                previous = heads.get(strategy_id, "")
+                rows.append({"signal_id": signal_id, "strategy_id": strategy_id, "previous": previous})
+                heads[strategy_id] = signal_hash
+            db.execute(sa.insert(Seal), rows)
+            return _claimed(db)
+
+    def _seal(self, claimed: Sequence[Any], now: datetime) -> list[Commit]:
+        paths = {row.id: seal_path(row.slug, row.session, row.revision) for row in claimed}
+        files = {path: self._record(row) for path, row in zip(paths.values(), claimed, strict=True)}
+        files |= {terms_path(row.slug): _terms(row) for row in claimed if not row.previous}
+        # A clock that stepped back since must not make a seal look older than what it seals.
+        moment = max(now, *(row.received_at for row in claimed))
+        added = self.writer.add(files, f"seal {len(paths)} signals", moment)
+        with self.home.ledger.write() as db:
+            shas = self._remember(db, SEAL, added, paths.values())
+            sealed = [{"sealed": signal_id, "sha": shas[path]} for signal_id, path in paths.items()]
+            update = sa.update(Seal).where(col(Seal.signal_id) == sa.bindparam("sealed"))
+            db.connection().execute(update.values(commit_sha=sa.bindparam("sha")), sealed)
+        return [added.commit] if added.commit else []
+
+    def _record(self, row: Any) -> bytes:
+        return seal_record(
+            strategy=row.slug,
+            session=row.session,
+            revision=row.revision,
+            signal_hash=row.signal_hash,
+            symbols_count=row.symbols_count,
+            universe=row.universe,
+            execution_price=row.execution_price,
+            received_at=row.received_at,
+            deadline=row.deadline,
+            previous=row.previous,
+            simulated=self.simulated,
+        )
+
+    def _disclose(self, settlement_id: int, now: datetime) -> list[Commit]:
+        with self.home.ledger.read() as db:
+            settlement = db.get_one(Settlement, settlement_id)
+        record = settled_path(settlement.session, settlement.version)
+        files = disclosed_files(self.home, settlement)
+        added = self.writer.add(files, f"reveal {settlement.session}", max(now, settlement.settled_at))
+        with self.home.ledger.write() as db:
+            sha = self._remember(db, REVEAL, added, [record])[record]
+            db.add(Disclosure(settlement_id=settlement.id, commit_sha=sha))
+        return [added.commit] if added.commit else []
+
+    def _store_tokens(self, now: datetime) -> list[Commit]:
+        with self.home.ledger.read() as db:
+            tokens = list(db.exec(select(Timestamp).where(col(Timestamp.stored_sha).is_(None)).limit(BATCH)))
+        if not tokens:
+            return []
+        paths = [timestamp_path(token.commit_sha, token.authority) for token in tokens]
+        files = {path: token.token for path, token in zip(paths, tokens, strict=True)}
+        added = self.writer.add(files, f"timestamps for {len(tokens)} commits", now)
+        with self.home.ledger.write() as db:
+            shas = self._remember(db, TIMESTAMPS, added, paths)
+            for path, token in zip(paths, tokens, strict=True):
+                token.stored_sha = shas[path]
+                db.add(token)
+        return [added.commit] if added.commit else []
+
+    def _remember(self, db: Session, kind: str, added: Added, paths: Iterable[str]) -> dict[str, str]:
+        """Let the ledger know the commits that hold these files; return each file's commit."""
+        found = self.home.journal.first_commits(added.known.intersection(paths))
+        where = {path: commit for path in paths if (commit := found.get(path) or added.commit)}
+        for commit in set(where.values()):
+            if db.get(JournalCommit, commit.sha) is None:
+                db.add(JournalCommit(sha=commit.sha, kind=kind, committed_at=commit.committed_at))
+        resolve(db, CONFLICT, self.home.clock.now())
+        db.flush()
+        return {path: commit.sha for path, commit in where.items()}
+
+    def _alert(self, text: str, now: datetime) -> None:
+        with self.home.ledger.write() as db:
+            notify(db, CONFLICT, CONFLICT, f"{text}; sealing has stopped", now)
+
+
+def _newest_signal(db: Session) -> int:
+    return db.exec(select(func.max(Signal.id))).one() or 0
+
+
+def _newest_claim(db: Session) -> int:
+    return db.exec(select(func.max(Seal.signal_id))).one() or 0
+
+
+def _claimed(db: Session) -> Sequence[Any]:
+    columns = [getattr(Strategy, name) for name in TERMS]
+    query = sa.select(*(col(column) for column in (*SIGNAL, *columns)))
+    query = query.join(Signal, col(Signal.id) == col(Seal.signal_id))
+    query = query.join(Strategy, col(Strategy.id) == col(Seal.strategy_id))
+    return db.execute(query.where(col(Seal.commit_sha).is_(None)).order_by(col(Seal.signal_id)).limit(BATCH)).all()
+
+
+def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:
+    """Return the signal hash that each strategy's chain ends in; strategies without a record are left out."""
+    newest = sa.select(func.max(col(Seal.signal_id))).where(col(Seal.strategy_id) == col(Strategy.id)).scalar_subquery()
+    heads, ids = dict[int, str](), sorted(strategy_ids)
+    for start in range(0, len(ids), 500):
+        query = sa.select(col(Signal.strategy_id), col(Signal.signal_hash)).join(Strategy, col(Signal.id) == newest)
+        rows = db.execute(query.where(col(Strategy.id).in_(ids[start : start + 500])))
+        heads.update((strategy_id, signal_hash) for strategy_id, signal_hash in rows)
+    return heads
+
+
+def _terms(row: Any) -> bytes:
+    return terms_record(
+        strategy=row.slug,
+        universe=row.universe,
+        execution_price=row.execution_price,
+        holding_period=row.holding_period,
+        initial_capital=row.initial_capital,
+        commission_rate=row.commission_rate,
+        slippage_rate=row.slippage_rate,
+        created_at=row.created_at,
+    )
