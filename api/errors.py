@@ -75,7 +75,9 @@ def _ours(_request: Request, error: Exception) -> Response:
     if code >= 500:
         # Its words may name files of ours.
         log.error("%s", error, exc_info=error)
-        return Json({"detail": "the platform's store does not answer; try again"}, code, {"Retry-After": str(BUSY_SECONDS)})
+        return Json(
+            {"detail": "the platform's store does not answer; try again"}, code, {"Retry-After": str(BUSY_SECONDS)}
+        )
     return Json({"detail": str(error)}, code)
 
 
