@@ -39,6 +39,7 @@ FileArgument = Annotated[Path, typer.Argument(help="Parquet or CSV file.")]
 class Stage(StrEnum):
     """The stages that can be run by hand."""
 
+    ATTESTATION_RETRY = "attestation-retry"
     MARKET_INGEST = "market-ingest"
     SETTLE = "settle"
     WATCHDOG = "watchdog"
@@ -68,16 +69,15 @@ def main() -> None:
 
 def show(result: Any, *, as_json: bool) -> None:
     """Print a result: a dataclass or a mapping, or a list of them."""
-    rows = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in _listed(result)]
+    rows = [
+        asdict(row) if is_dataclass(row) and not isinstance(row, type) else row
+        for row in (result if isinstance(result, list) else [result])
+    ]
     if as_json:
         typer.echo(json.dumps(rows if isinstance(result, list) else rows[0], default=str))
         return
     for row in rows:
         typer.echo("  ".join(f"{key} {value}" for key, value in row.items()) if isinstance(row, dict) else str(row))
-
-
-def _listed(result: Any) -> list[Any]:
-    return result if isinstance(result, list) else [result]
 
 
 def _day(value: datetime | None) -> date | None:
@@ -116,6 +116,50 @@ def up(
         return check and schedules_are_planned(opened.path)
 
     start(opened.path, prefect_port=prefect_port, say=typer.echo, until=checked)
+
+
+@app.command()
+def sealer(home: HomeOption = None) -> None:
+    """Start only the sealer, which `up` starts too; Ctrl-C stops it. A second one stands by to take over."""
+    opened = open_home(home)
+    from deployments.sealer import main as start  # noqa: PLC0415
+
+    start([str(opened.path)])
+
+
+@app.command()
+def verify(
+    journal: Annotated[Path, typer.Argument(help="A clone of a journal.")],
+    strategy: Annotated[str | None, typer.Option(help="Only this strategy.")] = None,
+    bars: Annotated[Path | None, typer.Option(help="Bars, Parquet or CSV, to settle every session again from.")] = None,
+    signers: Annotated[Path | None, typer.Option(help="allowed_signers from a source trusted more.")] = None,
+    tsa_ca: Annotated[list[Path] | None, typer.Option(help="PEM certificates of timestamp authorities.")] = None,
+    contains: Annotated[list[str] | None, typer.Option(help="A commit known to have been in it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a journal offline: signatures, chains, deadlines, reveals, tokens and, given bars, every NAV."""
+    from tasks.verification import report_json, verify_journal  # noqa: PLC0415
+    from tasks.verification_text import render_report  # noqa: PLC0415
+
+    report = verify_journal(
+        journal, strategy=strategy, bars=bars, signers=signers, authorities=tsa_ca or (), contains=contains or ()
+    )
+    typer.echo(json.dumps(report_json(report), default=str) if as_json else render_report(report))
+    raise typer.Exit(0 if report.holds else 1)
+
+
+@app.command()
+def audit(
+    repository: Annotated[Path, typer.Argument(help="A repository of daily attestation files.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a foreign attestation repository: which commit first held each entry, and whether that was in time."""
+    from tasks.verification import audit_json, audit_repository  # noqa: PLC0415
+    from tasks.verification_text import render_audit  # noqa: PLC0415
+
+    done = audit_repository(repository)
+    typer.echo(json.dumps(audit_json(done), default=str) if as_json else render_audit(done))
+    raise typer.Exit(0 if not (done.after_deadline or done.unsigned_commits or done.truncated_hashes) else 1)
 
 
 @app.command()

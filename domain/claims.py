@@ -47,7 +47,7 @@ class Records:
         return [versions[max(versions)][0] for _, versions in sorted(self.days.items())]
 
     def rehearsed(self, commits: Sequence[Commit]) -> set[str]:
-        """Return the commits made under a simulated clock: all they bring says so, or bringing nothing they follow one."""
+        """Return the commits made under a simulated clock: all they bring says so; one that brings nothing follows."""
         says: dict[int, set[bool]] = defaultdict(set)
         for seal, file in self.seals.values():
             says[file.commit].add(seal.simulated)
