@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     )
     market_folder: Path | None = Field(None, description="drop folder of the provider `files`; default: `drop` in home")
     tushare_token: SecretStr | None = Field(None, description="token of the provider `tushare`")
+    journal_remote: SecretStr | None = Field(None, description="where the journal is pushed to; any address git knows")
+    timestamp_authorities: tuple[str, ...] = Field((), description="addresses of RFC 3161 timestamp authorities")
     tushare_url: str = Field("https://api.tushare.pro", description="address of the provider `tushare`")
 
     public_url: str = Field("http://127.0.0.1:8000", description="where readers reach the api; stands in its proofs")
@@ -81,7 +83,8 @@ def locate_home(home: Path | None = None) -> Home:
     path = settings.home.expanduser().resolve()
     url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{path / 'ledger.db'}"
     lake = (settings.lake_url.expanduser() if settings.lake_url else path / "lake").resolve()
-    return Home(path, url, lake, settings.clock)
+    remote = settings.journal_remote.get_secret_value() if settings.journal_remote else None
+    return Home(path, url, lake, settings.clock, remote, settings.timestamp_authorities)
 
 
 def open_home(home: Path | None = None) -> Home:

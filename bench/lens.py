@@ -106,9 +106,9 @@ def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) 
     """Report what reading costs."""
     strategy = slugs(STRATEGIES)[4_321]
     names = ", ".join(f"'{home.lake_path / file.path}'" for day in days for file in files[day] if file.dataset == "nav")
-    history = "SELECT * FROM {} WHERE strategy = ? ORDER BY session"
-    columns = "strategy, session, nav, cash, daily_return, cumulative_return, benchmark_return, event, detail"
-    bare = f"(SELECT {columns} FROM read_parquet([{names}], hive_partitioning = false))"
+    figures = "session, nav, cash, daily_return, cumulative_return, benchmark_return"
+    history = f"SELECT {figures} FROM {{}} WHERE strategy = ? ORDER BY session"
+    bare = f"(FROM read_parquet([{names}], hive_partitioning = false))"
     newest = "SELECT * FROM {} WHERE session = DATE '2024-10-31'"
     with open_lens(home.path) as lens, duckdb.connect() as peer:
 
@@ -149,7 +149,7 @@ def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) 
         figure("lens.positions_one_session_sum", repeat(lambda: query(session), 10), "ms", must=None, better="lower")
         figure(
             "lens.positions_one_strategy_all_sessions",
-            repeat(lambda: query(history.format("positions"), strategy), 1),
+            repeat(lambda: query("SELECT * FROM positions WHERE strategy = ? ORDER BY session", strategy), 1),
             "ms",
             must=None,
             better="lower",

@@ -79,6 +79,11 @@ def timed(sealer: Sealer, now: datetime) -> float:
     return perf_counter() - start
 
 
+def small_round(home: Home, sealer: Sealer, session: date, n: int) -> float:
+    """Milliseconds of a round with ten signals, the n-th revisions."""
+    return timed(sealer, submit(home, session, SMALL, n + 1)) * 1000
+
+
 @contextmanager
 def journal_at(folder: Path, files: int) -> Iterator[tuple[Home, Sealer]]:
     """A home whose journal has so many files, and its sealer."""
@@ -95,10 +100,9 @@ def measure(folder: Path, files: int) -> tuple[list[float], list[float]]:
     later = FIRST + timedelta(days=1000)
     runs = RUNS if files else 1  # each run adds files: an empty journal is empty once
     with journal_at(folder, files) as (home, sealer):
-        for n in range(SMALL_RUNS if files else 0):
-            few.append(timed(sealer, submit(home, later, SMALL, n + 1)) * 1000)
-        for n in range(runs):
-            many.append(PENDING / timed(sealer, submit(home, later + timedelta(days=n + 1), PENDING)))
+        few += [small_round(home, sealer, later, n) for n in range(SMALL_RUNS if files else 0)]
+        days = [later + timedelta(days=n + 1) for n in range(runs)]
+        many += [PENDING / timed(sealer, submit(home, day, PENDING)) for day in days]
     with home.ledger.read() as db:
         assert db.execute(sa.select(sa.func.count()).where(Seal.commit_sha.is_(None))).scalar_one() == 0
     return many, few
@@ -110,8 +114,7 @@ def empty_runs(root: Path) -> tuple[list[float], list[float]]:
     for n in range(RUNS):
         many += measure(root / f"empty-{n}", 0)[0]
     with journal_at(root / "small", 0) as (home, sealer):
-        for n in range(SMALL_RUNS + 1):
-            few.append(timed(sealer, submit(home, FIRST, SMALL, n + 1)) * 1000)
+        few += [small_round(home, sealer, FIRST, n) for n in range(SMALL_RUNS + 1)]
     return many, few[1:]  # the first round makes the terms as well
 
 

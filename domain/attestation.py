@@ -248,7 +248,11 @@ def terms_path(slug: str) -> str:
 
 
 def timestamp_path(commit: str, authority: str) -> str:
-    """Return where an authority's token for a commit lies."""
+    """Return where an authority's token for a commit lies.
+
+    It is a whole RFC 3161 response (DER) on the SHA-256 of what `git cat-file commit <commit>` prints, so that
+    `openssl ts -verify -data` checks it.
+    """
     return f"{TIMESTAMPS}/{commit[:2]}/{commit}.{authority}.tsr"
 
 

@@ -25,6 +25,7 @@ from settings import open_home
 from store.home import Home
 from store.lease import lease
 from store.settlements import due_sessions
+from tasks.attestation import be_sealer
 from tasks.replay import (
     open_strategies,
     prepare_signals,
@@ -65,12 +66,18 @@ def replay(
         open_strategies(opened, read_strategies(strategies), opened.clock.now())
     outcomes: list[Outcome] = []
     taken = 0
-    with lease(opened.ledger, LEASE), TemporaryDirectory(dir=opened.path) as folder, _progress(len(days)) as advance:
+    with (
+        lease(opened.ledger, LEASE),
+        be_sealer(opened) as seal,
+        TemporaryDirectory(dir=opened.path) as folder,
+        _progress(len(days)) as advance,
+    ):
         prepared = prepare_signals(signals, Path(folder)) if signals else None
         for session in days:
-            taken += submit_signals(opened, prepared, session) if prepared else 0
+            taken += submit_signals(opened, prepared, session, seal) if prepared else 0
             set_clock(opened, session, SETTLED_AT)
             outcomes += _settle(opened, session)
+            seal(opened.clock.now())
             advance(session)
     publish_and_show(opened)
     rows = [outcome.row() for outcome in reversed(outcomes)]

@@ -13,10 +13,11 @@ from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.scheduled import due_session, run_name
-from models.errors import InputError, LeaseError
+from models.errors import CountersignError, InputError, LeaseError
 from settings import open_home
 from store.home import Home
 from store.lease import lease
+from tasks.attestation import seal
 from tasks.runs import record_process
 from tasks.settlement import Chunk, Held, commit_session, find_due_sessions, plan_session, settle_chunk
 
@@ -86,8 +87,20 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     if rows:
         show_table(rows, LEASE, description=f"Settled through {through}")
     if any(not outcome.held for outcome in outcomes):
+        disclose(opened)
         publish_and_show(opened)
     return rows
+
+
+def disclose(home: Home) -> None:
+    """Let the journal have what is settled, so that it is published with its commit; no failure of that stops the day.
+
+    What fails here is the sealer's business from then on, and after it the watchdog's.
+    """
+    try:
+        seal(home)
+    except CountersignError as error:
+        get_run_logger().error("not disclosed yet: %s", error)
 
 
 def settle_in_order(home: Home, sessions: Iterable[date]) -> Iterator[Outcome]:

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
+from flows.attestation import attestation_retry
 from flows.market import market_data_ingest
 from flows.publish import publish
 from flows.scheduled import due_session, run_name
@@ -16,8 +17,9 @@ from models.timetable import TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
+from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
-from tasks.watchdog import Problem, Repair, find_problems, sweep_orphans, tell_operator
+from tasks.watchdog import find_problems, sweep_orphans, tell_operator
 
 FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "publish", "replay")
 
@@ -73,7 +75,9 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
                 _attempt(settle_all_active_strategies, session=session, home=home.path)
         if due:
             _attempt(settle_all_active_strategies, session=through, home=home.path)
-    if wanted & {Repair.SETTLE, Repair.PUBLISH}:
+    if Repair.SEAL in wanted:
+        _attempt(attestation_retry, home=home.path)
+    if wanted & {Repair.SETTLE, Repair.SEAL, Repair.PUBLISH}:
         _attempt(publish, home=home.path)
 
 

@@ -57,7 +57,10 @@ SIGNALS = LensTable(
         "signal_hash": ("VARCHAR", "hex SHA-256 of the sealed payload"),
         "commit_sha": ("VARCHAR", "journal commit that sealed it; null: not sealed"),
         "commit_time": (TIME, "time of that commit; null: not sealed"),
-        "evidence": ("VARCHAR", "what its time rests on; server_only: the server's word alone"),
+        "evidence": (
+            "VARCHAR",
+            "server_only: that time is the server's word; tsa: a timestamp authority's, from before the deadline",
+        ),
     },
 )
 

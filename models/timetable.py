@@ -28,6 +28,14 @@ class Slot:
 
 
 TIMETABLE = (
+    Slot("attestation-retry", "attestation_retry", "flows.attestation:attestation_retry", time(9, 10), time(9, 15)),
+    Slot(
+        "attestation-retry-close",
+        "attestation_retry",
+        "flows.attestation:attestation_retry",
+        time(14, 55),
+        time(15, 0),
+    ),
     Slot("market-ingest", "market_data_ingest", "flows.market:market_data_ingest", time(17, 30), time(18, 10)),
     Slot(
         "settle",

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import orjson
+import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.attestation import reveal_path, reveal_record, settled_path, settled_record
+from domain.quotes import ACTIONS_SCHEMA
 from domain.signals import payload
 from models.attestation import Disclosure
 from models.datasets import NAV, ORDERS, POSITIONS, Dataset
@@ -14,7 +16,7 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
 from store.home import Home
-from store.settlements import last_strategy_id, read_actions, read_files
+from store.settlements import last_strategy_id, read_files
 from store.strategies import read_terms
 
 
@@ -30,7 +32,6 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
     manifest = orjson.loads(settlement.manifest)
     with home.ledger.read() as db:
         signals = _signals(db, settlement)
-        actions = read_actions(db, session)
         terms = read_terms(db, session, 0, last_strategy_id(db))
 
     def results(dataset: Dataset) -> list[str]:
@@ -38,6 +39,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
         return [file["path"] for file in manifest["files"] if file["path"].startswith(f"{dataset.name}/")]
 
     nav, orders, positions = (read_files(home.lake, each, results(each)) for each in (NAV, ORDERS, POSITIONS))
+    actions = pl.DataFrame(manifest["inputs"]["actions"], schema=list(ACTIONS_SCHEMA), orient="row")
     files = {
         reveal_path(slug, session, revision): reveal_record(
             payload(slug, session, revision, salt, portfolio), signal_hash
@@ -53,7 +55,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
         rules_sha256=settlement.rules_sha256,
         manifest=manifest,
         manifest_sha256=settlement.manifest_sha256,
-        actions=actions,
+        actions=actions.cast(pl.Schema(ACTIONS_SCHEMA)),
         nav=nav,
         paused=terms.filter("paused")["strategy"],
         orders=orders,

@@ -116,6 +116,14 @@ class Journal:
         line = self.git("for-each-ref", "--format=%(objectname) %(committerdate:unix)", BRANCH).decode().split()
         return _commit(line[0], line[1]) if line else None
 
+    def has(self, sha: str) -> bool:
+        """Whether a commit is part of the journal."""
+        try:
+            self.git("merge-base", "--is-ancestor", sha, BRANCH)
+        except StoreError:
+            return False
+        return True
+
     def git(self, *arguments: str, given: bytes = b"", keep: Collection[int] = ()) -> bytes:
         """Run git on the repository; return its output. StoreError with git's own words if it fails."""
         return _git(self.path, arguments, given, keep)

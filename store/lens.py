@@ -19,7 +19,7 @@ from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
 from store.lens_file import NOTHING, Held, fill, read_held
-from store.snapshot import Snapshot, take_snapshot
+from store.snapshot import Snapshot, read_seals, take_snapshot
 
 LINK = "countersign.duckdb"
 FOLDER = "lens"
@@ -79,7 +79,7 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
         snapshot = take_snapshot(home.lake)
         path, added = old, 0
         if path is None or held.digest != snapshot.digest:
-            path, added = _make_version(home.path, old, held, snapshot)
+            path, added = _make_version(home, old, held, snapshot)
         seconds = time.perf_counter() - started
         return Published(path.stem, path, path != old, snapshot.settled_through, added, seconds)
 
@@ -100,14 +100,16 @@ def _publisher(home: Home, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def _make_version(home: Path, old: Path | None, held: Held, snapshot: Snapshot) -> tuple[Path, int]:
+def _make_version(owner: Home, old: Path | None, held: Held, snapshot: Snapshot) -> tuple[Path, int]:
     """Build the next version, show it, and return its path and how many sessions it adds."""
+    home = owner.path
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
     building = home / FOLDER / f"{BUILDING}.duckdb"
     if old is not None and held is not NOTHING:
         shutil.copyfile(old, building)
-    added = fill(building, version, snapshot, held)
+    seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
+    added = fill(building, version, snapshot, held, seals)
     with building.open("rb") as file:
         os.fsync(file.fileno())
     path = home / FOLDER / f"{version}.duckdb"

@@ -12,6 +12,7 @@ bytes. The other large datasets stay in the lake, behind views that name their f
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from models.lens import (
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 2
+FORMAT = 3
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -43,14 +44,17 @@ STORAGE_VERSION = "v1.4.0"
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
 NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
 FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
-NOT_IN_THE_LAKE = {
-    "commit_sha": "NULL::VARCHAR",
-    "commit_time": "NULL::TIMESTAMPTZ",
-    "evidence": "'server_only'",
-}
+# Where the columns of `signals` are that its lake files do not have.
+NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
+SEAL_KEY = ("strategy", "session", "revision")
 INTERNAL = (
     *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
     LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
+    LensTable(
+        "seal",
+        "How the signals of disclosed sessions were sealed: columns of the view signals",
+        {name: SIGNALS.columns[name] for name in (*SEAL_KEY, *NOT_IN_THE_LAKE)},
+    ),
     LensTable(
         "publication",
         "What this file was made from",
@@ -78,9 +82,10 @@ class Held:
 
     digest: str
     nav_files: frozenset[ShownFile]
+    sealed_sessions: frozenset[date]
 
 
-NOTHING = Held("", frozenset())
+NOTHING = Held("", frozenset(), frozenset())
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -93,16 +98,20 @@ def read_held(path: Path) -> Held | None:
     try:
         with open_read_only(path) as db:
             digest, layout = db.execute("SELECT digest, format FROM internal.publication").fetchall()[0]
+            if layout != FORMAT:
+                return None
             files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
+            sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(digest, frozenset(ShownFile(*file) for file in files)) if layout == FORMAT else None
+    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed))
 
 
-def fill(path: Path, version: str, snapshot: Snapshot, held: Held) -> int:
+def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.DataFrame) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    With `held` NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
+    `seals` are those of the sessions disclosed since. With `held` NOTHING the file must not exist yet. StoreError if a
+    file of the lake is missing or unreadable.
     """
     try:
         with duckdb.connect() as db, _attached(db, path):
@@ -110,6 +119,7 @@ def fill(path: Path, version: str, snapshot: Snapshot, held: Held) -> int:
             if held is NOTHING:
                 _create(db)
             added = _update_nav(db, snapshot, held)
+            _insert(db, "internal.seal", seals)
             _replace_small_tables(db, version, snapshot)
             _create_views(db, snapshot)
             _comment(db)
@@ -194,9 +204,13 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
     }
     for table, frame in contents.items():
         db.execute(f"DELETE FROM {table}")
-        db.register("frame", frame.to_arrow())
-        db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
-        db.unregister("frame")
+        _insert(db, table, frame)
+
+
+def _insert(db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    db.register("frame", frame.to_arrow())
+    db.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+    db.unregister("frame")
 
 
 def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
@@ -226,8 +240,10 @@ def _select(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
     if not paths:
         empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
         return f"SELECT {empty} WHERE false"
-    columns = ", ".join(f"{NOT_IN_THE_LAKE.get(name, name)} AS {name}" for name in table.columns)
-    return f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = true, hive_types = {{session: DATE}})"
+    rows = f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{session: DATE}})"
+    if table is SIGNALS:
+        rows += f" LEFT JOIN internal.seal USING ({', '.join(SEAL_KEY)})"
+    return f"SELECT {', '.join(table.columns)} FROM {rows}"
 
 
 def _definition(table: LensTable) -> str:

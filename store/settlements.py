@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.books import BENCHMARKS_SCHEMA
-from domain.quotes import next_marks
+from domain.quotes import ACTIONS_SCHEMA, next_marks
 from domain.sessions import Sessions
-from models.datasets import BARS, INDEX_LEVELS, MARKS, ColumnType
+from models.datasets import BARS, INDEX_LEVELS, MARKS
 from models.lake import LakeFile
 from models.market import CorporateAction
 from models.settlement import Settlement
@@ -20,8 +20,6 @@ from models.signals import Signal
 from models.strategies import Strategy
 from store.lake import Lake
 from store.signals import first_session
-
-ACTIONS_SCHEMA: dict[str, ColumnType] = {"symbol": pl.String, "cash": pl.Float64, "bonus": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,11 @@ def read_actions(db: Session, session: date) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in rows], schema=ACTIONS_SCHEMA, orient="row")
 
 
+def write_actions(actions: pl.DataFrame) -> list[list[str]]:
+    """Write corporate actions down for a manifest: symbol, cash and bonus, the numbers as decimal strings."""
+    return [[symbol, repr(cash), repr(bonus)] for symbol, cash, bonus in actions.iter_rows()]
+
+
 def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
     """Read files by their paths, superseded ones too: a settled session keeps the inputs it was settled with."""
     return lake.scan_files(dataset, lake.named(paths)).sort(dataset.sort).collect()
@@ -111,13 +114,17 @@ def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame
     return returns.cast(pl.Schema(BENCHMARKS_SCHEMA)).sort("universe")
 
 
-def read_market(lake: Lake, db: Session, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
-    """Read what a session's settlement takes of the market; `inputs` names the files of bars and index levels."""
+def read_market(lake: Lake, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
+    """Read what a session's settlement takes of the market.
+
+    `inputs` are those of its plan: the corporate actions themselves, and the names of the files of bars and levels.
+    """
+    actions = pl.DataFrame(inputs["actions"], schema=["symbol", "cash", "bonus"], orient="row")
     earlier = lake.named(inputs["earlier_bars_files"])
     return Market(
         bars=read_files(lake, BARS, inputs["bars_files"]),
         marks=read_marks(lake, previous, session, earlier),
-        actions=read_actions(db, session),
+        actions=actions.cast(pl.Schema(ACTIONS_SCHEMA)),
         benchmarks=read_benchmarks(lake, inputs["index_files"], session),
     )
 

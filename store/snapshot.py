@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
+from domain.attestation import Evidence
+from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.lake import LakeFile
 from models.settlement import Settlement
+from models.signals import Signal
 from models.strategies import Strategy
 from models.users import User
 from store.lake import Lake
+from store.ledger import Ledger
 
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name)
@@ -46,7 +51,16 @@ SETTLEMENTS_SCHEMA = {
     "bars_sha256": pl.String,
     "rules_sha256": pl.String,
     "manifest_sha256": pl.String,
+    "commit_sha": pl.String,
     "settled_at": TIME,
+}
+SEALS_SCHEMA = {
+    "strategy": pl.String,
+    "session": pl.Date,
+    "revision": pl.Int32,
+    "commit_sha": pl.String,
+    "commit_time": TIME,
+    "evidence": pl.String,
 }
 
 
@@ -60,13 +74,17 @@ class ShownFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a lens is made of. Equal digests make equal lenses."""
+    """Everything that a lens is made of. Equal digests make equal lenses.
+
+    `disclosed` are the sessions whose signals are all sealed, and revealed: what is known of them does not change.
+    """
 
     lake: Path
     settled_through: date | None
     files: dict[str, list[ShownFile]]
     strategies: pl.DataFrame
     settlements: pl.DataFrame
+    disclosed: frozenset[date]
     digest: str
 
 
@@ -89,7 +107,32 @@ def take_snapshot(lake: Lake) -> Snapshot:
     digest = hashlib.sha256(repr((lake.root, files)).encode())
     for frame in (strategies, settlements):
         digest.update(frame.write_ipc(None).getbuffer())
-    return Snapshot(lake.root, through, files, strategies, settlements, digest.hexdigest())
+    disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
+    return Snapshot(lake.root, through, files, strategies, settlements, disclosed, digest.hexdigest())
+
+
+def read_seals(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
+    """Read how the signals of disclosed sessions were sealed: commit, its time, and what that time rests on."""
+    first_token = sa.select(sa.func.min(col(Timestamp.stamped_at))).where(
+        col(Timestamp.commit_sha) == JournalCommit.sha
+    )
+    query = (
+        sa.select(
+            col(Strategy.slug),
+            col(Signal.session),
+            col(Signal.revision),
+            col(JournalCommit.sha),
+            col(JournalCommit.committed_at),
+            sa.case((first_token.scalar_subquery() <= Signal.deadline, Evidence.TSA), else_=Evidence.SERVER_ONLY),
+        )
+        .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
+        .join(Seal, col(Seal.signal_id) == col(Signal.id))
+        .join(JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha))
+        .order_by(col(Strategy.slug), col(Signal.revision))
+    )
+    with ledger.read() as db:
+        rows = [row for session in sorted(sessions) for row in db.execute(query.where(col(Signal.session) == session))]
+    return _frame(rows, SEALS_SCHEMA)
 
 
 def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:
@@ -109,8 +152,11 @@ def _strategies(db: Session) -> pl.DataFrame:
 
 
 def _settlements(db: Session) -> pl.DataFrame:
-    columns = [getattr(Settlement, name) for name in SETTLEMENTS_SCHEMA]
-    query = select(*columns).order_by(col(Settlement.session), col(Settlement.version))
+    columns = [
+        Disclosure.commit_sha if name == "commit_sha" else getattr(Settlement, name) for name in SETTLEMENTS_SCHEMA
+    ]
+    query = select(*columns).outerjoin(Disclosure, col(Disclosure.settlement_id) == col(Settlement.id))
+    query = query.order_by(col(Settlement.session), col(Settlement.version))
     return _frame(db.exec(query), SETTLEMENTS_SCHEMA)
 
 

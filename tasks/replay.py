@@ -1,6 +1,6 @@
 """Replay tasks: opening strategies and submitting signals from files, on the path that researchers use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,10 @@ def prepare_signals(path: Path, folder: Path) -> Path:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def submit_signals(home: Home, path: Path, session: date) -> int:
+def submit_signals(home: Home, path: Path, session: date, seal: Callable[[datetime], object]) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
+
+    `seal` seals what was submitted, at the time that it is given.
 
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.
@@ -120,6 +122,7 @@ def submit_signals(home: Home, path: Path, session: date) -> int:
             now = at(session, DEADLINES[price]) - LEAD
             home.clock.set(now)
             taken += len(submit(home.ledger, home.sessions, session, ours, now))
+            seal(now)
     return taken
 
 

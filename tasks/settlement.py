@@ -22,6 +22,7 @@ from domain.signals import decode_portfolios
 from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import Event, Severity
 from models.errors import ConflictError, StoreError
+from models.quality import Finding
 from models.settlement import Settlement
 from store.home import Home
 from store.lake import StagedFile
@@ -36,6 +37,7 @@ from store.settlements import (
     read_market,
     settlement_of,
     signal_hashes,
+    write_actions,
 )
 from store.signals import read_signals
 from store.strategies import read_terms
@@ -97,26 +99,21 @@ def plan_session(home: Home, session: date) -> Plan | Held:
         last_id = last_strategy_id(db)
         terms = read_terms(db, session, 0, last_id)
         signals = object_sha256(signal_hashes(db, session))
-        actions = frame_sha256(read_actions(db, session))
+        actions = read_actions(db, session)
     previous = day_before if before else None
     if settled:
+        # What it was settled with, though bars or actions have been corrected since.
         was = orjson.loads(settled.manifest)["inputs"]
-        files = {name: was[name] for name in ("bars_files", "earlier_bars_files", "index_files")}
+        market = {name: was[name] for name in ("actions", "bars_files", "earlier_bars_files", "index_files")}
     else:
-        faults = [finding for finding in look(home, session).findings if finding.severity is Severity.HOLD]
+        faults, files = _look(home, session, previous)
         if faults:
             return _hold(home, session, tuple(f"{fault.rule}: {fault.detail}" for fault in faults))
-        files = {
-            "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
-            # Without a session settled before, they say what the newest earlier bars were.
-            "earlier_bars_files": [] if previous else [file.path for file in files_before(home.lake, session)],
-            "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, day_before, session)],
-        }
+        market = {"actions": write_actions(actions), **files}
     inputs = {
-        **files,
-        "bars": frame_sha256(read_files(home.lake, BARS, files["bars_files"])),
-        "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, files["index_files"])),
-        "actions": actions,
+        **market,
+        "bars": frame_sha256(read_files(home.lake, BARS, market["bars_files"])),
+        "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, market["index_files"])),
         "rules": RULES_SHA256,
         "signals": signals,
         "terms": frame_sha256(terms),
@@ -139,7 +136,7 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
     with home.ledger.read() as db:
         terms = read_terms(db, plan.session, first, last)
         revisions = read_signals(db, plan.session, first, last)
-        market = read_market(home.lake, db, plan.session, plan.previous, plan.inputs)
+    market = read_market(home.lake, plan.session, plan.previous, plan.inputs)
     expanded = decode_portfolios(revisions)
     # Somebody who signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
@@ -201,6 +198,25 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
         )
         resolve(db, _held_key(plan.session), now)
     return True
+
+
+def _look(home: Home, session: date, previous: date | None) -> tuple[list[Finding], dict[str, list[str]]]:
+    """What holds the session, and the files of bars and index levels that were looked at."""
+    files = _market_files(home, session, previous)
+    while True:
+        faults = [finding for finding in look(home, session).findings if finding.severity is Severity.HOLD]
+        seen, files = files, _market_files(home, session, previous)
+        if files == seen:  # else something was imported meanwhile, and what was looked at is not what counts now
+            return faults, files
+
+
+def _market_files(home: Home, session: date, previous: date | None) -> dict[str, list[str]]:
+    return {
+        "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
+        # Without a session settled before, they say what the newest earlier bars were.
+        "earlier_bars_files": [] if previous else [file.path for file in files_before(home.lake, session)],
+        "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, home.sessions.previous(session), session)],
+    }
 
 
 def _hold(home: Home, session: date, reasons: tuple[str, ...]) -> Held:

@@ -5,9 +5,7 @@ Looking changes nothing; the only thing repaired here is clutter. Everything els
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 
@@ -29,39 +27,13 @@ from store.home import Home
 from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
+from tasks.attestation_checks import ATTESTATION_CHECKS
+from tasks.problems import KEY, Problem, Repair
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # A stage stages its files before it commits them: what is younger may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
 LEAST_FREE_BYTES = 2 * 1024**3
-KEY = "watchdog "
-
-
-class Repair(StrEnum):
-    """The stage that repairs a problem."""
-
-    INGEST = "market-ingest"
-    SETTLE = "settle"
-    PUBLISH = "publish"
-    SWEEP = "sweep"
-    NONE = "none"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that is not as it should be. A `warning` is told; anything else fails the watchdog while it lasts."""
-
-    kind: str
-    subject: str
-    text: str
-    repair: Repair = Repair.NONE
-    session: date | None = None
-    warning: bool = False
-
-    @property
-    def key(self) -> str:
-        """The name under which the operator is told of it."""
-        return f"{KEY}{self.kind} {self.subject}"
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -75,6 +47,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _damaged,
         _lens,
         _orphans,
+        *ATTESTATION_CHECKS,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))
 

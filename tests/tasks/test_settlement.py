@@ -154,10 +154,20 @@ def test_bars_that_change_afterwards_never_change_a_settled_day(settled: Home, u
     assert results(settled) == results(undisturbed)
 
 
-def test_other_inputs_of_a_settled_day_are_a_conflict_and_change_nothing(settled: Home, undisturbed: Home) -> None:
+def test_actions_that_come_afterwards_never_change_a_settled_day(settled: Home, undisturbed: Home) -> None:
     with settled.ledger.write() as db:
         db.add(CorporateAction(symbol="600001.SH", session=DAYS[1], cash=1.0, bonus=0.0))
-    with pytest.raises(ConflictError, match=r"2025-03-04: .* \(actions\); a settled day never changes"):
+    for file in settled.lake.files(NAV, DAYS[1], DAYS[1]):
+        (settled.lake_path / file.path).unlink()
+    assert settle_session(settled, DAYS[1]) is False
+    assert results(settled) == results(undisturbed)
+
+
+def test_another_rule_book_is_a_conflict_and_changes_nothing(
+    settled: Home, undisturbed: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "RULES_SHA256", "of other rules")
+    with pytest.raises(ConflictError, match=r"2025-03-04: .* \(rules\); a settled day never changes"):
         settle_session(settled, DAYS[1])
     assert results(settled) == results(undisturbed)
 

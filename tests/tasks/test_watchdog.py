@@ -14,7 +14,8 @@ from store.clock import wall_clock
 from store.home import Home
 from store.lens import publish
 from tasks import watchdog
-from tasks.watchdog import Problem, Repair, find_problems, sweep_orphans, tell_operator
+from tasks.problems import Problem, Repair
+from tasks.watchdog import find_problems, sweep_orphans, tell_operator
 from tests.support.settling import results, settle_session
 from tests.support.strategies import move
 from tests.support.trading import trading

@@ -1,0 +1,117 @@
+"""The stand-alone sealer: seals whatever the ledger receives within a moment, and sends it out. A part of `up`.
+
+python -m deployments.sealer HOME
+
+Sealing and sending are two loops: a remote or a timestamp authority that hangs never delays a seal.
+"""
+
+import argparse
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deployments.environment import ROOT
+from deployments.parts import Part
+from models.errors import ConflictError, CountersignError, LeaseError
+from settings import open_home
+from store.home import Home
+from store.pushing import PushState, push_pending
+from store.sealing import is_pending, sealing
+from tasks.timestamps import stamp_pending
+
+POLL_SECONDS = 0.05
+# How long to wait after a failure, at first and at most; after a conflict it is the operator's turn.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+LEASE_PAUSE_SECONDS = 1.0
+
+_log = logging.getLogger("sealer")
+
+
+def run_sealer(home: Home, stop: threading.Event) -> None:
+    """Seal and send until `stop` is set. While another process is the sealer, stand by to take its place.
+
+    No failure ends it: each is logged, and tried again after a pause that grows to a minute.
+    """
+    news = threading.Event()
+    sender = threading.Thread(target=_keep_on, args=(lambda: _send(home, news, stop), stop), name="send")
+    sender.start()
+    try:
+        _keep_on(lambda: _seal(home, news, stop), stop)
+    finally:
+        stop.set()
+        news.set()
+        sender.join()
+
+
+def sealer_part(home: Path) -> Part:
+    """Describe the sealer of a home, for `up`."""
+    return Part(
+        name="sealer",
+        arguments=("deployments.sealer", str(home)),
+        environment={"PYTHONPATH": str(ROOT)},
+        log=home / "logs" / "sealer.log",
+    )
+
+
+def _keep_on(work: Callable[[], None], stop: threading.Event) -> None:
+    """Do the work again and again; `work` returns when something went well, or `stop` is set."""
+    pause = FIRST_PAUSE_SECONDS
+    while not stop.is_set():
+        try:
+            work()
+            pause = FIRST_PAUSE_SECONDS
+            continue
+        except LeaseError as error:
+            _log.info("standing by: %s", error)
+            stop.wait(LEASE_PAUSE_SECONDS)
+            continue
+        except ConflictError as error:
+            _log.error("sealing has stopped: %s", error)
+            pause = LONGEST_PAUSE_SECONDS
+        except CountersignError as error:
+            _log.warning("trying again in %g s: %s", pause, error)
+        except Exception:
+            _log.exception("trying again in %g s", pause)
+        stop.wait(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
+    with sealing(home) as sealer:
+        while not stop.is_set():
+            if not is_pending(home):
+                stop.wait(POLL_SECONDS)
+                continue
+            outcome = sealer.seal(home.clock.now())
+            _log.info("sealed %d signals, disclosed %d sessions", outcome.sealed, outcome.disclosed)
+            news.set()
+
+
+def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
+    """Fetch tokens and push, whenever something was sealed and once a minute besides."""
+    news.clear()
+    tokens = stamp_pending(home, home.clock.now())
+    pushed = push_pending(home, home.clock.now())
+    if tokens or pushed.state not in {PushState.NOTHING, PushState.NO_REMOTE}:
+        _log.info("fetched %d tokens; push: %s %s", tokens, pushed.state, pushed.detail)
+    if pushed.state is PushState.FAILED and not stop.is_set():
+        raise CountersignError(f"push failed: {pushed.detail}")
+    news.wait(LONGEST_PAUSE_SECONDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Seal for a home until interrupted."""
+    parser = argparse.ArgumentParser(prog="deployments.sealer")
+    parser.add_argument("home", type=Path)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    run_sealer(open_home(options.home), stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Attestation flow: before each deadline, seals and pushes what the sealer has not."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.scheduled import run_name
+from models.errors import CountersignError
+from settings import open_home
+from store.pushing import PushState
+from tasks.attestation import push, seal, stamp
+from tasks.runs import record_process
+
+
+class NotPushedError(CountersignError):
+    """Everything is sealed, but the remote does not have it; the message says why."""
+
+
+@flow(name="attestation_retry", flow_run_name=run_name("attest"), on_running=[record_process])
+def attestation_retry(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
+    """Seal whatever waits, for any session, fetch missing tokens, and push. Safe to repeat.
+
+    `session` only says for which day this is asked: nothing is done if that is no session. NotPushedError, which fails
+    the run, where a remote is set and does not take it; nothing is lost then.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session", session)
+        return {"sealed": 0, "disclosed": 0, "tokens": 0, "push": PushState.NOTHING.value}
+    sealed = seal(opened)
+    tokens = stamp(opened)
+    if tokens:
+        seal(opened)
+    pushed = push(opened)
+    row = {"sealed": sealed.sealed, "disclosed": sealed.disclosed, "tokens": tokens, "push": pushed.state.value}
+    log.info("%s", row)
+    if pushed.state in {PushState.FAILED, PushState.DIVERGED}:
+        raise NotPushedError(f"journal: {pushed.commits} commits are not pushed: {pushed.detail}")
+    return row

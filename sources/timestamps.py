@@ -1,0 +1,56 @@
+"""Timestamp authorities: RFC 3161 tokens over HTTP. Whom to trust is the verifier's business.
+
+What is checked here is that the answer is for what was asked: granted, the same hash, the same nonce.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
+
+from models.errors import SourceBusy, SourceRefused
+
+TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class StampedToken:
+    """A whole response of an authority (DER) and the time it swears to."""
+
+    response: bytes
+    stamped_at: datetime
+
+
+def request_token(client: httpx.Client, url: str, stamped: bytes) -> StampedToken:
+    """Ask an authority to stamp the SHA-256 of some bytes.
+
+    SourceBusy if it cannot be reached or does not answer; SourceRefused if it says no, or answers something else.
+    """
+    asked = TimestampRequestBuilder().data(stamped).hash_algorithm(HashAlgorithm.SHA256).build()
+    headers = {"content-type": "application/timestamp-query", "accept": "application/timestamp-reply"}
+    try:
+        answer = client.post(url, content=asked.as_bytes(), headers=headers, timeout=TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise SourceBusy(f"{_host(url)}: {type(error).__name__}") from error
+    if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise SourceBusy(f"{_host(url)}: HTTP {answer.status_code}")
+    if not answer.is_success or len(answer.content) > MAX_BYTES:
+        raise SourceRefused(f"{_host(url)}: expected a timestamp response, got HTTP {answer.status_code}")
+    try:
+        response = decode_timestamp_response(answer.content)
+        granted = response.status in {PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS}
+        info = response.tst_info if granted else None
+    except ValueError as error:
+        raise SourceRefused(f"{_host(url)}: expected a timestamp response ({error})") from error
+    if info is None:
+        raise SourceRefused(f"{_host(url)}: refused with status {response.status}")
+    if info.message_imprint.message != hashlib.sha256(stamped).digest() or info.nonce != asked.nonce:
+        raise SourceRefused(f"{_host(url)}: the token is for something else than was asked")
+    return StampedToken(answer.content, info.gen_time.astimezone(UTC))
+
+
+def _host(url: str) -> str:
+    return f"timestamp authority {httpx.URL(url).host}"

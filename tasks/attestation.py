@@ -1,0 +1,87 @@
+"""Attestation tasks: seal what waits, fetch tokens, push. Each is safe to repeat, and to run beside the sealer."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.errors import LeaseError
+from store.home import Home
+from store.pushing import PushOutcome, PushState, push_pending
+from store.sealing import Sealer, is_pending, sealing
+from tasks.timestamps import stamp_pending
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was sealed; `by_another` says that the sealer's own process was at it."""
+
+    sealed: int = 0
+    disclosed: int = 0
+    by_another: bool = False
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def seal(home: Home, now: datetime | None = None) -> Sealed:
+    """Seal and disclose whatever waits (at `now`, default the home's clock); return once nothing waits any more.
+
+    Where another process is the sealer, it does the work and this waits. LeaseError if it takes too long.
+    """
+    with be_sealer(home) as sealer:
+        return sealer(now or home.clock.now())
+
+
+@contextmanager
+def be_sealer(home: Home) -> Generator[Callable[[datetime], Sealed]]:
+    """Be the sealer for the block and give what seals at a given time.
+
+    Where another process is the sealer, what is given waits for it to have sealed everything; LeaseError if that takes
+    too long.
+    """
+    with ExitStack() as held:
+        try:
+            sealer = held.enter_context(sealing(home))
+        except LeaseError:
+            yield lambda _now: _wait_for_sealer(home)
+        else:
+            yield lambda now: _seal(sealer, now)
+
+
+def _seal(sealer: Sealer, now: datetime) -> Sealed:
+    outcome = sealer.seal(now)
+    return Sealed(outcome.sealed, outcome.disclosed)
+
+
+def _wait_for_sealer(home: Home) -> Sealed:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while is_pending(home):
+        if time.monotonic() > give_up:
+            raise LeaseError(f"{home.path}: another process is the sealer, and it does not seal")
+        time.sleep(PAUSE_SECONDS)
+    return Sealed(by_another=True)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def stamp(home: Home) -> int:
+    """Fetch the tokens that are missing; return how many came."""
+    return stamp_pending(home, home.clock.now())
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def push(home: Home, attempts: int = 3) -> PushOutcome:
+    """Push what is not pushed, trying a few times; the last outcome is returned, whatever it is."""
+    pause = 1.0
+    while True:
+        outcome = push_pending(home, home.clock.now())
+        attempts -= 1
+        if outcome.state is not PushState.FAILED or not attempts:
+            return outcome
+        time.sleep(pause)
+        pause *= 4

@@ -1,0 +1,35 @@
+"""Problems: what the watchdog looks for and reports, and which stage repairs it."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+KEY = "watchdog "
+
+
+class Repair(StrEnum):
+    """The stage that repairs a problem."""
+
+    INGEST = "market-ingest"
+    SETTLE = "settle"
+    PUBLISH = "publish"
+    SWEEP = "sweep"
+    SEAL = "attestation-retry"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as it should be. A `warning` is told; anything else fails the watchdog while it lasts."""
+
+    kind: str
+    subject: str
+    text: str
+    repair: Repair = Repair.NONE
+    session: date | None = None
+    warning: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name under which the operator is told of it."""
+        return f"{KEY}{self.kind} {self.subject}"
