@@ -12,6 +12,10 @@ from settings import locate_home, open_home
 app = group("Daily trading signals, turned into track records that anybody can check.")
 
 
+HostOption = Annotated[str, typer.Option(help="Address the api listens on.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the api.")]
+
+
 class Stage(StrEnum):
     """The stages that can be run by hand."""
 
@@ -31,18 +35,40 @@ def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def up(
     home: HomeOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
     check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up and planned.")] = False,
 ) -> None:
-    """Start everything: Prefect's server and UI, and the runner with all schedules. Ctrl-C stops it all."""
+    """Start everything: Prefect's server and UI, the api, the sealer, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
     from deployments.ready import schedules_are_planned  # noqa: PLC0415
+    from deployments.sealer import sealer_part  # noqa: PLC0415
     from deployments.up import up as start  # noqa: PLC0415
+    from deployments.web import api_part  # noqa: PLC0415
 
     def checked() -> bool:
         return check and schedules_are_planned(opened.path)
 
-    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=checked)
+    parts = (api_part(opened.path, host, port), sealer_part(opened.path))
+    start(opened.path, prefect_port=prefect_port, parts=parts, say=typer.echo, until=checked)
+
+
+@app.command()
+def api(
+    home: HomeOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port.")] = 1,
+) -> None:
+    """Start only the api, which `up` starts too; Ctrl-C stops it."""
+    opened = open_home(home)
+    from deployments.supervisor import Supervisor, stop_on_signals  # noqa: PLC0415
+    from deployments.web import api_part  # noqa: PLC0415
+
+    supervisor = Supervisor([api_part(opened.path, host, port, workers)], typer.echo)
+    with stop_on_signals(supervisor):
+        supervisor.run()
 
 
 @app.command()
