@@ -1,4 +1,4 @@
-"""Verification of a year of 100 strategies: a clone with 25,000 seals and as many reveals of 50 names, 250 settled days.
+"""Verification of a year of 100 strategies: a clone with 25,000 seals and as many reveals of 50 names, 250 sessions.
 
 The journal is made as the product makes it, four seals' commits and one reveal's a session, and cloned with git. The
 command's own time is measured in a process of its own, imports included, with bars and without.
@@ -16,8 +16,16 @@ import numpy as np
 import polars as pl
 
 from bench.report import figure
-from domain.attestation import reveal_path, reveal_record, seal_path, seal_record, settled_path, settled_record
-from domain.attestation import terms_path, terms_record
+from domain.attestation import (
+    reveal_path,
+    reveal_record,
+    seal_path,
+    seal_record,
+    settled_path,
+    settled_record,
+    terms_path,
+    terms_record,
+)
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
 from domain.provenance import frame_sha256, object_sha256
 from domain.quotes import ACTIONS_SCHEMA, next_marks
