@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     timestamp_authorities: tuple[str, ...] = Field((), description="addresses of RFC 3161 timestamp authorities")
     tushare_url: str = Field("https://api.tushare.pro", description="address of the provider `tushare`")
 
+    public_url: str = Field("http://127.0.0.1:8000", description="where readers reach the api; stands in its proofs")
+    jwt_secret: SecretStr | None = Field(
+        None, description="secrets that sign tokens, newest first, separated by commas"
+    )
+    rate_limit: int = Field(12_000, ge=0, description="requests a minute for each key, and each address without one")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -11,10 +11,8 @@ from decimal import Decimal
 import polars as pl
 
 from models.errors import InputError
+from models.portfolios import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
 
-SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
-MAX_SYMBOLS = 5_000
-SUM_TOLERANCE = 1e-9
 HASH_PREFIX = b"countersign/signal/v1\n"
 
 

@@ -7,13 +7,15 @@ from models.operations import AuditEntry, HomeFact, Lease, Notification
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
-from models.users import User
+from models.users import ApiKey, InviteCode, User
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "CorporateAction",
     "Disclosure",
     "HomeFact",
+    "InviteCode",
     "JournalCommit",
     "LakeFile",
     "Lease",

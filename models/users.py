@@ -1,4 +1,4 @@
-"""Accounts."""
+"""Accounts: who opens strategies, with what they prove who they are, and how much they may have."""
 
 from datetime import datetime
 
@@ -6,12 +6,45 @@ from sqlmodel import Field, SQLModel
 
 from models.columns import identity, instant
 
+# Most strategies that an account of each tier may have open; retired ones do not count.
+TIERS = {"free": 3, "licensed": 20}
+DEFAULT_TIER = "free"
+
 
 class User(SQLModel, table=True):
-    """Somebody who opens strategies: a person or a program."""
+    """Somebody who opens strategies: a person or a program. Without e-mail and password it is an anonymous account."""
 
     id: int = identity()
     nickname: str = Field(unique=True, max_length=30)
-    tier: str = "free"
+    email: str | None = Field(default=None, unique=True, max_length=254, description="in lower case")
+    password_hash: str | None = Field(default=None, description="Argon2id, with its salt and parameters")
+    token_epoch: int = Field(default=0, description="counted up to end every token given out so far")
+    tier: str = DEFAULT_TIER
     created_at: datetime = instant()
     disabled_at: datetime | None = instant(default=None)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key of an account. The key itself is shown once, when it is made; only its hash is kept."""
+
+    __tablename__ = "api_key"
+
+    id: int = identity()
+    user_id: int = Field(foreign_key="user.id", index=True)
+    name: str = Field(max_length=100)
+    key_hash: str = Field(unique=True, description="hex SHA-256: the key has 256 random bits, no stretching is needed")
+    last_four: str = Field(max_length=4, description="the end of the key, to tell keys apart by")
+    created_at: datetime = instant()
+    revoked_at: datetime | None = instant(default=None)
+
+
+class InviteCode(SQLModel, table=True):
+    """A code that opens up to `max_uses` accounts. Shown once; only its hash is kept."""
+
+    __tablename__ = "invite_code"
+
+    id: int = identity()
+    code_hash: str = Field(unique=True, description="hex SHA-256")
+    max_uses: int = Field(ge=1)
+    uses: int = 0
+    created_at: datetime = instant()

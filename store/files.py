@@ -9,10 +9,13 @@ from pathlib import Path
 from models.errors import StoreError
 
 
-def write_atomically(path: Path, content: bytes, *, temporary_folder: Path | None = None, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes, *, temporary_folder: Path | None = None, durable: bool = True, mode: int = 0o666
+) -> None:
     """Put `content` at `path`, replacing what is there. A crash leaves the old file or the new one, never a part.
 
     `temporary_folder` (same file system; default: beside the file) keeps left-overs away from folders that are scanned.
+    `mode`, less the process's umask, holds from the first byte on.
     """
     folder = temporary_folder or path.parent
     temporary = folder / f".{path.name}.{secrets.token_hex(4)}.tmp"
@@ -20,7 +23,7 @@ def write_atomically(path: Path, content: bytes, *, temporary_folder: Path | Non
         folder.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
+            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                 file.write(content)
                 file.flush()
                 if durable:

@@ -18,6 +18,7 @@ from store.journal import Journal
 from store.lake import Lake
 from store.ledger import Ledger
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+from store.signing_keys import ensure_secrets
 
 FOLDERS = ("keys", "lens", "logs", "prefect", "quality")
 CONFIG_TEMPLATE = """\
@@ -73,6 +74,7 @@ class Home:
             with storage_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         (self.path / "keys").chmod(0o700)
+        ensure_secrets(self.path)
         for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
             if not (self.path / name).exists():
                 write_atomically(self.path / name, template.encode())

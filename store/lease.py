@@ -37,14 +37,19 @@ def lease(ledger: Ledger, name: str) -> Iterator[None]:
         _release(ledger, name, holder)
 
 
+def holder_lives(holder: str) -> bool:
+    """Whether a lease's holder may be alive; of a process on another machine that cannot be seen from here."""
+    owner = _identity(holder)
+    return not owner.here or owner.process() is not None
+
+
 def _acquire(ledger: Ledger, name: str, holder: str) -> None:
     now = wall_clock()
     with ledger.write() as db:
         found = db.get(Lease, name)
         if found and found.expires_at > now:
             owner = _identity(found.holder)
-            # Whether a process of another machine lives cannot be seen from here.
-            if not owner.here or owner.process():
+            if holder_lives(found.holder):
                 raise LeaseError(
                     f"{name}: held by process {owner.pid} on {owner.host} since {found.acquired_at:%F %T} UTC"
                 )

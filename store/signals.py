@@ -1,24 +1,21 @@
 """Signals in the ledger: the one path on which a portfolio is submitted, and how the counting revisions are read."""
 
-import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import EXCHANGE_ZONE, Sessions, deadline
-from domain.signals import check_portfolios, encode_portfolios, payload, signal_hash
+from domain.sessions import EXCHANGE_ZONE, Sessions
+from domain.signals import check_portfolios, encode_portfolios
 from models.datasets import ColumnType
-from models.enums import StrategyStatus
-from models.errors import ConflictError, InputError, RefusedError
-from models.settlement import Settlement
+from models.errors import CountersignError, InputError
 from models.signals import Signal
 from models.strategies import Strategy
+from store.desk import Desk, Party, Receipt
 from store.ledger import Ledger
-from store.strategies import change_status
 
 MAX_SESSIONS_AHEAD = 20
 REVISIONS: dict[str, ColumnType] = {
@@ -32,14 +29,18 @@ REVISIONS: dict[str, ColumnType] = {
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What became of one submission. `known`: the newest revision said the same already, and nothing was added."""
+class Submission:
+    """One portfolio (symbol, weight) as it arrived: `received_at` its first byte, `whole_at` its last.
+
+    `owner_id` is who sent it: to anybody else the strategy does not exist.
+    """
 
     strategy: str
+    owner_id: int
     session: date
-    revision: int
-    signal_hash: str
-    known: bool
+    portfolio: pl.DataFrame
+    received_at: datetime
+    whole_at: datetime
 
 
 def submit(
@@ -54,40 +55,86 @@ def submit(
     _check_session(sessions, session, received_at)
     portfolios = encode_portfolios(signals)
     with ledger.write() as db:
-        if db.exec(select(Settlement.id).where(Settlement.session == session)).first():
-            raise ConflictError(f"session: {session} is settled already")
-        strategies = _strategies(db, portfolios["strategy"].to_list())
-        newest = _newest(db, session, [strategy.id for strategy in strategies.values()])
-        receipts, rows = [], []
+        strategies = _find_strategies(db, portfolios["strategy"].to_list())
+        desk = Desk(db, session, [strategy.id for strategy in strategies.values()])
         for slug, portfolio, count in portfolios.iter_rows():
-            strategy = strategies[slug]
-            closes_at = _check_open(strategy, session, received_at)
-            known = newest.get(strategy.id)
-            if known and known.portfolio == portfolio:
-                receipts.append(Receipt(slug, session, known.revision, known.signal_hash, known=True))
-                continue
-            if strategy.status == StrategyStatus.PENDING:
-                change_status(db, db.get_one(Strategy, strategy.id), StrategyStatus.ACTIVE, received_at, actor=slug)
-            revision = known.revision + 1 if known else 1
-            salt = secrets.token_hex(16)
-            hashed = signal_hash(payload(slug, session, revision, salt, portfolio))
-            rows.append(
-                {
-                    "strategy_id": strategy.id,
-                    "session": session,
-                    "revision": revision,
-                    "portfolio": portfolio,
-                    "symbols_count": count,
-                    "salt": salt,
-                    "signal_hash": hashed,
-                    "received_at": received_at,
-                    "deadline": closes_at,
-                }
-            )
-            receipts.append(Receipt(slug, session, revision, hashed, known=False))
-        if rows:
-            db.execute(sa.insert(Signal), rows)
-    return receipts
+            if slug not in strategies:
+                raise _unknown(slug)
+            desk.take(strategies[slug], portfolio, count, received_at)
+        return desk.record()
+
+
+def submit_each(
+    ledger: Ledger, sessions: Sessions, submissions: Sequence[Submission]
+) -> list[Receipt | CountersignError]:
+    """Record submissions of many senders in one transaction, each with an outcome of its own, in the order given.
+
+    They are taken in the order they were received, so that of two for the same session the later one counts. What
+    `submit` would raise for one of them is its outcome, and keeps none of the others out.
+    """
+    outcomes: list[Receipt | CountersignError | None] = [None] * len(submissions)
+    encoded: dict[int, tuple[str, int]] = {}
+    for n, outcome in enumerate(_encode_each(sessions, submissions)):
+        if isinstance(outcome, CountersignError):
+            outcomes[n] = outcome
+        else:
+            encoded[n] = outcome
+    order = sorted(encoded, key=lambda n: submissions[n].received_at)
+    with ledger.write() as db:
+        strategies = _find_strategies(db, sorted({submissions[n].strategy for n in order}))
+        ids = [strategy.id for strategy in strategies.values()]
+        for session in sorted({submissions[n].session for n in order}):
+            desk, taken = Desk(db, session, ids), list[int]()
+            for n in (n for n in order if submissions[n].session == session):
+                sent = submissions[n]
+                strategy = strategies.get(sent.strategy)
+                try:
+                    if strategy is None or strategy.owner_id != sent.owner_id:
+                        raise _unknown(sent.strategy)
+                    desk.take(strategy, *encoded[n], sent.received_at, sent.whole_at)
+                    taken.append(n)
+                except CountersignError as error:
+                    outcomes[n] = error
+            for n, receipt in zip(taken, desk.record(), strict=True):
+                outcomes[n] = receipt
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _encode_each(sessions: Sessions, submissions: Sequence[Submission]) -> Iterator[tuple[str, int] | CountersignError]:
+    """Check and write down each portfolio: all at once, and one by one only to find out which one is at fault."""
+    named = [
+        sent.portfolio.select(pl.lit(f"{n:08}").alias("strategy"), "symbol", "weight")
+        for n, sent in enumerate(submissions)
+    ]
+    try:
+        check_portfolios(pl.concat(named))
+        faults: list[CountersignError | None] = [None] * len(named)
+    except InputError:
+        faults = [
+            _fault(frame.with_columns(strategy=pl.lit(sent.strategy)))
+            for frame, sent in zip(named, submissions, strict=True)
+        ]
+    good = [frame for frame, fault in zip(named, faults, strict=True) if fault is None]
+    texts = encode_portfolios(pl.concat(good)).iter_rows() if good else iter(())
+    for sent, fault in zip(submissions, faults, strict=True):
+        if fault is not None:
+            yield fault
+            continue
+        _, portfolio, count = next(texts)
+        try:
+            _check_session(sessions, sent.session, sent.received_at)
+        except CountersignError as error:
+            yield error
+        else:
+            yield portfolio, count
+
+
+def _fault(signals: pl.DataFrame) -> CountersignError | None:
+    try:
+        check_portfolios(signals)
+    except InputError as error:
+        return error
+    return None
 
 
 def first_session(db: Session) -> date | None:
@@ -130,38 +177,14 @@ def _check_session(sessions: Sessions, session: date, received_at: datetime) -> 
         raise InputError("session", f"a session at most {MAX_SESSIONS_AHEAD} sessions ahead", session)
 
 
-def _strategies(db: Session, slugs: list[str]) -> dict[str, Any]:
-    """Rows of id, slug, status, execution_price, by slug: whole objects of thousands of strategies take their time."""
-    columns = (col(Strategy.id), col(Strategy.slug), col(Strategy.status), col(Strategy.execution_price))
-    found: dict[str, Any] = {}
+def _find_strategies(db: Session, slugs: list[str]) -> dict[str, Party]:
+    columns = [col(getattr(Strategy, name)) for name in Party._fields]
+    found: dict[str, Party] = {}
     for start in range(0, len(slugs), 500):
         query = sa.select(*columns).where(col(Strategy.slug).in_(slugs[start : start + 500]))
-        found |= {row.slug: row for row in db.execute(query)}
-    for slug in slugs:
-        if slug not in found:
-            raise InputError("strategy", "the slug of a strategy", slug)
+        found |= {row.slug: Party(*row) for row in db.execute(query)}
     return found
 
 
-def _newest(db: Session, session: date, ids: list[int]) -> dict[int, Signal]:
-    newest: dict[int, Signal] = {}
-    for start in range(0, len(ids), 500):
-        query = (
-            select(Signal)
-            .where(Signal.session == session, col(Signal.strategy_id).in_(ids[start : start + 500]))
-            .order_by(col(Signal.revision))
-        )
-        newest |= {signal.strategy_id: signal for signal in db.exec(query)}
-    return newest
-
-
-def _check_open(strategy: Any, session: date, received_at: datetime) -> datetime:
-    if strategy.status not in {StrategyStatus.PENDING, StrategyStatus.ACTIVE}:
-        raise RefusedError(f"strategy: {strategy.slug} is {strategy.status}, expected pending or active")
-    closes_at = deadline(session, strategy.execution_price)
-    if received_at >= closes_at:
-        raise RefusedError(
-            f"deadline: {strategy.slug} takes signals for {session} strictly before {closes_at:%F %T} UTC,"
-            f" received at {received_at:%F %T.%f}"
-        )
-    return closes_at
+def _unknown(slug: str) -> InputError:
+    return InputError("strategy", "the slug of a strategy", slug)

@@ -1,0 +1,53 @@
+"""Identity: whose key or token a request carries."""
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from api.errors import refuse
+from api.limits import credential
+from api.state import Here, State
+from models.users import User
+from store.accounts import KEY_PREFIX, authenticate_key
+
+_bearer = HTTPBearer(auto_error=False, description="an access token, or an API key (csk_...)")
+_header = APIKeyHeader(name="x-api-key", auto_error=False, description="an API key (csk_...)")
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+async def _account(
+    request: Request,
+    here: Here,
+    _bearer: Annotated[object, Security(_bearer)],
+    _key: Annotated[object, Security(_header)],
+) -> User:
+    given = credential(request.scope)
+    if not given:
+        raise refuse(401, "Not authenticated", CHALLENGE)
+    user = await to_thread.run_sync(_find, here, given)
+    if user is None:
+        here.limits.proved_bad(given)
+        raise refuse(401, "Invalid token", CHALLENGE)
+    here.limits.proved_good(given)
+    require_enabled(user)
+    return user
+
+
+def require_enabled(user: User) -> None:
+    """Raise the refusal of a disabled account."""
+    if user.disabled_at is not None:
+        raise refuse(403, "Account disabled")
+
+
+def _find(here: State, given: str) -> User | None:
+    claim = None if given.startswith(KEY_PREFIX) else here.tokens.read(given, "access")
+    with here.home.ledger.read() as db:
+        if claim is None:
+            return authenticate_key(db, given) if given.startswith(KEY_PREFIX) else None
+        user = db.get(User, claim.user_id)
+        return user if user is not None and user.token_epoch == claim.epoch else None
+
+
+Account = Annotated[User, Depends(_account)]

@@ -1,0 +1,98 @@
+"""Router of public strategies: the list, track records and audit logs. No login; only what is settled."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.answers import dumps, etag, kept
+from api.errors import not_found, problems
+from api.paging import Limit, Offset
+from api.state import Here, State
+from models.enums import Universe
+from models.wire.public import AuditAnswer, PublicStrategiesAnswer, TrackRecordAnswer
+from store.published import read_audit, read_figures, read_nav_history
+from store.visible import Visible, find_visible, list_visible
+
+router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
+
+UNPUBLISHED = "unpublished"
+NO_FIGURES: dict[str, Any] = {
+    "trading_days": 0,
+    "latest_date": None,
+    "nav": None,
+    "total_return": None,
+    "daily_return": None,
+}
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader has it already, by its ETag"}}
+
+
+@router.get("", response_model=PublicStrategiesAnswer, responses=problems() | UNCHANGED)
+def strategies(
+    request: Request,
+    here: Here,
+    universe: Annotated[Universe | None, Query(examples=["hs300"])] = None,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Response:
+    """List public strategies, newest first, and where they stand after their newest settled session."""
+    with here.home.ledger.read() as db:
+        found = list_visible(db, universe, limit, offset)
+    version = here.lens.version or UNPUBLISHED
+    tag = etag(version, found)
+
+    def make() -> bytes:
+        figures = _figures(here, [each.shown["slug"] for each in found])
+        rows = [each.shown | {"has_claimed": False} | figures.get(each.shown["slug"], NO_FIGURES) for each in found]
+        return dumps({"strategies": rows})
+
+    return kept(request, tag, lambda: here.cache.get(version, ("list", tag), make))
+
+
+@router.get("/{slug}/track-record", response_model=TrackRecordAnswer, responses=problems(404) | UNCHANGED)
+def track_record(request: Request, here: Here, slug: str) -> Response:
+    """Show every settled session, oldest first; NAV starts from 1."""
+    found, version = visible(here, slug), here.lens.version or UNPUBLISHED
+
+    def make() -> bytes:
+        if version == UNPUBLISHED:
+            return dumps({"records": []})
+        with here.lens.use() as lens:
+            rows = read_nav_history(lens, slug)
+        return dumps({"records": [row | {"nav": float(row["nav"]) / found.initial_capital} for row in rows]})
+
+    tag = etag(version, "track-record", slug)
+    return kept(request, tag, lambda: here.cache.get(version, tag, make))
+
+
+@router.get("/{slug}/audit", response_model=AuditAnswer, responses=problems(404) | UNCHANGED)
+def audit(request: Request, here: Here, slug: str, limit: Limit = 50, offset: Offset = 0) -> Response:
+    """Show what each settled session was, newest first: a rebalance, or a hold and why."""
+    visible(here, slug)
+    version = here.lens.version or UNPUBLISHED
+
+    def make() -> bytes:
+        if version == UNPUBLISHED:
+            return dumps({"audit_log": [], "total": 0})
+        with here.lens.use() as lens:
+            rows, total = read_audit(lens, slug, limit, offset)
+        return dumps({"audit_log": rows, "total": total})
+
+    tag = etag(version, "audit", slug, limit, offset)
+    return kept(request, tag, lambda: here.cache.get(version, tag, make))
+
+
+def visible(here: State, slug: str) -> Visible:
+    """Return the public strategy of that slug; a hidden one is not found."""
+    with here.home.ledger.read() as db:
+        found = find_visible(db, slug)
+    if found is None:
+        raise not_found("Strategy")
+    return found
+
+
+def _figures(here: State, slugs: list[str]) -> dict[str, dict[str, Any]]:
+    if here.lens.version is None:
+        return {}
+    with here.lens.use() as lens:
+        return read_figures(lens, slugs)

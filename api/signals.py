@@ -1,0 +1,112 @@
+"""Router of signals: submitting them, their history, and taking one back before it is sealed."""
+
+from typing import Annotated, Any
+
+import polars as pl
+from fastapi import APIRouter, Path, Query
+
+from api.answers import Json
+from api.errors import not_found, problems, refuse
+from api.identity import Account
+from api.paging import Limit, Offset
+from api.state import Here, Now, WholeAt
+from api.strategies import own_strategy
+from domain.sessions import Sessions
+from models.errors import InputError
+from models.wire.base import Day
+from models.wire.signals import NewSignal, SignalDeletedAnswer, SignalsAnswer, SubmittedAnswer
+from store.desk import Receipt
+from store.history import SignalRecord, delete_signal, list_signals
+from store.signals import Submission
+
+router = APIRouter(prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
+
+SCHEMA = {"symbol": pl.String, "weight": pl.Float64}
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=SubmittedAnswer,
+    responses={**problems(401, 403, 404, 409), 200: {"model": SubmittedAnswer, "description": "Known already"}},
+)
+async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: str, body: NewSignal) -> Json:
+    """Submit a portfolio, or revise the one submitted before, strictly before the deadline.
+
+    Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
+    portfolio again adds nothing (200). The answer waits up to 2 s for the seal.
+    """
+    _require_trading_day(here.home.sessions, body)
+    rows = [(holding.symbol, holding.weight) for holding in body.signals]
+    portfolio = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    try:
+        receipt = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now, whole_at))
+    except InputError as error:
+        if error.field == "strategy":
+            raise not_found("Strategy") from None
+        if error.field == "session":
+            raise refuse(400, f"trade_date: {error}") from None
+        raise
+    return Json(_submitted(receipt, await here.seals.wait_for(receipt.signal_id)), 200 if receipt.known else 201)
+
+
+@router.get("", response_model=SignalsAnswer, responses=problems(401, 403, 404))
+def history(
+    here: Here,
+    user: Account,
+    slug: str,
+    limit: Limit = 30,
+    offset: Offset = 0,
+    all_revisions: Annotated[bool, Query(description="every revision, not only the newest of each session")] = False,
+) -> Json:
+    """List a strategy's signals, newest session first."""
+    with here.home.ledger.read() as db:
+        strategy = own_strategy(db, user, slug)
+        found = list_signals(db, strategy.id, limit, offset, all_revisions=all_revisions)
+    return Json({"signals": [_shape(each) for each in found]})
+
+
+@router.delete("/{trade_date}", response_model=SignalDeletedAnswer, responses=problems(401, 403, 404))
+def delete(here: Here, user: Account, now: Now, slug: str, trade_date: Annotated[Day, Path()]) -> Json:
+    """Take a signal back. Refused once it is settled or sealed, or its deadline has passed."""
+    with here.home.ledger.write() as db:
+        if not delete_signal(db, own_strategy(db, user, slug), trade_date, now):
+            raise not_found("Signal")
+    return Json({"deleted": True, "trade_date": trade_date})
+
+
+def _require_trading_day(sessions: Sessions, body: NewSignal) -> None:
+    if body.trade_date not in sessions:
+        following = [day for day in sessions.days if day > body.trade_date][:1]
+        hint = f"; the next one is {following[0]}" if following else ""
+        raise refuse(400, f"trade_date: {body.trade_date} is not a trading day{hint}")
+
+
+def _submitted(receipt: Receipt, attestation: Any) -> dict[str, Any]:
+    return {
+        "id": str(receipt.signal_id),
+        "trade_date": receipt.session,
+        "revision": receipt.revision,
+        "replaced": receipt.revision > 1 and not receipt.known,
+        "signal_hash": receipt.signal_hash,
+        "submitted_at": receipt.received_at,
+        "deadline": receipt.deadline,
+        "is_settled": False,
+        "github_committed": attestation["committed"],
+        "attestation": attestation,
+    }
+
+
+def _shape(record: SignalRecord) -> dict[str, Any]:
+    signal = record.signal
+    pairs = (item.split("=") for item in signal.portfolio.split(" "))
+    return {
+        "id": str(signal.id),
+        "trade_date": signal.session,
+        "revision": signal.revision,
+        "signals": [{"symbol": symbol, "weight": float(weight)} for symbol, weight in pairs],
+        "signal_hash": signal.signal_hash,
+        "submitted_at": signal.received_at,
+        "is_settled": record.settled,
+        "github_committed": record.seal is not None,
+    }

@@ -1,0 +1,53 @@
+"""What the routers work with: the home's stores and this process's own helpers, made once by `create_app`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.cache import Cache
+from api.gate import ARRIVAL, WHOLE
+from api.limits import Limits
+from api.seals import SealWatch
+from api.submissions import Submissions
+from api.tokens import Tokens
+from store.home import Home
+from store.lens_reader import Lens
+
+
+@dataclass(frozen=True)
+class State:
+    """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash."""
+
+    home: Home
+    lens: Lens
+    limits: Limits
+    tokens: Tokens
+    submissions: Submissions
+    seals: SealWatch
+    cache: Cache
+    simulated: bool
+    public_url: str
+    journal_remote: str | None
+
+
+async def _state(request: Request) -> State:
+    state: State = request.app.state.countersign
+    return state
+
+
+async def _received_at(request: Request) -> datetime:
+    moment: datetime = request.scope[ARRIVAL]
+    return moment
+
+
+async def _whole_at(request: Request) -> datetime:
+    moment: datetime = request.scope.get(WHOLE, request.scope[ARRIVAL])
+    return moment
+
+
+Here = Annotated[State, Depends(_state)]
+# When the request arrived: what `now` is for everything that it asks for.
+Now = Annotated[datetime, Depends(_received_at)]
+WholeAt = Annotated[datetime, Depends(_whole_at)]

@@ -1,0 +1,99 @@
+"""Router of strategies: opening them, changing what may change, retiring them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlmodel import Session, col, select
+
+from api.answers import Json
+from api.errors import not_found, problems, refuse
+from api.identity import Account
+from api.paging import Limit, Offset
+from api.state import Here, Now
+from models.enums import StrategyStatus
+from models.errors import ConflictError, RefusedError
+from models.strategies import Strategy, StrategyTerms
+from models.users import User
+from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
+from store.accounts import require_room
+from store.strategies import change_status, find_strategy, open_strategy
+
+router = APIRouter(prefix="/api/v1/strategies", tags=["strategies"])
+
+FIELDS = tuple(StrategyAnswer.model_fields)
+
+
+@router.post("", status_code=201, response_model=StrategyAnswer, responses=problems(401, 403, 409))
+def create(here: Here, user: Account, now: Now, body: NewStrategy) -> Json:
+    """Open a strategy. It is pending until its first signal."""
+    terms = StrategyTerms(**body.model_dump())
+    with here.home.ledger.write() as db:
+        if find_strategy(db, terms.slug) is not None:
+            raise ConflictError(f"slug: {terms.slug} is taken")
+        try:
+            require_room(db, user)
+        except RefusedError as error:
+            raise refuse(403, str(error)) from None
+        strategy = open_strategy(db, user, terms, now)
+    return Json(shape(strategy), 201)
+
+
+@router.get("", response_model=StrategiesAnswer, responses=problems(401, 403))
+def strategies(
+    here: Here,
+    user: Account,
+    status: Annotated[StrategyStatus | None, Query(examples=["active"])] = None,
+    limit: Limit = 200,
+    offset: Offset = 0,
+) -> Json:
+    """List one's strategies: all of them, retired ones too, unless a status is asked for."""
+    query = select(Strategy).where(Strategy.owner_id == user.id)
+    if status is not None:
+        query = query.where(Strategy.status == status)
+    with here.home.ledger.read() as db:
+        found = db.exec(query.order_by(col(Strategy.id)).limit(limit).offset(offset)).all()
+    return Json({"strategies": [shape(strategy) for strategy in found]})
+
+
+@router.get("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
+def strategy(here: Here, user: Account, slug: str) -> Json:
+    """Show one of one's strategies."""
+    with here.home.ledger.read() as db:
+        return Json(shape(own_strategy(db, user, slug)))
+
+
+@router.patch("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
+def change(here: Here, user: Account, now: Now, slug: str, body: StrategyChange) -> Json:
+    """Change name, description, status or is_public; everything else is immutable."""
+    with here.home.ledger.write() as db:
+        found = own_strategy(db, user, slug)
+        if body.status is not None:
+            if found.status == StrategyStatus.PENDING and body.status is StrategyStatus.ACTIVE:
+                raise RefusedError(f"status: {slug} is pending and becomes active with its first signal")
+            change_status(db, found, body.status, now, actor=user.nickname)
+        for name in body.model_fields_set - {"status"}:
+            setattr(found, name, getattr(body, name))
+        db.add(found)
+    return Json(shape(found))
+
+
+@router.delete("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
+def retire(here: Here, user: Account, now: Now, slug: str) -> Json:
+    """Retire a strategy, for good. Its record stays."""
+    with here.home.ledger.write() as db:
+        found = own_strategy(db, user, slug)
+        change_status(db, found, StrategyStatus.RETIRED, now, actor=user.nickname)
+    return Json(shape(found))
+
+
+def own_strategy(db: Session, user: User, slug: str) -> Strategy:
+    """Return the user's strategy of that slug; other people's are not found."""
+    found = find_strategy(db, slug)
+    if found is None or found.owner_id != user.id:
+        raise not_found("Strategy")
+    return found
+
+
+def shape(strategy: Strategy) -> dict[str, Any]:
+    """Return a strategy as it goes over the wire."""
+    return {name: getattr(strategy, name) for name in FIELDS}

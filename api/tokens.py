@@ -1,0 +1,72 @@
+"""Tokens: JWT, signed with the home's newest secret, good for as long as any secret that is kept has signed them.
+
+Their times are the machine's, not a simulated clock's, which may stand still for days.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import jwt
+
+from models.users import User
+from store.clock import wall_clock
+from store.signing_keys import changed_at, parse_secrets, read_secrets
+
+Kind = Literal["access", "refresh"]
+LIFETIMES = {"access": timedelta(hours=24), "refresh": timedelta(days=7)}
+ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whose token it is; `epoch` must still be the account's, or the token was ended."""
+
+    user_id: int
+    epoch: int
+
+
+class Tokens:
+    """Gives out and reads tokens. `given` are the setting's secrets; else the home's file is followed as it changes."""
+
+    def __init__(self, home: Path, given: str | None = None) -> None:
+        self._home = home
+        self._fixed = parse_secrets(given) if given else None
+        self._read_at = -1
+        self._secrets: list[str] = []
+
+    def give(self, user: User, kind: Kind) -> str:
+        """Give out a token for an account."""
+        now = wall_clock()
+        secret = self._current()[0]
+        claims = {"sub": str(user.id), "typ": kind, "epoch": user.token_epoch, "iat": now, "exp": now + LIFETIMES[kind]}
+        return jwt.encode(claims, secret, ALGORITHM, headers={"kid": _kid(secret)})
+
+    def read(self, text: str, kind: Kind) -> Claim | None:
+        """Return what a token claims; None if it is not ours, not of this kind, or expired."""
+        try:
+            kid = jwt.get_unverified_header(text).get("kid")
+            secret = next((secret for secret in self._current() if _kid(secret) == kid), None)
+            if secret is None:
+                return None
+            # A clock that steps back must not make a token invalid that was issued a moment ago.
+            options = {"require": ["sub", "typ", "epoch", "exp"], "verify_iat": False}
+            claims = jwt.decode(text, secret, [ALGORITHM], options=options)  # type: ignore[arg-type]
+            return Claim(int(claims["sub"]), int(claims["epoch"])) if claims["typ"] == kind else None
+        except (jwt.InvalidTokenError, ValueError, TypeError):
+            return None
+
+    def _current(self) -> list[str]:
+        if self._fixed:
+            return self._fixed
+        changed = changed_at(self._home)
+        if changed != self._read_at:
+            self._secrets, self._read_at = read_secrets(self._home), changed
+        return self._secrets
+
+
+def _kid(secret: str) -> str:
+    """Name a secret without telling anything of it."""
+    return hashlib.sha256(b"countersign/kid/v1\n" + secret.encode()).hexdigest()[:12]

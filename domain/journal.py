@@ -1,0 +1,165 @@
+"""A journal as read from git: its commits, its files, and what is wrong with how they follow each other. Pure.
+
+Files of the journal's folders are written once: a commit that changes or removes one is a fault, and what was there
+first is what counts from then on. `README.md` and whatever else lies beside those folders may change freely.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.attestation import FOLDERS, REVEALS, SEALS, STRATEGIES
+
+REGULAR_FILE = "100644"
+
+
+class FaultKind(StrEnum):
+    """What can be wrong with a journal. Values are contracts: they stand in the output of `verify`."""
+
+    CORRUPT = "corrupt"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+    FUTURE_DATED_KEY = "future_dated_key"
+    FORKED = "forked"
+    DATE_FORGED = "date_forged"
+    COMMIT_DROPPED = "commit_dropped"
+    ALTERED = "altered"
+    REMOVED = "removed"
+    MALFORMED = "malformed"
+    CHAIN_BROKEN = "chain_broken"
+    TERMS_MISMATCH = "terms_mismatch"
+    LATE = "late"
+    MISSING_SEAL = "missing_seal"
+    MISSING_REVEAL = "missing_reveal"
+    HASH_MISMATCH = "hash_mismatch"
+    LEFT_OUT = "left_out"
+    BAD_TIMESTAMP = "bad_timestamp"
+    BARS_MISMATCH = "bars_mismatch"
+    RULES_MISMATCH = "rules_mismatch"
+    NAV_MISMATCH = "nav_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that does not hold, and where: the fields that do not apply are empty."""
+
+    kind: FaultKind
+    detail: str
+    commit: str = ""
+    path: str = ""
+    strategy: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A commit's signature: the public key inside it (SSH wire format), and whether it is valid under that key."""
+
+    key: bytes
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit; `committed_at` is the committer's time, whole seconds in UTC."""
+
+    name: str
+    parents: tuple[str, ...]
+    committed_at: datetime
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A file that a commit adds, changes or removes (`blob` empty)."""
+
+    commit: str
+    path: str
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A timestamp token: the authority's time, and whether it was checked against a trusted certificate.
+
+    `fault` says what is wrong with it, "" for a good one or one that could not be checked.
+    """
+
+    stamped_at: datetime | None
+    checked: bool
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
+
+    `unreadable` says why an object has no content here, `strays` how a file of the working copy differs from HEAD's.
+    """
+
+    commits: Sequence[Commit]
+    changes: Sequence[Change]
+    blobs: Mapping[str, bytes]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    strays: Mapping[str, str] = field(default_factory=dict)
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of the journal as it first was, and the commit that brought it, by its place among the commits."""
+
+    path: str
+    content: bytes
+    commit: int
+
+
+def first_files(journal: Journal) -> tuple[dict[str, File], list[Fault]]:
+    """Return the files of the journal's folders as they first were, and a fault for each one that did not stay so."""
+    place = {commit.name: n for n, commit in enumerate(journal.commits)}
+    files: dict[str, File] = {}
+    first: dict[str, str] = {}
+    faults = _check_objects(journal)
+    for change in journal.changes:
+        path, name = change.path, change.commit
+        if path.split("/", 1)[0] not in FOLDERS:
+            continue
+        where = (name, path, slug_of(path))
+        if not change.blob:
+            faults.append(Fault(FaultKind.REMOVED, "removed by this commit", *where))
+        elif path in first:
+            if first[path] != change.blob:
+                faults.append(Fault(FaultKind.ALTERED, "changed by this commit", *where))
+        elif change.mode != REGULAR_FILE:
+            faults.append(Fault(FaultKind.MALFORMED, f"not an ordinary file (mode {change.mode})", *where))
+        else:
+            first[path] = change.blob
+            content = journal.blobs.get(change.blob)
+            if content is None:
+                why = journal.unreadable.get(change.blob, "its content is missing")
+                faults.append(Fault(FaultKind.CORRUPT, why, *where))
+            else:
+                files[path] = File(path, content, place[name])
+    return files, faults
+
+
+def _check_objects(journal: Journal) -> list[Fault]:
+    """Name damaged objects that are no file's content, and files of the working copy that are not those of HEAD."""
+    contents = {change.blob for change in journal.changes}
+    faults = [
+        Fault(FaultKind.CORRUPT, f"object {name}: {why}")
+        for name, why in journal.unreadable.items()
+        if name not in contents
+    ]
+    for path, how in journal.strays.items():
+        detail = f"{how} in the working copy; what is committed is checked here"
+        faults.append(Fault(FaultKind(how), detail, "", path, slug_of(path)))
+    return faults
+
+
+def slug_of(path: str) -> str:
+    """Return the strategy that a path speaks of, "" for none."""
+    folder, _, rest = path.partition("/")
+    return rest.rpartition("/")[2].split(".", 1)[0] if folder in {SEALS, REVEALS, STRATEGIES} else ""

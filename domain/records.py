@@ -1,0 +1,281 @@
+"""Reading the journal's records back: the inverse of domain.attestation, for bytes that somebody else may have made.
+
+A record is taken only if writing what was read gives the same bytes at the same path: so it is canonical, complete and
+of the right types, and nothing hides in a second key of the same name. ValueError says what is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from domain import attestation
+from domain.provenance import canonical, object_sha256
+from domain.signals import signal_hash
+
+SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{2,48}$")
+HASH = re.compile(r"^[0-9a-f]{64}$")
+SYMBOL = re.compile(r"^[0-9]{6}\.(?:SH|SZ|BJ)$")
+WEIGHT = re.compile(r"^(?:0|1|0\.[0-9]{1,400})$")
+MONEY = re.compile(r"^-?[0-9]{1,16}\.[0-9]{2}$")
+SALT = re.compile(r"^[0-9a-f]{32}$")
+SETTLED_KEYS = frozenset(
+    [
+        "schema",
+        "session",
+        "version",
+        "simulated",
+        "settled_at",
+        "bars_sha256",
+        "rules_sha256",
+        "manifest",
+        "manifest_sha256",
+        "actions",
+        "strategies",
+    ]
+)
+DECIMAL = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,400})?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A sealed signal: the hash of what was signalled, and when it was received."""
+
+    strategy: str
+    session: date
+    revision: int
+    signal_hash: str
+    symbols_count: int
+    universe: str
+    execution_price: str
+    received_at: datetime
+    deadline: datetime
+    previous: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """A revealed payload; `hashed` is the hash of what is revealed, `signal_hash` the one it claims."""
+
+    strategy: str
+    session: date
+    revision: int
+    signal_hash: str
+    hashed: str
+    symbols: tuple[str, ...]
+    weights: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A strategy's immutable terms, as settlement takes them."""
+
+    strategy: str
+    universe: str
+    execution_price: str
+    holding_period: int
+    initial_capital: int
+    commission_rate: float
+    slippage_rate: float
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a settled day was for one strategy."""
+
+    strategy: str
+    nav: str
+    cash: str
+    paused: bool
+    event: str
+    orders_sha256: str
+    positions_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettledDay:
+    """A settled day. `previous` is the hash of the manifest of the session before."""
+
+    session: date
+    version: int
+    simulated: bool
+    settled_at: datetime
+    bars_sha256: str
+    rules_sha256: str
+    manifest_sha256: str
+    previous: str
+    actions: tuple[tuple[str, float, float], ...]
+    results: tuple[Result, ...]
+
+
+def read_seal(path: str, content: bytes) -> Seal:
+    """Read a seal."""
+    fields = _fields(content)
+    _match(fields, strategy=SLUG, signal_hash=HASH)
+    if fields.get("previous") != "":
+        _match(fields, previous=HASH)
+    _types(fields, revision=int, symbols_count=int, universe=str, execution_price=str, simulated=bool)
+    values = fields | {
+        "session": _day(fields, "session"),
+        "received_at": _instant(fields, "received_at"),
+        "deadline": _instant(fields, "deadline"),
+    }
+    chosen = {name: values[name] for name in Seal.__slots__}
+    seal = Seal(**chosen)
+    expected = attestation.seal_path(seal.strategy, seal.session, seal.revision)
+    _same(content, attestation.seal_record(**chosen), path, expected)
+    return seal
+
+
+def read_reveal(path: str, content: bytes) -> Reveal:
+    """Read a reveal. Whether it is the signal that was sealed is not decided here."""
+    fields = _fields(content)
+    _match(fields, signal_hash=HASH)
+    payload = fields.get("payload")
+    if not isinstance(payload, dict) or set(payload) != {"revision", "salt", "session", "signals", "strategy"}:
+        raise ValueError("expected a payload of revision, salt, session, signals, strategy")
+    _match(payload, strategy=SLUG, salt=SALT)
+    _types(payload, revision=int, signals=list)
+    symbols, weights = [], []
+    for item in payload["signals"]:
+        if not isinstance(item, dict) or set(item) != {"symbol", "weight"}:
+            raise ValueError("expected signals of symbol and weight")
+        _match(item, symbol=SYMBOL, weight=WEIGHT)
+        symbols.append(item["symbol"])
+        weights.append(item["weight"])
+    if any(a >= b for a, b in pairwise(symbols)):
+        raise ValueError("expected signals sorted by symbol, each symbol once")
+    session = _day(payload, "session")
+    sealed = canonical(payload)
+    written = attestation.reveal_record(sealed, fields["signal_hash"])
+    _same(content, written, path, attestation.reveal_path(payload["strategy"], session, payload["revision"]))
+    return Reveal(
+        payload["strategy"],
+        session,
+        payload["revision"],
+        fields["signal_hash"],
+        signal_hash(sealed),
+        tuple(symbols),
+        tuple(weights),
+    )
+
+
+def read_terms(path: str, content: bytes) -> Terms:
+    """Read a strategy's terms."""
+    fields = _fields(content)
+    _match(fields, strategy=SLUG, commission_rate=DECIMAL, slippage_rate=DECIMAL)
+    _types(fields, universe=str, execution_price=str, holding_period=int, initial_capital=int)
+    values = fields | {
+        "commission_rate": float(fields["commission_rate"]),
+        "slippage_rate": float(fields["slippage_rate"]),
+        "created_at": _instant(fields, "created_at"),
+    }
+    chosen = {name: values[name] for name in Terms.__slots__}
+    _same(content, attestation.terms_record(**chosen), path, attestation.terms_path(fields["strategy"]))
+    return Terms(**chosen)
+
+
+def read_settled(path: str, content: bytes) -> SettledDay:
+    """Read a settled day; its manifest's hash, session, version and inputs must be those it says beside it."""
+    fields = _fields(content)
+    if set(fields) != SETTLED_KEYS or fields["schema"] != attestation.SETTLED_SCHEMA:
+        raise ValueError(f"expected a record of schema {attestation.SETTLED_SCHEMA}")
+    _match(fields, bars_sha256=HASH, rules_sha256=HASH, manifest_sha256=HASH)
+    _types(fields, version=int, simulated=bool, manifest=dict, actions=list, strategies=list)
+    session, manifest = _day(fields, "session"), fields["manifest"]
+    inputs = manifest.get("inputs")
+    if not isinstance(inputs, dict):
+        raise ValueError("expected a manifest with inputs")
+    if object_sha256(manifest) != fields["manifest_sha256"]:
+        raise ValueError("manifest_sha256 is not the hash of the manifest")
+    said = (manifest.get("session"), manifest.get("version"), inputs.get("bars"), inputs.get("rules"))
+    if said != (fields["session"], fields["version"], fields["bars_sha256"], fields["rules_sha256"]):
+        raise ValueError("the manifest speaks of another session, version, bars or rules")
+    if not isinstance(inputs.get("previous"), str):
+        raise ValueError("expected a manifest that names the one before")
+    settled_at = _instant(fields, "settled_at")
+    expected = attestation.settled_path(session, fields["version"])
+    _same(content, attestation.record(fields | {"settled_at": attestation.instant(settled_at)}), path, expected)
+    results = tuple(_result(item) for item in fields["strategies"])
+    if any(a.strategy >= b.strategy for a, b in pairwise(results)):
+        raise ValueError("expected strategies in order, each once")
+    return SettledDay(
+        session=session,
+        version=fields["version"],
+        simulated=fields["simulated"],
+        settled_at=settled_at,
+        bars_sha256=fields["bars_sha256"],
+        rules_sha256=fields["rules_sha256"],
+        manifest_sha256=fields["manifest_sha256"],
+        previous=inputs["previous"],
+        actions=tuple(_action(item) for item in fields["actions"]),
+        results=results,
+    )
+
+
+def _result(item: Any) -> Result:
+    if not isinstance(item, dict) or set(item) != set(Result.__slots__):
+        raise ValueError(f"expected strategies of {', '.join(Result.__slots__)}")
+    _match(item, strategy=SLUG, nav=MONEY, cash=MONEY, orders_sha256=HASH, positions_sha256=HASH)
+    _types(item, paused=bool, event=str)
+    return Result(**item)
+
+
+def _action(item: Any) -> tuple[str, float, float]:
+    if not isinstance(item, dict) or set(item) != {"symbol", "cash", "bonus"}:
+        raise ValueError("expected actions of symbol, cash and bonus")
+    _match(item, symbol=SYMBOL, cash=DECIMAL, bonus=DECIMAL)
+    return item["symbol"], float(item["cash"]), float(item["bonus"])
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    try:
+        fields = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise ValueError("expected a JSON object")
+    return fields
+
+
+def _match(fields: Mapping[str, Any], **patterns: re.Pattern[str]) -> None:
+    for name, pattern in patterns.items():
+        value = fields.get(name)
+        if not isinstance(value, str) or not pattern.match(value) or value.endswith("\n"):
+            raise ValueError(f"{name}: expected {pattern.pattern}, got {str(value)[:80]!r}")
+
+
+def _types(fields: Mapping[str, Any], **kinds: type) -> None:
+    for name, kind in kinds.items():
+        if type(fields.get(name)) is not kind:
+            raise ValueError(f"{name}: expected {kind.__name__}, got {str(fields.get(name))[:80]!r}")
+
+
+def _day(fields: Mapping[str, Any], name: str) -> date:
+    try:
+        return date.fromisoformat(fields[name])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{name}: expected a date, got {str(fields.get(name))[:80]!r}") from None
+
+
+def _instant(fields: Mapping[str, Any], name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(fields[name])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{name}: expected a time, got {str(fields.get(name))[:80]!r}") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{name}: expected a time with its zone, got {fields[name]!r}")
+    return moment
+
+
+def _same(content: bytes, written: bytes, path: str, expected: str) -> None:
+    if path != expected:
+        raise ValueError(f"its content belongs at {expected}")
+    if content != written:
+        raise ValueError("not in canonical form, or with keys that do not belong there")

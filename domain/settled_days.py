@@ -1,0 +1,84 @@
+"""What a journal's settled days claim: one after the other, after their close, with nobody left out. Pure.
+
+The NAV itself is the business of `domain.resettlement`.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from domain.claims import Records
+from domain.journal import Commit, Fault, FaultKind
+from domain.records import SettledDay
+from domain.sessions import CLOSE, EXCHANGE_ZONE, at
+from models.enums import Event
+
+
+def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:
+    """Check that settled days follow each other, were settled after their close, and leave nobody out."""
+    faults = []
+    before: set[str] | None = None
+    for session, versions in sorted(records.days.items()):
+        for version, (day, file) in sorted(versions.items()):
+            commit = commits[file.commit]
+            where = (commit.name, file.path, "", str(session))
+            if version > 1 and version - 1 not in versions:
+                faults.append(Fault(FaultKind.CHAIN_BROKEN, f"version {version - 1} is gone", *where))
+            if (day.previous not in before) if before is not None else day.previous:
+                detail = f"the settled day before it is gone (manifest {day.previous or 'none'})"
+                faults.append(Fault(FaultKind.CHAIN_BROKEN, detail, *where))
+            if day.settled_at < at(session, CLOSE):
+                detail = f"settled {day.settled_at:%F %T} UTC, before the session's close"
+                faults.append(Fault(FaultKind.DATE_FORGED, detail, *where))
+            if commit.committed_at < day.settled_at:
+                detail = f"committed {commit.committed_at:%F %T} UTC, before it was settled ({day.settled_at:%F %T})"
+                faults.append(Fault(FaultKind.DATE_FORGED, detail, *where))
+            faults += _check_results(records, day, where)
+        before = {day.manifest_sha256 for day, _ in versions.values()}
+    return faults + _check_presence(records)
+
+
+def _check_results(records: Records, day: SettledDay, where: tuple[str, str, str, str]) -> list[Fault]:
+    faults = []
+    for result in day.results:
+        place = (where[0], where[1], result.strategy, where[3])
+        if result.strategy not in records.terms:
+            faults.append(Fault(FaultKind.TERMS_MISMATCH, "the strategy's terms are not in the journal", *place))
+        if result.event == Event.REBALANCE and (result.strategy, day.session, 1) not in records.seals:
+            faults.append(Fault(FaultKind.MISSING_SEAL, "rebalanced without a sealed signal", *place))
+    return faults
+
+
+def _check_presence(records: Records) -> list[Fault]:
+    """Check that a strategy is in every settled day from its first signal until the day it last sent one.
+
+    A retired strategy is settled no more, and sends no more: one that still sends, or comes back, was left out.
+    """
+    first: dict[str, date] = {}
+    last: dict[str, date] = {}
+    for (slug, session, _), (seal, _) in records.seals.items():
+        first[slug] = min(session, first.get(slug, session))
+        sent = seal.received_at.astimezone(EXCHANGE_ZONE).date()
+        last[slug] = max(sent, last.get(slug, sent))
+    days = records.newest_days()
+    listed = {day.session: {result.strategy for result in day.results} for day in days}
+    for day in days:
+        for slug in listed[day.session]:
+            last[slug] = max(day.session, last.get(slug, day.session))
+            first.setdefault(slug, day.session)
+    return [
+        Fault(FaultKind.LEFT_OUT, "alive, yet not in the settled day", strategy=slug, session=str(day.session))
+        for day in days
+        for slug in sorted(first)
+        if first[slug] <= day.session <= last[slug] and slug not in listed[day.session]
+    ]
+
+
+def gaps(records: Records) -> dict[str, tuple[date, ...]]:
+    """Return, for each strategy, the settled sessions that it was in without having said anything for them."""
+    spoke = {(slug, session) for slug, session, _ in records.seals}
+    silent: dict[str, list[date]] = {slug: [] for slug in sorted(records.strategies())}
+    for day in records.newest_days():
+        for result in day.results:
+            if (result.strategy, day.session) not in spoke:
+                silent[result.strategy].append(day.session)
+    return {slug: tuple(sessions) for slug, sessions in silent.items()}

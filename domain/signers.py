@@ -1,0 +1,122 @@
+"""Who may sign a journal's commits, and whether each one was. Pure: signatures come in already checked as such.
+
+A commit is judged by `allowed_signers` as the commit before left it, the first one by its own: a new key is trusted
+only if an old one brought it. So everything rests on the first commit, which whoever makes a journal can make at will:
+to know whose it is, pin the keys from somewhere else.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.attestation import ALLOWED_SIGNERS, NAMESPACE
+from domain.journal import Commit, Fault, FaultKind, Journal
+
+OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
+SIGNER = re.compile(r"^\S+\s+(?:(?P<options>[^\s\"]*(?:\"[^\"]*\"[^\s\"]*)*)\s+)?ssh-ed25519\s+(?P<key>\S+)(?:\s.*)?$")
+TIME = re.compile(r"^(\d{8})(\d{4})?(\d{2})?Z?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key that may sign, and from when until when; None where there is no such limit."""
+
+    key: bytes
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def read_signers(content: bytes) -> tuple[Signer, ...]:
+    """Read an allowed_signers file (ssh-keygen(1)): the Ed25519 keys that may sign for git.
+
+    Times are taken as UTC, with or without their Z. Lines of other key types, of certificate authorities and of other
+    namespaces allow nothing here, and are passed over.
+    """
+    signers = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        found = SIGNER.match(line.strip())
+        if line.lstrip().startswith("#") or not found:
+            continue
+        options = {name.lower(): value for name, value in OPTION.findall(found["options"] or "")}
+        spaces = options.get("namespaces", NAMESPACE).split(",")
+        try:
+            key = base64.b64decode(found["key"], validate=True)
+            since, until = (_time(options.get(name)) for name in ("valid-after", "valid-before"))
+        except (binascii.Error, ValueError):
+            continue
+        if NAMESPACE in spaces and "cert-authority" not in options:
+            signers.append(Signer(key, since, until))
+    return tuple(signers)
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    found = TIME.match(text)
+    if not found:
+        raise ValueError(f"expected YYYYMMDDhhmmssZ, got {text}")
+    day, minute, second = found.groups()
+    return datetime.strptime(day + (minute or "0000") + (second or "00"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+
+
+def judge_signature(commit: Commit, signers: Iterable[Signer]) -> Fault | None:
+    """Say what is wrong with a commit's signature, given the keys that may sign it; None for a good one."""
+    signature = commit.signature
+    if signature is None:
+        return Fault(FaultKind.UNSIGNED, "the commit carries no signature", commit.name)
+    if not signature.valid:
+        return Fault(FaultKind.BAD_SIGNATURE, "the signature is not one of this commit's content", commit.name)
+    known = [signer for signer in signers if signer.key == signature.key]
+    if not known:
+        return Fault(FaultKind.BAD_SIGNATURE, "signed by a key that was not allowed to sign then", commit.name)
+    at = commit.committed_at
+    if any((not s.since or s.since <= at) and (not s.until or at < s.until) for s in known):
+        return None
+    if all(s.since and at < s.since for s in known):
+        since = min(s.since for s in known if s.since)
+        return Fault(FaultKind.FUTURE_DATED_KEY, f"dated before its key is valid, {since:%F %T} UTC", commit.name)
+    return Fault(FaultKind.BAD_SIGNATURE, "signed by a key that was no longer valid then", commit.name)
+
+
+def check_commits(journal: Journal, pinned: Sequence[Signer] | None, rehearsed: Set[str]) -> list[Fault]:
+    """Check that commits are one line, dated in order, and each signed by a key allowed at the time.
+
+    With `pinned` only those keys count, and the journal's own file says nothing. `rehearsed` are commits made under a
+    simulated clock, which somebody may have set back.
+    """
+    files = {change.commit: change.blob for change in journal.changes if change.path == ALLOWED_SIGNERS}
+    brought = {name: read_signers(journal.blobs.get(blob, b"")) for name, blob in files.items()}
+    ever = {signer.key for signers in brought.values() for signer in signers}
+    signers: Sequence[Signer] = pinned or ()
+    faults, before = [], None
+    for commit in journal.commits:
+        faults += _check_order(commit, before, rehearsed=commit.name in rehearsed)
+        if pinned is None and before is None:
+            signers = brought.get(commit.name, ())
+        fault = judge_signature(commit, signers)
+        if fault and pinned is None and fault.kind is FaultKind.BAD_SIGNATURE and _comes_later(commit, signers, ever):
+            detail = "signed by a key that the journal allows only later"
+            fault = Fault(FaultKind.FUTURE_DATED_KEY, detail, commit.name)
+        faults += [fault] if fault else []
+        if pinned is None:
+            signers = brought.get(commit.name, signers)
+        before = commit
+    return faults
+
+
+def _check_order(commit: Commit, before: Commit | None, *, rehearsed: bool) -> list[Fault]:
+    faults = []
+    if commit.parents != ((before.name,) if before else ()):
+        faults.append(Fault(FaultKind.FORKED, "commits do not follow each other in one line", commit.name))
+    if before and commit.committed_at < before.committed_at and not rehearsed:
+        detail = f"dated {commit.committed_at:%F %T} UTC, before its parent ({before.committed_at:%F %T})"
+        faults.append(Fault(FaultKind.DATE_FORGED, detail, commit.name))
+    return faults
+
+
+def _comes_later(commit: Commit, signers: Iterable[Signer], ever: set[bytes]) -> bool:
+    key = commit.signature.key if commit.signature and commit.signature.valid else b""
+    return key in ever and key not in {signer.key for signer in signers}

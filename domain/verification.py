@@ -1,0 +1,163 @@
+"""Verification: what a journal proves, and everything in it that does not hold. Pure.
+
+Commits and files in, verdict and named faults out. What the records say of each other is judged in `domain.claims`,
+replaying settlements is the business of `domain.resettlement`; reading git, and checking signatures and tokens, that of
+the store.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import polars as pl
+
+from domain.attestation import Evidence, TimeClass, evidence, margin_seconds, time_class
+from domain.claims import Records, check_chains, check_reveals, check_seals, read_records
+from domain.journal import Fault, FaultKind, Journal, first_files
+from domain.resettlement import resettle
+from domain.settled_days import check_days, gaps
+from domain.signers import Signer, check_commits
+from models.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSignal:
+    """What the journal proves of one revision of one signal. `margin_seconds` is from receipt to deadline."""
+
+    strategy: str
+    session: date
+    revision: int
+    signal_hash: str
+    time_class: TimeClass
+    commit: str
+    committed_at: datetime
+    received_at: datetime
+    deadline: datetime
+    margin_seconds: float
+    evidence: Evidence
+    revealed: bool
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of verifying a journal.
+
+    `pinned`: signatures were checked against keys from outside the journal. `settled` and `replayed` count sessions,
+    `replayed` is None where no bars were given. `gaps` are the settled sessions in which a strategy said nothing.
+    """
+
+    head: str
+    commits: int
+    first_commit_at: datetime
+    last_commit_at: datetime
+    pinned: bool
+    signals: tuple[SealedSignal, ...]
+    gaps: dict[str, tuple[date, ...]]
+    settled: int
+    replayed: int | None
+    tokens_checked: int
+    tokens_unchecked: int
+    faults: tuple[Fault, ...]
+    classes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything holds."""
+        return not self.faults
+
+
+def verify(
+    journal: Journal,
+    *,
+    strategy: str | None = None,
+    signers: Sequence[Signer] | None = None,
+    contains: Iterable[str] = (),
+    bars: pl.DataFrame | None = None,
+) -> Report:
+    """Check everything a journal says; with `strategy`, what concerns that one.
+
+    `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
+    without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
+    before the first settled one) lets every settlement be made again.
+    """
+    files, faults = first_files(journal)
+    records, unread = read_records(files.values(), journal)
+    if strategy is not None and strategy not in records.strategies():
+        raise InputError("strategy", "a strategy of this journal", strategy)
+    faults += unread
+    faults += check_commits(journal, signers, records.rehearsed(journal.commits))
+    faults += _check_contained(journal, records, contains)
+    faults += check_seals(records, journal.commits)
+    faults += check_chains(records)
+    faults += check_reveals(records)
+    faults += check_days(records, journal.commits)
+    faults += _check_stamps(records)
+    silent = gaps(records)
+    if strategy is not None:
+        faults = [fault for fault in faults if fault.strategy in {"", strategy}]
+        silent = {strategy: silent.get(strategy, ())}
+        records = records.only(strategy)
+    replayed = None
+    if bars is not None:
+        again, replayed = resettle(records, bars)
+        faults += again
+    signals = _signals(records, journal)
+    stamps = [stamp for found in records.stamps.values() for stamp in found]
+    return Report(
+        head=journal.commits[-1].name,
+        commits=len(journal.commits),
+        first_commit_at=journal.commits[0].committed_at,
+        last_commit_at=journal.commits[-1].committed_at,
+        pinned=signers is not None,
+        signals=signals,
+        gaps=silent,
+        settled=len(records.days),
+        replayed=replayed,
+        tokens_checked=sum(stamp.checked and not stamp.fault for stamp in stamps),
+        tokens_unchecked=sum(not stamp.checked and not stamp.fault for stamp in stamps),
+        faults=tuple(faults),
+        classes=dict(Counter(str(signal.time_class) for signal in signals)),
+    )
+
+
+def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
+    found = []
+    for key, (seal, file) in sorted(records.seals.items()):
+        commit = journal.commits[file.commit]
+        stamps = records.stamps.get(commit.name, ())
+        times = [stamp.stamped_at for stamp in stamps if stamp.checked and not stamp.fault and stamp.stamped_at]
+        found.append(
+            SealedSignal(
+                *key,
+                signal_hash=seal.signal_hash,
+                time_class=time_class(seal.execution_price, seal.deadline, commit.committed_at),
+                commit=commit.name,
+                committed_at=commit.committed_at,
+                received_at=seal.received_at,
+                deadline=seal.deadline,
+                margin_seconds=margin_seconds(seal.received_at, seal.deadline),
+                evidence=evidence(seal.deadline, times),
+                revealed=key in records.reveals,
+                simulated=seal.simulated,
+            )
+        )
+    return tuple(found)
+
+
+def _check_contained(journal: Journal, records: Records, contains: Iterable[str]) -> list[Fault]:
+    """Name commits that were there once: those the reader kept, and those that have a timestamp token."""
+    names = {commit.name for commit in journal.commits}
+    kept = [(name, "known from before, and no longer in the journal") for name in contains]
+    stamped = [(name, "has a timestamp token, and is not in the journal") for name in records.stamps]
+    return [Fault(FaultKind.COMMIT_DROPPED, why, name) for name, why in kept + stamped if name not in names]
+
+
+def _check_stamps(records: Records) -> list[Fault]:
+    return [
+        Fault(FaultKind.BAD_TIMESTAMP, stamp.fault, name)
+        for name, found in records.stamps.items()
+        for stamp in found
+        if stamp.fault
+    ]

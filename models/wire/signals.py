@@ -1,0 +1,90 @@
+"""Wire shapes of signals: `trade_date` is what is called session everywhere else."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from models.portfolios import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
+from models.wire.base import Answer, Day, Request
+
+
+class Holding(Request):
+    """One symbol and the share of equity wanted in it."""
+
+    symbol: Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)] = Field(examples=["600519.SH"])
+    weight: float = Field(gt=0, le=1, examples=[0.05])
+
+
+def _one_portfolio(holdings: list[Holding]) -> list[Holding]:
+    seen = set[str]()
+    for holding in holdings:
+        if holding.symbol in seen:
+            raise ValueError(f"expected each symbol once, got {holding.symbol} twice")
+        seen.add(holding.symbol)
+    # In order of symbols, so that the verdict does not depend on the order of arrival.
+    total = sum(holding.weight for holding in sorted(holdings, key=lambda holding: holding.symbol))
+    if total > 1 + SUM_TOLERANCE:
+        raise ValueError(f"expected weights that sum to at most 1, got {total:.9f}")
+    return holdings
+
+
+class NewSignal(Request):
+    """A target portfolio for one session; what the weights leave over is cash."""
+
+    trade_date: Day
+    signals: Annotated[list[Holding], Field(min_length=1, max_length=MAX_SYMBOLS), AfterValidator(_one_portfolio)] = (
+        Field(examples=[[{"symbol": "600519.SH", "weight": 0.05}, {"symbol": "000858.SZ", "weight": 0.04}]])
+    )
+
+
+class AttestationAnswer(Answer):
+    """Whether the signal is sealed in the journal yet. `committed` false is never a loss: it is recorded."""
+
+    committed: bool
+    sha: str | None = Field(default=None, description="the journal's commit", examples=["9f2c…"])
+    pushed: bool | None = Field(default=None, description="whether the journal's remote has that commit")
+    reason: Literal["repo_not_configured", "sealer_busy", "push_failed"] | None = Field(
+        default=None, description="repo_not_configured: no sealer is at work; sealer_busy: it will be sealed"
+    )
+
+
+class SubmittedAnswer(Answer):
+    """What became of a submission."""
+
+    id: str = Field(examples=["4711"])
+    trade_date: date
+    revision: int = Field(description="1 for the first submission for this session, then counted up", examples=[1])
+    replaced: bool = Field(description="it takes the place of an earlier revision")
+    signal_hash: str = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
+    submitted_at: datetime = Field(description="when the request arrived")
+    deadline: datetime
+    is_settled: bool
+    github_committed: bool
+    attestation: AttestationAnswer
+
+
+class SignalShape(Answer):
+    """A signal as it was received."""
+
+    id: str = Field(examples=["4711"])
+    trade_date: date
+    revision: int
+    signals: list[Holding]
+    signal_hash: str
+    submitted_at: datetime
+    is_settled: bool
+    github_committed: bool
+
+
+class SignalsAnswer(Answer):
+    """Signals, newest session first."""
+
+    signals: list[SignalShape]
+
+
+class SignalDeletedAnswer(Answer):
+    """The signal is gone."""
+
+    deleted: bool
+    trade_date: date

@@ -1,0 +1,82 @@
+"""Wire shapes of strategies."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from models.enums import ExecutionPrice, StrategyStatus, Universe
+from models.strategies import SLUG_PATTERN
+from models.wire.base import Answer, Request, Text
+
+Name = Annotated[Text, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
+Description = Annotated[Text, Field(max_length=5_000)]
+
+
+def _of(kind: type[StrEnum]) -> BeforeValidator:
+    """Read a word of a closed set, which strictness would refuse as a mere text."""
+    words = {str(word): word for word in kind}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return words[value]
+        raise ValueError(f"expected one of {', '.join(words)}")
+
+    return BeforeValidator(read)
+
+
+class NewStrategy(Request):
+    """A strategy to open. All but name, description and is_public are immutable afterwards."""
+
+    name: Name
+    slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)] = Field(examples=["hs300-ml-alpha"])
+    description: Description | None = None
+    universe: Annotated[Universe, _of(Universe)] = Universe.HS300
+    execution_price: Annotated[ExecutionPrice, _of(ExecutionPrice)] = ExecutionPrice.OPEN
+    holding_period: int = Field(default=10, ge=1, le=60, description="minimum sessions between rebalances")
+    initial_capital: int = Field(default=1_000_000, ge=100_000, le=100_000_000, description="CNY")
+    commission_rate: float = Field(default=0.0003, ge=0, le=0.1)
+    slippage_rate: float = Field(default=0.002, ge=0, le=0.1)
+    is_public: bool = True
+
+
+class StrategyChange(Request):
+    """What to change; anything else of a strategy is immutable."""
+
+    name: Name | None = None
+    description: Description | None = None
+    status: Annotated[StrategyStatus, _of(StrategyStatus)] | None = Field(default=None, examples=["paused"])
+    is_public: bool | None = None
+
+    @model_validator(mode="after")
+    def _only_descriptions_are_emptied(self) -> Self:
+        for name in self.model_fields_set - {"description"}:
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: expected a value, got null; leave it out to keep it")
+        return self
+
+
+class StrategyAnswer(Answer):
+    """A strategy."""
+
+    slug: str = Field(examples=["hs300-ml-alpha"])
+    name: str = Field(examples=["HS300 ML Alpha"])
+    description: str | None
+    universe: Universe
+    execution_price: ExecutionPrice
+    holding_period: int = Field(examples=[10])
+    initial_capital: int = Field(examples=[1_000_000])
+    commission_rate: float = Field(examples=[0.0003])
+    slippage_rate: float = Field(examples=[0.002])
+    status: StrategyStatus
+    is_public: bool
+    activated_at: datetime | None
+    retired_at: datetime | None
+    created_at: datetime
+
+
+class StrategiesAnswer(Answer):
+    """Strategies, oldest first."""
+
+    strategies: list[StrategyAnswer]

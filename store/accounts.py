@@ -1,0 +1,160 @@
+"""Accounts in the ledger: opening them by invitation, what they prove themselves with, and what the operator decides.
+
+Keys and invite codes are random enough that a plain hash of them is safe to keep; they are found by it, and compared in
+constant time. Hashing passwords and signing tokens is the api's business.
+"""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from models.enums import StrategyStatus
+from models.errors import ConflictError, InputError, RefusedError
+from models.operations import AuditEntry
+from models.strategies import Strategy
+from models.users import TIERS, ApiKey, InviteCode, User
+
+KEY_PREFIX = "csk_"
+MAX_KEYS = 100
+
+
+def create_invite(db: Session, uses: int, now: datetime) -> str:
+    """Make an invite code for `uses` accounts; it is returned here and cannot be read again."""
+    if uses < 1:
+        raise InputError("uses", "at least 1", uses)
+    code = secrets.token_urlsafe(16)
+    db.add(InviteCode(code_hash=_hash(code), max_uses=uses, created_at=now))
+    return code
+
+
+def accept_invite(db: Session, code: str, now: datetime) -> User:
+    """Open an anonymous account of the default tier. RefusedError if the code is not known or used up."""
+    found = db.exec(select(InviteCode).where(InviteCode.code_hash == _hash(code))).one_or_none()
+    if found is None or not hmac.compare_digest(found.code_hash, _hash(code)):
+        raise RefusedError("invite_code: not a code that was given out")
+    if found.uses >= found.max_uses:
+        raise RefusedError(f"invite_code: used up, it was good for {found.max_uses} accounts")
+    found.uses += 1
+    user = User(nickname=_free_nickname(db), created_at=now)
+    db.add_all([found, user])
+    db.flush()
+    return user
+
+
+def find_by_email(db: Session, email: str) -> User | None:
+    """Return the account with that e-mail, whatever the case of its letters, or None."""
+    return db.exec(select(User).where(User.email == email.lower())).one_or_none()
+
+
+def change_profile(
+    db: Session, user_id: int, *, nickname: str | None, email: str | None, password_hash: str | None
+) -> User:
+    """Change what is given of an account; ConflictError if another one has the nickname or e-mail.
+
+    A new password ends every token given out before it.
+    """
+    user = db.get_one(User, user_id)
+    for field, value in (("nickname", nickname), ("email", email.lower() if email else None)):
+        if value is None or getattr(user, field) == value:
+            continue
+        if db.exec(select(User.id).where(getattr(User, field) == value)).first() is not None:
+            raise ConflictError(f"{field}: {value} is taken")
+        setattr(user, field, value)
+    if password_hash is not None:
+        user.password_hash = password_hash
+        user.token_epoch += 1
+    db.add(user)
+    return user
+
+
+def create_key(db: Session, user_id: int, name: str, now: datetime) -> tuple[ApiKey, str]:
+    """Make a key; its text is returned here and cannot be read again. RefusedError beyond 100 keys."""
+    count = db.exec(select(func.count()).where(ApiKey.user_id == user_id, col(ApiKey.revoked_at).is_(None))).one()
+    if count >= MAX_KEYS:
+        raise RefusedError(f"api keys: {MAX_KEYS} are active already, revoke one first")
+    text = KEY_PREFIX + secrets.token_urlsafe(32)
+    key = ApiKey(user_id=user_id, name=name, key_hash=_hash(text), last_four=text[-4:], created_at=now)
+    db.add(key)
+    db.flush()
+    return key, text
+
+
+def list_keys(db: Session, user_id: int) -> list[ApiKey]:
+    """List an account's keys that are not revoked, oldest first."""
+    query = select(ApiKey).where(ApiKey.user_id == user_id, col(ApiKey.revoked_at).is_(None))
+    return list(db.exec(query.order_by(col(ApiKey.id))))
+
+
+def revoke_key(db: Session, user_id: int, key_id: int, now: datetime) -> bool:
+    """Revoke a key of this account, for good; False if it has no such active key."""
+    found = db.get(ApiKey, key_id)
+    if found is None or found.user_id != user_id or found.revoked_at is not None:
+        return False
+    found.revoked_at = now
+    db.add(found)
+    return True
+
+
+def authenticate_key(db: Session, text: str) -> User | None:
+    """Return the account whose active key this is, disabled or not; None for any other text."""
+    hashed = _hash(text)
+    query = sa.select(ApiKey, User).join(User, col(User.id) == col(ApiKey.user_id))
+    found = db.execute(query.where(col(ApiKey.key_hash) == hashed)).one_or_none()
+    if found is None or found[0].revoked_at is not None or not hmac.compare_digest(found[0].key_hash, hashed):
+        return None
+    user: User = found[1]
+    return user
+
+
+def require_room(db: Session, user: User) -> None:
+    """Raise RefusedError if the account has as many open strategies as its tier allows."""
+    most = TIERS[user.tier]
+    unretired = Strategy.status != StrategyStatus.RETIRED
+    if db.exec(select(func.count()).where(Strategy.owner_id == user.id, unretired)).one() >= most:
+        raise RefusedError(f"tier: {user.tier} allows {most} strategies that are not retired")
+
+
+def find_user(db: Session, who: str) -> User:
+    """Return the account of that nickname, e-mail or id; InputError if there is none."""
+    query = select(User).where((User.nickname == who) | (User.email == who.lower()))
+    found = db.exec(query).first() or (db.get(User, int(who)) if who.isdecimal() and len(who) < 10 else None)
+    if found is None:
+        raise InputError("user", "the nickname, e-mail or id of an account", who)
+    return found
+
+
+def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
+    """Give an account another tier; strategies beyond a lower one stay open."""
+    if tier not in TIERS:
+        raise InputError("tier", f"one of {', '.join(TIERS)}", tier)
+    user = find_user(db, who)
+    user.tier = tier
+    db.add(user)
+    db.add(AuditEntry(at=now, actor="operator", action=f"tier {tier}", subject=user.nickname))
+    return user
+
+
+def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True) -> User:
+    """Shut an account out, or let it in again. Its strategies go on as they are."""
+    user = find_user(db, who)
+    user.disabled_at = (user.disabled_at or now) if disabled else None
+    user.token_epoch += 1
+    db.add(user)
+    action = "account disabled" if disabled else "account enabled"
+    db.add(AuditEntry(at=now, actor="operator", action=action, subject=user.nickname))
+    return user
+
+
+def _free_nickname(db: Session) -> str:
+    while True:
+        nickname = f"user_{secrets.token_hex(4)}"
+        if db.exec(select(User.id).where(User.nickname == nickname)).first() is None:
+            return nickname
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

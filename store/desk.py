@@ -1,0 +1,167 @@
+"""The desk: where portfolios for one session are taken, one after the other, within one writing transaction.
+
+It decides by the ledger alone (status, deadline, settled or not, which revision is the newest). Whether a portfolio is
+one, and whose transaction this is, is `store/signals.py`'s business.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from domain.attestation import price_known_at
+from domain.sessions import deadline
+from domain.signals import payload, signal_hash
+from models.enums import StrategyStatus
+from models.errors import ConflictError, RefusedError
+from models.settlement import Settlement
+from models.signals import Signal
+from models.strategies import Strategy
+from store.strategies import change_status
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one submission. `known`: the newest revision said the same already, and nothing was added."""
+
+    strategy: str
+    session: date
+    revision: int
+    signal_hash: str
+    known: bool
+    signal_id: int
+    received_at: datetime
+    deadline: datetime
+
+
+class Party(NamedTuple):
+    """What the desk must know of a strategy: whole objects of thousands of them take their time."""
+
+    id: int
+    slug: str
+    owner_id: int
+    status: str
+    execution_price: str
+
+
+@dataclass
+class _Entry:
+    """One revision; `signal_id` is 0 until it is written down."""
+
+    signal_id: int
+    revision: int
+    portfolio: str
+    symbols_count: int
+    salt: str
+    signal_hash: str
+    received_at: datetime
+    deadline: datetime
+
+
+class Desk:
+    """Takes portfolios for one session, of the strategies with these ids; `record` writes them down together."""
+
+    def __init__(self, db: Session, session: date, strategy_ids: list[int]) -> None:
+        self._db, self._session = db, session
+        self._settled = db.exec(select(Settlement.id).where(Settlement.session == session)).first() is not None
+        self._newest = _newest(db, session, strategy_ids)
+        self._fresh: list[tuple[int, _Entry]] = []
+        self._taken: list[tuple[Party, _Entry, bool]] = []
+
+    def take(
+        self,
+        strategy: Party,
+        portfolio: str,
+        symbols_count: int,
+        received_at: datetime,
+        whole_at: datetime | None = None,
+    ) -> None:
+        """Take one; RefusedError or ConflictError leave everything as it was before.
+
+        `whole_at` is when its last byte came, where that is known: it must be there before the price is known, or a
+        slow sender could look at the price first. A revision is never dated before the one it replaces, whatever the
+        clocks say.
+        """
+        if self._settled:
+            raise ConflictError(f"session: {self._session} is settled already")
+        closes_at = _check_open(strategy, self._session, received_at, whole_at or received_at)
+        known = self._newest.get(strategy.id)
+        if known and known.portfolio == portfolio:
+            self._taken.append((strategy, known, True))
+            return
+        if strategy.status == StrategyStatus.PENDING:
+            self._activate(strategy, received_at)
+        revision, salt = known.revision + 1 if known else 1, secrets.token_hex(16)
+        hashed = signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
+        received_at = max(received_at, known.received_at) if known else received_at
+        entry = _Entry(0, revision, portfolio, symbols_count, salt, hashed, received_at, closes_at)
+        self._newest[strategy.id] = entry
+        self._fresh.append((strategy.id, entry))
+        self._taken.append((strategy, entry, False))
+
+    def _activate(self, strategy: Party, now: datetime) -> None:
+        row = self._db.get_one(Strategy, strategy.id)
+        if row.status == StrategyStatus.PENDING:  # it may have been activated a moment ago, in this very transaction
+            change_status(self._db, row, StrategyStatus.ACTIVE, now, actor=row.slug)
+
+    def record(self) -> list[Receipt]:
+        """Write down what was taken; one receipt for each, in the order they were taken."""
+        if self._fresh:
+            rows = [
+                {"strategy_id": strategy_id, "session": self._session, **vars(entry)}
+                for strategy_id, entry in self._fresh
+            ]
+            for row in rows:
+                del row["signal_id"]
+            insert = sa.insert(Signal).returning(col(Signal.id), sort_by_parameter_order=True)
+            ids = self._db.execute(insert, rows).scalars().all()
+            for (_, entry), signal_id in zip(self._fresh, ids, strict=True):
+                entry.signal_id = signal_id
+        return [
+            Receipt(
+                strategy.slug,
+                self._session,
+                entry.revision,
+                entry.signal_hash,
+                known,
+                entry.signal_id,
+                entry.received_at,
+                entry.deadline,
+            )
+            for strategy, entry, known in self._taken
+        ]
+
+
+def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
+    fields = ("id", "revision", "portfolio", "symbols_count", "salt", "signal_hash", "received_at", "deadline")
+    columns = [col(getattr(Signal, name)) for name in ("strategy_id", *fields)]
+    newest: dict[int, _Entry] = {}
+    for start in range(0, len(ids), 500):
+        query = (
+            sa.select(*columns)
+            .where(col(Signal.session) == session, col(Signal.strategy_id).in_(ids[start : start + 500]))
+            .order_by(col(Signal.revision))
+        )
+        newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.execute(query)}
+    return newest
+
+
+def _check_open(strategy: Party, session: date, received_at: datetime, whole_at: datetime) -> datetime:
+    slug, status = strategy.slug, strategy.status
+    if status not in {StrategyStatus.PENDING, StrategyStatus.ACTIVE}:
+        raise RefusedError(f"strategy status is {status}: {slug} is {status}, expected pending or active")
+    closes_at = deadline(session, strategy.execution_price)
+    if received_at >= closes_at:
+        raise RefusedError(
+            f"deadline: {slug} takes signals for {session} strictly before {closes_at:%F %T} UTC;"
+            f" deadline passed, received at {received_at:%F %T.%f}"
+        )
+    if whole_at >= price_known_at(strategy.execution_price, closes_at):
+        raise RefusedError(
+            f"deadline: {slug} takes signals for {session} that are whole before the price is known;"
+            f" deadline passed, the last byte came at {whole_at:%F %T.%f} UTC"
+        )
+    return closes_at

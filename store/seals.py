@@ -1,0 +1,48 @@
+"""What the ledger knows of seals, and of the sealer at work. Read-only: sealing is `store/sealing.py`'s business."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col, select
+
+from models.attestation import JournalCommit, Seal, Timestamp
+from models.operations import Lease
+from store.clock import wall_clock
+from store.lease import holder_lives
+from store.sealing import LEASE
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """The commit that sealed a signal; `pushed_at` None: no remote has it yet."""
+
+    commit_sha: str
+    commit_time: datetime
+    pushed_at: datetime | None
+
+
+def read_seals(db: Session, signal_ids: Collection[int]) -> dict[int, Sealed]:
+    """Return the seals of those signals that are in the journal, by signal."""
+    ids, found = sorted(signal_ids), dict[int, Sealed]()
+    columns = (Seal.signal_id, JournalCommit.sha, JournalCommit.committed_at, JournalCommit.pushed_at)
+    query = sa.select(*(col(column) for column in columns)).join(
+        JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha)
+    )
+    for start in range(0, len(ids), 500):
+        rows = db.execute(query.where(col(Seal.signal_id).in_(ids[start : start + 500])))
+        found |= {signal_id: Sealed(sha, time, pushed) for signal_id, sha, time, pushed in rows}
+    return found
+
+
+def sealer_at_work(db: Session) -> bool:
+    """Whether a live process holds the right to seal."""
+    found = db.get(Lease, LEASE)
+    return found is not None and found.expires_at > wall_clock() and holder_lives(found.holder)
+
+
+def read_timestamps(db: Session, commit_sha: str) -> list[Timestamp]:
+    """List the timestamp authorities' tokens for a commit, oldest first."""
+    query = select(Timestamp).where(Timestamp.commit_sha == commit_sha)
+    return list(db.exec(query.order_by(col(Timestamp.stamped_at))))

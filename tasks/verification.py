@@ -1,0 +1,87 @@
+"""Verification of a clone, and audit of a foreign repository: read, one domain call, the answer as JSON has it.
+
+No server, no home and no network: everything comes from the paths given.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from domain.attestation import ALLOWED_SIGNERS
+from domain.audit import FOLDER, Audit, Finding, audit
+from domain.market import BAR_TABLE
+from domain.signers import Signer, read_signers
+from domain.tables import normalise
+from domain.verification import Report, SealedSignal, verify
+from models.errors import InputError
+from sources.files import read_table
+from store.git_reader import open_repository
+from store.journal_reader import parse_commit, read_journal
+from store.timestamp_tokens import load_authorities
+
+
+def verify_journal(
+    path: Path,
+    *,
+    strategy: str | None = None,
+    bars: Path | None = None,
+    signers: Path | None = None,
+    authorities: Sequence[Path] = (),
+    contains: Sequence[str] = (),
+) -> Report:
+    """Verify the journal at `path`, a clone of it or a bare repository.
+
+    `bars` is a Parquet or CSV file as for `market import`, from before the first settled session on. `signers` is an
+    allowed_signers file, `authorities` are PEM files of timestamp authorities' certificates, all from a source that the
+    reader trusts more than the journal. `contains` are names of commits (40 hex digits) that the reader knows of.
+    InputError for wrong arguments, StoreError for a damaged repository; what is wrong in the journal is in the report.
+    """
+    pinned = _read_signers(signers) if signers else None
+    market = normalise(read_table(bars), BAR_TABLE) if bars else None
+    journal = read_journal(path, load_authorities(authorities))
+    return verify(journal, strategy=strategy, signers=pinned, contains=contains, bars=market)
+
+
+def audit_repository(path: Path) -> Audit:
+    """Audit a foreign attestation repository; InputError if `path` is none, StoreError if it is damaged."""
+    with open_repository(path) as repository:
+        names = repository.history()
+        changes = repository.changes(names, under=FOLDER)
+        objects = repository.read({change.blob for change in changes})
+    commits = [parse_commit(name, objects.commits.get(name)) for name in names]
+    unreadable = dict.fromkeys(objects.corrupt | objects.oversized, "")
+    return audit(commits, changes, objects.blobs, unreadable)
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Return a report as JSON has it: every field, and `holds`."""
+    fields = {name: getattr(report, name) for name in Report.__dataclass_fields__}
+    signals = [_signal_json(signal) for signal in report.signals]
+    return {"holds": report.holds} | fields | {"signals": signals, "faults": [asdict(each) for each in report.faults]}
+
+
+def _signal_json(signal: SealedSignal) -> dict[str, Any]:
+    fields = {name: getattr(signal, name) for name in SealedSignal.__slots__}
+    return {("class" if name == "time_class" else name): value for name, value in fields.items()}
+
+
+def audit_json(done: Audit) -> dict[str, Any]:
+    """Return an audit as JSON has it."""
+    findings = [_finding_json(finding) for finding in done.findings]
+    return {name: getattr(done, name) for name in Audit.__dataclass_fields__} | {"findings": findings}
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    fields = {name: getattr(finding, name) for name in Finding.__slots__}
+    return {("class" if name == "kind" else name): value for name, value in fields.items()}
+
+
+def _read_signers(path: Path) -> tuple[Signer, ...]:
+    try:
+        signers = read_signers(path.read_bytes())
+    except OSError as error:
+        raise InputError("signers", f"an {ALLOWED_SIGNERS} file", f"{path}: {error}") from error
+    if not signers:
+        raise InputError("signers", "at least one ssh-ed25519 key that may sign for git", path)
+    return signers

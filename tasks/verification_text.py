@@ -1,0 +1,109 @@
+"""Reports of verification and audit as text for people. What comes from a repository is shown without control signs."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from domain.attestation import TimeClass
+from domain.audit import UNREADABLE, Audit
+from domain.journal import Fault
+from domain.verification import Report
+
+SHOWN = 20
+
+
+def render_report(report: Report) -> str:
+    """Summarise a report: what was looked at, the verdict, and the faults."""
+    strategies = len(report.gaps)
+    margins = sorted(signal.margin_seconds for signal in report.signals)
+    evidence = Counter(str(signal.evidence) for signal in report.signals)
+    simulated = sum(signal.simulated for signal in report.signals)
+    gaps = {slug: sessions for slug, sessions in report.gaps.items() if sessions}
+    lines = [
+        f"head        {report.head}",
+        f"commits     {report.commits}, {report.first_commit_at:%F %T} to {report.last_commit_at:%F %T} UTC",
+        f"signatures  against {'the keys given' if report.pinned else KEYS_FROM_JOURNAL}",
+        f"signals     {len(report.signals)} of {_count(strategies, 'strategy', 'strategies')}"
+        + (f", {simulated} under a simulated clock" if simulated else ""),
+        *(
+            [f"margin      {margins[0]:,.0f} s at the least, {margins[len(margins) // 2]:,.0f} s median"]
+            if margins
+            else []
+        ),
+        f"sealed      {_tally(report.classes) or 'nothing'}",
+        f"evidence    {_tally(evidence) or 'none'}{_tokens(report)}",
+        f"settled     {_count(report.settled, 'session', 'sessions')}, {_replayed(report)}",
+        f"gaps        {sum(map(len, gaps.values()))} sessions without a signal, {len(gaps)} strategies",
+        *(f"            {slug}: {_listed([str(day) for day in days])}" for slug, days in list(gaps.items())[:SHOWN]),
+    ]
+    if report.holds:
+        return "\n".join([*lines, "", "Everything holds."])
+    return "\n".join([*lines, "", *_faults(report.faults)])
+
+
+KEYS_FROM_JOURNAL = "the journal's own allowed_signers (pin the keys with --signers to know whose it is)"
+
+
+def render_audit(audit: Audit) -> str:
+    """Summarise an audit, with a line for everything that is not in time or cannot be read."""
+    late = [finding for finding in audit.findings if finding.kind != TimeClass.ON_TIME]
+    lines = [
+        f"commits          {audit.commits}, {audit.unsigned_commits} unsigned",
+        f"entries          {audit.entries} (date, strategy, hash)",
+        f"before deadline  {audit.before_deadline}, by the committers' word",
+        f"after deadline   {audit.after_deadline}",
+        f"hashes           {audit.shared_hashes} shared, {audit.truncated_hashes} truncated",
+        f"unreadable       {sum(finding.kind == UNREADABLE for finding in audit.findings)}",
+    ]
+    for finding in late[:SHOWN]:
+        at = f"{finding.committed_at:%F %T} UTC"
+        subject = f"{finding.date} {clean(finding.strategy or '?')} {clean(finding.hash[:16] or '?')}"
+        lines.append(f"{finding.kind:<16} {subject} committed {at} in {finding.commit[:12]}")
+    return "\n".join([*lines, *([f"... and {len(late) - SHOWN} more"] if len(late) > SHOWN else [])])
+
+
+def clean(text: str) -> str:
+    """Show control signs as escapes, so that a repository cannot write on the reader's terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _faults(faults: Sequence[Fault]) -> list[str]:
+    """Each kind with its number, then the first ones of it."""
+    kinds = Counter(fault.kind for fault in faults)
+    lines = [f"{_count(len(faults), 'fault', 'faults')}:"]
+    for kind, number in kinds.items():
+        lines.append(f"{kind} ({number})")
+        ours = [fault for fault in faults if fault.kind == kind]
+        for fault in ours[:SHOWN]:
+            commit = f"commit {fault.commit[:12]}" if fault.commit else ""
+            place = " ".join(part for part in (commit, fault.path or fault.strategy) if part)
+            session = "" if fault.path else fault.session
+            lines.append(
+                clean("  " + ": ".join(part for part in (" ".join((place, session)).strip(), fault.detail) if part))
+            )
+        if number > SHOWN:
+            lines.append(f"  ... and {number - SHOWN} more")
+    return lines
+
+
+def _tokens(report: Report) -> str:
+    if report.tokens_unchecked:
+        return f"; {report.tokens_unchecked} timestamp tokens not checked (give certificates with --tsa-ca)"
+    return f"; {report.tokens_checked} timestamp tokens checked" if report.tokens_checked else ""
+
+
+def _replayed(report: Report) -> str:
+    if report.replayed is None:
+        return "none settled again (give bars with --bars)"
+    return f"{report.replayed} settled again from the bars given"
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:5]) + (f" and {len(texts) - 5} more" if len(texts) > 5 else "")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
