@@ -68,7 +68,7 @@ def _keep_on(work: Callable[[], None], stop: threading.Event) -> None:
             stop.wait(LEASE_PAUSE_SECONDS)
             continue
         except ConflictError as error:
-            _log.error("sealing has stopped: %s", error)  # noqa: TRY400 - a traceback says nothing more
+            _log.error("sealing has stopped: %s", error)
             pause = LONGEST_PAUSE_SECONDS
         except CountersignError as error:
             _log.warning("trying again in %g s: %s", pause, error)

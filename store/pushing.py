@@ -6,7 +6,6 @@ the remote's address reach git neither as an argument nor in a file, and no mess
 
 import base64
 import os
-import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psutil
 import sqlalchemy as sa
 from sqlmodel import col, select
 
@@ -109,7 +109,6 @@ def _talk(repository: Path, remote: str, arguments: Sequence[str], timeout_secon
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            start_new_session=True,
         )
     except OSError as error:
         raise StoreError(f"journal: git could not be started ({error})") from error
@@ -126,8 +125,12 @@ def _talk(repository: Path, remote: str, arguments: Sequence[str], timeout_secon
 
 def _end(process: subprocess.Popen[str]) -> None:
     """End git and its helpers, which would go on waiting for the remote."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    # Not by a process group of its own: it has to go with ours when that is ended.
+    with suppress(psutil.NoSuchProcess):
+        for helper in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                helper.kill()
+    process.kill()
     process.communicate()
 
 

@@ -1,4 +1,4 @@
-"""Processes that die, as if by kill -9, at the n-th step: on the way into a flush or a rename, or out of a commit.
+"""Processes that die, as if by kill -9, at the n-th step: around a flush, a rename, a commit, or a program they run.
 
 The steps are counted by wrapping the operating system's calls and SQLAlchemy's commit from outside: the code under test
 knows nothing of it. Call `die_at` in a process of its own.
@@ -6,6 +6,7 @@ knows nothing of it. Call `die_at` in a process of its own.
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +52,9 @@ def die_at(step: int, function: Callable[..., Any], *arguments: Any) -> None:
     os.fsync = cast("Any", steps.before(os.fsync))
     Path.replace = cast("Any", steps.before(Path.replace))  # type: ignore[method-assign]
     Session.commit = cast("Any", steps.after(steps.before(Session.commit)))  # type: ignore[method-assign]
+    # Before a program is started, when it has just been, and when it is done.
+    subprocess.run = cast("Any", steps.after(steps.before(subprocess.run)))
+    subprocess.Popen.__init__ = cast("Any", steps.after(subprocess.Popen.__init__))  # type: ignore[method-assign]
     function(*arguments)
 
 

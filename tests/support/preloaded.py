@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import store.sealing
 import tasks.settlement
 from store.sessions import load_sessions
 
-__all__ = ["tasks"]
+__all__ = ["store", "tasks"]
 
 load_sessions(Path())

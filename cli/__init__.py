@@ -1,0 +1,43 @@
+"""The `countersign` command: arguments and printing only.
+
+Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. What Prefect needs is imported by the
+commands that use it, after its environment is set.
+"""
+
+import atexit
+import os
+import sys
+
+import typer
+
+from cli.administration import admin, clock
+from cli.market import market
+from cli.operations import app
+from cli.proof import app as proof
+from models.errors import CountersignError, InputError
+
+app.add_typer(proof)
+app.add_typer(market, name="market")
+app.add_typer(admin, name="admin")
+app.add_typer(clock, name="clock")
+
+
+def main() -> None:
+    """Run the command; the program's entry."""
+    # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
+    # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        sys.exit(1)
+    except CountersignError as error:
+        print(f"countersign: {error}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own errors: wrong use
+            print(f"countersign: {error.format_message()}", file=sys.stderr)  # noqa: T201
+            sys.exit(int(error.exit_code))
+        raise
+    sys.exit(code if isinstance(code, int) else 0)  # what a command raised as typer.Exit

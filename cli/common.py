@@ -1,0 +1,51 @@
+"""What the commands share: their options, how a result is printed, how Prefect is reached."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from settings import open_home
+from store.home import Home
+
+HomeOption = Annotated[Path | None, typer.Option("--home", help="Home folder (default: COUNTERSIGN_HOME).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SinceOption = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")]
+UntilOption = Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")]
+SessionOption = Annotated[datetime | None, typer.Option("--session", formats=["%Y-%m-%d"], help="Trading session.")]
+
+
+def group(help_text: str) -> typer.Typer:
+    """Make a group of commands."""
+    return typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=help_text)
+
+
+def show(result: Any, *, as_json: bool) -> None:
+    """Print a result: a dataclass or a mapping, or a list of them."""
+    listed = result if isinstance(result, list) else [result]
+    rows = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in listed]
+    if as_json:
+        typer.echo(json.dumps(rows if isinstance(result, list) else rows[0], default=str))
+        return
+    for row in rows:
+        typer.echo("  ".join(f"{key} {value}" for key, value in row.items()) if isinstance(row, dict) else str(row))
+
+
+def day_of(value: datetime | None) -> date | None:
+    """Return the date of an option, as Typer knows times only."""
+    return value.date() if value else None
+
+
+@contextmanager
+def prefect(home: Path | None) -> Iterator[Home]:
+    """Open a home and reach its Prefect server, the running one or one for the while."""
+    opened = open_home(home)
+    from deployments.server import prefect_api  # noqa: PLC0415 - its environment comes before Prefect
+
+    with prefect_api(opened.path):
+        yield opened

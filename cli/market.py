@@ -1,0 +1,58 @@
+"""Market data: import it, simulate it, fetch it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, show
+from cli.operations import Stage, run
+from settings import open_home
+
+market = group("Market data: import it, simulate it, fetch it.")
+
+FileArgument = Annotated[Path, typer.Argument(help="Parquet or CSV file.")]
+
+
+def _importer(kind: str) -> Callable[..., None]:
+    def command(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+        opened = open_home(home)
+        import tasks.market  # noqa: PLC0415
+
+        show(getattr(tasks.market, kind)(opened, path, opened.clock.now()), as_json=as_json)
+
+    return command
+
+
+for _name, _kind, _help in (
+    ("import", "import_bars", "Import bars: symbol, session (or date), open, high, low, close, volume, and more."),
+    ("import-index", "import_index", "Import index levels: index, session, close."),
+    ("import-universe", "import_universe", "Import universes: universe, symbol, since, until (null while it lasts)."),
+    ("import-actions", "import_actions", "Import corporate actions: symbol, session, cash, bonus."),
+):
+    market.command(_name, help=_help)(_importer(_kind))
+
+
+@market.command("simulate")
+def market_simulate(
+    symbols: Annotated[int, typer.Option(min=20, max=10_000)] = 800,
+    sessions: Annotated[int, typer.Option(min=2, max=5_000)] = 500,
+    seed: int = 7,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last session.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a sample market: seeded, so that the same options give the same prices."""
+    opened = open_home(home)
+    from tasks.market import simulate_market  # noqa: PLC0415
+
+    done = simulate_market(opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=day_of(end))
+    show(done, as_json=as_json)
+
+
+@market.command("ingest")
+def market_ingest(session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Fetch a session from the configured provider and check it."""
+    run(Stage.MARKET_INGEST, session, home, as_json)

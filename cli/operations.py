@@ -1,0 +1,129 @@
+"""Running the platform: a home, its processes, its stages."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.common import HomeOption, JsonOption, SessionOption, SinceOption, UntilOption, day_of, group, prefect, show
+from settings import locate_home, open_home
+
+app = group("Daily trading signals, turned into track records that anybody can check.")
+
+
+class Stage(StrEnum):
+    """The stages that can be run by hand."""
+
+    ATTESTATION_RETRY = "attestation-retry"
+    MARKET_INGEST = "market-ingest"
+    SETTLE = "settle"
+    WATCHDOG = "watchdog"
+
+
+@app.command()
+def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone."""
+    located = locate_home(home)
+    show({"home": str(located.path), "new": located.create(), "clock": located.clock.kind}, as_json=as_json)
+
+
+@app.command()
+def up(
+    home: HomeOption = None,
+    prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
+    check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up and planned.")] = False,
+) -> None:
+    """Start everything: Prefect's server and UI, and the runner with all schedules. Ctrl-C stops it all."""
+    opened = open_home(home)
+    from deployments.ready import schedules_are_planned  # noqa: PLC0415
+    from deployments.up import up as start  # noqa: PLC0415
+
+    def checked() -> bool:
+        return check and schedules_are_planned(opened.path)
+
+    start(opened.path, prefect_port=prefect_port, say=typer.echo, until=checked)
+
+
+@app.command()
+def sealer(home: HomeOption = None) -> None:
+    """Start only the sealer, which `up` starts too; Ctrl-C stops it. A second one stands by to take over."""
+    opened = open_home(home)
+    from deployments.sealer import main as start  # noqa: PLC0415
+
+    start([str(opened.path)])
+
+
+@app.command()
+def deploy(
+    work_pool: Annotated[str, typer.Argument(help="Name of the work pool; made of processes if it is missing.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register the same flows and schedules on a Prefect work pool, for more than one machine."""
+    with prefect(home):
+        from deployments.deploy import deploy as register  # noqa: PLC0415
+
+        show([{"deployment": str(each)} for each in register(work_pool)], as_json=as_json)
+
+
+@app.command()
+def run(stage: Stage, session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Run one stage now (default: for the newest closed session)."""
+    with prefect(home) as opened:
+        show(_flow(stage)(session=day_of(session), home=opened.path), as_json=as_json)
+
+
+@app.command()
+def backfill(stage: Stage, since: SinceOption, until: UntilOption, home: HomeOption = None) -> None:
+    """Run one stage for each session, oldest first."""
+    with prefect(home) as opened:
+        for session in opened.sessions.between(since.date(), until.date()):
+            show(_flow(stage)(session=session, home=opened.path), as_json=False)
+
+
+def _flow(stage: Stage) -> Any:
+    from deployments.schedules import load_flow  # noqa: PLC0415
+    from models.timetable import TIMETABLE  # noqa: PLC0415
+
+    return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
+
+
+@app.command()
+def replay(
+    since: SinceOption,
+    until: UntilOption,
+    strategies: Annotated[Path | None, typer.Option(help="Parquet or CSV file of strategies to open first.")] = None,
+    signals: Annotated[Path | None, typer.Option(help="File with strategy, session, symbol, weight.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole lifecycle session by session under the simulated clock."""
+    with prefect(home) as opened:
+        from flows.replay import replay as flow  # noqa: PLC0415
+
+        done = flow(since.date(), until.date(), strategies=strategies, signals=signals, home=opened.path)
+        show(done, as_json=as_json)
+
+
+@app.command()
+def sample(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Prepare a home with a sample market and sample strategies, and replay their last 60 sessions. Safe to repeat."""
+    located = locate_home(home)
+    from deployments.sample import prepare_sample  # noqa: PLC0415
+
+    show(prepare_sample(located), as_json=as_json)
+
+
+@app.command()
+def publish(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make it from nothing, not from what is published.")
+    ] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the lens: what is settled, in one DuckDB file."""
+    from store import lens  # noqa: PLC0415 - DuckDB, for this command alone
+
+    show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)

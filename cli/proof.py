@@ -1,0 +1,46 @@
+"""Proof: what a sceptic runs, on a clone alone."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.common import JsonOption, group
+
+app = group("Proof.")
+
+
+@app.command()
+def verify(
+    journal: Annotated[Path, typer.Argument(help="A clone of a journal.")],
+    strategy: Annotated[str | None, typer.Option(help="Only this strategy.")] = None,
+    bars: Annotated[Path | None, typer.Option(help="Bars, Parquet or CSV, to settle every session again from.")] = None,
+    signers: Annotated[Path | None, typer.Option(help="allowed_signers from a source trusted more.")] = None,
+    tsa_ca: Annotated[list[Path] | None, typer.Option(help="PEM certificates of timestamp authorities.")] = None,
+    contains: Annotated[list[str] | None, typer.Option(help="A commit known to have been in it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a journal offline: signatures, chains, deadlines, reveals, tokens and, given bars, every NAV."""
+    from tasks.verification import report_json, verify_journal  # noqa: PLC0415
+    from tasks.verification_text import render_report  # noqa: PLC0415
+
+    report = verify_journal(
+        journal, strategy=strategy, bars=bars, signers=signers, authorities=tsa_ca or (), contains=contains or ()
+    )
+    typer.echo(json.dumps(report_json(report), default=str) if as_json else render_report(report))
+    raise typer.Exit(0 if report.holds else 1)
+
+
+@app.command()
+def audit(
+    repository: Annotated[Path, typer.Argument(help="A repository of daily attestation files.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Audit a foreign attestation repository: which commit first held each entry, and whether that was in time."""
+    from tasks.verification import audit_json, audit_repository  # noqa: PLC0415
+    from tasks.verification_text import render_audit  # noqa: PLC0415
+
+    done = audit_repository(repository)
+    typer.echo(json.dumps(audit_json(done), default=str) if as_json else render_audit(done))
+    raise typer.Exit(0 if not (done.after_deadline or done.unsigned_commits or done.truncated_hashes) else 1)

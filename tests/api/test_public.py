@@ -1,0 +1,189 @@
+"""What everyone may read: health, calendar, lists, records, audit logs and proofs; and that proofs can be checked."""
+
+import hashlib
+import json
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlmodel import select
+
+import settings
+from models.signals import Signal
+from models.strategies import Strategy
+from store.home import Home
+from store.lens import publish
+from store.sealing import seal_pending
+from tests.support import settled as made
+from tests.support.serving import browsing, open_one, serving
+from tests.support.trading import expected, trading
+
+
+def test_health_and_calendar(desk: Home, web: httpx.Client) -> None:
+    health = {"status": "ok", "simulated": True, "now": "2025-01-02T01:00:00+00:00", "settled_through": None}
+    assert web.get("/health").json() == health
+    month = web.get("/calendar?month=2025-02").json()
+    assert (month["count"], month["trading_days"][0], month["trading_days"][-1]) == (18, "2025-02-05", "2025-02-28")
+    assert (month["today"], month["today_is_trading_day"], month["next_trading_day"]) == (
+        "2025-01-02",
+        True,
+        "2025-01-03",
+    )
+    saturday = {"date": "2025-01-04", "is_trading_day": False, "next_trading_day": "2025-01-06", "today": "2025-01-02"}
+    assert web.get("/calendar?date=2025-01-04").json() == saturday
+    for query in (
+        "",
+        "?month=2025-13",
+        "?month=2025-1",
+        "?date=20250104",
+        "?date=0",
+        "?date=2025-02-30",
+        "?month=2025-01&date=2025-01-02",
+    ):
+        assert web.get(f"/calendar{query}").status_code == 422, query
+    for query in ("?month=2099-01", "?date=9999-12-31", "?date=2027-01-01"):
+        answer = web.get(f"/calendar{query}")
+        assert (answer.status_code, "horizon" in answer.json()["detail"]) == (400, True)
+    assert web.get("/calendar?date=0001-01-01").json()["is_trading_day"] is False
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Home:
+    """Three strategies with five settled sessions, published."""
+    home = made.make_home(tmp_path / "home")
+    for day in made.weekdays(5):
+        made.settle(home, day)
+    publish(home)
+    return home
+
+
+def test_lists_and_records(records: Home) -> None:
+    with browsing(records) as web:
+        listed = web.get("/public/strategies").json()["strategies"]
+        assert [each["slug"] for each in listed] == ["strategy-00002", "strategy-00001", "strategy-00000"]
+        [hs300] = web.get("/public/strategies?universe=hs300").json()["strategies"]
+        assert hs300["slug"] == "strategy-00001"
+        assert [len(web.get(f"/public/strategies?limit=2&offset={n}").json()["strategies"]) for n in (0, 2)] == [2, 1]
+
+        rows = web.get("/public/strategies/strategy-00001/track-record").json()["records"]
+        assert [row["date"] for row in rows] == [str(day) for day in made.weekdays(5)]
+        assert set(rows[0]) == {"date", "nav", "daily_return", "cumulative_return", "benchmark_return"}
+        assert (hs300["trading_days"], hs300["latest_date"]) == (5, rows[-1]["date"])
+        assert hs300["nav"] == pytest.approx(rows[-1]["nav"] * 1_000_000, abs=0.004)
+        assert rows[-1]["nav"] == pytest.approx(1 + hs300["total_return"])
+
+        log = web.get("/public/strategies/strategy-00001/audit?limit=2").json()
+        assert (log["total"], [row["date"] for row in log["audit_log"]]) == (5, [rows[4]["date"], rows[3]["date"]])
+        assert {row["type"] for row in log["audit_log"]} <= {"REBALANCE", "HOLD"}
+
+
+def test_readers_are_told_that_nothing_changed_until_something_does(records: Home) -> None:
+    paths = [
+        f"/public/strategies{rest}"
+        for rest in ("", "/strategy-00001/track-record", "/strategy-00001/audit", "/strategy-00001/verify")
+    ]
+    with browsing(records) as web:
+        tags = {path: web.get(path).headers["etag"] for path in paths}
+        for path, tag in tags.items():
+            again = web.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        made.settle(records, made.weekdays(6)[5])
+        publish(records)
+        for path, tag in tags.items():
+            answer = web.get(path, headers={"If-None-Match": tag})
+            assert answer.status_code == 200, path
+            assert answer.headers["etag"] != tag
+
+
+def test_hidden_and_unknown_strategies_are_not_found(records: Home) -> None:
+    with browsing(records) as web:
+        with records.ledger.write() as db:
+            hidden = db.exec(select(Strategy).where(Strategy.slug == "strategy-00001")).one()
+            hidden.is_public = False
+            db.add(hidden)
+        for slug in ("strategy-00001", "nobody", "x" * 3000, "%00"):
+            for rest in ("track-record", "audit", "verify"):
+                answer = web.get(f"/public/strategies/{slug}/{rest}")
+                assert (answer.status_code, answer.json()) == (404, {"detail": "Strategy not found"})
+        assert len(web.get("/public/strategies").json()["strategies"]) == 2
+        assert web.get("/public/strategies/strategy-00000/verify?date=2025-02-28").status_code == 404
+        assert web.get("/public/strategies/strategy-00000/verify?date=28.2.2025").status_code == 422
+
+
+def test_a_proof_can_be_checked_with_what_it_says(settled: Home) -> None:
+    seal_pending(settled, settled.clock.now())
+    publish(settled)
+    last = trading().sessions[-1]
+    [truth] = [each for each in expected()[-1].nav.iter_rows(named=True) if each["strategy"] == "s00"]
+    settings.load_settings.cache_clear()
+    with serving(settled) as url, httpx.Client(base_url=f"{url}/api/v1/public/strategies", timeout=30) as web:
+        proof = web.get("/s00/verify").json()
+        assert (proof["strategy"], proof["date"], proof["simulated"]) == ("s00", str(last), True)
+        found = proof["verification"]
+        nav, sealed = found["nav"], found["signal_attestation"]
+        assert (nav["reported_nav"], nav["cash"], nav["event"]) == (
+            float(truth["nav"]),
+            float(truth["cash"]),
+            truth["event"],
+        )
+        assert sum(round(each["market_value"] * 100) for each in found["positions"]) + round(
+            nav["cash"] * 100
+        ) == round(nav["reported_nav"] * 100)
+        assert (
+            hashlib.sha256(b"countersign/signal/v1\n" + sealed["payload"].encode()).hexdigest() == sealed["signal_hash"]
+        )
+        portfolio = json.loads(sealed["payload"])
+        symbols = ",".join(sorted(each["symbol"] for each in portfolio["signals"]))
+        assert sealed["symbols_hash"] == hashlib.sha256(symbols.encode()).hexdigest()[:16]
+        assert {each["symbol"]: float(each["weight"]) for each in portfolio["signals"]} == trading().weights[-1]["s00"]
+        assert (sealed["revision"], sealed["committed"], sealed["time_class"]) == (2, True, "late")
+        record = settled.journal.path
+        shown = subprocess.run(
+            ["git", "-C", record, "show", f"{sealed['commit_sha']}:{sealed['record_path']}"],
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(shown.stdout)["signal_hash"] == sealed["signal_hash"]
+        provenance = proof["data_provenance"]
+        manifest = json.dumps(provenance["manifest"], sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(manifest.encode()).hexdigest() == provenance["manifest_sha256"]
+
+        said = [paste(step["command"], url) for step in proof["how_to_verify"][1:]]
+        assert said == ["signal_hash holds", "NAV holds"]
+        # A session without a signal is a hold that says so.
+        held = web.get(f"/s08/verify?date={last}")
+        assert held.status_code == 404
+    settings.load_settings.cache_clear()
+
+
+def paste(command: str, url: str) -> str:
+    run = subprocess.run(
+        ["bash", "-c", command.replace("http://127.0.0.1:8000", url)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+def test_before_settlement_only_the_hash_is_told(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+    open_one(web, me)
+    assert web.get("/public/strategies/alpha/verify").status_code == 404
+    body = {"trade_date": "2025-01-02", "signals": [{"symbol": "600519.SH", "weight": 0.5}]}
+    sent = web.post("/strategies/alpha/signals", json=body, headers=me).json()
+    answer = web.get("/public/strategies/alpha/verify?date=2025-01-02")
+    with desk.ledger.read() as db:
+        salt = db.exec(select(Signal.salt)).one()
+    found: dict[str, Any] = answer.json()["verification"]
+    assert found["signal_attestation"]["signal_hash"] == sent["signal_hash"]
+    assert (found["nav"], found["positions"], found["trades"]) == (None, [], [])
+    assert salt not in answer.text
+    assert "600519" not in answer.text
+    # Sealed meanwhile: the proof is another one.
+    seal_pending(desk, desk.clock.now())
+    later = web.get(
+        "/public/strategies/alpha/verify?date=2025-01-02", headers={"If-None-Match": answer.headers["etag"]}
+    )
+    assert later.json()["verification"]["signal_attestation"]["time_class"] == "on_time"
+    assert date.fromisoformat(later.json()["date"]) == date(2025, 1, 2)

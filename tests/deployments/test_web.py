@@ -1,0 +1,34 @@
+"""The api as `up` runs it: a process of its own, or two, that answers, stops when told, and leaves nothing behind."""
+
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from deployments.parts import wait_until_ready
+from deployments.server import free_port
+from deployments.web import api_part
+from models.errors import ConflictError
+from store.home import Home
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_part_serves_a_home_and_stops(tmp_path: Path, workers: int) -> None:
+    path = tmp_path / "home"
+    home = Home(path, f"sqlite:///{path / 'ledger.db'}", path / "lake")
+    home.create()
+    part = api_part(path, port=free_port(), workers=workers)
+    child = part.start()
+    try:
+        assert wait_until_ready(part, child)
+        assert httpx.get(f"{part.url}/api/v1/health").json()["simulated"] is False
+        assert httpx.get(f"{part.url}/openapi.json").json()["info"]["title"] == "Countersign"
+        with pytest.raises(ConflictError, match="is taken by another program"):
+            api_part(path, port=int((part.url or "").rpartition(":")[2]))
+        family = psutil.Process(child.identity.pid).children(recursive=True)
+    finally:
+        child.stop(part.patience_seconds)
+    assert child.exit_code in {0, -2, 130}, part.log.read_text()
+    gone, alive = psutil.wait_procs(family, timeout=10)
+    assert (len(gone), alive) == (len(family), [])

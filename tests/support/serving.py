@@ -1,0 +1,62 @@
+"""The api on a port of its own, in a thread of the test's process, and people who use it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from api.app import create_app
+from store.accounts import create_invite
+from store.home import Home
+
+SIGNAL = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weight": 0.25}]
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[str]:
+    """Serve a home; yields the address."""
+    config = uvicorn.Config(create_app(home.path), port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        thread.join(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@contextmanager
+def browsing(home: Home, **options: Any) -> Iterator[httpx.Client]:
+    """Serve a home to somebody without an account."""
+    with serving(home) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=30, **options) as client:
+        yield client
+
+
+def invite_code(home: Home, uses: int = 10) -> str:
+    """A fresh invite code."""
+    with home.ledger.write() as db:
+        return create_invite(db, uses, home.clock.now())
+
+
+def join(home: Home, client: httpx.Client) -> dict[str, str]:
+    """Open an account and make a key; return the headers that carry it."""
+    answer = client.post("/auth/invite", json={"invite_code": invite_code(home)}).json()
+    token = {"Authorization": f"Bearer {answer['access_token']}"}
+    key = client.post("/billing/api-keys", json={"name": "agent"}, headers=token)
+    assert key.status_code == 201, key.text
+    return {"Authorization": f"Bearer {key.json()['api_key']}"}
+
+
+def open_one(client: httpx.Client, headers: dict[str, str], slug: str = "alpha", **terms: Any) -> dict[str, Any]:
+    """Open a strategy."""
+    answer = client.post("/strategies", json={"name": slug, "slug": slug, **terms}, headers=headers)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
