@@ -1,4 +1,4 @@
-"""Verification of a year of 100 strategies: a clone with 25,000 seals and as many reveals of 50 names, 250 settled days.
+"""Verification of a year of 100 strategies: a clone with 25,000 seals and as many reveals of 50 names, 250 sessions.
 
 The journal is made as the product makes it, four seals' commits and one reveal's a session, and cloned with git. The
 command's own time is measured in a process of its own, imports included, with bars and without.

@@ -47,7 +47,7 @@ class Records:
         return [versions[max(versions)][0] for _, versions in sorted(self.days.items())]
 
     def rehearsed(self, commits: Sequence[Commit]) -> set[str]:
-        """Return the commits made under a simulated clock: all they bring says so; one that brings nothing follows."""
+        """Return the commits made under a simulated clock: what they bring says so, or what the last one brought."""
         says: dict[int, set[bool]] = defaultdict(set)
         for seal, file in self.seals.values():
             says[file.commit].add(seal.simulated)
@@ -214,8 +214,8 @@ def _unlike(seal: Seal, reveal: Reveal) -> str:
     """Say in what a reveal is not what was sealed, "" if it is."""
     if reveal.hashed != seal.signal_hash:
         return f"what is revealed has the hash {reveal.hashed}, sealed was {seal.signal_hash}"
-    if len(reveal.symbols) != seal.symbols_count:
-        return f"{len(reveal.symbols)} symbols are revealed, {seal.symbols_count} were sealed"
+    if reveal.symbols_count != seal.symbols_count:
+        return f"{reveal.symbols_count} symbols are revealed, {seal.symbols_count} were sealed"
     if reveal.signal_hash != reveal.hashed:
         return f"says its hash is {reveal.signal_hash}, which is {reveal.hashed}"
     return ""

@@ -14,15 +14,21 @@ from typing import Any
 import orjson
 
 from domain import attestation
-from domain.provenance import canonical, object_sha256
-from domain.signals import signal_hash
+from domain.provenance import object_sha256
+from domain.signals import payload, signal_hash
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{2,48}$")
 HASH = re.compile(r"^[0-9a-f]{64}$")
 SYMBOL = re.compile(r"^[0-9]{6}\.(?:SH|SZ|BJ)$")
-WEIGHT = re.compile(r"^(?:0|1|0\.[0-9]{1,400})$")
 MONEY = re.compile(r"^-?[0-9]{1,16}\.[0-9]{2}$")
-SALT = re.compile(r"^[0-9a-f]{32}$")
+PORTFOLIO = re.compile(
+    r"[0-9]{6}\.(?:SH|SZ|BJ)=(?:0|1|0\.[0-9]{1,400})(?: [0-9]{6}\.(?:SH|SZ|BJ)=(?:0|1|0\.[0-9]{1,400}))*\Z"
+)
+REVEAL = re.compile(
+    r'\{"payload":\{"revision":(?P<revision>[1-9][0-9]{0,8}),"salt":"(?P<salt>[0-9a-f]{32})",'
+    r'"session":"(?P<session>[0-9-]{10})","signals":\[\{"symbol":"(?P<signals>[^\[\]]*)"\}\],'
+    r'"strategy":"(?P<strategy>[a-z0-9_-]{3,49})"\},"schema":"[a-z0-9/]+","signal_hash":"(?P<signal_hash>[0-9a-f]{64})"\}\n\Z'
+)
 SETTLED_KEYS = frozenset(
     [
         "schema",
@@ -60,15 +66,15 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """A revealed payload; `hashed` is the hash of what is revealed, `signal_hash` the one it claims."""
+    """A revealed payload; `portfolio` as domain.signals has it, `hashed` its hash, `signal_hash` what it claims."""
 
     strategy: str
     session: date
     revision: int
     signal_hash: str
     hashed: str
-    symbols: tuple[str, ...]
-    weights: tuple[str, ...]
+    portfolio: str
+    symbols_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,35 +141,20 @@ def read_seal(path: str, content: bytes) -> Seal:
 
 def read_reveal(path: str, content: bytes) -> Reveal:
     """Read a reveal. Whether it is the signal that was sealed is not decided here."""
-    fields = _fields(content)
-    _match(fields, signal_hash=HASH)
-    payload = fields.get("payload")
-    if not isinstance(payload, dict) or set(payload) != {"revision", "salt", "session", "signals", "strategy"}:
-        raise ValueError("expected a payload of revision, salt, session, signals, strategy")
-    _match(payload, strategy=SLUG, salt=SALT)
-    _types(payload, revision=int, signals=list)
-    symbols, weights = [], []
-    for item in payload["signals"]:
-        if not isinstance(item, dict) or set(item) != {"symbol", "weight"}:
-            raise ValueError("expected signals of symbol and weight")
-        _match(item, symbol=SYMBOL, weight=WEIGHT)
-        symbols.append(item["symbol"])
-        weights.append(item["weight"])
-    if any(a >= b for a, b in pairwise(symbols)):
+    found = REVEAL.match(content.decode("ascii"))  # a UnicodeDecodeError is a ValueError
+    if not found:
+        raise ValueError("not a reveal in canonical form")
+    strategy, session, revision = found["strategy"], _day(found.groupdict(), "session"), int(found["revision"])
+    portfolio = found["signals"].replace('"},{"symbol":"', " ").replace('","weight":"', "=")
+    if not PORTFOLIO.match(portfolio):
+        raise ValueError("expected signals of a symbol and a weight from 0 to 1")
+    items = portfolio.split(" ")
+    if sorted(items) != items or len({item[:9] for item in items}) != len(items):
         raise ValueError("expected signals sorted by symbol, each symbol once")
-    session = _day(payload, "session")
-    sealed = canonical(payload)
-    written = attestation.reveal_record(sealed, fields["signal_hash"])
-    _same(content, written, path, attestation.reveal_path(payload["strategy"], session, payload["revision"]))
-    return Reveal(
-        payload["strategy"],
-        session,
-        payload["revision"],
-        fields["signal_hash"],
-        signal_hash(sealed),
-        tuple(symbols),
-        tuple(weights),
-    )
+    sealed = payload(strategy, session, revision, found["salt"], portfolio)
+    expected = attestation.reveal_path(strategy, session, revision)
+    _same(content, attestation.reveal_record(sealed, found["signal_hash"]), path, expected)
+    return Reveal(strategy, session, revision, found["signal_hash"], signal_hash(sealed), portfolio, len(items))
 
 
 def read_terms(path: str, content: bytes) -> Terms:

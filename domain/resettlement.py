@@ -4,9 +4,11 @@ The state goes on from what was recomputed, not from what the journal says, so o
 follow; only the first of a strategy is told. Benchmarks are left out: no NAV depends on them.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -19,58 +21,107 @@ from domain.quotes import ACTIONS_SCHEMA, next_marks
 from domain.records import Result, Reveal, SettledDay
 from domain.rules import RULES_SHA256
 from domain.settlement import Settled, settle
+from domain.signals import decode_portfolios
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 from models.errors import InputError
+
+THREADS = 2
+
+
+class Inputs(NamedTuple):
+    """What settling a day takes, but for the state; `bars_sha256` is the hash of the reader's bars."""
+
+    terms: pl.DataFrame
+    signals: pl.DataFrame
+    bars: pl.DataFrame
+    actions: pl.DataFrame
+    bars_sha256: str
 
 
 def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
     """Settle the newest version of every day again; return what differs, and how many sessions could be compared.
 
-    `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks.
+    `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. Settling is one
+    thread's work, session by session; reading what goes in and comparing what comes out are done beside it.
     """
     days = records.newest_days()
-    signals = _counting(records)
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
-    marks = first_marks(bars, days[0].session) if days else pl.DataFrame(schema=MARKS.schema)
-    books, holdings = pl.DataFrame(schema=NAV.schema), pl.DataFrame(schema=POSITIONS.schema)
+    signals, nothing = _counting(records), bars.clear()
     faults: list[Fault] = []
-    wrong: dict[str, tuple[Fault, list[date]]] = {}
-    replayed = 0
-    for day in days:
-        session = str(day.session)
-        here = by_session.get(day.session, bars.clear()).sort(BARS.sort)
-        if frame_sha256(here) != day.bars_sha256:
-            detail = "the bars given are not those it was settled with" if here.height else "no bars were given for it"
-            faults.append(Fault(FaultKind.BARS_MISMATCH, detail, session=session))
-        if day.rules_sha256 != RULES_SHA256:
-            detail = "settled under another rule book than this program's"
-            faults.append(Fault(FaultKind.RULES_MISMATCH, detail, session=session))
-        if not here.height:
-            break
-        try:
-            settled = settle(
-                day.session,
-                terms=_terms(records, day),
-                books=books,
-                holdings=holdings,
-                signals=_signals(records, day, signals.get(day.session, ())),
-                bars=here,
-                marks=marks,
-                actions=pl.DataFrame(list(day.actions), schema=ACTIONS_SCHEMA, orient="row"),
-                benchmarks=pl.DataFrame(schema=BENCHMARKS_SCHEMA),
-            )
-        except InputError as error:
-            faults.append(Fault(FaultKind.NAV_MISMATCH, f"cannot be settled again: {error}", session=session))
-            break
-        for slug, detail in _compare(day, settled).items():
-            fault = Fault(FaultKind.NAV_MISMATCH, detail, strategy=slug, session=session)
-            wrong.setdefault(slug, (fault, []))[1].append(day.session)
-        books, holdings, marks = settled.nav, settled.positions, next_marks(day.session, marks, here)
-        replayed += 1
-    for fault, sessions in wrong.values():
-        more = f" (and in {len(sessions) - 1} later sessions)" if len(sessions) > 1 else ""
-        faults.append(Fault(fault.kind, fault.detail + more, strategy=fault.strategy, session=fault.session))
-    return faults, replayed
+    compared: list[tuple[SettledDay, Future[dict[str, str]]]] = []
+    with ThreadPoolExecutor(THREADS) as threads:
+
+        def prepare(day: SettledDay) -> Future[Inputs]:
+            here = by_session.get(day.session, nothing)
+            return threads.submit(_inputs, records, day, signals.get(day.session, ()), here)
+
+        ahead = deque(prepare(day) for day in days[:THREADS])
+        marks = first_marks(bars, days[0].session) if days else pl.DataFrame(schema=MARKS.schema)
+        books, holdings = pl.DataFrame(schema=NAV.schema), pl.DataFrame(schema=POSITIONS.schema)
+        for place, day in enumerate(days):
+            ahead.extend(prepare(later) for later in days[place + THREADS : place + THREADS + 1])
+            inputs = ahead.popleft().result()
+            faults += _foreign_inputs(day, inputs)
+            if inputs.bars.is_empty():
+                break
+            try:
+                settled = _settle(day.session, inputs, books, holdings, marks)
+            except InputError as error:
+                detail = f"cannot be settled again: {error}"
+                faults.append(Fault(FaultKind.NAV_MISMATCH, detail, session=str(day.session)))
+                break
+            compared.append((day, threads.submit(_compare, day, settled)))
+            books, holdings = settled.nav, settled.positions
+            marks = next_marks(day.session, marks, inputs.bars)
+        faults += _first_differences((day, different.result()) for day, different in compared)
+    return faults, len(compared)
+
+
+def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) -> list[Fault]:
+    """Tell of each strategy the first session that came out different, and how many did."""
+    wrong: dict[str, list[tuple[date, str]]] = defaultdict(list)
+    for day, different in compared:
+        for slug, detail in different.items():
+            wrong[slug].append((day.session, detail))
+    faults = []
+    for slug, [(session, detail), *later] in wrong.items():
+        more = f" (and in {len(later)} later sessions)" if later else ""
+        faults.append(Fault(FaultKind.NAV_MISMATCH, detail + more, strategy=slug, session=str(session)))
+    return faults
+
+
+def _inputs(records: Records, day: SettledDay, reveals: Sequence[Reveal], bars: pl.DataFrame) -> Inputs:
+    here = bars.sort(BARS.sort)
+    actions = pl.DataFrame(list(day.actions), schema=ACTIONS_SCHEMA, orient="row")
+    return Inputs(_terms(records, day), _signals(records, day, reveals), here, actions, frame_sha256(here))
+
+
+def _foreign_inputs(day: SettledDay, inputs: Inputs) -> list[Fault]:
+    """Say where the reader's bars or rules are not those that the day was settled with."""
+    faults = []
+    if inputs.bars_sha256 != day.bars_sha256:
+        given = (
+            "no bars were given for it" if inputs.bars.is_empty() else "the bars given are not those of its settlement"
+        )
+        faults.append(Fault(FaultKind.BARS_MISMATCH, given, session=str(day.session)))
+    if day.rules_sha256 != RULES_SHA256:
+        detail = "settled under another rule book than this program's"
+        faults.append(Fault(FaultKind.RULES_MISMATCH, detail, session=str(day.session)))
+    return faults
+
+
+def _settle(session: date, inputs: Inputs, books: pl.DataFrame, holdings: pl.DataFrame, marks: pl.DataFrame) -> Settled:
+    return settle(
+        session,
+        terms=inputs.terms,
+        books=books,
+        holdings=holdings,
+        signals=inputs.signals,
+        bars=inputs.bars,
+        marks=marks,
+        actions=inputs.actions,
+        benchmarks=pl.DataFrame(schema=BENCHMARKS_SCHEMA),
+    )
 
 
 def _counting(records: Records) -> dict[date, list[Reveal]]:
@@ -110,13 +161,9 @@ def _terms(records: Records, day: SettledDay) -> pl.DataFrame:
 def _signals(records: Records, day: SettledDay, reveals: Sequence[Reveal]) -> pl.DataFrame:
     settled = {result.strategy for result in day.results} & records.terms.keys()
     ours = [reveal for reveal in reveals if reveal.strategy in settled]
-    return pl.DataFrame(
-        {
-            "strategy": [reveal.strategy for reveal in ours for _ in reveal.symbols],
-            "symbol": [symbol for reveal in ours for symbol in reveal.symbols],
-            "weight": pl.Series([weight for reveal in ours for weight in reveal.weights], dtype=pl.String),
-        }
-    ).cast(pl.Schema(SIGNALS_SCHEMA))
+    columns = {"strategy": [reveal.strategy for reveal in ours], "portfolio": [reveal.portfolio for reveal in ours]}
+    texts = pl.DataFrame(columns, schema={"strategy": pl.String, "portfolio": pl.String})
+    return decode_portfolios(texts).select(*SIGNALS_SCHEMA)
 
 
 def _compare(day: SettledDay, settled: Settled) -> dict[str, str]:

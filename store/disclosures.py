@@ -1,6 +1,7 @@
 """Disclosures: what the journal is told once a session is settled, read from the ledger and the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import date
 
 import orjson
 import polars as pl
@@ -12,9 +13,10 @@ from domain.quotes import ACTIONS_SCHEMA
 from domain.signals import payload
 from models.attestation import Disclosure
 from models.datasets import NAV, ORDERS, POSITIONS, Dataset
+from models.enums import StrategyStatus
 from models.settlement import Settlement
 from models.signals import Signal
-from models.strategies import Strategy
+from models.strategies import StatusChange, Strategy
 from store.home import Home
 from store.settlements import last_strategy_id, read_files
 from store.strategies import read_terms
@@ -32,7 +34,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
     manifest = orjson.loads(settlement.manifest)
     with home.ledger.read() as db:
         signals = _signals(db, settlement)
-        terms = read_terms(db, session, 0, last_strategy_id(db))
+        paused = _paused(db, session)
 
     def results(dataset: Dataset) -> list[str]:
         # By their names: a correction may have superseded them since.
@@ -57,7 +59,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
         manifest_sha256=settlement.manifest_sha256,
         actions=actions.cast(pl.Schema(ACTIONS_SCHEMA)),
         nav=nav,
-        paused=terms.filter("paused")["strategy"],
+        paused=paused,
         orders=orders,
         positions=positions,
     )
@@ -68,3 +70,11 @@ def _signals(db: Session, settlement: Settlement) -> Sequence[sa.Row[tuple[str, 
     columns = (Strategy.slug, Signal.revision, Signal.salt, Signal.portfolio, Signal.signal_hash)
     query = sa.select(*(col(column) for column in columns)).join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
     return db.execute(query.where(col(Signal.session) == settlement.session)).all()
+
+
+def _paused(db: Session, session: date) -> Iterable[str]:
+    """List the strategies that settlement took as paused; where nobody ever was, the terms need no reading."""
+    interrupted = col(StatusChange.status).in_((StrategyStatus.PAUSED, StrategyStatus.RETIRED))
+    if db.exec(select(StatusChange.id).where(interrupted).limit(1)).first() is None:
+        return []
+    return read_terms(db, session, 0, last_strategy_id(db)).filter("paused")["strategy"]

@@ -9,6 +9,7 @@ reported. What lies in an index or cache beside the objects (commit graph, multi
 import hashlib
 import os
 import re
+import resource
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ SMALL_FILE = 4 * 1024**2
 
 # Far above any journal, far below what brings a machine down: a few kilobytes of git objects can unfold to anything.
 MAX_CHANGES = 5_000_000
+MAX_GIT_BYTES = 4 * 1024**3
 MAX_OBJECT_BYTES = 64 * 1024**2
 MAX_KEPT_BYTES = 4 * 1024**3
 CHUNK = 1024**2
@@ -150,6 +152,8 @@ class GitObjects:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
             )
+            if hasattr(resource, "prlimit"):  # Linux: git gathers a commit's changes in memory before it tells any
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_GIT_BYTES, MAX_GIT_BYTES))
             assert process.stdout is not None  # noqa: S101 - a pipe was asked for
             try:
                 with process.stdout as out:

@@ -1,0 +1,106 @@
+"""The stand-alone sealer as a process: it seals and sends by itself, and survives a kill."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from deployments.child import Child
+from deployments.sealer import run_sealer, sealer_part
+from domain.sessions import deadline
+from store.home import Home
+from store.pushing import remote_head
+from store.sealing import is_pending
+from tests.support.homes import Databases, make_home
+from tests.support.journals import check_journal, git
+from tests.support.strategies import open_strategies, send
+from tests.support.trading import trading
+from tests.support.waiting import wait_until
+
+DAY = trading().sessions[1]
+NOW = deadline(DAY, "open") - timedelta(hours=1)
+
+
+@pytest.fixture
+def home(tmp_path: Path, databases: Databases) -> Home:
+    """A home with a strategy, and a remote on disk in its settings."""
+    made = make_home(tmp_path / "home", databases.ledger("sqlite"))
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    remote = tmp_path / "remote.git"
+    with (made.path / "countersign.toml").open("a") as file:
+        file.write(f'journal_remote = "{remote}"\n')
+    made.clock.set(NOW)
+    open_strategies(made, NOW, "alpha")
+    return replace(made, journal_remote=str(remote))
+
+
+def submit(home: Home, n: int) -> None:
+    send(home, DAY, {"alpha": {"600001.SH": n / 1000}}, NOW)
+
+
+def is_out(home: Home) -> Callable[[], bool]:
+    def out() -> bool:
+        head = home.journal.head()
+        return not is_pending(home) and head is not None and remote_head(home) == head.sha
+
+    return out
+
+
+def test_it_seals_and_pushes_what_comes_and_ends_when_told(home: Home) -> None:
+    part = sealer_part(home.path)
+    child = part.start()
+    try:
+        for n in range(1, 4):
+            submit(home, n)
+            wait_until(is_out(home))
+    finally:
+        child.stop(part.patience_seconds)
+    assert child.exit_code == 0
+    check_journal(home)
+
+
+def test_killed_again_and_again_it_ends_up_whole(home: Home) -> None:
+    part = sealer_part(home.path)
+    for n in range(1, 4):
+        child: Child = part.start()
+        try:
+            before = home.journal.head()
+            submit(home, 2 * n)
+            wait_until(lambda then=before: home.journal.head() != then)
+            submit(home, 2 * n + 1)
+            os.kill(child.identity.pid, signal.SIGKILL)
+        finally:
+            child.stop(part.patience_seconds)
+    child = part.start()
+    try:
+        wait_until(is_out(home))
+    finally:
+        child.stop(part.patience_seconds)
+    check_journal(home)
+
+
+def test_a_remote_that_hangs_delays_no_seal(home: Home) -> None:
+    # It takes connections and never answers; whoever waits is told when it is closed.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stuck = replace(home, journal_remote=f"http://127.0.0.1:{server.getsockname()[1]}/journal.git")
+        stop = threading.Event()
+        thread = threading.Thread(target=run_sealer, args=(stuck, stop))
+        thread.start()
+        try:
+            for n in range(1, 4):
+                submit(home, n)
+                started = time.monotonic()
+                wait_until(lambda: not is_pending(home))
+                assert time.monotonic() - started < 2
+        finally:
+            stop.set()
+    thread.join(70)
+    assert not thread.is_alive()
+    check_journal(home)

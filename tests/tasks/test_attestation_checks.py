@@ -1,0 +1,106 @@
+"""What the watchdog sees of sealing: each matter when it holds, and nothing of it when it does not."""
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from models.attestation import JournalCommit
+from store.home import Home
+from store.pushing import push_pending
+from store.sealing import seal_pending
+from tasks.attestation_checks import ATTESTATION_CHECKS
+from tasks.problems import Problem, Repair
+from tests.support.journals import git
+from tests.support.settling import settle_session
+from tests.support.strategies import send
+from tests.support.trading import trading
+
+DAYS = trading().sessions
+HOUR = timedelta(hours=1)
+
+
+def seen(home: Home) -> list[Problem]:
+    return [problem for check in ATTESTATION_CHECKS for problem in check(home, DAYS[-1])]
+
+
+def kinds(home: Home) -> list[tuple[str, str, Repair]]:
+    return [(problem.kind, problem.subject, problem.repair) for problem in seen(home)]
+
+
+@pytest.fixture
+def sealed(fresh: Home) -> Home:
+    """Everything sealed, a remote that has it all, and an hour gone by."""
+    settle_session(fresh, DAYS[0])
+    seal_pending(fresh, fresh.clock.now())
+    git(fresh.path, "init", "-q", "--bare", "-b", "main", "remote.git")
+    home = replace(fresh, journal_remote=str(fresh.path / "remote.git"))
+    push_pending(home, home.clock.now())
+    home.clock.set(home.clock.now() + HOUR)
+    return home
+
+
+def test_all_is_well(sealed: Home) -> None:
+    assert seen(sealed) == []
+
+
+def test_signals_past_their_deadline(fresh: Home) -> None:
+    days = [day for day in DAYS if ("unsealed signals", str(day), Repair.SEAL) in kinds(fresh)]
+    assert days == list(DAYS)
+    seal_pending(fresh, fresh.clock.now())
+    assert seen(fresh) == []
+    # Before its deadline a signal is the sealer's own business.
+    ahead = fresh.sessions.next(DAYS[-1])
+    send(fresh, ahead, {"s00": {"600001.SH": 0.1}})
+    assert seen(fresh) == []
+
+
+def test_settled_sessions_that_are_not_revealed(sealed: Home) -> None:
+    settle_session(sealed, DAYS[1])
+    assert seen(sealed) == []
+    sealed.clock.set(sealed.clock.now() + HOUR)
+    assert kinds(sealed) == [("undisclosed session", str(DAYS[1]), Repair.SEAL)]
+
+
+def test_commits_that_are_not_pushed(sealed: Home) -> None:
+    settle_session(sealed, DAYS[1])
+    seal_pending(sealed, sealed.clock.now())
+    assert seen(sealed) == []
+    sealed.clock.set(sealed.clock.now() + HOUR)
+    assert kinds(sealed) == [("unpushed commits", "journal", Repair.SEAL)]
+
+
+def test_a_remote_that_has_moved_on(sealed: Home, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(sealed.journal_remote), str(clone))
+    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
+    git(clone, "push", "-q", "origin", "main")
+    assert kinds(sealed) == [("remote diverged", "journal", Repair.NONE)]
+
+
+def test_a_remote_out_of_reach_is_a_warning(sealed: Home) -> None:
+    shutil.rmtree(str(sealed.journal_remote))
+    assert [(problem.kind, problem.warning) for problem in seen(sealed)] == [("remote out of reach", True)]
+
+
+def test_the_signing_key(sealed: Home) -> None:
+    (sealed.path / "keys" / "journal_ed25519").unlink()
+    assert kinds(sealed) == [("signing key", "journal", Repair.NONE)]
+
+
+def test_a_journal_from_an_old_copy(sealed: Home) -> None:
+    git(sealed.journal.path, "update-ref", "refs/heads/main", "main~1")
+    git(sealed.journal.path, "update-ref", "-d", "refs/heads/main")
+    assert ("journal behind", "journal", Repair.NONE) in kinds(sealed)
+
+
+def test_commits_without_a_token(sealed: Home) -> None:
+    home = replace(sealed, timestamp_authorities=("http://127.0.0.1:9/tsr",))
+    with home.ledger.read() as db:
+        count = len(db.exec(select(JournalCommit)).all())
+    (problem,) = seen(home)
+    assert (problem.kind, problem.warning) == ("missing timestamps", True)
+    assert problem.text.startswith(f"{count} commits")
