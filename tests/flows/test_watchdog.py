@@ -6,12 +6,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
+from models.attestation import Disclosure, JournalCommit, Seal
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 from models.lake import LakeFile
 from store.home import Home
 from store.lens import lens_is_current, publish
 from store.notifications import open_matters
+from store.sealing import seal_pending
+from tests.support.journals import check_journal
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
 
@@ -35,6 +39,28 @@ def matters(home: Home) -> list[str]:
 def withdraw(home: Home, file: LakeFile) -> None:
     with home.ledger.write() as db:
         db.merge(file).superseded_at = home.clock.now()
+
+
+@pytest.fixture
+def fresh(fresh: Home) -> Home:
+    """The sealer has kept up."""
+    seal_pending(fresh, fresh.clock.now())
+    return fresh
+
+
+@pytest.fixture
+def settled(settled: Home) -> Home:
+    """The sealer has kept up."""
+    seal_pending(settled, settled.clock.now())
+    return settled
+
+
+def test_signals_that_nobody_sealed_are_sealed(served_home: Path, settled: Home) -> None:
+    with settled.ledger.write() as db:
+        for kind in (Disclosure, Seal, JournalCommit):
+            db.execute(sa.delete(kind))
+    assert {("unsealed signals", "repaired"), ("undisclosed session", "repaired")} <= set(watch(settled))
+    check_journal(settled)
 
 
 def test_a_schedule_that_slept_for_five_sessions_is_made_up_for(
