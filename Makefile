@@ -4,7 +4,7 @@ BIN := .venv/bin
 export COUNTERSIGN_HOME ?= $(CURDIR)/.countersign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install install-dev install-bench run test check bench
+.PHONY: install install-dev install-bench run test test-slow check bench
 
 install: .venv/runtime
 install-dev: .venv/dev
@@ -35,6 +35,10 @@ run: install
 
 test: install-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself.
+test-slow: install-dev
+	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -60,6 +60,7 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
 
+@pytest.mark.slow
 def test_up_starts_repairs_itself_and_stops_leaving_nothing(home: Path) -> None:
     with Up(home) as first:
         first.wait_for("flow runner: started")
@@ -87,6 +88,7 @@ def test_up_starts_repairs_itself_and_stops_leaving_nothing(home: Path) -> None:
     assert running_server(home) is None
 
 
+@pytest.mark.slow
 def test_a_killed_up_takes_all_with_it_and_the_next_one_catches_up(home: Path, tmp_path: Path) -> None:
     with Up(home) as killed:
         killed.wait_for("flow runner: started")

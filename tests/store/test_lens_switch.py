@@ -116,6 +116,7 @@ def test_a_publisher_waits_for_the_lease(home: Home) -> None:
         assert waiting.result().new
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_the_old_lens_stays_and_the_next_publication_cleans_up(tmp_path: Path) -> None:
     done = subprocess.run(
         module("dying_publisher", tmp_path / "home"), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False

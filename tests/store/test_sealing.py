@@ -101,6 +101,7 @@ def commits_of_nothing(home: Home) -> str:
     return git(home.path / "journal", "for-each-ref")
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_steps_the_next_round_completes_it(
     fresh: Home, databases: Databases, tmp_path: Path
 ) -> None:

@@ -246,6 +246,7 @@ def test_bars_that_the_gate_refuses_hold_the_session(fresh: Home, undisturbed: H
     assert results(fresh) == results(undisturbed)
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_settling_again_gives_the_bytes_of_an_undisturbed_run(
     fresh: Home, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
