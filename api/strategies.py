@@ -35,6 +35,7 @@ def create(here: Here, user: Account, now: Now, body: NewStrategy) -> Json:
         except RefusedError as error:
             raise refuse(403, str(error)) from None
         strategy = open_strategy(db, user, terms, now)
+    here.shown.forget()
     return Json(shape(strategy), 201)
 
 
@@ -74,6 +75,7 @@ def change(here: Here, user: Account, now: Now, slug: str, body: StrategyChange)
         for name in body.model_fields_set - {"status"}:
             setattr(found, name, getattr(body, name))
         db.add(found)
+    here.shown.forget()
     return Json(shape(found))
 
 
