@@ -21,7 +21,7 @@ from store.lens import publish
 from tests.support.settled import make_home, settle, slugs, weekdays
 
 STRATEGIES, SESSIONS, SYMBOLS = 100, 250, tuple(f"{600_000 + n}.SH" for n in range(50))
-WORKERS, PER_SECOND, SECONDS, CONNECTIONS, RUNS = 2, 500, 6, 32, 3
+WORKERS, PER_SECOND, SECONDS, CONNECTIONS, RUNS = 2, 500, 4, 32, 3
 PUBLIC = "/api/v1/public/strategies"
 
 
