@@ -1,7 +1,7 @@
 """Answers: JSON written by orjson, and answers that a reader may keep as long as their ETag holds."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -35,12 +35,18 @@ def etag(*parts: object) -> str:
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"'
 
 
-def kept(request: Request, tag: str, make: Callable[[], bytes]) -> Response:
-    """Answer with what `make` returns, or 304 where the reader has it already. It must ask again before each use."""
-    headers = {"ETag": tag, "Cache-Control": "public, no-cache"}
-    if is_current(request, tag):
-        return Response(status_code=304, headers=headers)
-    return Json(make(), headers=headers)
+def tagged(request: Request, tag: str, body: bytes) -> Response:
+    """Answer with `body`, or 304 where the reader has it already. It must ask again before each use."""
+    return unchanged(tag) if is_current(request, tag) else Json(body, headers=_headers(tag))
+
+
+def unchanged(tag: str) -> Response:
+    """Answer that the reader has it already."""
+    return Response(status_code=304, headers=_headers(tag))
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "public, no-cache"}
 
 
 def is_current(request: Request, tag: str) -> bool:

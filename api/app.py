@@ -12,6 +12,7 @@ from api.cache import Cache
 from api.gate import Arrivals, Gate
 from api.limits import Limits
 from api.seals import SealWatch
+from api.shown import Shown
 from api.state import State
 from api.submissions import Submissions
 from api.tokens import Tokens
@@ -40,6 +41,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         submissions=Submissions(opened.ledger, opened.sessions),
         seals=SealWatch(opened.ledger),
         cache=Cache(),
+        shown=Shown(opened.ledger),
         simulated=clock.simulated,
         public_url=settings.public_url.rstrip("/"),
         journal_remote=opened.journal_remote,

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -17,8 +17,8 @@ class Cache:
         self._held: OrderedDict[Hashable, bytes] = OrderedDict()
         self._bytes = 0
 
-    def get(self, version: str, key: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return what `make` returned for this key and version. Two who ask at once may both make it."""
+    def find(self, version: str, key: Hashable) -> bytes | None:
+        """Return what is kept under this key for this version of the lens."""
         with self._lock:
             if version != self._version:
                 self._version, self._bytes = version, 0
@@ -26,12 +26,13 @@ class Cache:
             found = self._held.get(key)
             if found is not None:
                 self._held.move_to_end(key)
-                return found
-        body = make()
+            return found
+
+    def keep(self, version: str, key: Hashable, body: bytes) -> None:
+        """Keep an answer, unless the lens has been published anew meanwhile."""
         with self._lock:
             if version == self._version and key not in self._held:
                 self._held[key] = body
                 self._bytes += len(body)
                 while self._bytes > self._max_bytes:
                     self._bytes -= len(self._held.popitem(last=False)[1])
-        return body

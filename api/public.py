@@ -1,11 +1,13 @@
 """Router of public strategies: the list, track records and audit logs. No login; only what is settled."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.answers import dumps, etag, kept
+from api.answers import dumps, etag, is_current, tagged, unchanged
 from api.errors import not_found, problems
 from api.paging import Limit, Offset
 from api.state import Here, State
@@ -40,49 +42,64 @@ def strategies(
         found = list_visible(db, universe, limit, offset)
     version = here.lens.version or UNPUBLISHED
     tag = etag(version, found)
-
-    def make() -> bytes:
+    if is_current(request, tag):
+        return unchanged(tag)
+    body = here.cache.find(version, tag)
+    if body is None:
         figures = _figures(here, [each.shown["slug"] for each in found])
         rows = [each.shown | {"has_claimed": False} | figures.get(each.shown["slug"], NO_FIGURES) for each in found]
-        return dumps({"strategies": rows})
-
-    return kept(request, tag, lambda: here.cache.get(version, ("list", tag), make))
+        body = dumps({"strategies": rows})
+        here.cache.keep(version, tag, body)
+    return tagged(request, tag, body)
 
 
 @router.get("/{slug}/track-record", response_model=TrackRecordAnswer, responses=problems(404) | UNCHANGED)
-def track_record(request: Request, here: Here, slug: str) -> Response:
+async def track_record(request: Request, here: Here, slug: str) -> Response:
     """Show every settled session, oldest first; NAV starts from 1."""
-    found, version = visible(here, slug), here.lens.version or UNPUBLISHED
 
-    def make() -> bytes:
+    def make(version: str) -> bytes:
+        found = find(here, slug)
         if version == UNPUBLISHED:
             return dumps({"records": []})
         with here.lens.use() as lens:
             rows = read_nav_history(lens, slug)
         return dumps({"records": [row | {"nav": float(row["nav"]) / found.initial_capital} for row in rows]})
 
-    tag = etag(version, "track-record", slug)
-    return kept(request, tag, lambda: here.cache.get(version, tag, make))
+    return await published(request, here, slug, ("track-record",), make)
 
 
 @router.get("/{slug}/audit", response_model=AuditAnswer, responses=problems(404) | UNCHANGED)
-def audit(request: Request, here: Here, slug: str, limit: Limit = 50, offset: Offset = 0) -> Response:
+async def audit(request: Request, here: Here, slug: str, limit: Limit = 50, offset: Offset = 0) -> Response:
     """Show what each settled session was, newest first: a rebalance, or a hold and why."""
-    visible(here, slug)
-    version = here.lens.version or UNPUBLISHED
 
-    def make() -> bytes:
+    def make(version: str) -> bytes:
         if version == UNPUBLISHED:
             return dumps({"audit_log": [], "total": 0})
         with here.lens.use() as lens:
             rows, total = read_audit(lens, slug, limit, offset)
         return dumps({"audit_log": rows, "total": total})
 
-    tag = etag(version, "audit", slug, limit, offset)
-    return kept(request, tag, lambda: here.cache.get(version, tag, make))
+    return await published(request, here, slug, ("audit", limit, offset), make)
 
 
-def visible(here: State, slug: str) -> Visible:
+async def published(
+    request: Request, here: State, slug: str, key: tuple[Any, ...], make: Callable[[str], bytes]
+) -> Response:
+    """Answer what depends on a public strategy and the published version alone; made once for each version."""
+    if not await here.shown.contains(slug):
+        raise not_found("Strategy")
+    version = here.lens.version or UNPUBLISHED
+    tag = etag(version, slug, *key)
+    if is_current(request, tag):
+        return unchanged(tag)
+    body = here.cache.find(version, tag)
+    if body is None:
+        body = await to_thread.run_sync(make, version)
+        here.cache.keep(version, tag, body)
+    return tagged(request, tag, body)
+
+
+def find(here: State, slug: str) -> Visible:
     """Return the public strategy of that slug; a hidden one is not found."""
     with here.home.ledger.read() as db:
         found = find_visible(db, slug)

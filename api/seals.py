@@ -1,4 +1,4 @@
-"""Waiting for seals: one look at the ledger for all who wait in this process, forty times a second."""
+"""Waiting for seals: one look at the ledger for all who wait in this process, twenty times a second."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from store.ledger import Ledger
 from store.seals import Sealed, read_seals, sealer_at_work
 
 PATIENCE_SECONDS = 2.0
-POLL_SECONDS = 0.025
+POLL_SECONDS = 0.05
 
 
 class SealWatch:

@@ -10,7 +10,7 @@ from api.errors import not_found, problems, refuse
 from api.identity import Account
 from api.paging import Limit, Offset
 from api.state import Here, Now, WholeAt
-from api.strategies import own_strategy
+from api.strategies import is_slug, own_strategy
 from domain.sessions import Sessions
 from models.errors import InputError
 from models.wire.base import Day
@@ -36,6 +36,8 @@ async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: s
     Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
     portfolio again adds nothing (200). The answer waits up to 2 s for the seal.
     """
+    if not is_slug(slug):
+        raise not_found("Strategy")
     _require_trading_day(here.home.sessions, body)
     rows = [(holding.symbol, holding.weight) for holding in body.signals]
     portfolio = pl.DataFrame(rows, schema=SCHEMA, orient="row")

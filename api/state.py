@@ -10,6 +10,7 @@ from api.cache import Cache
 from api.gate import ARRIVAL, WHOLE
 from api.limits import Limits
 from api.seals import SealWatch
+from api.shown import Shown
 from api.submissions import Submissions
 from api.tokens import Tokens
 from store.home import Home
@@ -27,6 +28,7 @@ class State:
     submissions: Submissions
     seals: SealWatch
     cache: Cache
+    shown: Shown
     simulated: bool
     public_url: str
     journal_remote: str | None

@@ -1,5 +1,6 @@
 """Router of strategies: opening them, changing what may change, retiring them."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,7 +13,7 @@ from api.paging import Limit, Offset
 from api.state import Here, Now
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
-from models.strategies import Strategy, StrategyTerms
+from models.strategies import SLUG_PATTERN, Strategy, StrategyTerms
 from models.users import User
 from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
 from store.accounts import require_room
@@ -35,6 +36,7 @@ def create(here: Here, user: Account, now: Now, body: NewStrategy) -> Json:
         except RefusedError as error:
             raise refuse(403, str(error)) from None
         strategy = open_strategy(db, user, terms, now)
+    here.shown.forget()
     return Json(shape(strategy), 201)
 
 
@@ -74,6 +76,7 @@ def change(here: Here, user: Account, now: Now, slug: str, body: StrategyChange)
         for name in body.model_fields_set - {"status"}:
             setattr(found, name, getattr(body, name))
         db.add(found)
+    here.shown.forget()
     return Json(shape(found))
 
 
@@ -88,10 +91,15 @@ def retire(here: Here, user: Account, now: Now, slug: str) -> Json:
 
 def own_strategy(db: Session, user: User, slug: str) -> Strategy:
     """Return the user's strategy of that slug; other people's are not found."""
-    found = find_strategy(db, slug)
+    found = find_strategy(db, slug) if is_slug(slug) else None
     if found is None or found.owner_id != user.id:
         raise not_found("Strategy")
     return found
+
+
+def is_slug(text: str) -> bool:
+    """Whether a strategy may have this slug; PostgreSQL would not even look for one with a NUL."""
+    return re.fullmatch(SLUG_PATTERN, text) is not None
 
 
 def shape(strategy: Strategy) -> dict[str, Any]:

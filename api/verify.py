@@ -5,13 +5,14 @@ from datetime import date
 from typing import Annotated, Any
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.answers import dumps, etag, kept
+from api.answers import dumps, etag, tagged
 from api.errors import not_found, problems
 from api.instructions import instructions, raw_url
-from api.public import UNCHANGED, UNPUBLISHED, visible
+from api.public import UNCHANGED, UNPUBLISHED, find
 from api.state import Here, State
 from domain.attestation import evidence, margin_seconds, seal_path, time_class, timestamp_path
 from domain.signals import payload
@@ -22,13 +23,13 @@ from store.history import find_signal
 from store.published import newest_session, read_session
 from store.seals import Sealed, read_timestamps
 from store.settlements import settlement_of
-from store.visible import SealState, Visible, seal_state
+from store.visible import Visible
 
 router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
 
 
 @router.get("/{slug}/verify", response_model=VerifyAnswer, responses=problems(404) | UNCHANGED)
-def verify(
+async def verify(
     request: Request,
     here: Here,
     slug: str,
@@ -38,49 +39,43 @@ def verify(
 
     Of a session that is not settled yet, only the seal's hash is shown, never the portfolio.
     """
-    found, version = visible(here, slug), here.lens.version or UNPUBLISHED
-    session = date or _newest(here, version, slug)
-    if session is None:
-        raise not_found("Settled session")
-    with here.home.ledger.read() as db:
-        state = seal_state(db, found.id, session)
-    tag = etag(version, "verify", slug, session, state)
-    return kept(request, tag, lambda: here.cache.get(version, tag, lambda: _make(here, found, session, state)))
+    if not await here.shown.contains(slug):
+        raise not_found("Strategy")
+    version = here.lens.version or UNPUBLISHED
+    key = ("verify", slug, date)
+    tag, body = etag(version, *key), here.cache.find(version, key)
+    if body is not None:
+        return tagged(request, tag, body)
+    made, final = await to_thread.run_sync(_make, here, slug, date)
+    if final:
+        here.cache.keep(version, key, made)
+    return tagged(request, tag if final else etag(made), made)
 
 
-def _newest(here: State, version: str, slug: str) -> date | None:
-    def make() -> bytes:
-        with here.lens.use() as lens:
-            return str(newest_session(lens, slug) or "").encode()
+def _make(here: State, slug: str, date: date | None) -> tuple[bytes, bool]:
+    """Make the proof, and say whether it is final: settled, and its signal in the journal.
 
-    text = b"" if version == UNPUBLISHED else here.cache.get(version, ("newest", slug), make)
-    return date.fromisoformat(text.decode()) if text else None
-
-
-def _make(here: State, found: Visible, session: date, state: SealState | None) -> bytes:
-    slug, settled = found.shown["slug"], None
+    What is not may be sealed any moment, and is made anew for each reader.
+    """
+    found, session, settled = find(here, slug), date, None
     if here.lens.version is not None:
         with here.lens.use() as lens:
-            settled = read_session(lens, slug, session)
-    if settled is None and state is None:
+            session = date or newest_session(lens, slug)
+            settled = read_session(lens, slug, session) if session else None
+    sealed = _sealed_signal(here, found, session, revealed=settled is not None) if session else None
+    if session is None or (settled is None and sealed is None):
         raise not_found("Settled session")
     nav, positions, orders = settled or (None, [], [])
-    verification = {
-        "nav": nav,
-        "positions": positions,
-        "signal_attestation": _sealed_signal(here, found, session, revealed=settled is not None),
-        "trades": orders,
+    verification = {"nav": nav, "positions": positions, "signal_attestation": sealed, "trades": orders}
+    proof = {
+        "strategy": slug,
+        "date": session,
+        "simulated": here.simulated,
+        "verification": verification,
+        "data_provenance": _provenance(here, session) if settled else None,
+        "how_to_verify": instructions(here, slug, session, verification),
     }
-    return dumps(
-        {
-            "strategy": slug,
-            "date": session,
-            "simulated": here.simulated,
-            "verification": verification,
-            "data_provenance": _provenance(here, session) if settled else None,
-            "how_to_verify": instructions(here, slug, session, verification),
-        }
-    )
+    return dumps(proof), settled is not None and (sealed is None or sealed["committed"])
 
 
 def _sealed_signal(here: State, found: Visible, session: date, *, revealed: bool) -> dict[str, Any] | None:

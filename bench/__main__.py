@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUPPORT = {"__main__", "report", "market_home"}
+SUPPORT = {"__main__", "load", "market_home", "report"}
 
 
 def main() -> int:

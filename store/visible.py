@@ -1,14 +1,11 @@
-"""Which strategies everyone may see, and how their proof stands: from the ledger, so that hiding one holds at once."""
+"""Which strategies everyone may see, and what is shown of them: from the ledger, so that hiding one holds at once."""
 
-from datetime import date
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, func
+from sqlmodel import Session, col
 
-from models.attestation import Seal, Timestamp
 from models.enums import Universe
-from models.signals import Signal
 from models.strategies import Strategy
 from models.users import User
 
@@ -24,14 +21,6 @@ class Visible(NamedTuple):
     shown: dict[str, Any]
 
 
-class SealState(NamedTuple):
-    """What the proof of a session rests on besides the lens; it changes whenever the proof does."""
-
-    signal_id: int
-    commit_sha: str | None
-    timestamps: int
-
-
 def find_visible(db: Session, slug: str) -> Visible | None:
     """Return the public strategy of that slug; None for a hidden one, as for one that never was."""
     found = db.execute(_query().where(col(Strategy.slug) == slug)).one_or_none()
@@ -45,18 +34,9 @@ def list_visible(db: Session, universe: Universe | None, limit: int, offset: int
     return [_visible(row) for row in rows]
 
 
-def seal_state(db: Session, strategy_id: int, session: date) -> SealState | None:
-    """Return how the newest revision for a session is sealed; None without a signal."""
-    stamps = sa.select(func.count()).where(col(Timestamp.commit_sha) == col(Seal.commit_sha)).scalar_subquery()
-    query = (
-        sa.select(col(Signal.id), col(Seal.commit_sha), stamps)
-        .outerjoin(Seal, col(Seal.signal_id) == col(Signal.id))
-        .where(col(Signal.strategy_id) == strategy_id, col(Signal.session) == session)
-        .order_by(col(Signal.revision).desc())
-        .limit(1)
-    )
-    found = db.execute(query).one_or_none()
-    return SealState(*found) if found else None
+def public_slugs(db: Session) -> frozenset[str]:
+    """Return the slugs of all public strategies."""
+    return frozenset(db.execute(sa.select(col(Strategy.slug)).where(col(Strategy.is_public).is_(True))).scalars())
 
 
 def _query() -> Any:

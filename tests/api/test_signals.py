@@ -218,7 +218,9 @@ def test_who_rests_is_refused(web: httpx.Client, me: Headers, alpha: str) -> Non
 
 def test_strangers_and_stolen_keys(desk: Home, web: httpx.Client, me: Headers, other: Headers, alpha: str) -> None:
     assert post(web, other).json() == {"detail": "Strategy not found"}
-    assert post(web, me, slug="nobody").status_code == 404
+    for slug in ("nobody", "%00", "No-Slug", "x" * 300):
+        assert post(web, me, slug=slug).status_code == 404
+        assert web.get(f"/strategies/{slug}", headers=me).status_code == 404
     assert post(web, {}).json() == {"detail": "Not authenticated"}
     [key] = web.get("/billing/api-keys", headers=me).json()["api_keys"]
     web.delete(f"/billing/api-keys/{key['id']}", headers=me)
