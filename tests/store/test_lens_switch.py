@@ -123,4 +123,4 @@ def test_killed_at_any_step_the_old_lens_stays_and_the_next_publication_cleans_u
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 15
-    assert {"copyfile", "fill", "rename", "symlink_to", "unlink"} <= set(done.stderr.split())
+    assert {"copyfile", "fill", "rename", "symlink_to", "_clean"} <= set(done.stderr.split())
