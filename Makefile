@@ -34,7 +34,7 @@ run: install
 	$(BIN)/countersign up $(UP)
 
 test: install-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 # What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself.
 test-slow: install-dev
