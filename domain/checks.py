@@ -35,19 +35,15 @@ def require(field: str, frame: pl.DataFrame, schema: Mapping[str, ColumnType]) -
 
 def forbid(frames: Mapping[str, pl.DataFrame], rules: Sequence[Rule]) -> None:
     """Refuse frames in which a rule is broken; the message is of the first such rule and shows the first such row."""
-    wrong = defaultdict[str, list[pl.Expr]](list)
+    broken = defaultdict[str, list[pl.Expr]](list)
     for rule in rules:
-        wrong[rule.frame].append(rule.wrong)
-    if not any(_has_any(frames[name], expressions) for name, expressions in wrong.items()):
+        broken[rule.frame].append(rule.wrong.any().alias(str(len(broken[rule.frame]))))
+    if not any(any(frames[name].select_seq(answers).row(0)) for name, answers in broken.items()):
         return
     for rule in rules:
         offenders = frames[rule.frame].filter(rule.wrong)
         if not offenders.is_empty():
             raise InputError(rule.field, rule.expected, offenders.row(0))
-
-
-def _has_any(frame: pl.DataFrame, wrong: Sequence[pl.Expr]) -> bool:
-    return not frame.is_empty() and bool(frame.select(pl.any_horizontal(wrong).any()).item())
 
 
 def positive(column: str) -> pl.Expr:

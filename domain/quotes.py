@@ -99,7 +99,8 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
     day = _spread(bars.select(_DAY), names, count)
     mark = _spread(marks.select("symbol", "close", "adj_factor"), names, count)
     record = _spread(actions.select("symbol", "cash", "bonus", recorded=True), names, count)
-    rules = {column.name: np.array(column) for column in trading_rules(symbols, session).drop("symbol").iter_columns()}
+    book = trading_rules(symbols, session)
+    rules = {name: np.array(book[name]) for name in book.columns if name != "symbol"}
     previous, factor = mark["close"], day["adj_factor"]
     basis = _or(previous * mark["adj_factor"] / factor, previous)
     move = np.where(day["is_st"], rules["limit_st"], rules["limit"])
@@ -129,10 +130,11 @@ def _spread(frame: pl.DataFrame, names: pl.Enum, count: int) -> dict[str, NDArra
     place = frame["symbol"].cast(names, strict=False).to_physical()
     if place.null_count():
         frame, place = frame.filter(place.is_not_null()), place.drop_nulls()
-    columns = {}
-    for column in frame.drop("symbol").iter_columns():
-        columns[column.name] = np.full(count, False if column.dtype == pl.Boolean else np.nan)
-        columns[column.name][place.to_numpy()] = column.to_numpy()
+    rows, columns = place.to_numpy(), dict[str, NDArray[Any]]()
+    for column in frame.iter_columns():
+        if column.name != "symbol":
+            columns[column.name] = np.full(count, False if column.dtype == pl.Boolean else np.nan)
+            columns[column.name][rows] = column.to_numpy()
     return columns
 
 

@@ -71,7 +71,7 @@ def settle(
     terms = terms.filter(pl.col("strategy").is_in(begun)).sort("strategy")
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     books, holdings = books.filter(ours), holdings.filter(ours)
-    symbols = pl.concat([frame["symbol"].unique() for frame in (bars, holdings, signals)]).unique().sort()
+    symbols = pl.concat([frame["symbol"] for frame in (bars, holdings, signals)]).unique().sort()
     accounts, held, wished = arrays_of(terms, books, holdings, signals, symbols)
     orders, positions, results = settle_arrays(quotes(session, symbols, bars, marks, actions), accounts, held, wished)
     names = {"strategy": pl.lit(terms["strategy"]), "symbol": pl.lit(symbols)}
