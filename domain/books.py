@@ -12,20 +12,11 @@ import polars as pl
 
 from domain.arrays import Accounts, Codes, Floats, Holdings, Integers, Signals
 from domain.checks import Rule, forbid, repeated, require
-from models.datasets import MONEY, NAV, POSITIONS, ColumnType
+from models.datasets import MONEY, NAV, POSITIONS, TERMS, ColumnType
 from models.enums import ExecutionPrice
 from models.errors import InputError
 
-TERMS_SCHEMA: dict[str, ColumnType] = {
-    "strategy": pl.String,
-    "universe": pl.String,
-    "execution_price": pl.String,
-    "holding_period": pl.Int32,
-    "initial_capital": pl.Int64,
-    "commission_rate": pl.Float64,
-    "slippage_rate": pl.Float64,
-    "paused": pl.Boolean,
-}
+TERMS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, **TERMS, "paused": pl.Boolean}
 SIGNALS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "symbol": pl.String, "weight": pl.Float64}
 BENCHMARKS_SCHEMA: dict[str, ColumnType] = {"universe": pl.String, "benchmark_return": pl.Float64}
 

@@ -84,8 +84,9 @@ def _of_before(name: str, session: date) -> Rule:
 
 def limit_price(basis: Floats, fraction: Floats, decimals: NDArray[Any]) -> Floats:
     """The limit price `fraction` away from the previous close on today's basis, half up to the board's decimals."""
-    scale = TENS[decimals]
-    return np.floor(basis * (1.0 + fraction) * scale + 0.5 + 1e-6) / scale
+    scale: Floats = TENS[decimals]
+    limit: Floats = np.floor(basis * (1.0 + fraction) * scale + 0.5 + 1e-6) / scale
+    return limit
 
 
 def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.DataFrame, actions: pl.DataFrame) -> Quotes:
@@ -138,12 +139,11 @@ def _spread(frame: pl.DataFrame, names: pl.Enum, count: int) -> dict[str, NDArra
     return columns
 
 
-def _or(*choices: Floats | float) -> Floats:
+def _or(first: Floats, *others: Floats | float) -> Floats:
     """The first of the choices that is known, element by element."""
-    found, *others = choices
     for other in others:
-        found = np.where(np.isnan(found), other, found)
-    return found
+        first = np.where(np.isnan(first), other, first)
+    return first
 
 
 def next_marks(session: date, marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
