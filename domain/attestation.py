@@ -216,14 +216,11 @@ def strategy_sha256(frame: pl.DataFrame, slugs: Sequence[str]) -> dict[str, str]
     ordered = frame if frame["strategy"].is_sorted() else frame.sort("strategy", maintain_order=True)
     table = ordered.write_csv().encode()
     ends = np.flatnonzero(np.frombuffer(table, np.uint8) == ord("\n")) + 1
-    rows, view = ordered["strategy"].rle().struct.unnest(), memoryview(table)
-    start = int(ends[0])
-    header = hashlib.sha256(view[:start])
-    hashes = dict.fromkeys(slugs, header.hexdigest())
+    rows, header, start = ordered["strategy"].rle().struct.unnest(), table[: ends[0]], int(ends[0])
+    hashes = dict.fromkeys(slugs, hashlib.sha256(header).hexdigest())
     for slug, end in zip(rows["value"], ends[rows["len"].cum_sum().to_numpy()].tolist(), strict=True):
-        alone = header.copy()
-        alone.update(view[start:end])
-        hashes[slug], start = alone.hexdigest(), end
+        hashes[slug] = hashlib.sha256(header + table[start:end]).hexdigest()
+        start = end
     return hashes
 
 
