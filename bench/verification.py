@@ -11,6 +11,7 @@ import tempfile
 from datetime import date, timedelta
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,7 +44,7 @@ STRATEGIES, SESSIONS, NAMES, SYMBOLS, COMMITS, RUNS = 100, 250, 50, 800, 4, 5
 FIRST = date(2025, 1, 2)
 SALT = "00112233445566778899aabbccddeeff"
 SLUGS = [f"strategy-{n:03}" for n in range(STRATEGIES)]
-TERMS = {
+TERMS: dict[str, Any] = {
     "universe": "hs300",
     "execution_price": "open",
     "holding_period": 1,

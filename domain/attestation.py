@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import polars as pl
 
 from domain.provenance import canonical
@@ -213,12 +214,13 @@ def strategy_sha256(frame: pl.DataFrame, slugs: Sequence[str]) -> dict[str, str]
     The frame is written as CSV once and cut, which is a hundred times faster; none of our texts has a line break.
     """
     ordered = frame if frame["strategy"].is_sorted() else frame.sort("strategy", maintain_order=True)
-    header, *lines = ordered.write_csv().encode().splitlines(keepends=True)
+    table = ordered.write_csv().encode()
+    ends = np.flatnonzero(np.frombuffer(table, np.uint8) == ord("\n")) + 1
+    rows, header, start = ordered["strategy"].rle().struct.unnest(), table[: ends[0]], int(ends[0])
     hashes = dict.fromkeys(slugs, hashlib.sha256(header).hexdigest())
-    start = 0
-    for count, slug in ordered["strategy"].rle().struct.unnest().iter_rows():
-        hashes[slug] = hashlib.sha256(header + b"".join(lines[start : start + count])).hexdigest()
-        start += count
+    for slug, end in zip(rows["value"], ends[rows["len"].cum_sum().to_numpy()].tolist(), strict=True):
+        hashes[slug] = hashlib.sha256(header + table[start:end]).hexdigest()
+        start = end
     return hashes
 
 

@@ -5,73 +5,80 @@ the order of names; money becomes integer fen.
 """
 
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
 
 from domain.arrays import Accounts, Codes, Floats, Holdings, Integers, Signals
-from domain.quotes import forbid, require
-from models.datasets import MONEY, NAV, POSITIONS, ColumnType
+from domain.checks import Rule, forbid, repeated, require
+from models.datasets import MONEY, NAV, POSITIONS, TERMS, ColumnType
 from models.enums import ExecutionPrice
 from models.errors import InputError
 
-TERMS_SCHEMA: dict[str, ColumnType] = {
-    "strategy": pl.String,
-    "universe": pl.String,
-    "execution_price": pl.String,
-    "holding_period": pl.Int32,
-    "initial_capital": pl.Int64,
-    "commission_rate": pl.Float64,
-    "slippage_rate": pl.Float64,
-    "paused": pl.Boolean,
-}
+TERMS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, **TERMS, "paused": pl.Boolean}
 SIGNALS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "symbol": pl.String, "weight": pl.Float64}
 BENCHMARKS_SCHEMA: dict[str, ColumnType] = {"universe": pl.String, "benchmark_return": pl.Float64}
+
+
+_RATES = ("commission_rate", "slippage_rate")
+_TERMS = (
+    Rule("terms", "terms", "one row a strategy", repeated("strategy")),
+    Rule("books", "books", "one row a strategy", repeated("strategy")),
+    Rule("terms", "terms", "no null", pl.any_horizontal(pl.col(*TERMS_SCHEMA).is_null())),
+    Rule("terms", "terms.execution_price", "open or close", ~pl.col("execution_price").is_in(list(ExecutionPrice))),
+    Rule("terms", "terms.initial_capital", "above 0", pl.col("initial_capital") <= 0),
+    *(
+        Rule("terms", f"terms.{rate}", "at least 0 and below 1", ~((pl.col(rate) >= 0) & (pl.col(rate) < 1)))
+        for rate in _RATES
+    ),
+)
+_SANE = pl.all_horizontal(
+    ((pl.col(name) >= 0) & pl.col(name).is_finite()).fill_null(value=False) for name in ("quantity", "close")
+)
+_NUMBERS = (
+    Rule("books", "books", "cash of 0 or more", (pl.col("cash") < 0).fill_null(value=True)),
+    Rule("holdings", "holdings", "a quantity above 0 and a close", ~_SANE | (pl.col("quantity") == 0)),
+    Rule(
+        "signals",
+        "signals.weight",
+        "0 to 1",
+        ~((pl.col("weight") >= 0) & (pl.col("weight") <= 1)).fill_null(value=False),
+    ),
+)
 
 
 def check_strategies(
     session: date, *, terms: pl.DataFrame, books: pl.DataFrame, holdings: pl.DataFrame, signals: pl.DataFrame
 ) -> None:
     """Refuse terms, state and signals that cannot be settled; duplicate symbols are found by `arrays_of`."""
-    require("terms", terms, TERMS_SCHEMA)
-    require("books", books, NAV.schema)
-    require("holdings", holdings, POSITIONS.schema)
-    require("signals", signals, SIGNALS_SCHEMA)
-    for field, frame, key in (("terms", terms, "strategy"), ("books", books, "strategy")):
-        forbid(field, f"one row a {key}", frame, pl.col(key).is_duplicated())
-    forbid("terms", "no null", terms, pl.any_horizontal(pl.col(*TERMS_SCHEMA).is_null()))
-    prices = pl.col("execution_price").is_in(list(ExecutionPrice))
-    forbid("terms.execution_price", "open or close", terms, ~prices)
-    forbid("terms.initial_capital", "above 0", terms, pl.col("initial_capital") <= 0)
-    for rate in ("commission_rate", "slippage_rate"):
-        forbid(f"terms.{rate}", "at least 0 and below 1", terms, ~((pl.col(rate) >= 0) & (pl.col(rate) < 1)))
-    for field, frame in (("books", books), ("holdings", holdings)):
-        forbid(field, f"state of a session before {session}", frame, pl.col("session") >= session)
-    forbid("books", "cash of 0 or more", books, (pl.col("cash") < 0).fill_null(value=True))
-    sane = pl.all_horizontal(((pl.col(c) >= 0) & pl.col(c).is_finite()).fill_null(False) for c in ("quantity", "close"))
-    forbid("holdings", "a quantity above 0 and a close", holdings, ~sane | (pl.col("quantity") == 0))
-    weight = pl.col("weight")
-    forbid("signals.weight", "0 to 1", signals, ~((weight >= 0) & (weight <= 1)).fill_null(value=False))
+    frames = {"terms": terms, "books": books, "holdings": holdings, "signals": signals}
+    schemas = {"terms": TERMS_SCHEMA, "books": NAV.schema, "holdings": POSITIONS.schema, "signals": SIGNALS_SCHEMA}
+    for field, frame in frames.items():
+        require(field, frame, schemas[field])
+    before = (
+        Rule(name, name, f"state of a session before {session}", pl.col("session") >= session)
+        for name in ("books", "holdings")
+    )
     unknown = ~pl.col("strategy").is_in(terms["strategy"].implode())
-    forbid("signals", "strategies of terms only", signals, unknown.fill_null(value=True))
     bookless = ~pl.col("strategy").is_in(books["strategy"].implode())
-    forbid("holdings", "a row in books for their strategy", holdings, ~unknown & bookless)
+    owners = (
+        Rule("signals", "signals", "strategies of terms only", unknown.fill_null(value=True)),
+        Rule("holdings", "holdings", "a row in books for their strategy", ~unknown & bookless),
+    )
+    forbid(frames, (*_TERMS, *before, *_NUMBERS, *owners))
 
 
 def check_benchmarks(benchmarks: pl.DataFrame) -> None:
     """Refuse two returns of one universe."""
     require("benchmarks", benchmarks, BENCHMARKS_SCHEMA)
-    forbid("benchmarks", "one row a universe", benchmarks, pl.col("universe").is_duplicated())
+    rule = Rule("benchmarks", "benchmarks", "one row a universe", repeated("universe"))
+    forbid({"benchmarks": benchmarks}, [rule])
 
 
 def codes(column: pl.Series, names: pl.Series) -> Codes:
     """The place of every value in `names`, which holds them all."""
-    return column.cast(pl.Enum(names)).to_physical().cast(pl.Int32).to_numpy()
-
-
-def names_of(places: Codes, names: pl.Series) -> pl.Series:
-    """The inverse of `codes`."""
-    return names.gather(pl.Series(places))
+    return column.cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32)
 
 
 def fen_of(column: pl.Series) -> Integers:
@@ -79,9 +86,9 @@ def fen_of(column: pl.Series) -> Integers:
     return column.cast(MONEY).to_physical().cast(pl.Int64).to_numpy()
 
 
-def money_of(fen: Integers) -> pl.Series:
+def money(fen: pl.Expr) -> pl.Expr:
     """Integer fen as DECIMAL(18,2) CNY, exactly."""
-    return (pl.Series(fen).cast(MONEY) / 100).cast(MONEY)
+    return (fen.cast(pl.Decimal(18, 0)) * pl.lit(Decimal("0.01"))).cast(MONEY)
 
 
 def coded_rows(
@@ -106,7 +113,7 @@ def offsets(strategy: Codes, count: int) -> Integers:
 
 def _floats(column: pl.Series) -> Floats:
     """A writable array of its own; null becomes nan."""
-    return np.array(column.fill_null(np.nan))
+    return np.array(column.to_numpy())
 
 
 def arrays_of(
@@ -129,7 +136,7 @@ def arrays_of(
     since = np.full(count, -1, np.int32)
     place = codes(books["strategy"], strategies)
     cash[place] = fen_of(books["cash"])
-    since[place] = books["since_rebalance"].fill_null(-1).to_numpy()
+    since[place] = np.nan_to_num(books["since_rebalance"].to_numpy(), nan=-1)
     accounts = Accounts(
         cash=cash,
         since=since,

@@ -10,7 +10,7 @@ from statistics import median
 
 import polars as pl
 
-from domain.quotes import price_limit, tradable
+from domain.quotes import limit_price, tradable
 from domain.rules import trading_rules
 from models.enums import Severity, Universe
 from models.quality import Finding
@@ -65,18 +65,20 @@ def verdict(findings: Iterable[Finding]) -> str:
 
 def with_limits(session: date, bars: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
     """Bars with `up`, `down`, `tick` and `mark_factor`. A bar's own limits win; no earlier bar: no limit (null)."""
-    rules = trading_rules(bars.get_column("symbol").unique(), session)
+    rules = trading_rules(bars["symbol"], session).drop("symbol")
     earlier = marks.select("symbol", mark_close="close", mark_factor="adj_factor")
-    basis = pl.col("mark_close") * (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0)
-    fraction = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    return (
-        bars.join(rules, on="symbol", how="left")
-        .join(earlier, on="symbol", how="left")
-        .with_columns(
-            up=pl.coalesce("limit_up", price_limit(basis, fraction)),
-            down=pl.coalesce("limit_down", price_limit(basis, -fraction)),
-            tick=pl.lit(10.0).pow(-pl.col("limit_decimals")),
-        )
+    known = bars.hstack(rules).join(earlier, on="symbol", how="left", maintain_order="left")
+    basis, move, decimals = known.select(
+        pl.col("mark_close") * (pl.col("mark_factor") / pl.col("adj_factor")).fill_null(1.0),
+        pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit"),
+        "limit_decimals",
+    ).iter_columns()
+    up, down = (
+        pl.Series(limit_price(basis.to_numpy(), sign * move.to_numpy(), decimals.to_numpy()), nan_to_null=True)
+        for sign in (1, -1)
+    )
+    return known.with_columns(
+        up=pl.coalesce("limit_up", up), down=pl.coalesce("limit_down", down), tick=pl.lit(10.0).pow(-decimals)
     )
 
 

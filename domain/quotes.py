@@ -3,33 +3,66 @@
 Pure: the session's bars, the marks of the session before and the corporate actions in, arrays by symbol code out.
 """
 
-import math
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from domain.arrays import Flags, Floats, Quotes
+from domain.arrays import Floats, Quotes
+from domain.checks import Rule, forbid, positive, repeated, require
 from domain.rules import trading_rules
 from models.datasets import BARS, MARKS, ColumnType
-from models.errors import InputError
+
+# Exact, where a power of an array need not be.
+TENS = np.array([1.0, 10.0, 100.0, 1000.0])
 
 ACTIONS_SCHEMA: dict[str, ColumnType] = {"symbol": pl.String, "cash": pl.Float64, "bonus": pl.Float64}
 
 
-def require(field: str, frame: pl.DataFrame, schema: dict[str, ColumnType]) -> None:
-    """Refuse a frame that lacks a column or has it in another type; further columns are let be."""
-    for name, kind in schema.items():
-        if name not in frame.columns:
-            raise InputError(field, f"a column {name}", ", ".join(frame.columns))
-        if frame.schema[name] != kind:
-            raise InputError(f"{field}.{name}", str(kind), frame.schema[name])
+def tradable() -> pl.Expr:
+    """Whether a bar can be traded: null `suspended` means not suspended, null volume means no trade took place."""
+    return ~pl.col("suspended").fill_null(value=False) & positive("volume")
 
 
-def forbid(field: str, expected: str, frame: pl.DataFrame, wrong: pl.Expr) -> None:
-    """Refuse a frame in which `wrong` is true of a row; the message shows the first such row."""
-    if frame.select(wrong.any()).item():
-        raise InputError(field, expected, frame.filter(wrong).row(0))
+def _unusable(column: str) -> pl.Expr:
+    """Known, and yet no number above 0."""
+    return pl.col(column).is_not_null() & ~positive(column)
+
+
+_ONE_ROW_A_SYMBOL = tuple(
+    Rule(name, name, "one row a symbol", repeated("symbol") | pl.col("symbol").is_null())
+    for name in ("bars", "marks", "actions")
+)
+_NUMBERS = (
+    Rule("bars", "bars", "prices above 0 on a tradable bar", tradable() & ~(positive("open") & positive("close"))),
+    *(
+        Rule("bars", "bars", f"null or a {limit} above 0 on a tradable bar", tradable() & _unusable(limit))
+        for limit in ("limit_up", "limit_down")
+    ),
+    *(Rule(name, name, "null or an adj_factor above 0", _unusable("adj_factor")) for name in ("bars", "marks")),
+    Rule("marks", "marks", "closes above 0", ~positive("close")),
+    Rule(
+        "actions",
+        "actions",
+        "cash and bonus of 0 or more",
+        ~pl.all_horizontal(
+            ((pl.col(name) >= 0) & pl.col(name).is_finite()).fill_null(value=False) for name in ("cash", "bonus")
+        ),
+    ),
+)
+_DAY = (
+    "symbol",
+    "open",
+    "close",
+    "adj_factor",
+    "limit_up",
+    "limit_down",
+    tradable().alias("tradable"),
+    pl.col("is_st").fill_null(value=False),
+    pl.lit(value=True).alias("known"),
+)
 
 
 def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions: pl.DataFrame) -> None:
@@ -40,35 +73,20 @@ def check_market(session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions
     require("bars", bars, BARS.schema)
     require("marks", marks, MARKS.schema)
     require("actions", actions, ACTIONS_SCHEMA)
-    for field, frame in (("bars", bars), ("marks", marks), ("actions", actions)):
-        forbid(field, "one row a symbol", frame, pl.col("symbol").is_duplicated() | pl.col("symbol").is_null())
-    forbid("bars", f"bars of {session}", bars, (pl.col("session") != session).fill_null(value=True))
-    forbid("marks", f"marks of a session before {session}", marks, pl.col("session") >= session)
-    forbid("bars", "prices above 0 on a tradable bar", bars, tradable() & ~(_positive("open") & _positive("close")))
-    for limit in ("limit_up", "limit_down"):
-        unusable = pl.col(limit).is_not_null() & ~_positive(limit)
-        forbid("bars", f"null or a {limit} above 0 on a tradable bar", bars, tradable() & unusable)
-    for field, frame in (("bars", bars), ("marks", marks)):
-        unusable = pl.col("adj_factor").is_not_null() & ~_positive("adj_factor")
-        forbid(field, "null or an adj_factor above 0", frame, unusable)
-    forbid("marks", "closes above 0", marks, ~_positive("close"))
-    sane = (pl.col("cash") >= 0) & pl.col("cash").is_finite() & (pl.col("bonus") >= 0) & pl.col("bonus").is_finite()
-    forbid("actions", "cash and bonus of 0 or more", actions, ~sane.fill_null(value=False))
+    strangers = Rule("bars", "bars", f"bars of {session}", (pl.col("session") != session).fill_null(value=True))
+    rules = (*_ONE_ROW_A_SYMBOL, strangers, _of_before("marks", session), *_NUMBERS)
+    forbid({"bars": bars, "marks": marks, "actions": actions}, rules)
 
 
-def _positive(column: str) -> pl.Expr:
-    return ((pl.col(column) > 0) & pl.col(column).is_finite()).fill_null(value=False)
+def _of_before(name: str, session: date) -> Rule:
+    return Rule(name, name, f"{name} of a session before {session}", pl.col("session") >= session)
 
 
-def tradable() -> pl.Expr:
-    """Whether a bar can be traded: null `suspended` means not suspended, null volume means no trade took place."""
-    return ~pl.col("suspended").fill_null(value=False) & _positive("volume")
-
-
-def price_limit(previous: pl.Expr, fraction: pl.Expr) -> pl.Expr:
-    """The limit price `fraction` away from the previous close, half up to the board's decimals."""
-    scale = pl.lit(10.0).pow(pl.col("limit_decimals"))
-    return (previous * (1.0 + fraction) * scale + 0.5 + 1e-6).floor() / scale
+def limit_price(basis: Floats, fraction: Floats, decimals: NDArray[Any]) -> Floats:
+    """The limit price `fraction` away from the previous close on today's basis, half up to the board's decimals."""
+    scale: Floats = TENS[decimals]
+    limit: Floats = np.floor(basis * (1.0 + fraction) * scale + 0.5 + 1e-6) / scale
+    return limit
 
 
 def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.DataFrame, actions: pl.DataFrame) -> Quotes:
@@ -78,29 +96,54 @@ def quotes(session: date, symbols: pl.Series, bars: pl.DataFrame, marks: pl.Data
     there is none without an earlier bar. Where either of the two adjustment factors is null they are taken as equal.
     A null `is_st` means no special treatment. The factor of a bar without one is its mark's; unknown without a mark.
     """
-    day = bars.select(pl.exclude("session"), bar=True, tradable=tradable())
-    earlier = marks.select("symbol", previous="close", mark_factor="adj_factor")
-    records = actions.select("symbol", dividend="cash", bonus="bonus", recorded=True)
-    table = trading_rules(symbols, session)
-    for frame in (day, earlier, records):
-        table = table.join(frame, on="symbol", how="left", maintain_order="left")
-    basis = pl.coalesce(pl.col("previous") * pl.col("mark_factor") / pl.col("adj_factor"), "previous")
-    limit = pl.when(pl.col("is_st").fill_null(value=False)).then("limit_st").otherwise("limit")
-    table = table.with_columns(basis=basis, move=limit).with_columns(
-        pl.col("tradable").fill_null(value=False),
-        pl.col("recorded").fill_null(value=False),
-        known=pl.col("bar").is_not_null() | pl.col("previous").is_not_null(),
-        own_factor=pl.col("adj_factor"),
-        factor=pl.coalesce("adj_factor", "mark_factor"),
-        limit_up=pl.coalesce("limit_up", price_limit(pl.col("basis"), pl.col("move"))).fill_null(math.inf),
-        limit_down=pl.coalesce("limit_down", price_limit(pl.col("basis"), -pl.col("move"))).fill_null(-math.inf),
+    count, names = symbols.len(), pl.Enum(symbols)
+    day = _spread(bars.select(_DAY), names, count)
+    mark = _spread(marks.select("symbol", "close", "adj_factor"), names, count)
+    record = _spread(actions.select("symbol", "cash", "bonus", recorded=True), names, count)
+    book = trading_rules(symbols, session)
+    rules = {name: np.array(book[name]) for name in book.columns if name != "symbol"}
+    previous, factor = mark["close"], day["adj_factor"]
+    basis = _or(previous * mark["adj_factor"] / factor, previous)
+    move = np.where(day["is_st"], rules["limit_st"], rules["limit"])
+    return Quotes(
+        tradable=day["tradable"],
+        known=day["known"] | ~np.isnan(previous),
+        open=day["open"],
+        close=day["close"],
+        factor=_or(factor, mark["adj_factor"]),
+        own_factor=factor,
+        limit_up=_or(day["limit_up"], limit_price(basis, move, rules["limit_decimals"]), np.inf),
+        limit_down=_or(day["limit_down"], limit_price(basis, -move, rules["limit_decimals"]), -np.inf),
+        lot=rules["lot"],
+        least=rules["least"],
+        duty=rules["duty"],
+        recorded=record["recorded"],
+        dividend=record["cash"],
+        bonus=record["bonus"],
     )
-    return Quotes._make(_array(table[name]) for name in Quotes._fields)
 
 
-def _array(column: pl.Series) -> Floats | Flags:
-    """A writable array of its own, so that the kernel is compiled for one kind of array only; null becomes nan."""
-    return np.array(column if column.dtype == pl.Boolean else column.fill_null(np.nan))
+def _spread(frame: pl.DataFrame, names: pl.Enum, count: int) -> dict[str, NDArray[Any]]:
+    """Columns of numbers and flags by symbol code; nan and False where a symbol has no row, nan for null.
+
+    Arrays of their own, so that the kernel is compiled for one kind of array only.
+    """
+    place = frame["symbol"].cast(names, strict=False).to_physical()
+    if place.null_count():
+        frame, place = frame.filter(place.is_not_null()), place.drop_nulls()
+    rows, columns = place.to_numpy(), dict[str, NDArray[Any]]()
+    for column in frame.iter_columns():
+        if column.name != "symbol":
+            columns[column.name] = np.full(count, False if column.dtype == pl.Boolean else np.nan)
+            columns[column.name][rows] = column.to_numpy()
+    return columns
+
+
+def _or(first: Floats, *others: Floats | float) -> Floats:
+    """The first of the choices that is known, element by element."""
+    for other in others:
+        first = np.where(np.isnan(first), other, first)
+    return first
 
 
 def next_marks(session: date, marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -110,13 +153,9 @@ def next_marks(session: date, marks: pl.DataFrame, bars: pl.DataFrame) -> pl.Dat
     """
     require("bars", bars, BARS.schema)
     require("marks", marks, MARKS.schema)
-    forbid("marks", f"marks of a session before {session}", marks, pl.col("session") >= session)
-    seen = bars.filter(_positive("close")).select("symbol", "close", "adj_factor", bar_session="session")
+    forbid({"marks": marks}, [_of_before("marks", session)])
+    seen = bars.filter(positive("close")).select("symbol", "close", "adj_factor", bar_session="session")
     older = marks.select("symbol", "bar_session", "close", "adj_factor")
     joined = seen.join(older, on="symbol", how="full", coalesce=True, suffix="_older")
-    merged = joined.select(
-        "symbol",
-        *(pl.coalesce(name, f"{name}_older") for name in ("bar_session", "close", "adj_factor")),
-        session=pl.lit(session),
-    )
-    return merged.select(*MARKS.schema).sort("symbol")
+    newest = (pl.coalesce(name, f"{name}_older") for name in ("bar_session", "close", "adj_factor"))
+    return joined.select("symbol", pl.lit(session).alias("session"), *newest).sort("symbol")

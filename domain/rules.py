@@ -74,6 +74,9 @@ def board(symbol: pl.Expr) -> pl.Expr:
     return found.fill_null("main")
 
 
+_BOARD = board(pl.col("symbol"))
+
+
 def trading_rules(symbols: pl.Series, session: date) -> pl.DataFrame:
     """The rules of `session`, one row a symbol, in the order given.
 
@@ -84,11 +87,10 @@ def trading_rules(symbols: pl.Series, session: date) -> pl.DataFrame:
     duty = [rate for since, rate in STAMP_DUTY if since <= session][-1]
     book = pl.DataFrame(
         [
-            (name, float(lot), float(least), LIMIT_DECIMALS[name], *limits[name], 0.0 if name in DUTY_FREE else duty)
+            (float(lot), float(least), LIMIT_DECIMALS[name], *limits[name], 0.0 if name in DUTY_FREE else duty)
             for name, (lot, least) in LOTS.items()
         ],
         schema={
-            "board": pl.String,
             "lot": pl.Float64,
             "least": pl.Float64,
             "limit_decimals": pl.Int32,
@@ -98,5 +100,5 @@ def trading_rules(symbols: pl.Series, session: date) -> pl.DataFrame:
         },
         orient="row",
     )
-    frame = symbols.alias("symbol").to_frame().with_columns(board=board(pl.col("symbol")))
-    return frame.join(book, on="board", how="left", maintain_order="left").drop("board")
+    places = symbols.alias("symbol").to_frame().select(_BOARD.cast(pl.Enum(list(LOTS)))).to_series().to_physical()
+    return symbols.alias("symbol").to_frame().hstack(book[places])

@@ -27,14 +27,13 @@ from typing import NamedTuple
 import polars as pl
 
 from domain.arrays import Accounts, Holdings, Orders, Results
-from domain.books import arrays_of, check_benchmarks, check_strategies, fen_of, money_of, names_of
+from domain.books import arrays_of, check_benchmarks, check_strategies, codes, fen_of, money
 from domain.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
 from domain.quotes import check_market, quotes
-from models.datasets import NAV, ORDERS, POSITIONS
 from models.enums import Event, Refusal, Side
 
-SIDES = pl.Series([None, *sorted(Side)], dtype=pl.String)
-REASONS = pl.Series([None, *sorted(Refusal)], dtype=pl.String)
+SIDES = pl.lit(pl.Series([None, *sorted(Side)], dtype=pl.String))
+REASONS = pl.lit(pl.Series([None, *sorted(Refusal)], dtype=pl.String))
 
 
 class Settled(NamedTuple):
@@ -68,52 +67,46 @@ def settle(
     check_market(session, bars, marks, actions)
     check_strategies(session, terms=terms, books=books, holdings=holdings, signals=signals)
     check_benchmarks(benchmarks)
-    begun = pl.concat([books["strategy"], signals["strategy"].unique()]).implode()
+    begun = pl.concat([books["strategy"], signals["strategy"]]).implode()
     terms = terms.filter(pl.col("strategy").is_in(begun)).sort("strategy")
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     books, holdings = books.filter(ours), holdings.filter(ours)
-    symbols = pl.concat([frame["symbol"].unique() for frame in (bars, holdings, signals)]).unique().sort()
+    symbols = pl.concat([frame["symbol"] for frame in (bars, holdings, signals)]).unique().sort()
     accounts, held, wished = arrays_of(terms, books, holdings, signals, symbols)
     orders, positions, results = settle_arrays(quotes(session, symbols, bars, marks, actions), accounts, held, wished)
-    strategies = terms["strategy"]
+    names = {"strategy": pl.lit(terms["strategy"]), "symbol": pl.lit(symbols)}
     return Settled(
-        _orders(session, strategies, symbols, orders),
-        _positions(session, strategies, symbols, positions),
+        _orders(session, names, orders),
+        _positions(session, names, positions),
         _nav(session, terms=terms, books=books, benchmarks=benchmarks, accounts=accounts, results=results),
     )
 
 
-def _orders(session: date, strategies: pl.Series, symbols: pl.Series, orders: Orders) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "strategy": names_of(orders.strategy, strategies),
-            "session": pl.repeat(session, orders.strategy.size, dtype=pl.Date, eager=True),
-            "symbol": names_of(orders.symbol, symbols),
-            "side": names_of(orders.side, SIDES),
-            "wanted": orders.wanted,
-            "filled": orders.filled,
-            "price": pl.Series(orders.price).fill_nan(None),
-            "notional": money_of(orders.notional),
-            "commission": money_of(orders.commission),
-            "stamp_duty": money_of(orders.duty),
-            "reason": names_of(orders.reason, REASONS),
-        },
-        schema=ORDERS.schema,
+def _orders(session: date, names: dict[str, pl.Expr], orders: Orders) -> pl.DataFrame:
+    return pl.DataFrame(orders._asdict()).select(
+        names["strategy"].gather("strategy").alias("strategy"),
+        pl.lit(session).alias("session"),
+        names["symbol"].gather("symbol").alias("symbol"),
+        SIDES.gather("side").alias("side"),
+        "wanted",
+        "filled",
+        pl.col("price").fill_nan(None),
+        money(pl.col("notional")),
+        money(pl.col("commission")),
+        money(pl.col("duty")).alias("stamp_duty"),
+        REASONS.gather("reason").alias("reason"),
     )
 
 
-def _positions(session: date, strategies: pl.Series, symbols: pl.Series, positions: Holdings) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "strategy": names_of(positions.strategy, strategies),
-            "session": pl.repeat(session, positions.strategy.size, dtype=pl.Date, eager=True),
-            "symbol": names_of(positions.symbol, symbols),
-            "quantity": positions.quantity,
-            "close": positions.close,
-            "market_value": money_of(positions.value),
-            "adj_factor": pl.Series(positions.factor).fill_nan(None),
-        },
-        schema=POSITIONS.schema,
+def _positions(session: date, names: dict[str, pl.Expr], positions: Holdings) -> pl.DataFrame:
+    return pl.DataFrame(positions._asdict()).select(
+        names["strategy"].gather("strategy").alias("strategy"),
+        pl.lit(session).alias("session"),
+        names["symbol"].gather("symbol").alias("symbol"),
+        "quantity",
+        "close",
+        money(pl.col("value")).alias("market_value"),
+        pl.col("factor").fill_nan(None).alias("adj_factor"),
     )
 
 
@@ -127,55 +120,59 @@ def _nav(
     results: Results,
 ) -> pl.DataFrame:
     """NAV rows; the first daily return is on the initial capital, and a return on nothing is null."""
-    capital = terms["initial_capital"] * 100
-    before = books.select("strategy", before=pl.Series(fen_of(books["nav"])))
-    frame = terms.select("strategy", "universe", capital=capital, fen=pl.Series(results.nav))
-    frame = frame.join(before, on="strategy", how="left", maintain_order="left")
-    frame = frame.join(benchmarks, on="universe", how="left", maintain_order="left")
-    before_or_capital = pl.col("before").fill_null(pl.col("capital"))
-    frame = frame.with_columns(
-        session=pl.lit(session),
-        nav=money_of(results.nav),
-        cash=money_of(results.cash),
-        daily_return=pl.when(before_or_capital > 0).then(pl.col("fen") / before_or_capital - 1.0),
-        cumulative_return=pl.col("fen") / pl.col("capital") - 1.0,
-        benchmark_return=pl.col("benchmark_return").fill_nan(None),
-        event=pl.when(pl.Series(results.rebalanced)).then(pl.lit(Event.REBALANCE)).otherwise(pl.lit(Event.HOLD)),
-        detail=_detail(accounts, results),
-        since_rebalance=pl.when(pl.Series(results.since) >= 0).then(pl.Series(results.since)),
+    capital = terms["initial_capital"].to_numpy() * 100
+    before = capital.copy()
+    before[codes(books["strategy"], terms["strategy"])] = fen_of(books["nav"])
+    returns = dict(benchmarks.select("universe", "benchmark_return").iter_rows())
+    columns = {
+        "strategy": terms["strategy"],
+        "fen": results.nav,
+        "cash": results.cash,
+        "before": before,
+        "capital": capital,
+        "benchmark_return": pl.Series([returns.get(universe) for universe in terms["universe"]], dtype=pl.Float64),
+        "rebalanced": results.rebalanced,
+        "detail": pl.Series(_details(accounts, results), dtype=pl.String),
+        "since": results.since,
+    }
+    return pl.DataFrame(columns).select(
+        "strategy",
+        pl.lit(session).alias("session"),
+        money(pl.col("fen")).alias("nav"),
+        money(pl.col("cash")),
+        pl.when(pl.col("before") > 0).then(pl.col("fen") / pl.col("before") - 1.0).alias("daily_return"),
+        (pl.col("fen") / pl.col("capital") - 1.0).alias("cumulative_return"),
+        pl.col("benchmark_return").fill_nan(None),
+        pl.when("rebalanced").then(pl.lit(Event.REBALANCE)).otherwise(pl.lit(Event.HOLD)).alias("event"),
+        "detail",
+        pl.when(pl.col("since") >= 0).then("since").alias("since_rebalance"),
     )
-    return frame.select(pl.col(name).cast(kind) for name, kind in NAV.schema.items())
 
 
-def _detail(accounts: Accounts, results: Results) -> pl.Series:
-    """The audit log's text: what a rebalance did, or why there was none."""
-    tally = pl.DataFrame(results.tally, schema=[f"n{i}" for i in range(results.tally.shape[1])])
-    facts = tally.with_columns(
-        rebalanced=pl.Series(results.rebalanced),
-        paused=pl.Series(accounts.paused),
-        signalled=pl.Series(accounts.signalled),
-        since=pl.Series(results.since),
-        period=pl.Series(accounts.holding_period),
-    )
-    refusals = {name: pl.col(f"n{REFUSED + 1 + place}") for place, name in enumerate(sorted(Refusal))}
-    kinds = [pl.when(count > 0).then(pl.format("{} {}", pl.lit(name), count)) for name, count in refusals.items()]
-    refused = pl.sum_horizontal(refusals.values())
-    summary = pl.concat_str(
-        pl.format("bought {}, sold {}", f"n{BOUGHT}", f"n{SOLD}"),
-        pl.when(pl.col(f"n{CUT}") > 0).then(pl.format("cut {} (CASH_SHORT)", f"n{CUT}")),
-        pl.when(refused > 0).then(
-            pl.format("refused {} ({})", refused, pl.concat_str(kinds, separator=", ", ignore_nulls=True))
-        ),
-        separator=", ",
-        ignore_nulls=True,
-    )
-    detail = (
-        pl.when("rebalanced")
-        .then(summary)
-        .when("paused")
-        .then(pl.lit("paused"))
-        .when("signalled")
-        .then(pl.format("within holding period ({}/{})", "since", "period"))
-        .otherwise(pl.lit("no signal"))
-    )
-    return facts.select(detail.alias("detail")).to_series()
+def _details(accounts: Accounts, results: Results) -> list[str]:
+    """The audit log's texts: what a rebalance did, or why there was none."""
+    columns = (accounts.paused, accounts.signalled, results.since, accounts.holding_period)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        _traded(tally)
+        if rebalanced
+        else "paused"
+        if paused
+        else f"within holding period ({since}/{period})"
+        if signalled
+        else "no signal"
+        for rebalanced, tally, (paused, signalled, since, period) in zip(
+            results.rebalanced.tolist(), results.tally.tolist(), rows, strict=True
+        )
+    ]
+
+
+def _traded(tally: list[int]) -> str:
+    text = f"bought {tally[BOUGHT]}, sold {tally[SOLD]}"
+    if tally[CUT]:
+        text += f", cut {tally[CUT]} (CASH_SHORT)"
+    refusals = tally[REFUSED + 1 :]
+    if any(refusals):
+        kinds = (f"{reason} {count}" for reason, count in zip(sorted(Refusal), refusals, strict=True) if count)
+        text += f", refused {sum(refusals)} ({', '.join(kinds)})"
+    return text

@@ -131,4 +131,14 @@ MARKS = Dataset(
     ("symbol",),
 )
 
+# The terms a strategy is settled by, in no file of their own: columns of whatever tells of strategies.
+TERMS: dict[str, ColumnType] = {
+    "universe": pl.String,
+    "execution_price": pl.String,
+    "holding_period": pl.Int32,
+    "initial_capital": pl.Int64,
+    "commission_rate": pl.Float64,
+    "slippage_rate": pl.Float64,
+}
+
 DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS)}

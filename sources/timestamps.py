@@ -1,6 +1,7 @@
 """Timestamp authorities: RFC 3161 tokens over HTTP. Whom to trust is the verifier's business.
 
-What is checked here is that the answer is for what was asked: granted, the same hash, the same nonce.
+What is checked here is that the answer is for what was asked: granted, the same hash, the same nonce, and with the
+certificate that a verifier needs.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 import httpx
 from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
 
+from domain.timestamp_responses import strict
 from models.errors import SourceBusy, SourceRefused
 
 TIMEOUT_SECONDS = 10.0
@@ -40,15 +42,16 @@ def request_token(client: httpx.Client, url: str, stamped: bytes) -> StampedToke
     if not answer.is_success or len(answer.content) > MAX_BYTES:
         raise SourceRefused(f"{_host(url)}: expected a timestamp response, got HTTP {answer.status_code}")
     try:
-        response = decode_timestamp_response(answer.content)
-        granted = response.status in {PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS}
-        info = response.tst_info if granted else None
+        response = decode_timestamp_response(strict(answer.content))
+        info = response.tst_info if response.status == PKIStatus.GRANTED else None
     except ValueError as error:
         raise SourceRefused(f"{_host(url)}: expected a timestamp response ({error})") from error
     if info is None:
         raise SourceRefused(f"{_host(url)}: refused with status {response.status}")
     if info.message_imprint.message != hashlib.sha256(stamped).digest() or info.nonce != asked.nonce:
         raise SourceRefused(f"{_host(url)}: the token is for something else than was asked")
+    if not response.signed_data.certificates:
+        raise SourceRefused(f"{_host(url)}: the token lacks the authority's certificate, which was asked for")
     return StampedToken(answer.content, info.gen_time.astimezone(UTC))
 
 

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from domain.attestation import Evidence
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS, TERMS
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.signals import Signal
@@ -32,12 +32,7 @@ STRATEGIES_SCHEMA = {
     "slug": pl.String,
     "name": pl.String,
     "owner": pl.String,
-    "universe": pl.String,
-    "execution_price": pl.String,
-    "holding_period": pl.Int32,
-    "initial_capital": pl.Int64,
-    "commission_rate": pl.Float64,
-    "slippage_rate": pl.Float64,
+    **TERMS,
     "status": pl.String,
     "is_public": pl.Boolean,
     "created_at": TIME,

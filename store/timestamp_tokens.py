@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from domain.journal import Stamp
+from domain.timestamp_responses import strict
 from models.errors import InputError
 
 
@@ -25,7 +26,7 @@ class Authorities:
         import rfc3161_client as rfc3161  # noqa: PLC0415 - for journals that have tokens
 
         try:
-            response = rfc3161.decode_timestamp_response(token)
+            response = rfc3161.decode_timestamp_response(strict(token))
             stamped_at = response.tst_info.gen_time
         except ValueError as error:
             return Stamp(None, checked=True, fault=f"not a timestamp token: {error}")

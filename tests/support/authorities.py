@@ -49,10 +49,10 @@ class Authority:
             self.openssl("req", "-x509", "-config", "openssl.cnf", "-extensions", section, *key, *issuer)
         self.answer: Callable[[bytes], tuple[int, bytes]] = lambda query: (200, self.stamp(query))
 
-    def stamp(self, query: bytes) -> bytes:
+    def stamp(self, query: bytes, *more: str) -> bytes:
         (self.folder / "query").write_bytes(query)
         config = ["-config", "openssl.cnf", "-section", "here"]
-        self.openssl("ts", "-reply", *config, "-queryfile", "query", "-out", "reply")
+        self.openssl("ts", "-reply", *config, "-queryfile", "query", "-out", "reply", *more)
         return (self.folder / "reply").read_bytes()
 
     def verifies(self, response: bytes, stamped: bytes) -> bool:
@@ -87,7 +87,7 @@ def serving(authority: Authority) -> Iterator[str]:
             """Nobody reads it."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}/tsr"

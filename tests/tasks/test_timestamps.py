@@ -6,15 +6,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import Certificate, load_pem_x509_certificate
+from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 from sqlmodel import select
 
+from domain.journal import Stamp
 from domain.sessions import deadline
+from domain.timestamp_responses import GRANTED, GRANTED_WITH_MODS
 from models.attestation import Timestamp
 from models.signals import Signal
 from store.evidence import read_attestations
 from store.home import Home
 from store.notifications import open_matters
 from store.sealing import is_pending, seal_pending
+from store.timestamp_tokens import load_authorities
 from tasks.timestamps import stamp_pending
 from tests.support.authorities import Authority, serving
 from tests.support.homes import Databases, make_home
@@ -82,6 +87,44 @@ def test_a_token_counts_as_evidence_only_from_before_the_deadline(sealed: Home) 
         shown = read_attestations(db, [signal_id])[signal_id]
     assert shown.evidence == "tsa"
     assert [token.authority for token in shown.tokens] == [row.authority]
+
+
+@pytest.mark.parametrize("corner", ["with modifications", "certificates in the order of the chain"])
+def test_what_is_kept_is_what_a_verifier_takes(sealed: Home, authority: Authority, corner: str) -> None:
+    """Both corners are legal, openssl takes them, and the client library alone would not."""
+    if corner == "with modifications":
+        authority.answer = lambda query: (200, authority.stamp(query).replace(GRANTED, GRANTED_WITH_MODS, 1))
+    else:
+        authority.answer = lambda query: (200, authority.stamp(query, "-chain", "root.pem"))
+    assert stamp_pending(sealed, sealed.clock.now()) == 1
+    with sealed.ledger.read() as db:
+        (row,) = db.exec(select(Timestamp))
+    commit = sealed.journal.git("cat-file", "commit", row.commit_sha)
+    library = VerifierBuilder(roots=[trusted(authority)]).build()
+    with pytest.raises((ValueError, VerificationError)):
+        library.verify_message(decode_timestamp_response(row.token), commit)
+    assert authority.verifies(row.token, commit)
+    authorities = load_authorities([authority.folder / "root.pem"])
+    assert authorities.check(row.token, commit) == Stamp(row.stamped_at, checked=True)
+    assert authorities.check(row.token, commit + b" ").fault
+
+
+def test_a_token_that_nobody_could_check_is_not_kept(sealed: Home, authority: Authority) -> None:
+    authority.answer = lambda query: (200, authority.stamp(without_certificate(query)))
+    assert stamp_pending(sealed, sealed.clock.now()) == 0
+    with sealed.ledger.read() as db:
+        (matter,) = open_matters(db)
+    assert "lacks the authority's certificate" in matter.text
+
+
+def trusted(authority: Authority) -> Certificate:
+    return load_pem_x509_certificate((authority.folder / "root.pem").read_bytes())
+
+
+def without_certificate(query: bytes) -> bytes:
+    """A short query that no longer asks for the certificate: the last of its fields."""
+    assert query.endswith(b"\x01\x01\xff")
+    return bytes([query[0], query[1] - 3]) + query[2:-3]
 
 
 @pytest.mark.parametrize("answer", ["busy", "html", "garbage", "other", "empty"])

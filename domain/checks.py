@@ -1,0 +1,56 @@
+"""Checks of frames: the columns they must have, and the rows that must not be in them. Pure.
+
+Many small questions to a frame cost far more than one large one, and good input is the rule: all of a frame's rules are
+asked at once, and only where one is broken are they gone through to tell which.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from models.datasets import ColumnType
+from models.errors import InputError
+
+
+class Rule(NamedTuple):
+    """No row of the frame called `frame` may have `wrong` true, null being not true; else `field` is named."""
+
+    frame: str
+    field: str
+    expected: str
+    wrong: pl.Expr
+
+
+def require(field: str, frame: pl.DataFrame, schema: Mapping[str, ColumnType]) -> None:
+    """Refuse a frame that lacks a column or has it in another type; further columns are let be."""
+    found = frame.schema
+    for name, kind in schema.items():
+        if name not in found:
+            raise InputError(field, f"a column {name}", ", ".join(found))
+        if found[name] != kind:
+            raise InputError(f"{field}.{name}", str(kind), found[name])
+
+
+def forbid(frames: Mapping[str, pl.DataFrame], rules: Sequence[Rule]) -> None:
+    """Refuse frames in which a rule is broken; the message is of the first such rule and shows the first such row."""
+    broken = defaultdict[str, list[pl.Expr]](list)
+    for rule in rules:
+        broken[rule.frame].append(rule.wrong.any().alias(str(len(broken[rule.frame]))))
+    if not any(any(frames[name].select_seq(answers).row(0)) for name, answers in broken.items()):
+        return
+    for rule in rules:
+        offenders = frames[rule.frame].filter(rule.wrong)
+        if not offenders.is_empty():
+            raise InputError(rule.field, rule.expected, offenders.row(0))
+
+
+def positive(column: str) -> pl.Expr:
+    """Whether a number is above 0 and finite; null is not."""
+    return ((pl.col(column) > 0) & pl.col(column).is_finite()).fill_null(value=False)
+
+
+def repeated(column: str) -> pl.Expr:
+    """Whether a value stands in several rows."""
+    return pl.col(column).is_duplicated()
