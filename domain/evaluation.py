@@ -13,8 +13,8 @@ Where the definitions leave room, this is what happens:
 - A session whose benchmark return is unknown is left out of excess_sharpe; its windows have no rolling value, and
   benchmark_return and excess_return, which need all of them, are null from there on.
 - turnover counts buys and sells, each session's against the NAV of the session before.
-- psr, min_track_record: Bailey and López de Prado, The Sharpe Ratio Efficient Frontier (2012), equations 11 and 13, of
-  the Sharpe ratio of a session, with skewness m3 / m2^1.5 and kurtosis m4 / m2². deflated_sharpe: the same, The Deflated
+- psr, min_track_record: Bailey and López de Prado, The Sharpe Ratio Efficient Frontier (2012), of the Sharpe ratio of
+  a session, with skewness m3 / m2^1.5 and kurtosis m4 / m2² of the sample. deflated_sharpe: theirs too, The Deflated
   Sharpe Ratio (2014): psr against the maximum to be expected of N trials without skill, which is
   √V · ((1 − γ)·Z⁻¹(1 − 1/N) + γ·Z⁻¹(1 − 1/(N·e))), γ Euler's constant. V is the variance of the Sharpe ratios of the
   owner's strategies with 20 sessions or more, where there are two of them (a retired one's stays what it was at its
@@ -81,42 +81,38 @@ def evaluate(
     for (field, schema), frame in zip(frames.items(), (nav, strategies, trading, carried), strict=True):
         require(field, frame, schema)
     ours = strategies.filter(pl.col("strategy").is_in(nav["strategy"].unique().implode())).sort("strategy")
-    names, days = ours["strategy"], nav["session"].unique().sort()
+    days = nav["session"].unique().sort()
     first, capital = int(days.search_sorted(since)), ours["initial_capital"].to_numpy() * 100.0
-    evaluated = days[first:]
-    size = (names.len(), days.len())
-    cells = codes(nav["strategy"], names), days.search_sorted(nav["session"]).to_numpy()
-    levels = _laid_out(size, cells, fen_of(nav["nav"]))
-    benchmark = _laid_out(size, cells, nav["benchmark_return"].fill_null(np.nan).to_numpy())
+    levels, benchmark = _lay_out(nav, ours["strategy"], days)
     figures = measure(levels, benchmark, capital, first)
     owners = strategies["owner"].unique().sort()
-    owner, trials = codes(ours["owner"], owners), count_trials(strategies, owners, evaluated)
+    owner, trials = codes(ours["owner"], owners), count_trials(strategies, owners, days[first:])
     expected = np.array([expected_maximum(n) for n in range(int(trials.max(initial=0)) + 1)])
-    luck = weigh(figures, owner, expected, trials)
     before = np.column_stack((capital, levels))[:, first:-1]
     equity = np.where(np.isnan(before), capital[:, None], before)
-    traded, costs = _spent(names, evaluated, equity, trading, carried)
-    at, who = np.nonzero(~np.isnan(levels[:, first:]).T)
+    traded, costs = _spent(ours["strategy"], days[first:], equity, trading, carried)
     tables = {
         **figures._asdict(),
-        **luck._asdict(),
+        **weigh(figures, owner, expected, trials)._asdict(),
         "rolling_excess_sharpe": figures.rolling[:, first:],
         "turnover": traded / np.maximum(figures.sessions, 1),
         "cost": costs / capital[:, None],
         "trials": trials[owner],
         "traded": traded,
+        "costs": costs,
     }
-    wanted = [name for name in tables if name in EVALUATIONS.schema] + ["share_above"]
-    rows = pl.DataFrame(
+    at, who = np.nonzero(~np.isnan(levels[:, first:]).T)
+    rows = {name: tables[name][who, at] for name in tables if name in EVALUATIONS.schema or name == "share_above"}
+    frame = pl.DataFrame(
         {
-            "strategy": names_of(who.astype(np.int32), names),
-            "session": evaluated.gather(at),
+            "strategy": names_of(who.astype(np.int32), ours["strategy"]),
+            "session": days[first:].gather(at),
             "verdict": ours["verdict"].gather(who),
-            **{name: tables[name][who, at] for name in wanted},
-            "costs": money_of(costs[who, at].astype(np.int64)),
+            **rows,
+            "costs": money_of(rows["costs"].astype(np.int64)),
         }
     )
-    known = rows.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
+    known = frame.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
     scored = add_score(known.with_columns(pl.col("min_track_record").ceil()))
     return scored.select(pl.col(name).cast(kind, strict=False) for name, kind in EVALUATIONS.schema.items())
 
@@ -162,11 +158,13 @@ def count_trials(strategies: pl.DataFrame, owners: pl.Series, sessions: pl.Serie
     return fresh.cumsum(axis=1)[:, :-1]
 
 
-def _laid_out(size: tuple[int, int], cells: tuple[Integers, Integers], values: Floats | Integers) -> Floats:
-    """Strategies × sessions; nan where there is no row."""
-    table = np.full(size, np.nan)
-    table[cells] = values
-    return table
+def _lay_out(nav: pl.DataFrame, names: pl.Series, days: pl.Series) -> tuple[Floats, Floats]:
+    """NAV in fen and benchmark returns, strategies × sessions; nan where there is none."""
+    cells = codes(nav["strategy"], names), days.search_sorted(nav["session"]).to_numpy()
+    levels, benchmark = (np.full((names.len(), days.len()), np.nan) for _ in range(2))
+    levels[cells] = fen_of(nav["nav"])
+    benchmark[cells] = nav["benchmark_return"].fill_null(np.nan).to_numpy()
+    return levels, benchmark
 
 
 def _spent(

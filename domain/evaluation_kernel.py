@@ -1,9 +1,9 @@
 """The evaluation kernel: running moments of many strategies over arrays, one pass, expanding session by session.
 
-Moments are updated by Welford's method and its extensions to the third and fourth (Pébay 2008), windows are merged from
+Moments are updated by Welford's method and its extension to the third and fourth (Pébay 2008), windows are merged from
 two halves (Chan, Golub and LeVeque 1979): nothing is ever subtracted again, so no error builds up however long the
-history is. nan stands for undefined and unknown. All compiled code of the evaluation stays in this one file, because the
-compiled cache only notices changes of the file that it was compiled from.
+history is. nan stands for undefined and for unknown. All compiled code of the evaluation stays in this one file,
+because the compiled cache only notices changes of the file that it was compiled from.
 """
 
 import math
@@ -25,8 +25,10 @@ CONFIDENCE_QUANTILE = 1.6448536269514722  # of the standard normal, at 0.95
 
 
 class Figures(NamedTuple):
-    """Metrics, strategies × sessions evaluated; `rolling` has all sessions. nan: undefined. Shares, rates and returns as
-    fractions; `ratio` is the Sharpe ratio of a session (not annualised) and `error` its standard error.
+    """Metrics, strategies × sessions evaluated; `rolling` has all sessions. nan: undefined.
+
+    Shares, rates and returns as fractions; `share_above` is of the rolling values so far, those above 0; `ratio` is the
+    Sharpe ratio of a session (not annualised) and `error` its standard error.
     """
 
     sessions: Codes
@@ -48,8 +50,8 @@ class Figures(NamedTuple):
     @classmethod
     def room(cls, strategies: int, sessions: int, evaluated: int) -> Self:
         """Arrays not yet written."""
-        figures = (np.empty((strategies, evaluated)) for _ in range(13))
-        return cls(np.empty((strategies, evaluated), np.int32), *figures, np.empty((strategies, sessions)))
+        figures = [np.empty((strategies, evaluated)) for _ in range(13)]
+        return cls._make([np.empty((strategies, evaluated), np.int32), *figures, np.empty((strategies, sessions))])
 
 
 class Luck(NamedTuple):
@@ -62,7 +64,7 @@ class Luck(NamedTuple):
     @classmethod
     def room(cls, strategies: int, evaluated: int) -> Self:
         """Arrays not yet written."""
-        return cls(*(np.empty((strategies, evaluated)) for _ in range(3)))
+        return cls._make(np.empty((strategies, evaluated)) for _ in range(3))
 
 
 def compiled(function: Function) -> Function:
@@ -77,7 +79,8 @@ def measure(nav: Floats, benchmark: Floats, capital: Floats, since: int) -> Figu
     wide; nan where unknown. Behind a strategy's last session its figures stay what they were, before its first they are
     nan and its sessions 0.
     """
-    figures = Figures.room(*nav.shape, nav.shape[1] - since)
+    strategies, sessions = nav.shape
+    figures = Figures.room(strategies, sessions, sessions - since)
     _measure(nav, benchmark, capital, since, figures)
     return figures
 
@@ -88,7 +91,8 @@ def weigh(figures: Figures, owner: Codes, expected: Floats, trials: Integers) ->
     owner: of each strategy, from 0. trials: owners × sessions evaluated, strategies opened so far. expected: by number
     of trials, the expected maximum of so many standard normals.
     """
-    luck = Luck.room(*figures.ratio.shape)
+    strategies, evaluated = figures.ratio.shape
+    luck = Luck.room(strategies, evaluated)
     _weigh(figures.sessions, figures.ratio, figures.error, owner, expected, trials, luck)
     return luck
 
@@ -205,9 +209,7 @@ def _write(
 
 
 @compiled
-def _write_against(
-    out: Figures, i: int, e: int, n: int, benchmark: float, pairs: int, mean: float, m2: float
-) -> None:
+def _write_against(out: Figures, i: int, e: int, n: int, benchmark: float, pairs: int, mean: float, m2: float) -> None:
     """What a strategy is measured by against its benchmark."""
     out.benchmark_return[i, e] = benchmark if n > 0 else np.nan
     out.excess_return[i, e] = out.total_return[i, e] - benchmark

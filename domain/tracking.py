@@ -73,4 +73,4 @@ def _deviation(values: Floats) -> float:
 def _correlation(returns: Floats) -> float | None:
     if min(_deviation(returns[:, 0]), _deviation(returns[:, 1])) <= LEAST_DEVIATION:
         return None
-    return float(np.corrcoef(returns, rowvar=False)[0, 1])
+    return float(np.corrcoef(returns[:, 0], returns[:, 1]).item(1))
