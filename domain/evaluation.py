@@ -35,6 +35,7 @@ from domain.evaluation_kernel import YEAR, measure, weigh
 from domain.quotes import require
 from models.datasets import EVALUATIONS, MONEY, ColumnType
 from models.enums import Verdict
+from models.errors import InputError
 
 NAV_SCHEMA: dict[str, ColumnType] = {
     "strategy": pl.String,
@@ -80,7 +81,10 @@ def evaluate(
     frames = {"nav": NAV_SCHEMA, "strategies": STRATEGIES_SCHEMA, "trading": TRADING_SCHEMA, "carried": CARRIED_SCHEMA}
     for (field, schema), frame in zip(frames.items(), (nav, strategies, trading, carried), strict=True):
         require(field, frame, schema)
-    ours = strategies.filter(pl.col("strategy").is_in(nav["strategy"].unique().implode())).sort("strategy")
+    tracked = nav["strategy"].unique()
+    ours = strategies.filter(pl.col("strategy").is_in(tracked.implode())).sort("strategy")
+    if ours.height != tracked.len():
+        raise InputError("nav", "strategies of strategies only", f"{tracked.len()} of which {ours.height} are known")
     days = nav["session"].unique().sort()
     first, capital = int(days.search_sorted(since)), ours["initial_capital"].to_numpy() * 100.0
     levels, benchmark = _lay_out(nav, ours["strategy"], days)
@@ -163,6 +167,8 @@ def _lay_out(nav: pl.DataFrame, names: pl.Series, days: pl.Series) -> tuple[Floa
     cells = codes(nav["strategy"], names), days.search_sorted(nav["session"]).to_numpy()
     levels, benchmark = (np.full((names.len(), days.len()), np.nan) for _ in range(2))
     levels[cells] = fen_of(nav["nav"])
+    if np.count_nonzero(~np.isnan(levels)) != nav.height:
+        raise InputError("nav", "one row a strategy and session", "several of one")
     benchmark[cells] = nav["benchmark_return"].fill_null(np.nan).to_numpy()
     return levels, benchmark
 
@@ -179,6 +185,7 @@ def _spent(
     traded[place, 0] = carried["traded"].fill_null(np.nan).to_numpy()
     costs[place, 0] = fen_of(carried["costs"])
     traded[cells] = fen_of(trading["notional"])
-    traded[:, 1:] /= equity
+    with np.errstate(divide="ignore", invalid="ignore"):
+        traded[:, 1:] /= equity
     costs[cells] = fen_of(trading["costs"])
     return traded.cumsum(axis=1)[:, 1:], costs.cumsum(axis=1)[:, 1:]

@@ -194,8 +194,8 @@ def _write(
     if not np.isnan(ratio):
         # Moments as in the papers: m3 / m2^1.5 and m4 / m2², of the sample, not corrected for its size.
         skewness, kurtosis = math.sqrt(n) * m3 / m2**1.5, n * m4 / (m2 * m2)
-        spread = 1.0 - skewness * ratio + (kurtosis - 1.0) / 4.0 * ratio * ratio
-        error = math.sqrt(spread / (n - 1)) if spread > 1e-12 else np.nan
+        variance = spread(ratio, skewness, kurtosis)
+        error = math.sqrt(variance / (n - 1)) if variance > 1e-12 else np.nan
     out.sessions[i, e] = n
     out.total_return[i, e] = total
     out.annual_return[i, e] = annual
@@ -215,6 +215,18 @@ def _write_against(out: Figures, i: int, e: int, n: int, benchmark: float, pairs
     out.excess_return[i, e] = out.total_return[i, e] - benchmark
     deviation = math.sqrt(m2 / (pairs - 1)) if pairs > 1 else np.nan
     out.excess_sharpe[i, e] = _ratio(mean, deviation) * math.sqrt(YEAR)
+
+
+@compiled
+def spread(ratio: float, skewness: float, kurtosis: float) -> float:
+    """Variance of a Sharpe ratio's estimate × (n − 1), the ratio not annualised (Bailey, López de Prado 2012)."""
+    return 1.0 - skewness * ratio + (kurtosis - 1.0) / 4.0 * ratio * ratio
+
+
+@compiled
+def sessions_needed(margin: float, variance: float) -> float:
+    """Length of a track record that shows a ratio by that margin at 0.95; `variance` as `spread` gives it."""
+    return 1.0 + variance * (CONFIDENCE_QUANTILE / margin) ** 2
 
 
 @compiled
@@ -240,9 +252,9 @@ def _weigh(
                 m2[who] += delta * (ratio[i, e] - mean[who])
         for i in range(ratio.shape[0]):
             who, sharpe, deviation = owner[i], ratio[i, e], error[i, e]
-            spread = math.sqrt(m2[who] / (count[who] - 1)) if count[who] > 1 else deviation
-            luckiest = spread * expected[trials[who, e]]
+            among = math.sqrt(m2[who] / (count[who] - 1)) if count[who] > 1 else deviation
+            luckiest = among * expected[trials[who, e]]
             out.psr[i, e] = _normal(sharpe / deviation)
             out.deflated_sharpe[i, e] = _normal((sharpe - luckiest) / deviation)
-            needed = (CONFIDENCE_QUANTILE * deviation / sharpe) ** 2 if sharpe > 0.0 else np.nan
-            out.min_track_record[i, e] = 1.0 + needed * (sessions[i, e] - 1)
+            variance = deviation * deviation * (sessions[i, e] - 1)
+            out.min_track_record[i, e] = sessions_needed(sharpe, variance) if sharpe > 0.0 else np.nan
