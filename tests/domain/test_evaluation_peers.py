@@ -1,9 +1,9 @@
 """Metrics beside other programs' answers, and beside the papers that defined them.
 
-empyrical-reloaded defines all of these alike, but for signs (its drawdown is negative), for excess_sharpe, which it does
-not annualise, and for omitted cases: it answers NaN, 0 or infinity where ours is null. quantstats' probabilistic Sharpe
-ratio takes bias-corrected moments where the paper takes the sample's, so that it differs by a share of 1/n. ffn's rate
-of return a year, and with it its Calmar ratio, count calendar days.
+empyrical-reloaded defines all of these alike, but for signs (its drawdown is negative) and for excess_sharpe, which it
+does not annualise; where ours is null it answers NaN, 0 or infinity. quantstats' probabilistic Sharpe ratio takes
+bias-corrected moments where the paper takes the sample's, so that it differs by a share of 1/n. ffn's rate of return a
+year, and with it its Calmar ratio, count calendar days.
 """
 
 import json
@@ -100,7 +100,7 @@ def luck_of(ratio: float, skewness: float, kurtosis: float, sessions: int, bench
 )
 def test_psr_of_the_paper_of_2012(months: int, skewness: float, kurtosis: float, psr: float) -> None:
     """A fund with a monthly Sharpe ratio of 0.458: significant only as long as its returns are taken for normal."""
-    assert luck_of(0.458, skewness, kurtosis, months).psr.item() == pytest.approx(psr, abs=5e-4)
+    assert luck_of(0.458, skewness, kurtosis, months).psr.item() == pytest.approx(psr, abs=1e-3)  # from rounded moments
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_psr_of_the_paper_of_2012(months: int, skewness: float, kurtosis: float,
     [(252, 0.0, 3.0, 2.73), (52, 0.0, 3.0, 2.83), (12, 0.0, 3.0, 3.24), (12, -0.72, 5.78, 4.99)],
 )
 def test_min_track_record_of_the_paper_of_2012(periods: int, skewness: float, kurtosis: float, years: float) -> None:
-    """An annualised Sharpe ratio of 2 against 1, by how often it is observed, and as hedge funds' returns are shaped."""
+    """An annualised Sharpe ratio of 2 against 1, by how often it is observed; hedge funds' returns are the last."""
     ratio, benchmark = 2 / np.sqrt(periods), 1 / np.sqrt(periods)
     needed = sessions_needed(ratio - benchmark, spread(ratio, skewness, kurtosis))
     assert needed / periods == pytest.approx(years, abs=5e-3)
