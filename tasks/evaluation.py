@@ -51,7 +51,7 @@ def find_unevaluated(home: Home, through: date) -> list[date]:
         return [day for day in settled_histories(db, through) if waiting and day >= waiting[0]]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="evaluate {sessions[0]} to {sessions[-1]}")
+@task(cache_policy=NO_CACHE, persist_result=False)
 def evaluate_sessions(home: Home, sessions: Sequence[date]) -> list[Evaluated]:
     """Evaluate settled sessions, neighbours in order, in one pass; each is committed by itself.
 
