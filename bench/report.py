@@ -61,10 +61,11 @@ def seconds(work: Callable[[], object], runs: int) -> list[float]:
     return taken
 
 
-def peer_module(name: str) -> tuple[Any, str] | None:
-    """A peer's module, and its name with the version; None, said on stderr, where it is not installed."""
+def peer_module(name: str, package: str = "") -> tuple[Any, str] | None:
+    """A peer's module, and its package's name with the version; None, said on stderr, where it is not installed."""
+    package = package or name
     try:
-        return import_module(name), f"{name} {version(name)}"
+        return import_module(name), f"{package} {version(package)}"
     except ImportError as reason:
         print(f"peer {name} is missing: {reason}", file=sys.stderr)
         return None

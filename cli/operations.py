@@ -22,6 +22,7 @@ class Stage(StrEnum):
     ATTESTATION_RETRY = "attestation-retry"
     MARKET_INGEST = "market-ingest"
     SETTLE = "settle"
+    EVALUATE = "evaluate"
     WATCHDOG = "watchdog"
 
 

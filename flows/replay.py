@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.artifacts import show_table
+from flows.evaluation import evaluate_waiting
 from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.settlement import LEASE, Outcome, settle_in_order
@@ -79,6 +80,7 @@ def replay(
             outcomes += _settle(opened, session)
             seal(opened.clock.now())
             advance(session)
+    evaluate_waiting(opened, until)
     publish_and_show(opened)
     rows = [outcome.row() for outcome in reversed(outcomes)]
     if rows:

@@ -8,6 +8,7 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
 from flows.attestation import attestation_retry
+from flows.evaluation import daily_evaluation
 from flows.market import market_data_ingest
 from flows.publish import publish
 from flows.scheduled import due_session, run_name
@@ -68,17 +69,24 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
         sweep_orphans(home)
     for session in _sessions(problems, Repair.INGEST):
         _attempt(market_data_ingest, session=session, home=home.path)
+    _run_again(settle_all_active_strategies, problems, Repair.SETTLE, "not settled", through, home)
+    _run_again(daily_evaluation, problems, Repair.EVALUATE, "not evaluated", through, home)
     if Repair.SETTLE in wanted:
-        due = {problem.session for problem in problems if problem.kind == "not settled"}
-        for session in _sessions(problems, Repair.SETTLE):
-            if session not in due:
-                _attempt(settle_all_active_strategies, session=session, home=home.path)
-        if due:
-            _attempt(settle_all_active_strategies, session=through, home=home.path)
+        _attempt(daily_evaluation, session=through, home=home.path)
     if Repair.SEAL in wanted:
         _attempt(attestation_retry, home=home.path)
-    if wanted & {Repair.SETTLE, Repair.SEAL, Repair.PUBLISH}:
+    if wanted & {Repair.SETTLE, Repair.EVALUATE, Repair.SEAL, Repair.PUBLISH}:
         _attempt(publish, home=home.path)
+
+
+def _run_again(stage: Any, problems: list[Problem], repair: Repair, waiting: str, through: date, home: Home) -> None:
+    """Run a stage for each session it repairs; those of the kind `waiting` it takes all at once, in their order."""
+    due = {problem.session for problem in problems if problem.kind == waiting}
+    for session in _sessions(problems, repair):
+        if session not in due:
+            _attempt(stage, session=session, home=home.path)
+    if due:
+        _attempt(stage, session=through, home=home.path)
 
 
 def _attempt(stage: Any, **arguments: Any) -> None:

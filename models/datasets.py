@@ -141,4 +141,42 @@ TERMS: dict[str, ColumnType] = {
     "slippage_rate": pl.Float64,
 }
 
-DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS)}
+# Every metric of every strategy with a NAV in the session, by its whole history up to there. Null: undefined. The parts
+# of the score are points, and add up to it.
+EVALUATIONS = Dataset(
+    "evaluations",
+    {
+        "strategy": pl.String,
+        "session": pl.Date,
+        "sessions": pl.Int32,
+        "total_return": pl.Float64,
+        "annual_return": pl.Float64,
+        "volatility": pl.Float64,
+        "sharpe": pl.Float64,
+        "max_drawdown": pl.Float64,
+        "calmar": pl.Float64,
+        "benchmark_return": pl.Float64,
+        "excess_return": pl.Float64,
+        "excess_sharpe": pl.Float64,
+        "rolling_excess_sharpe": pl.Float64,
+        "sortino": pl.Float64,
+        "turnover": pl.Float64,
+        "cost": pl.Float64,
+        "psr": pl.Float64,
+        "deflated_sharpe": pl.Float64,
+        "trials": pl.Int32,
+        "min_track_record": pl.Int64,
+        "score": pl.Float64,
+        "score_psr": pl.Float64,
+        "score_excess": pl.Float64,
+        "score_drawdown": pl.Float64,
+        "score_length": pl.Float64,
+        "score_claim": pl.Float64,
+        # Sums so far, which the next session goes on from: orders are read once, however long the history is.
+        "traded": pl.Float64,
+        "costs": MONEY,
+    },
+    ("strategy",),
+)
+
+DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS)}

@@ -59,3 +59,11 @@ class Severity(StrEnum):
 
     HOLD = "hold"
     WARN = "warn"
+
+
+class Verdict(StrEnum):
+    """How a claimed performance compares with what the platform settled."""
+
+    CONSISTENT = "consistent"
+    MODERATE_DIVERGENCE = "moderate_divergence"
+    SIGNIFICANT_DIVERGENCE = "significant_divergence"

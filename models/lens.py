@@ -117,6 +117,42 @@ NAV = LensTable(
     },
 )
 
+EVALUATIONS = LensTable(
+    "evaluations",
+    "Every metric of each strategy as of each settled session, by its whole history up to there; null: undefined",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "sessions": ("INTEGER", "settled sessions so far: n"),
+        "total_return": ("DOUBLE", "nav against the initial capital, as a fraction"),
+        "annual_return": ("DOUBLE", "total return compounded to 252 sessions, as a fraction"),
+        "volatility": ("DOUBLE", "standard deviation of daily returns × √252, as a fraction"),
+        "sharpe": ("DOUBLE", "mean / standard deviation of daily returns × √252; risk-free rate 0"),
+        "max_drawdown": ("DOUBLE", "deepest fall from a peak, the initial capital included, as a positive fraction"),
+        "calmar": ("DOUBLE", "annual_return / max_drawdown"),
+        "benchmark_return": ("DOUBLE", "the benchmark's daily returns since the first session, compounded"),
+        "excess_return": ("DOUBLE", "total_return − benchmark_return"),
+        "excess_sharpe": ("DOUBLE", "Sharpe ratio of the daily returns in excess of the benchmark's"),
+        "rolling_excess_sharpe": ("DOUBLE", "the same over the last 60 sessions; null before the 60th"),
+        "sortino": ("DOUBLE", "mean daily return / root mean square of the negative ones × √252"),
+        "turnover": ("DOUBLE", "mean of a session's traded notional, buys and sells / nav of the session before"),
+        "cost": ("DOUBLE", "commission, stamp duty and slippage so far / initial capital"),
+        "psr": ("DOUBLE", "probability that the true Sharpe ratio is above 0 (Bailey, López de Prado 2012)"),
+        "deflated_sharpe": (
+            "DOUBLE",
+            "probability that it is above the best to be expected of so many trials without skill (2014)",
+        ),
+        "trials": ("INTEGER", "strategies its owner had opened by then, hidden and retired ones included"),
+        "min_track_record": ("BIGINT", "sessions that psr ≥ 0.95 takes at these moments; null: it never would"),
+        "score": ("DOUBLE", "0 to 100, the sum of the score_ columns; null before the 20th session"),
+        "score_psr": ("DOUBLE", "points for psr, of 35"),
+        "score_excess": ("DOUBLE", "points for the share of rolling excess Sharpe ratios above 0, of 20"),
+        "score_drawdown": ("DOUBLE", "points for a small drawdown, of 20"),
+        "score_length": ("DOUBLE", "points for length, of 15: all from 252 sessions on"),
+        "score_claim": ("DOUBLE", "points for a claim that is consistent with what was settled, of 10"),
+    },
+)
+
 SETTLEMENTS = LensTable(
     "settlements",
     "Settled sessions and the hashes that prove them; a correction is a higher version, whose results the lens shows",
@@ -162,4 +198,4 @@ INDEX_LEVELS = LensTable(
     },
 )
 
-LENS_TABLES = (STRATEGIES, SIGNALS, ORDERS, POSITIONS, NAV, SETTLEMENTS, BARS, INDEX_LEVELS)
+LENS_TABLES = (STRATEGIES, SIGNALS, ORDERS, POSITIONS, NAV, EVALUATIONS, SETTLEMENTS, BARS, INDEX_LEVELS)

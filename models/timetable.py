@@ -44,5 +44,6 @@ TIMETABLE = (
         time(18, 15),
         time(18, 40),
     ),
+    Slot("evaluate", "daily_evaluation", "flows.evaluation:daily_evaluation", time(18, 30), time(18, 45)),
     Slot("watchdog", "settlement_watchdog", "flows.watchdog:settlement_watchdog", time(18, 45), time(19, 15)),
 )

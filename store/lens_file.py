@@ -22,6 +22,7 @@ import polars as pl
 from models.errors import StoreError
 from models.lens import (
     BARS,
+    EVALUATIONS,
     INDEX_LEVELS,
     LENS_TABLES,
     NAV,
@@ -43,6 +44,7 @@ STORAGE_VERSION = "v1.4.0"
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
 NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
+LAKE_VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS)
 FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
 # Where the columns of `signals` are that its lake files do not have.
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
@@ -219,13 +221,13 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
-    for table in (SIGNALS, ORDERS, POSITIONS, BARS, INDEX_LEVELS):
+    for table in LAKE_VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
-    views = (SIGNALS, ORDERS, POSITIONS, NAV, BARS, INDEX_LEVELS)
+    views = (NAV, *LAKE_VIEWS)
     for table in (*LENS_TABLES, *INTERNAL):
         kind = "VIEW" if table in views else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from domain.attestation import Evidence
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS, TERMS
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS, TERMS
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.signals import Signal
@@ -26,7 +26,7 @@ from store.lake import Lake
 from store.ledger import Ledger
 
 MARKET = (BARS.name, INDEX_LEVELS.name)
-SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name)
+SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
 TIME = pl.Datetime("us", "UTC")
 STRATEGIES_SCHEMA = {
     "slug": pl.String,

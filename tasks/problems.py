@@ -12,6 +12,7 @@ class Repair(StrEnum):
 
     INGEST = "market-ingest"
     SETTLE = "settle"
+    EVALUATE = "evaluate"
     PUBLISH = "publish"
     SWEEP = "sweep"
     SEAL = "attestation-retry"

@@ -15,14 +15,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import EXCHANGE_ZONE
-from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from domain.sessions import EXCHANGE_ZONE, at
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
+from models.timetable import TIMETABLE
 from store.clock import wall_clock
+from store.evaluations import unevaluated
 from store.home import Home
 from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
@@ -33,6 +35,7 @@ from tasks.problems import KEY, Problem, Repair
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # A stage stages its files before it commits them: what is younger may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
+EVALUATION_LATE_AFTER = next(slot.late_after for slot in TIMETABLE if slot.stage == Repair.EVALUATE)
 LEAST_FREE_BYTES = 2 * 1024**3
 
 
@@ -44,6 +47,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _disk,
         _unsettled,
         _missing_nav,
+        _unevaluated,
         _damaged,
         _lens,
         _orphans,
@@ -123,6 +127,16 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
     return problems
 
 
+def _unevaluated(home: Home, session: date) -> list[Problem]:
+    """Settled sessions whose evaluation is late; before that it is only on its way."""
+    with home.ledger.read() as db:
+        waiting = unevaluated(db, session)
+    late = (day for day in waiting if at(day, EVALUATION_LATE_AFTER) < home.clock.now())
+    return [
+        Problem("not evaluated", str(day), f"{day} is settled and not evaluated", Repair.EVALUATE, day) for day in late
+    ]
+
+
 def _lives(db: Session) -> pl.DataFrame:
     """First and last session (far future while it lives) in which each strategy must have a NAV."""
     query = (
@@ -139,12 +153,13 @@ def _lives(db: Session) -> pl.DataFrame:
 
 
 def _damaged(home: Home, session: date) -> list[Problem]:
-    """Files that count but are gone or cut: settling the session again writes the same bytes anew."""
+    """Files that count but are gone or cut: running the stage for the session again writes the same bytes anew."""
     problems = []
-    for dataset in SETTLED_DATASETS:
+    repairs = [(dataset, Repair.SETTLE) for dataset in SETTLED_DATASETS] + [(EVALUATIONS, Repair.EVALUATE)]
+    for dataset, repair in repairs:
         for file in _damaged_files(home, dataset, session):
             text = f"{file.path} is missing or cut"
-            problems.append(Problem("damaged file", file.path, text, Repair.SETTLE, file.session))
+            problems.append(Problem("damaged file", file.path, text, repair, file.session))
     for dataset in (BARS, INDEX_LEVELS):
         for file in _damaged_files(home, dataset, session):
             text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"

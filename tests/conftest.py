@@ -12,7 +12,7 @@ import pytest
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
 from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
-from tests.support.settling import settle_due
+from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
 
@@ -88,9 +88,10 @@ def traded(request: pytest.FixtureRequest, databases: Databases, tmp_path_factor
 
 @pytest.fixture(scope="session")
 def undisturbed(traded: Home, databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The same home with everything settled, in order and without a hitch."""
+    """The same home with everything settled and evaluated, in order and without a hitch."""
     home = copy_home(databases, traded, tmp_path_factory.mktemp("undisturbed") / "home")
     settle_due(home, trading().sessions[-1])
+    evaluate_due(home, trading().sessions[-1])
     return home
 
 

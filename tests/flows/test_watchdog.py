@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.attestation import Disclosure, JournalCommit, Seal
-from models.datasets import BARS, MARKS, NAV, POSITIONS
+from models.datasets import BARS, EVALUATIONS, MARKS, NAV, POSITIONS
 from models.lake import LakeFile
 from store.home import Home
 from store.lens import lens_is_current, publish
@@ -68,6 +68,7 @@ def test_a_schedule_that_slept_for_five_sessions_is_made_up_for(
 ) -> None:
     assert watch(fresh) == [("not settled", "repaired")] * 5 + [("stale lens", "repaired")]
     assert results(fresh) == results(undisturbed)
+    assert fresh.lake.sessions(EVALUATIONS) == list(DAYS)
     assert lens_is_current(fresh)
     assert matters(fresh) == []
     assert watch(fresh) == []
@@ -76,10 +77,13 @@ def test_a_schedule_that_slept_for_five_sessions_is_made_up_for(
 
 def test_lost_results_come_back(served_home: Path, settled: Home, undisturbed: Home) -> None:
     publish(settled)
-    for dataset, session in ((NAV, DAYS[1]), (POSITIONS, DAYS[1]), (MARKS, DAYS[2]), (NAV, DAYS[4])):
+    evaluations = settled.lake.files(EVALUATIONS)
+    lost = ((NAV, DAYS[1]), (POSITIONS, DAYS[1]), (MARKS, DAYS[2]), (EVALUATIONS, DAYS[3]), (NAV, DAYS[4]))
+    for dataset, session in lost:
         for file in settled.lake.files(dataset, session, session):
             (settled.lake_path / file.path).unlink()
-    assert watch(settled) == [("damaged file", "repaired")] * 4
+    assert watch(settled) == [("damaged file", "repaired")] * 5
+    assert settled.lake.verify(evaluations) == []
     assert results(settled) == results(undisturbed)
     assert matters(settled) == []
 

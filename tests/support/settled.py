@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from sqlmodel import func, select
 
-from models.datasets import BARS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import Universe
 from models.settlement import Settlement
 from models.strategies import Strategy
@@ -75,7 +75,7 @@ def settle(
 
 
 def stage(home: Home, session: date, frames: dict[str, pl.DataFrame], chunks: int = 1) -> list[StagedFile]:
-    datasets = {dataset.name: dataset for dataset in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV)}
+    datasets = {dataset.name: dataset for dataset in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, EVALUATIONS)}
     return [
         home.lake.stage(datasets[name], session, part, run=run_of(frames), n=n)
         for name, frame in frames.items()
@@ -201,6 +201,16 @@ def results(session: date, strategies: Sequence[str], symbols: Sequence[str], se
                 "event": np.where(held, "HOLD", "REBALANCE"),
                 "detail": np.where(held, "no signal", ""),
                 "since_rebalance": rng.integers(0, 5, count),
+            },
+            session,
+        ),
+        "evaluations": _typed(
+            EVALUATIONS,
+            {
+                "strategy": list(strategies),
+                **{name: rng.normal(0, 1, count) for name, kind in EVALUATIONS.schema.items() if kind == pl.Float64},
+                "sessions": rng.integers(1, 500, count),
+                "trials": rng.integers(1, 20, count),
             },
             session,
         ),

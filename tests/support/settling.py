@@ -10,6 +10,7 @@ from sqlmodel import select
 from models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.settlement import Settlement
 from store.home import Home
+from tasks import evaluation
 from tasks import settlement as tasks
 
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -29,6 +30,12 @@ def settle_due(home: Home, through: date) -> int:
     for session in due:
         settle_session(home, session)
     return len(due)
+
+
+def evaluate_due(home: Home, through: date) -> int:
+    """Evaluate what waits, in one pass; return how many sessions that were."""
+    due = evaluation.find_unevaluated.fn(home, through)
+    return len(evaluation.evaluate_sessions.fn(home, due)) if due else 0
 
 
 def settle_in_a_process(path: Path, url: str, session: date, per_chunk: int) -> None:

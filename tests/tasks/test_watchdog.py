@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlmodel import select
 
-from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.operations import Notification
@@ -17,7 +17,7 @@ from store.sealing import seal_pending
 from tasks import watchdog
 from tasks.problems import Problem, Repair
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
-from tests.support.settling import results, settle_session
+from tests.support.settling import evaluate_due, results, settle_session
 from tests.support.strategies import move
 from tests.support.trading import trading
 
@@ -53,6 +53,7 @@ def test_a_healthy_home_has_no_problem_and_looking_leaves_no_trace(healthy: Home
 def test_sessions_that_wait_and_bars_that_are_missing(fresh: Home) -> None:
     publish(fresh)
     settle_session(fresh, DAYS[0])
+    evaluate_due(fresh, DAYS[0])
     with fresh.ledger.write() as db:
         for row in db.exec(select(LakeFile).where(LakeFile.session == DAYS[2], LakeFile.dataset == "bars")):
             row.superseded_at = fresh.clock.now()
@@ -73,6 +74,23 @@ def test_files_of_results_that_are_lost_or_cut(healthy: Home) -> None:
         ("damaged file", nav.path, Repair.SETTLE),
         ("damaged file", marks.path, Repair.SETTLE),
     ]
+
+
+def test_a_settled_session_is_evaluated_by_a_quarter_to_seven(healthy: Home) -> None:
+    [file] = healthy.lake.files(EVALUATIONS, LAST, LAST)
+    with healthy.ledger.write() as db:
+        db.merge(file).superseded_at = healthy.clock.now()
+    publish(healthy)
+    healthy.clock.set(datetime(LAST.year, LAST.month, LAST.day, 10, 45, tzinfo=UTC))
+    assert seen(healthy) == []
+    healthy.clock.set(datetime(LAST.year, LAST.month, LAST.day, 10, 45, 1, tzinfo=UTC))
+    assert seen(healthy) == [("not evaluated", str(LAST), Repair.EVALUATE)]
+
+
+def test_an_evaluation_that_is_lost(healthy: Home) -> None:
+    [file] = healthy.lake.files(EVALUATIONS, DAYS[2], DAYS[2])
+    lose(healthy, file)
+    assert seen(healthy) == [("damaged file", file.path, Repair.EVALUATE)]
 
 
 @pytest.mark.parametrize("dataset", [BARS, INDEX_LEVELS])

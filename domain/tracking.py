@@ -1,0 +1,76 @@
+"""Tracking: how far the platform's NAV strays from what the researcher claimed.
+
+Pure: two NAV series in, one verdict out. Which series to compare is the caller's business.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from domain.arrays import Floats
+from domain.evaluation_kernel import LEAST_DEVIATION, YEAR
+from models.enums import Verdict
+
+MIN_OVERLAP_SESSIONS = 5
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """How a claim compares: figures as fractions, annualised by 252. `correlation` is None where a series never moves.
+
+    `overlap_days` is the number of returns compared.
+    """
+
+    tracking_diff_annualized: float
+    tracking_error_annualized: float
+    correlation: float | None
+    overlap_days: int
+    verdict: Verdict
+
+
+def track(claimed: pl.DataFrame, tracked: pl.DataFrame) -> Tracking | None:
+    """Compare returns on common sessions; None with fewer than five of them.
+
+    Both frames have columns session (Date, unique) and nav (Float64 or Decimal, any unit, above 0). The tracked series
+    begins with the strategy's activation, so the common sessions do too. Returns are between neighbours among the
+    common sessions: where one series has a gap, both are measured across it.
+    """
+    kinds = pl.col("session"), pl.col("nav").cast(pl.Float64)
+    pairs = claimed.select(kinds).join(tracked.select(kinds), on="session", suffix="_tracked", validate="1:1")
+    levels = pairs.sort("session").select("nav", "nav_tracked").to_numpy()
+    returns = levels[1:] / levels[:-1] - 1.0
+    if len(returns) < MIN_OVERLAP_SESSIONS:
+        return None
+    difference = returns[:, 0] - returns[:, 1]
+    error = _deviation(difference) * math.sqrt(YEAR)
+    correlation = _correlation(returns)
+    still = max(_deviation(returns[:, 0]), _deviation(returns[:, 1])) <= LEAST_DEVIATION
+    return Tracking(
+        tracking_diff_annualized=float(difference.mean()) * YEAR,
+        tracking_error_annualized=error,
+        correlation=correlation,
+        overlap_days=len(returns),
+        verdict=judge(error, 1.0 if still else correlation),
+    )
+
+
+def judge(tracking_error: float, correlation: float | None) -> Verdict:
+    """Give the verdict; without a correlation (one series moves, the other never does) the error alone decides."""
+    alike = -1.0 if correlation is None else correlation
+    if tracking_error < 0.02 and alike > 0.95:
+        return Verdict.CONSISTENT
+    if tracking_error < 0.05 or alike > 0.85:
+        return Verdict.MODERATE_DIVERGENCE
+    return Verdict.SIGNIFICANT_DIVERGENCE
+
+
+def _deviation(values: Floats) -> float:
+    return float(values.std(ddof=1))
+
+
+def _correlation(returns: Floats) -> float | None:
+    if min(_deviation(returns[:, 0]), _deviation(returns[:, 1])) <= LEAST_DEVIATION:
+        return None
+    return float(np.corrcoef(returns[:, 0], returns[:, 1]).item(1))

@@ -1,0 +1,92 @@
+"""Evaluation flow: scores every strategy as of every settled session that waits, and shows who stands where."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.artifacts import show_table
+from flows.publish import publish_and_show
+from flows.scheduled import due_session, run_name
+from models.errors import LeaseError
+from settings import open_home
+from store.home import Home
+from store.lease import lease
+from store.settlements import settlement_of
+from tasks.evaluation import (
+    SESSIONS_PER_BATCH,
+    Evaluated,
+    count_scores,
+    evaluate_sessions,
+    find_unevaluated,
+    rank,
+)
+from tasks.runs import record_process
+
+LEASE = "evaluate"
+BAR_WIDTH = 40
+
+
+@flow(name="daily_evaluation", flow_run_name=run_name("evaluate"), on_running=[record_process])
+def daily_evaluation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
+    """Evaluate all settled sessions that wait, up to `session` (default: the newest closed one). Safe to repeat.
+
+    An evaluated session asked for by name is evaluated again, which also restores a file that was lost. What waits is
+    what is settled, or was corrected, and has no evaluation yet; a session that is not settled is passed over.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session: nothing to evaluate", session)
+        return []
+    done = evaluate_waiting(opened, session or due_session(opened), again=session)
+    if done:
+        publish_and_show(opened)
+    return [{"session": str(each.session), "strategies": each.strategies, "scored": each.scored} for each in done]
+
+
+def evaluate_waiting(home: Home, through: date, again: date | None = None) -> list[Evaluated]:
+    """Evaluate what waits as a step of the calling flow, or `again` where nothing does, and show what came out.
+
+    Nothing is done while another run does it.
+    """
+    log = get_run_logger()
+    try:
+        with lease(home.ledger, LEASE):
+            due = find_unevaluated(home, through) or _settled(home, again)
+            batches = [due[start : start + SESSIONS_PER_BATCH] for start in range(0, len(due), SESSIONS_PER_BATCH)]
+            done = [each for batch in batches for each in evaluate_sessions(home, batch)]
+    except LeaseError as error:
+        log.warning("another run is evaluating: %s", error)
+        return []
+    if done:
+        log.info("evaluated %d sessions through %s", len(done), done[-1].session)
+        _show(home, done[-1])
+    return done
+
+
+def _settled(home: Home, session: date | None) -> list[date]:
+    with home.ledger.read() as db:
+        return [session] if session and settlement_of(db, session) else []
+
+
+def _show(home: Home, last: Evaluated) -> None:
+    """Leave the operator the best and the worst with what changed, and how the scores are spread."""
+    summary = f"{last.session}: {last.strategies} strategies, {last.scored} of them scored"
+    rows = rank(home, last.session)
+    if rows:
+        show_table(rows, LEASE, description=f"Best and worst by score. {summary}")
+        create_markdown_artifact(draw(count_scores(home, last.session)), key="scores", description=summary)
+
+
+def draw(counts: Sequence[int]) -> str:
+    """Draw the numbers of strategies by ten points of score as bars, in Markdown."""
+    most = max(counts)
+    bars = (
+        f"{10 * n:3d} – {10 * n + 10:3d} {'█' * round(BAR_WIDTH * count / most)} {count}"
+        for n, count in enumerate(counts)
+    )
+    return "\n".join(("```", *bars, "```"))

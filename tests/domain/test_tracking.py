@@ -1,0 +1,96 @@
+"""How a claim compares with what was tracked."""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.tracking import judge, track
+from models.enums import Verdict
+from tests.support.evaluation import day
+
+
+def navs(levels: Sequence[float], first: int = 0) -> pl.DataFrame:
+    return pl.DataFrame({"session": [day(first + n) for n in range(len(levels))], "nav": [float(x) for x in levels]})
+
+
+def navs_of(at_least: int) -> st.SearchStrategy[pl.DataFrame]:
+    return st.lists(st.floats(0.01, 1e10), min_size=at_least, max_size=60).map(navs)
+
+
+def test_worked_by_hand() -> None:
+    claimed, tracked = [1.0], [100.0]
+    for mine, theirs in zip([0.02, 0.01, 0.00, -0.01, 0.03], [0.01, 0.01, 0.01, -0.02, 0.02], strict=True):
+        claimed.append(claimed[-1] * (1 + mine))
+        tracked.append(tracked[-1] * (1 + theirs))
+    found = track(navs(claimed), navs(tracked))
+    assert found is not None
+    # Differences 1 %, 0, −1 %, 1 %, 1 %: mean 0.4 %, squared deviations 36, 16, 196, 36, 36 (1e-6).
+    assert found.tracking_diff_annualized == pytest.approx(0.004 * 252)
+    assert found.tracking_error_annualized == pytest.approx(sqrt(320e-6 / 4 * 252))
+    # Deviations 1, 0, −1, −2, 2 and 0.4, 0.4, 0.4, −2.6, 1.4 (%): products 8, squares 10 and 9.2.
+    assert found.correlation == pytest.approx(8 / sqrt(10 * 9.2))
+    assert (found.overlap_days, found.verdict) == (5, Verdict.SIGNIFICANT_DIVERGENCE)
+
+
+@given(navs_of(at_least=6))
+def test_a_perfect_claim_tracks_perfectly(nav: pl.DataFrame) -> None:
+    found = track(nav, nav)
+    assert found is not None
+    assert found.tracking_error_annualized == 0.0
+    assert found.tracking_diff_annualized == 0.0
+    assert found.verdict is Verdict.CONSISTENT
+    assert found.correlation is None or found.correlation == pytest.approx(1.0)
+
+
+def test_a_perfect_claim_in_another_unit_and_with_money() -> None:
+    nav = navs([1.0, 1.1, 1.05, 1.2, 1.19, 1.3])
+    cents = nav.with_columns((pl.col("nav") * 1_000_000).cast(pl.Decimal(18, 2)))
+    found = track(nav, cents)
+    assert found is not None
+    assert found.tracking_error_annualized == pytest.approx(0.0, abs=1e-12)
+    assert found.verdict is Verdict.CONSISTENT
+
+
+def test_too_little_overlap_gives_no_verdict() -> None:
+    assert track(navs([1.00, 1.01, 1.02]), navs([1.00, 1.01, 1.02])) is None
+    long = navs([1.0 + n / 100 for n in range(30)])
+    assert track(long, navs([1.0] * 30, first=25)) is None
+    assert track(long, navs([1.0 + n / 90 for n in range(30)], first=24)) is not None
+
+
+def test_a_gap_is_measured_across_by_both() -> None:
+    nav = navs([1.0, 1.3, 0.9, 1.2, 1.1, 1.4, 1.3, 1.6])
+    found = track(nav.filter(pl.col("session") != day(3)).reverse(), nav)
+    assert found is not None
+    assert (found.tracking_error_annualized, found.overlap_days) == (0.0, 6)
+
+
+def test_a_claim_that_never_moves() -> None:
+    still, moving = navs([1.0] * 8), navs([1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1])
+    found = track(still, moving)
+    assert found is not None
+    assert (found.correlation, found.verdict) == (None, Verdict.SIGNIFICANT_DIVERGENCE)
+    same = track(still, navs([5.0] * 8))
+    assert same is not None
+    assert (same.correlation, same.verdict) == (None, Verdict.CONSISTENT)
+
+
+@pytest.mark.parametrize(
+    ("error", "correlation", "verdict"),
+    [
+        (0.0199, 0.951, Verdict.CONSISTENT),
+        (0.02, 0.99, Verdict.MODERATE_DIVERGENCE),
+        (0.01, 0.95, Verdict.MODERATE_DIVERGENCE),
+        (0.049, -1.0, Verdict.MODERATE_DIVERGENCE),
+        (0.30, 0.86, Verdict.MODERATE_DIVERGENCE),
+        (0.05, 0.85, Verdict.SIGNIFICANT_DIVERGENCE),
+        (0.04, None, Verdict.MODERATE_DIVERGENCE),
+        (0.30, None, Verdict.SIGNIFICANT_DIVERGENCE),
+    ],
+)
+def test_verdicts(error: float, correlation: float | None, verdict: Verdict) -> None:
+    assert judge(error, correlation) is verdict
