@@ -30,9 +30,9 @@ import numpy as np
 import polars as pl
 
 from domain.arrays import Floats, Integers
-from domain.books import codes, fen_of, money_of, names_of
+from domain.books import codes, fen_of, money
+from domain.checks import require
 from domain.evaluation_kernel import YEAR, measure, weigh
-from domain.quotes import require
 from models.datasets import EVALUATIONS, MONEY, ColumnType
 from models.enums import Verdict
 from models.errors import InputError
@@ -109,13 +109,12 @@ def evaluate(
     rows = {name: tables[name][who, at] for name in tables if name in EVALUATIONS.schema or name == "share_above"}
     frame = pl.DataFrame(
         {
-            "strategy": names_of(who.astype(np.int32), ours["strategy"]),
+            "strategy": ours["strategy"].gather(who),
             "session": days[first:].gather(at),
             "verdict": ours["verdict"].gather(who),
             **rows,
-            "costs": money_of(rows["costs"].astype(np.int64)),
         }
-    )
+    ).with_columns(money(pl.col("costs").cast(pl.Int64)))
     known = frame.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
     scored = add_score(known.with_columns(pl.col("min_track_record").ceil()))
     return scored.select(pl.col(name).cast(kind, strict=False) for name, kind in EVALUATIONS.schema.items())
