@@ -23,11 +23,13 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import polars as pl
 
 from domain.provenance import canonical
 from models.enums import ExecutionPrice
 
+LINE_BREAK = 10
 SEAL_SCHEMA = "countersign/seal/v1"
 REVEAL_SCHEMA = "countersign/reveal/v1"
 SETTLED_SCHEMA = "countersign/settled/v1"
@@ -64,7 +66,7 @@ class Evidence(StrEnum):
 
 def instant(moment: datetime) -> str:
     """Write an aware time down as records do: UTC, microseconds, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -213,12 +215,17 @@ def strategy_sha256(frame: pl.DataFrame, slugs: Sequence[str]) -> dict[str, str]
     The frame is written as CSV once and cut, which is a hundred times faster; none of our texts has a line break.
     """
     ordered = frame if frame["strategy"].is_sorted() else frame.sort("strategy", maintain_order=True)
-    header, *lines = ordered.write_csv().encode().splitlines(keepends=True)
+    text = ordered.write_csv().encode()
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == LINE_BREAK) + 1
+    header = text[: ends[0]]
     hashes = dict.fromkeys(slugs, hashlib.sha256(header).hexdigest())
-    start = 0
-    for count, slug in ordered["strategy"].rle().struct.unnest().iter_rows():
-        hashes[slug] = hashlib.sha256(header + b"".join(lines[start : start + count])).hexdigest()
-        start += count
+    names = ordered["strategy"].rle().struct.rename_fields(["len", "strategy"]).struct.unnest()
+    last = names["len"].cum_sum().to_numpy()
+    starts, stops = ends[last - names["len"].to_numpy()], ends[last]
+    for slug, start, stop in zip(names["strategy"], starts.tolist(), stops.tolist(), strict=True):
+        digest = hashlib.sha256(header)
+        digest.update(text[start:stop])
+        hashes[slug] = digest.hexdigest()
     return hashes
 
 

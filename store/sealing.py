@@ -134,7 +134,7 @@ class Sealer:
                 previous = heads.get(strategy_id, "")
                 rows.append({"signal_id": signal_id, "strategy_id": strategy_id, "previous": previous})
                 heads[strategy_id] = signal_hash
-            db.execute(sa.insert(Seal), rows)
+            db.connection().execute(sa.insert(Seal.__table__), rows)  # type: ignore[attr-defined]
             return _claimed(db)
 
     def _seal(self, claimed: Sequence[Any], now: datetime) -> list[Commit]:

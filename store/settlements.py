@@ -77,7 +77,7 @@ def write_actions(actions: pl.DataFrame) -> list[list[str]]:
 
 def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
     """Read files by their paths, superseded ones too: a settled session keeps the inputs it was settled with."""
-    return lake.scan_files(dataset, lake.named(paths)).sort(dataset.sort).collect()
+    return lake.read_files(dataset, lake.named(paths))
 
 
 def files_before(lake: Lake, session: date) -> list[LakeFile]:
