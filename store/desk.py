@@ -138,7 +138,7 @@ class Desk:
         written = sa.select(col(Signal.strategy_id), col(Signal.revision), col(Signal.id)).where(
             col(Signal.id) > before
         )
-        ids = {(owner, revision): signal_id for owner, revision, signal_id in self._db.execute(written)}
+        ids = {(owner, revision): signal_id for owner, revision, signal_id in self._db.connection().execute(written)}
         for owner, entry in self._fresh:
             entry.signal_id = ids[owner, entry.revision]
 
@@ -153,7 +153,7 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
             .where(col(Signal.session) == session, col(Signal.strategy_id).in_(ids[start : start + 500]))
             .order_by(col(Signal.revision))
         )
-        newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.execute(query)}
+        newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.connection().execute(query)}
     return newest
 
 

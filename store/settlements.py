@@ -60,7 +60,7 @@ def last_strategy_id(db: Session) -> int:
 def signal_hashes(db: Session, session: date) -> list[str]:
     """List the hashes of all signals for a session, in one order for ever."""
     query = sa.select(col(Signal.signal_hash)).where(col(Signal.session) == session)
-    return list(db.execute(query.order_by(col(Signal.strategy_id), col(Signal.revision))).scalars())
+    return list(db.connection().execute(query.order_by(col(Signal.strategy_id), col(Signal.revision))).scalars())
 
 
 def read_actions(db: Session, session: date) -> pl.DataFrame:
