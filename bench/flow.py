@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -24,13 +25,14 @@ def main() -> None:
         with prefect_api(home.path):
             from flows.replay import SETTLED_AT  # noqa: PLC0415
             from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - after Prefect's environment
+            from tasks.attestation import seal  # noqa: PLC0415
             from tasks.replay import open_strategies, read_strategies, set_clock, submit_signals  # noqa: PLC0415
 
             set_clock(home, sessions[0], SETTLED_AT.min)
             open_strategies.fn(home, read_strategies(strategies), home.clock.now())
             seconds = []
             for session in sessions:
-                submit_signals.fn(home, signals, session)
+                submit_signals(home, signals, session, partial(seal.fn, home))
                 set_clock(home, session, SETTLED_AT)
                 start = perf_counter()
                 settle_all_active_strategies(session=session, home=home.path)

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,9 +64,10 @@ class Evidence(StrEnum):
     TSA = "tsa"
 
 
+@lru_cache(maxsize=1024)
 def instant(moment: datetime) -> str:
     """Write an aware time down as records do: UTC, microseconds, Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
@@ -224,6 +226,7 @@ def strategy_sha256(frame: pl.DataFrame, slugs: Sequence[str]) -> dict[str, str]
     return hashes
 
 
+@lru_cache(maxsize=65_536)
 def shard(slug: str) -> str:
     """Return the folder that spreads strategies: the first two hex digits of the slug's SHA-256."""
     return hashlib.sha256(slug.encode()).hexdigest()[:2]

@@ -1,6 +1,7 @@
 """Replay flow: the whole daily lifecycle, session by session, under the simulated clock.
 
-One flow whose tasks are the stages: a Prefect flow run costs a second, a task ten milliseconds.
+One flow with one task a session, in which the stages are plain calls: a Prefect flow run costs a second, a task ten
+milliseconds and more, and a session has half a dozen stages.
 """
 
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from prefect import flow
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -75,10 +77,9 @@ def replay(
     ):
         prepared = prepare_signals(signals, Path(folder)) if signals else None
         for session in days:
-            taken += submit_signals(opened, prepared, session, seal) if prepared else 0
-            set_clock(opened, session, SETTLED_AT)
-            outcomes += _settle(opened, session)
-            seal(opened.clock.now())
+            count, settled = replay_session(opened, prepared, session, seal)
+            taken += count
+            outcomes += settled
             advance(session)
     evaluate_waiting(opened, until)
     publish_and_show(opened)
@@ -88,14 +89,24 @@ def replay(
     return {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
 
 
-def _settle(home: Home, session: date) -> list[Outcome]:
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="replay {session}")
+def replay_session(
+    home: Home, signals: Path | None, session: date, seal: Callable[[datetime], object]
+) -> tuple[int, list[Outcome]]:
+    """Replay one session: submit and seal, settle, disclose; return how many signals were taken, and what was settled.
+
+    HeldError if the quality gate holds it.
+    """
+    taken = submit_signals(home, signals, session, seal) if signals else 0
+    set_clock(home, session, SETTLED_AT)
     with home.ledger.read() as db:
         due = due_sessions(db, home.sessions, session)
-    outcomes = list(settle_in_order(home, due))
+    outcomes = list(settle_in_order(home, due, as_tasks=False))
     for outcome in outcomes:
         if outcome.held:
             raise HeldError(f"{outcome.session} is held: {'; '.join(outcome.held)}")
-    return outcomes
+    seal(home.clock.now())
+    return taken, outcomes
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """Settlement flow: settles every session that waits, oldest first, and publishes what is new."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +106,21 @@ def disclose(home: Home) -> None:
         get_run_logger().error("not disclosed yet: %s", error)
 
 
-def settle_in_order(home: Home, sessions: Iterable[date]) -> Iterator[Outcome]:
-    """Settle sessions one after the other; end at the first that is held. The caller holds the lease."""
+def settle_in_order(home: Home, sessions: Iterable[date], *, as_tasks: bool = True) -> Iterator[Outcome]:
+    """Settle sessions one after the other; end at the first that is held. The caller holds the lease.
+
+    The stages are Prefect tasks, or plain calls where the caller is a task itself.
+    """
     for session in sessions:
-        plan = plan_session(home, session)
+        plan = plan_session(home, session) if as_tasks else plan_session.fn(home, session)
         if isinstance(plan, Held):
             yield Outcome(session, held=plan.reasons)
             return
-        chunks = settle_chunk.map(unmapped(home), unmapped(plan), plan.chunks).result()
-        commit_session(home, plan, chunks)
+        if as_tasks:
+            chunks = settle_chunk.map(unmapped(home), unmapped(plan), plan.chunks).result()
+            commit_session(home, plan, chunks)
+        else:
+            with ThreadPoolExecutor(os.cpu_count()) as threads:
+                chunks = list(threads.map(partial(settle_chunk.fn, home, plan), plan.chunks))
+            commit_session.fn(home, plan, chunks)
         yield Outcome(session, chunks=tuple(chunks))

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from domain.attestation import price_known_at
 from domain.sessions import deadline
@@ -110,16 +110,7 @@ class Desk:
     def record(self) -> list[Receipt]:
         """Write down what was taken; one receipt for each, in the order they were taken."""
         if self._fresh:
-            rows = [
-                {"strategy_id": strategy_id, "session": self._session, **vars(entry)}
-                for strategy_id, entry in self._fresh
-            ]
-            for row in rows:
-                del row["signal_id"]
-            insert = sa.insert(Signal).returning(col(Signal.id), sort_by_parameter_order=True)
-            ids = self._db.execute(insert, rows).scalars().all()
-            for (_, entry), signal_id in zip(self._fresh, ids, strict=True):
-                entry.signal_id = signal_id
+            self._write()
         return [
             Receipt(
                 strategy.slug,
@@ -134,6 +125,23 @@ class Desk:
             for strategy, entry, known in self._taken
         ]
 
+    def _write(self) -> None:
+        """Insert the fresh revisions, and read their ids back: all that are newer, since writers take turns.
+
+        SQLAlchemy's RETURNING, asked for ids in order, would send SQLite a statement for each row.
+        """
+        before = self._db.exec(select(func.max(Signal.id))).one() or 0
+        rows = [{**vars(entry), "strategy_id": owner, "session": self._session} for owner, entry in self._fresh]
+        for row in rows:
+            del row["signal_id"]
+        self._db.connection().execute(sa.insert(Signal.__table__), rows)  # type: ignore[attr-defined]
+        written = sa.select(col(Signal.strategy_id), col(Signal.revision), col(Signal.id)).where(
+            col(Signal.id) > before
+        )
+        ids = {(owner, revision): signal_id for owner, revision, signal_id in self._db.connection().execute(written)}
+        for owner, entry in self._fresh:
+            entry.signal_id = ids[owner, entry.revision]
+
 
 def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
     fields = ("id", "revision", "portfolio", "symbols_count", "salt", "signal_hash", "received_at", "deadline")
@@ -145,7 +153,7 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
             .where(col(Signal.session) == session, col(Signal.strategy_id).in_(ids[start : start + 500]))
             .order_by(col(Signal.revision))
         )
-        newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.execute(query)}
+        newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.connection().execute(query)}
     return newest
 
 

@@ -69,7 +69,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
 def _signals(db: Session, settlement: Settlement) -> Sequence[sa.Row[tuple[str, int, str, str, str]]]:
     columns = (Strategy.slug, Signal.revision, Signal.salt, Signal.portfolio, Signal.signal_hash)
     query = sa.select(*(col(column) for column in columns)).join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
-    return db.execute(query.where(col(Signal.session) == settlement.session)).all()
+    return db.connection().execute(query.where(col(Signal.session) == settlement.session)).all()
 
 
 def _paused(db: Session, session: date) -> Iterable[str]:

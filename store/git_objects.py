@@ -1,18 +1,15 @@
-"""Git's formats as functions on bytes: folders (trees), signed commits, packs that hold objects. No repository here.
+"""Git's objects as functions on bytes: their names, folders (trees), signed commits. No repository here.
 
-Formats: gitformat-pack(5), and the "Git Objects" chapter of Pro Git. SHA-1 object names.
+Formats: the "Git Objects" chapter of Pro Git. SHA-1 object names.
 """
 
 import hashlib
-import struct
-import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 COMMIT, TREE, BLOB = "commit", "tree", "blob"
 FILE, FOLDER = b"100644", b"40000"
-_PACK_TYPES = {COMMIT: 1, TREE: 2, BLOB: 3}
 
 
 class Entry(NamedTuple):
@@ -23,23 +20,6 @@ class Entry(NamedTuple):
 
 
 Tree = dict[bytes, Entry]
-
-
-class Objects:
-    """New objects on their way into one pack; the same object twice counts once."""
-
-    def __init__(self) -> None:
-        self._found: dict[bytes, tuple[str, bytes]] = {}
-
-    def add(self, kind: str, content: bytes) -> bytes:
-        """Add an object; return its name."""
-        oid = object_id(kind, content)
-        self._found[oid] = (kind, content)
-        return oid
-
-    def pack(self) -> bytes:
-        """Return them as a pack: compressed one by one, whole (git's own repacking finds the deltas later)."""
-        return _pack(self._found.values())
 
 
 def object_id(kind: str, content: bytes) -> bytes:
@@ -73,18 +53,3 @@ def signed_commit(
     body = f"\n{message}\n"
     signature = sign((head + body).encode()).rstrip("\n").replace("\n", "\n ")
     return f"{head}gpgsig {signature}\n{body}".encode()
-
-
-def _pack(objects: Collection[tuple[str, bytes]]) -> bytes:
-    parts = [b"PACK" + struct.pack(">II", 2, len(objects))]
-    for kind, content in objects:
-        size = len(content)
-        byte, size = (_PACK_TYPES[kind] << 4) | (size & 15), size >> 4
-        header = bytearray()
-        while size:
-            header.append(byte | 0x80)
-            byte, size = size & 0x7F, size >> 7
-        header.append(byte)
-        parts += (bytes(header), zlib.compress(content, 1))
-    whole = b"".join(parts)
-    return whole + hashlib.sha1(whole, usedforsecurity=False).digest()

@@ -5,7 +5,6 @@ commit there whole or not at all. Who may write, and what is left over by the de
 business; what is to be sealed is `store/sealing.py`'s.
 """
 
-import os
 import secrets
 import shutil
 import subprocess
@@ -18,26 +17,15 @@ from pathlib import Path
 from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README, commit_second
 from models.errors import ConflictError, StoreError
 from store.files import storage_errors, sync_folder, write_atomically
-from store.git_objects import (
-    BLOB,
-    COMMIT,
-    FILE,
-    FOLDER,
-    TREE,
-    Entry,
-    Objects,
-    Tree,
-    object_id,
-    read_tree,
-    signed_commit,
-    write_tree,
-)
+from store.git_commands import environment, read_batch, run_git
+from store.git_folders import Folders
+from store.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
+from store.git_packs import Objects
 from store.journal_lock import break_stale_locks, hold_lock
 from store.signing import KEY_FILE, SigningKey, create_key, load_key
 
 BRANCH = "refs/heads/main"
 NO_COMMIT = "0" * 40
-TIMEOUT_SECONDS = 600.0
 MANY_PACKS = 40
 CONFIG = """\
 [core]
@@ -101,7 +89,7 @@ class Journal:
             with storage_errors(self.path):
                 temporary.mkdir(parents=True)
                 try:
-                    _git(temporary, ["init", "-q", "--bare", "--template=", f"--initial-branch={Path(BRANCH).name}"])
+                    run_git(temporary, ["init", "-q", "--bare", "--template=", f"--initial-branch={Path(BRANCH).name}"])
                     write_atomically(temporary / "config", CONFIG.encode())
                     temporary.rename(self.path)
                     sync_folder(self.path.parent)
@@ -126,7 +114,7 @@ class Journal:
 
     def git(self, *arguments: str, given: bytes = b"", keep: Collection[int] = ()) -> bytes:
         """Run git on the repository; return its output. StoreError with git's own words if it fails."""
-        return _git(self.path, arguments, given, keep)
+        return run_git(self.path, arguments, given, keep)
 
     def first_commits(self, paths: Iterable[str]) -> dict[str, Commit]:
         """Find the commit that added each of the files, looking back from the newest; what is not there is left out."""
@@ -168,6 +156,7 @@ class Writer:
 
     def __init__(self, journal: Journal, key: SigningKey, lock: int, *, monotonic: bool) -> None:
         self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
+        self._folders = Folders(self._read)
         self._head = journal.head()
         if self._head:
             self._require_own_key(self._head)
@@ -178,27 +167,37 @@ class Writer:
         ConflictError, and nothing is added, if one of them is there with other bytes. StoreError if the branch has been
         moved by somebody else meanwhile, or the disk is full; call again then.
         """
-        trees = self._read_trees({folder for path in files for folder in _folders(path)})
+        try:
+            return self._add(files, message, now)
+        except BaseException:
+            self._folders.forget()
+            raise
+
+    def _add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
+        placed = _by_folder(files)
+        self._folders.load(self._head.sha if self._head else None, placed)
         objects, changed, known = Objects(), set[str](), set[str]()
-        for path, content in files.items():
-            folder, _, name = path.rpartition("/")
-            there = trees[folder].get(name.encode())
-            if there is None:
-                trees[folder][name.encode()] = Entry(FILE, objects.add(BLOB, content))
-                changed.update(_folders(path))
-            elif there.oid != object_id(BLOB, content):
-                raise ConflictError(f"journal: {path} is there already, with other bytes; nothing is ever overwritten")
-            else:
-                known.add(path)
+        for folder, paths in placed.items():
+            tree = self._folders[folder]
+            for path in paths:
+                name, content = path.rpartition("/")[2].encode(), files[path]
+                there = tree.get(name)
+                if there is None:
+                    tree[name] = Entry(FILE, objects.add(BLOB, content))
+                    changed.add(folder)
+                elif there.oid != object_id(BLOB, content):
+                    raise ConflictError(
+                        f"journal: {path} is there already, with other bytes; nothing is ever overwritten"
+                    )
+                else:
+                    known.add(path)
         if not changed:
             return Added(None, frozenset(known))
         if self._head is None:
             first = {README: README_TEXT.encode(), ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode()}
-            trees[""] |= {name.encode(): Entry(FILE, objects.add(BLOB, content)) for name, content in first.items()}
-        for folder in sorted(changed - {""}, key=lambda each: -each.count("/")):
-            parent, _, name = folder.rpartition("/")
-            trees[parent][name.encode()] = Entry(FOLDER, objects.add(TREE, write_tree(trees[folder])))
-        commit = self._commit(objects, objects.add(TREE, write_tree(trees[""])), message, now)
+            for own, content in first.items():
+                self._folders[""][own.encode()] = Entry(FILE, objects.add(BLOB, content))
+        commit = self._commit(objects, self._folders.write(objects, changed), message, now)
         return Added(commit, frozenset(known))
 
     def compact(self) -> bool:
@@ -214,7 +213,7 @@ class Writer:
         second = commit_second(now, not_before=before.committed_at if before and self.monotonic else None)
         parent = before.sha if before else None
         sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
-        self._git("index-pack", "--stdin", given=objects.pack())
+        objects.write(self.journal.path)
         try:
             self._git("update-ref", BRANCH, sha, parent or NO_COMMIT)
         except StoreError:
@@ -224,37 +223,12 @@ class Writer:
         self._head = Commit(sha, second)
         return self._head
 
-    def _read_trees(self, folders: set[str]) -> dict[str, Tree]:
-        """Read folders as they are in the newest commit; those that are not there are empty."""
-        names = sorted(folders)
-        if self._head is None:
-            return {name: Tree() for name in names}
-        answer = self._batch(f"{self._head.sha}:{name}" for name in names)
-        trees = {}
-        for name, (kind, content) in zip(names, answer, strict=True):
-            if kind not in {TREE, "missing"}:
-                raise ConflictError(f"journal: {name} is there already, and it is not a folder")
-            trees[name] = read_tree(content)
-        return trees
-
-    def _batch(self, names: Iterable[str]) -> Generator[tuple[str, bytes]]:
-        """Read objects by their names: kind and content of each, ("missing", nothing) for what is not there."""
-        requests = list(names)
-        output = self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in requests).encode())
-        start = 0
-        for _ in requests:
-            end = output.index(b"\n", start)
-            kind, _, size = output[start:end].rpartition(b" ")
-            if size == b"missing":
-                yield "missing", b""
-                start = end + 1
-                continue
-            stop = end + 1 + int(size)
-            yield kind.rpartition(b" ")[2].decode(), output[end + 1 : stop]
-            start = stop + 1
+    def _read(self, names: Collection[str]) -> Generator[tuple[str, bytes]]:
+        """Read objects by their names: kind and content of each."""
+        return read_batch(self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode()))
 
     def _require_own_key(self, head: Commit) -> None:
-        ((_, signers),) = self._batch([f"{head.sha}:{ALLOWED_SIGNERS}"])
+        ((_, signers),) = self._read([f"{head.sha}:{ALLOWED_SIGNERS}"])
         if self.key.allowed_signer.encode() not in signers.splitlines():
             raise StoreError(f"{self.journal.keys / KEY_FILE}: expected the key in the journal's {ALLOWED_SIGNERS}")
 
@@ -263,41 +237,12 @@ class Writer:
         return self.journal.git(*arguments, given=given, keep=(self.lock,))
 
 
-def environment(path: Path) -> dict[str, str]:
-    """Return the environment of a git that works on the repository alone: no other configuration, and no questions."""
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
-    settings = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
-    return kept | settings | {"GIT_DIR": str(path), "LC_ALL": "C"}
-
-
-def _git(path: Path, arguments: Iterable[str], given: bytes = b"", keep: Collection[int] = ()) -> bytes:
-    command = ["git", *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            input=given,
-            capture_output=True,
-            env=environment(path),
-            cwd=path,
-            pass_fds=tuple(keep),
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise StoreError(f"journal: git was not found ({error})") from error
-    except subprocess.TimeoutExpired as error:
-        raise StoreError(f"journal: git {command[1]} did not end within {TIMEOUT_SECONDS:g} s") from error
-    if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise StoreError(f"journal: git {command[1]} failed ({done.returncode}): {said[:500]}")
-    return done.stdout
-
-
 def _commit(sha: str, seconds: str) -> Commit:
     return Commit(sha, datetime.fromtimestamp(int(seconds), UTC))
 
 
-def _folders(path: str) -> list[str]:
-    """List the folders a file lies in, the root ("") first."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[:n]) for n in range(len(parts) + 1)]
+def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(path.rpartition("/")[0], []).append(path)
+    return found

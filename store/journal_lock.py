@@ -47,7 +47,8 @@ def break_stale_locks(repository: Path) -> list[str]:
     ours = repository / LOCK
     left = [path for path in repository.glob("*.lock") if path != ours]
     left += (repository / "refs").rglob("*.lock")
-    left += (repository / "objects" / "pack").glob("tmp_*")
+    for pattern in ("tmp_*", ".*.tmp"):  # git's half-written packs, and ours
+        left += (repository / "objects" / "pack").glob(pattern)
     if not left:
         return []
     owner = _git_at_work(repository)

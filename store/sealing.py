@@ -41,7 +41,6 @@ SIGNAL = (
     Seal.previous,
 )
 TERMS = (
-    "slug",
     "universe",
     "execution_price",
     "holding_period",
@@ -122,19 +121,23 @@ class Sealer:
         if claimed or not waiting:
             return claimed
         with self.home.ledger.write() as db:
-            fresh = db.execute(
-                sa.select(col(Signal.id), col(Signal.strategy_id), col(Signal.signal_hash))
-                .where(col(Signal.id) > _newest_claim(db))
-                .order_by(col(Signal.id))
-                .limit(BATCH)
-            ).all()
+            fresh = (
+                db.connection()
+                .execute(
+                    sa.select(col(Signal.id), col(Signal.strategy_id), col(Signal.signal_hash))
+                    .where(col(Signal.id) > _newest_claim(db))
+                    .order_by(col(Signal.id))
+                    .limit(BATCH)
+                )
+                .all()
+            )
             heads = _chain_heads(db, {row.strategy_id for row in fresh})
             rows = []
             for signal_id, strategy_id, signal_hash in fresh:
                 previous = heads.get(strategy_id, "")
                 rows.append({"signal_id": signal_id, "strategy_id": strategy_id, "previous": previous})
                 heads[strategy_id] = signal_hash
-            db.execute(sa.insert(Seal), rows)
+            db.connection().execute(sa.insert(Seal.__table__), rows)  # type: ignore[attr-defined]
             return _claimed(db)
 
     def _seal(self, claimed: Sequence[Any], now: datetime) -> list[Commit]:
@@ -217,11 +220,15 @@ def _newest_claim(db: Session) -> int:
 
 
 def _claimed(db: Session) -> Sequence[Any]:
-    columns = [getattr(Strategy, name) for name in TERMS]
+    columns = [getattr(Strategy, name) for name in ("slug", *TERMS)]
     query = sa.select(*(col(column) for column in (*SIGNAL, *columns)))
     query = query.join(Signal, col(Signal.id) == col(Seal.signal_id))
     query = query.join(Strategy, col(Strategy.id) == col(Seal.strategy_id))
-    return db.execute(query.where(col(Seal.commit_sha).is_(None)).order_by(col(Seal.signal_id)).limit(BATCH)).all()
+    return (
+        db.connection()
+        .execute(query.where(col(Seal.commit_sha).is_(None)).order_by(col(Seal.signal_id)).limit(BATCH))
+        .all()
+    )
 
 
 def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:
@@ -230,19 +237,10 @@ def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:
     heads, ids = dict[int, str](), sorted(strategy_ids)
     for start in range(0, len(ids), 500):
         query = sa.select(col(Signal.strategy_id), col(Signal.signal_hash)).join(Strategy, col(Signal.id) == newest)
-        rows = db.execute(query.where(col(Strategy.id).in_(ids[start : start + 500])))
+        rows = db.connection().execute(query.where(col(Strategy.id).in_(ids[start : start + 500])))
         heads.update((strategy_id, signal_hash) for strategy_id, signal_hash in rows)
     return heads
 
 
 def _terms(row: Any) -> bytes:
-    return terms_record(
-        strategy=row.slug,
-        universe=row.universe,
-        execution_price=row.execution_price,
-        holding_period=row.holding_period,
-        initial_capital=row.initial_capital,
-        commission_rate=row.commission_rate,
-        slippage_rate=row.slippage_rate,
-        created_at=row.created_at,
-    )
+    return terms_record(strategy=row.slug, **{name: getattr(row, name) for name in TERMS})

@@ -60,7 +60,7 @@ def last_strategy_id(db: Session) -> int:
 def signal_hashes(db: Session, session: date) -> list[str]:
     """List the hashes of all signals for a session, in one order for ever."""
     query = sa.select(col(Signal.signal_hash)).where(col(Signal.session) == session)
-    return list(db.execute(query.order_by(col(Signal.strategy_id), col(Signal.revision))).scalars())
+    return list(db.connection().execute(query.order_by(col(Signal.strategy_id), col(Signal.revision))).scalars())
 
 
 def read_actions(db: Session, session: date) -> pl.DataFrame:
@@ -77,7 +77,7 @@ def write_actions(actions: pl.DataFrame) -> list[list[str]]:
 
 def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
     """Read files by their paths, superseded ones too: a settled session keeps the inputs it was settled with."""
-    return lake.scan_files(dataset, lake.named(paths)).sort(dataset.sort).collect()
+    return lake.read_files(dataset, lake.named(paths))
 
 
 def files_before(lake: Lake, session: date) -> list[LakeFile]:

@@ -147,25 +147,31 @@ def read_signals(db: Session, session: date, first_id: int, last_id: int) -> pl.
 
     Columns strategy, revision, portfolio, received_at, deadline, signal_hash.
     """
-    rows = db.execute(
-        sa.select(
-            col(Strategy.slug),
-            col(Signal.revision),
-            col(Signal.portfolio),
-            col(Signal.received_at),
-            col(Signal.deadline),
-            col(Signal.signal_hash),
+    rows = (
+        db.connection()
+        .execute(
+            sa.select(
+                col(Strategy.slug),
+                col(Signal.revision),
+                col(Signal.portfolio),
+                col(Signal.received_at),
+                col(Signal.deadline),
+                col(Signal.signal_hash),
+            )
+            .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
+            .where(col(Signal.session) == session, col(Signal.strategy_id).between(first_id, last_id))
+            .order_by(col(Strategy.slug), col(Signal.revision))
         )
-        .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
-        .where(col(Signal.session) == session, col(Signal.strategy_id).between(first_id, last_id))
-        .order_by(col(Strategy.slug), col(Signal.revision))
-    ).all()
+        .all()
+    )
     return pl.DataFrame([tuple(row) for row in rows], schema=REVISIONS, orient="row")
 
 
 def signalled_symbols(db: Session, session: date) -> set[str]:
     """Return every symbol that any revision for a session names."""
-    portfolios = db.execute(sa.select(col(Signal.portfolio)).where(col(Signal.session) == session)).scalars()
+    portfolios = (
+        db.connection().execute(sa.select(col(Signal.portfolio)).where(col(Signal.session) == session)).scalars()
+    )
     items = pl.Series("portfolio", list(portfolios), dtype=pl.String).str.split(" ").explode().drop_nulls()
     return set(items.str.split_exact("=", 1).struct.field("field_0").unique())
 
@@ -182,7 +188,7 @@ def _find_strategies(db: Session, slugs: list[str]) -> dict[str, Party]:
     found: dict[str, Party] = {}
     for start in range(0, len(slugs), 500):
         query = sa.select(*columns).where(col(Strategy.slug).in_(slugs[start : start + 500]))
-        found |= {row.slug: Party(*row) for row in db.execute(query)}
+        found |= {row.slug: Party(*row) for row in db.connection().execute(query)}
     return found
 
 

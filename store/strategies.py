@@ -92,11 +92,15 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
         for price, closes_at in deadlines.items()
     )
     lasting = sa.or_(col(Strategy.retired_at).is_(None), col(Strategy.retired_at) >= at(session, time.min))
-    strategies = db.execute(
-        sa.select(*(col(getattr(Strategy, name)) for name in ("id", "slug", *TERMS)))
-        .where(col(Strategy.id).between(first_id, last_id), sa.or_(*begun), lasting)
-        .order_by(col(Strategy.slug))
-    ).all()
+    strategies = (
+        db.connection()
+        .execute(
+            sa.select(*(col(getattr(Strategy, name)) for name in ("id", "slug", *TERMS)))
+            .where(col(Strategy.id).between(first_id, last_id), sa.or_(*begun), lasting)
+            .order_by(col(Strategy.slug))
+        )
+        .all()
+    )
     # Most strategies were activated once and never anything else: only the others' histories are read.
     interrupted = sa.select(col(StatusChange.strategy_id)).where(
         col(StatusChange.strategy_id).between(first_id, last_id),

@@ -96,7 +96,6 @@ def prepare_signals(path: Path, folder: Path) -> Path:
     return copy
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
 def submit_signals(home: Home, path: Path, session: date, seal: Callable[[datetime], object]) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
 
