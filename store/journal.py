@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README, commit_second
+from domain.signers import read_signers, signs_since
 from models.errors import ConflictError, StoreError
 from store.files import storage_errors, sync_folder, write_atomically
 from store.git_objects import (
@@ -169,8 +170,7 @@ class Writer:
     def __init__(self, journal: Journal, key: SigningKey, lock: int, *, monotonic: bool) -> None:
         self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
         self._head = journal.head()
-        if self._head:
-            self._require_own_key(self._head)
+        self._since = self._require_own_key(self._head) if self._head else None
 
     def add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
         """Add the files that are not there yet, in one commit.
@@ -211,7 +211,7 @@ class Writer:
 
     def _commit(self, objects: Objects, tree: bytes, message: str, now: datetime) -> Commit:
         before = self._head
-        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else None)
+        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else self._since)
         parent = before.sha if before else None
         sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
         self._git("index-pack", "--stdin", given=objects.pack())
@@ -253,10 +253,13 @@ class Writer:
             yield kind.rpartition(b" ")[2].decode(), output[end + 1 : stop]
             start = stop + 1
 
-    def _require_own_key(self, head: Commit) -> None:
+    def _require_own_key(self, head: Commit) -> datetime:
+        """Return from when on our key may sign: no commit claims to be earlier than its key."""
         ((_, signers),) = self._batch([f"{head.sha}:{ALLOWED_SIGNERS}"])
-        if self.key.allowed_signer.encode() not in signers.splitlines():
+        since = signs_since(read_signers(signers), self.key.blob)
+        if since is None:
             raise StoreError(f"{self.journal.keys / KEY_FILE}: expected the key in the journal's {ALLOWED_SIGNERS}")
+        return since
 
     def _git(self, *arguments: str, given: bytes = b"") -> bytes:
         # Git holds our lock for as long as it runs: nobody else writes before it has ended too.
