@@ -185,14 +185,16 @@ def test_under_a_simulated_clock_that_goes_back_no_commit_is_older_than_its_key(
 @pytest.mark.slow
 def test_killed_between_any_two_steps_the_home_seals_again(desk: Home, databases: Databases, tmp_path: Path) -> None:
     codes = []
-    for step in range(1, 60):
+    sqlite = desk.database_url.startswith("sqlite")
+    for step in range(1, 90, 1 if sqlite else 12):
         home = copy_home(databases, desk, tmp_path / f"killed-{step}")
         codes.append(processes.run(die_at, step, rotate_in_a_process, home.path, home.database_url))
         if step % 2:  # some rotate again, some only seal
             rotate_key(home)
         seal_one(home, 2, NOW + timedelta(minutes=2))
         assert not rotation_waits(home), step
-        check_journal(home)
+        if step % 4 == 1:
+            check_journal(home)
         assert verify_journal(home.journal.path).holds, step
         with home.ledger.read() as db:
             known = set(db.exec(select(JournalCommit.sha)))
