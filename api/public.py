@@ -21,6 +21,7 @@ from store.visible import Visible, list_visible
 router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
 
 UNPUBLISHED = "unpublished"
+RECORD = ("date", "nav", *RETURNS)
 NO_FIGURES: dict[str, Any] = {
     "trading_days": 0,
     "latest_date": None,
@@ -62,8 +63,11 @@ async def track_record(request: Request, here: Here, slug: str) -> Response:
     def make(version: str, found: Visible) -> dict[str, Any]:
         if version == UNPUBLISHED:
             return {"records": []}
-        history = here.published.nav_history(slug).select("date", pl.col("nav") / found.initial_capital, *RETURNS)
-        return {"records": history.to_dicts()}
+        history = here.published.nav_history(slug)
+        # By columns: to have polars make the rows takes three times as long as all the rest.
+        dates, navs, *returns = (history[name].to_list() for name in ("date", "nav", *RETURNS))
+        rows = zip(dates, (nav / found.initial_capital for nav in navs), *returns, strict=True)
+        return {"records": [dict(zip(RECORD, row, strict=True)) for row in rows]}
 
     return await published(request, here, slug, ("track-record",), make)
 

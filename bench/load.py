@@ -68,7 +68,7 @@ def saturate(port: int, requests: Sequence[bytes], connections: int = 8) -> floa
             line.sendall(sent)
         for line, sent in batch:
             taken = line.recv_into(buffer, sizes[sent], socket.MSG_WAITALL)
-            assert (taken, buffer[:9]) == (sizes[sent], b"HTTP/1.1 ")
+            assert (taken, bytes(buffer[:9])) == (sizes[sent], b"HTTP/1.1 ")
     seconds = perf_counter() - started
     for line in lines:
         line.close()
