@@ -125,7 +125,7 @@ def commit_by_hand(home: Home, folder: Path, key: bytes, at: datetime, signers: 
     settings = ("gpg.format=ssh", f"user.signingkey={file}", "user.name=x", "user.email=x@localhost")
     options = [part for setting in settings for part in ("-c", setting)]
     environment = {"GIT_COMMITTER_DATE": at.isoformat(), "PATH": "/usr/bin:/bin"}
-    command = ["git", "-C", clone, *options, "commit", "-q", "-S", "-a", "--allow-empty", "-m", "forged"]
+    command = ["git", "-C", str(clone), *options, "commit", "-q", "-S", "-a", "--allow-empty", "-m", "forged"]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     git(clone, "push", "-q", "origin", "HEAD:main")
     return git(clone, "rev-parse", "HEAD").strip()
