@@ -7,7 +7,7 @@ from pathlib import Path
 from anyio import to_thread
 from fastapi import FastAPI
 
-from api import auth, errors, health, keys, public, sessions, signals, strategies, verify
+from api import auth, errors, health, keys, notifications, public, sessions, signals, strategies, tickets, verify
 from api.cache import Cache
 from api.gate import Arrivals, Gate
 from api.limits import Limits
@@ -21,6 +21,7 @@ from store.lens_reader import Lens
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
+ROUTERS = (auth, keys, sessions, strategies, signals, notifications, tickets, public, verify, health)
 DESCRIPTION = """\
 Daily trading signals, sealed before the price is known, settled against the real market, published so that anybody
 can check. Times carry their offset; `trade_date` is a trading session of the exchange, in Asia/Shanghai.
@@ -45,6 +46,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         simulated=clock.simulated,
         public_url=settings.public_url.rstrip("/"),
         journal_remote=opened.journal_remote,
+        private_addresses=settings.private_addresses,
     )
 
     @asynccontextmanager
@@ -63,7 +65,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
     app.state.countersign = state
     errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, public, verify, health):
+    for module in ROUTERS:
         app.include_router(module.router)
     app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app
