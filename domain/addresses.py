@@ -51,6 +51,9 @@ def parse_address(text: str, *, private: bool = False) -> Target:
         names += [value for name, value in options if name.lower() == "smtp"]
         if strange := next((name for name, _ in options if name.lower() not in MAIL_OPTIONS), None):
             raise InputError("url", f"options of mailto among {', '.join(sorted(MAIL_OPTIONS))}", strange)
+        given = {name.lower() for name, value in options if "@" in value}
+        if "to" not in given or not (parts.username or "from" in given):
+            raise InputError("url", "who the mail is to (?to=…) and from (a user, or from=…)")
     elif scheme in APPRISE_WEBHOOKS and any(name[:1] not in {"+", "-", ":", " "} for name, _ in options):
         raise InputError("url", "only options that begin with + (header), - (query) or : (field)")
     if not host or port == 0 or "%" in host or parts.fragment:

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,6 +20,7 @@ from models.errors import SourceBusy, SourceRefused
 
 LONGEST_SECONDS = 20.0
 _thread = threading.local()
+_loading = threading.Lock()
 
 
 def send(url: str, title: str, body: str, *, private: bool = False, seconds: float = LONGEST_SECONDS) -> None:
@@ -27,7 +29,8 @@ def send(url: str, title: str, body: str, *, private: bool = False, seconds: flo
     SourceBusy where it did not arrive; SourceRefused for an address that apprise does not take, or that led where it
     must not. No message repeats the address.
     """
-    apprise = _apprise()
+    with _loading:
+        apprise = _apprise()
     asset = apprise.AppriseAsset(app_id="Countersign", app_desc="Countersign", app_url="", http_redirects=False)
     service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is None:
@@ -39,6 +42,8 @@ def send(url: str, title: str, body: str, *, private: bool = False, seconds: flo
             raise SourceBusy(f"sending failed: {type(error).__name__}") from None
     if outgoing.refused:
         raise SourceRefused("an address that leads to this machine or to a private network")
+    if outgoing.over:
+        raise SourceBusy(f"it took longer than {seconds:g} s")
     if not arrived:
         raise SourceBusy("it did not arrive")
 
@@ -108,8 +113,13 @@ def _install_guard() -> None:
 
 @cache
 def _apprise() -> Any:
-    import apprise  # noqa: PLC0415 - a hundred services; only who sends pays for it
+    with warnings.catch_warnings():
+        # Its services' own use of Python, which only its maintainers can bring up to date.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise  # noqa: PLC0415 - a hundred services; only who sends pays for it
 
-    # It would log hosts and addresses.
-    logging.getLogger("apprise").disabled = True
+        # They would log hosts and addresses.
+        logging.getLogger("apprise").disabled = True
+        logging.getLogger("urllib3").setLevel(logging.WARNING)
+        apprise.Apprise.instantiate("json://localhost")  # the first use loads them all
     return apprise
