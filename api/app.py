@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
+from starlette.types import Lifespan
 
 from api import auth, errors, health, keys, notifications, public, sessions, signals, strategies, tickets, verify
 from api.cache import Cache
@@ -56,6 +57,21 @@ def create_app(home: Path | None = None) -> FastAPI:
         await state.submissions.finish()
         state.lens.close()
 
+    app = bare_app(lifespan)
+    app.state.countersign = state
+    errors.install(app)
+    app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
+    if settings.metrics:
+        from api.metrics import PATH, Counting, Metrics  # noqa: PLC0415 - off by default
+
+        metrics = Metrics(opened)
+        app.add_route(PATH, metrics.answer, include_in_schema=False)
+        app.add_middleware(Counting, metrics=metrics)
+    return app
+
+
+def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """Join the routers, without a home to serve: enough for the OpenAPI document."""
     app = FastAPI(
         title="Countersign",
         version="1",
@@ -63,9 +79,6 @@ def create_app(home: Path | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.state.countersign = state
-    errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app

@@ -98,6 +98,7 @@ def _apprise(parts: SplitResult, scheme: str, options: list[tuple[str, str]]) ->
 
 def _masked(scheme: str, host: str, options: list[tuple[str, str]]) -> str:
     if scheme not in MAIL:
-        return f"{scheme}://{host}/…"
+        plain = {code: name for name, code in WEBHOOKS.items()}
+        return f"{plain.get(scheme, scheme)}://{host}/…"
     to = next((value for name, value in options if name.lower() == "to"), "")
     return f"{scheme}://…@{to.rpartition('@')[2] or host}"
