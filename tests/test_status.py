@@ -38,6 +38,7 @@ def late(found: dict[str, Any]) -> set[str]:
 
 def test_a_day_from_well_to_late(settled: Home) -> None:
     home = settled
+    home.clock.set(deadline(LAST, "close") + timedelta(hours=4))
     seal_pending(home, home.clock.now())
     publish(home)
     found = status(home, 0)
