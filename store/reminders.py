@@ -8,6 +8,7 @@ from sqlmodel import Session, col
 from domain.sessions import DEADLINES, EXCHANGE_ZONE, Sessions, deadline
 from models.attestation import JournalCommit, Seal
 from models.enums import ExecutionPrice, NoticeKind, StrategyStatus
+from models.operations import Notification
 from models.signals import Signal
 from models.strategies import Strategy
 from store.home import Home
@@ -17,6 +18,7 @@ NEAR = timedelta(minutes=15)
 # A strategy that signalled in one of the sessions before is expected to go on.
 LOOKBACK = 5
 SEALS_LOOKBACK = 2
+NEAR_KEY, LATE_KEY = "near ", "late "
 
 
 def remind(home: Home, now: datetime) -> int:
@@ -48,7 +50,7 @@ def _missing(db: Session, sessions: Sessions, today: date, now: datetime) -> lis
                 minutes = -(-(closes_at - now).total_seconds() // 60)
                 local = closes_at.astimezone(EXCHANGE_ZONE)
                 text = f"{slug}: no signal for {today} yet; the deadline is {local:%H:%M}, in {minutes:.0f} minutes"
-                found.append(notice(f"near {slug} {today}", NoticeKind.DEADLINE_NEAR, text, now, owner))
+                found.append(notice(f"{NEAR_KEY}{slug} {today}", NoticeKind.DEADLINE_NEAR, text, now, owner))
     return found
 
 
@@ -56,12 +58,19 @@ def _silent(price: ExecutionPrice, since: date, today: date) -> sa.Select[tuple[
     def signalled(*when: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
         return sa.exists().where(col(Signal.strategy_id) == col(Strategy.id), *when)
 
+    key = sa.literal(NEAR_KEY) + col(Strategy.slug) + sa.literal(f" {today}")
     return sa.select(col(Strategy.slug), col(Strategy.owner_id)).where(
         col(Strategy.status) == StrategyStatus.ACTIVE,
         col(Strategy.execution_price) == price,
         signalled(col(Signal.session) >= since, col(Signal.session) < today),
         ~signalled(col(Signal.session) == today),
+        _untold(key),
     )
+
+
+def _untold(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Leave out what was told already: asking again then writes nothing, in the very minutes when everybody submits."""
+    return ~sa.exists().where(col(Notification.key) == key)
 
 
 def _late(db: Session, sessions: Sessions, today: date, now: datetime) -> list[dict[str, object]]:
@@ -79,11 +88,12 @@ def _late(db: Session, sessions: Sessions, today: date, now: datetime) -> list[d
                 col(JournalCommit.committed_at).is_(None),
                 col(JournalCommit.committed_at) > col(Signal.deadline),
             ),
+            _untold(sa.literal(LATE_KEY) + sa.cast(col(Signal.id), sa.String)),
         )
     )
     return [
         notice(
-            f"late {signal_id}",
+            f"{LATE_KEY}{signal_id}",
             NoticeKind.SEALED_LATE,
             f"{slug}: revision {revision} of the signal for {session} came in time, but was not sealed by its deadline",
             now,
