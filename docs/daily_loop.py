@@ -81,7 +81,8 @@ def main() -> None:
     url, file = os.environ["COUNTERSIGN_URL"], Path(os.environ["COUNTERSIGN_KEY_FILE"])
     with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as web:
         web.headers["Authorization"] = f"Bearer {key_of(web, file)}"
-        {"morning": morning, "evening": evening}[sys.argv[1]](web)
+        part = {"morning": morning, "evening": evening}[sys.argv[1]]
+        part(web)
 
 
 if __name__ == "__main__":
