@@ -36,6 +36,7 @@ class State:
     simulated: bool
     public_url: str
     journal_remote: str | None
+    private_addresses: bool
 
 
 async def _state(request: Request) -> State:

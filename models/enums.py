@@ -67,3 +67,34 @@ class Verdict(StrEnum):
     CONSISTENT = "consistent"
     MODERATE_DIVERGENCE = "moderate_divergence"
     SIGNIFICANT_DIVERGENCE = "significant_divergence"
+
+
+class TicketCategory(StrEnum):
+    """What a ticket is about."""
+
+    BUG = "bug"
+    FEATURE = "feature"
+    FEEDBACK = "feedback"
+    DATA = "data"
+    OTHER = "other"
+
+
+class TicketStatus(StrEnum):
+    """A ticket is `answered` once the operator has replied, and `resolved` for good."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+
+
+class NoticeKind(StrEnum):
+    """What a user is told of; each can be muted by itself. What operators are told of has kinds of its own."""
+
+    SETTLED = "settled"
+    ORDERS_REFUSED = "orders_refused"
+    SEALED_LATE = "sealed_late"
+    DEADLINE_NEAR = "deadline_near"
+    FACTOR_ACCEPTED = "factor_accepted"
+    FACTOR_REJECTED = "factor_rejected"
+    PORTFOLIO_WITHOUT_SIGNAL = "portfolio_without_signal"
+    TICKET_ANSWERED = "ticket_answered"

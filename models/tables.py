@@ -3,18 +3,23 @@
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
-from models.operations import AuditEntry, HomeFact, Lease, Notification
+from models.notices import Address, Delivery, Inbox
+from models.operations import AuditEntry, HomeFact, Lease, Notification, StageRun
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
+from models.tickets import Ticket
 from models.users import ApiKey, InviteCode, User
 
 __all__ = [
+    "Address",
     "ApiKey",
     "AuditEntry",
     "CorporateAction",
+    "Delivery",
     "Disclosure",
     "HomeFact",
+    "Inbox",
     "InviteCode",
     "JournalCommit",
     "LakeFile",
@@ -24,8 +29,10 @@ __all__ = [
     "Seal",
     "Settlement",
     "Signal",
+    "StageRun",
     "StatusChange",
     "Strategy",
+    "Ticket",
     "Timestamp",
     "UniverseMember",
     "User",

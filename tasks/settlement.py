@@ -5,8 +5,8 @@ same bytes, and a settled session is only ever found equal, never changed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -24,6 +24,7 @@ from models.enums import Event, Severity
 from models.errors import ConflictError, StoreError
 from models.quality import Finding
 from models.settlement import Settlement
+from store.clock import wall_clock
 from store.home import Home
 from store.lake import StagedFile
 from store.notifications import notify, resolve
@@ -57,6 +58,7 @@ class Plan:
     inputs: dict[str, Any]
     previous: date | None
     chunks: tuple[int, ...]
+    began_at: datetime = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def plan_session(home: Home, session: date) -> Plan | Held:
 
     ConflictError if it is settled already and what went in then is not what is there now.
     """
+    began_at = wall_clock()
     day_before = home.sessions.previous(session)
     with home.ledger.read() as db:
         settled, before = settlement_of(db, session), settlement_of(db, day_before)
@@ -126,7 +129,7 @@ def plan_session(home: Home, session: date) -> Plan | Held:
             f"{session}: settled from other inputs than those found now"
             f" ({', '.join(sorted(key for key in inputs if was.get(key) != inputs[key]))}); a settled day never changes"
         )
-    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)))
+    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)), began_at)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="settle {plan.session} chunk {n}")
@@ -194,6 +197,7 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
                 manifest=record,
                 manifest_sha256=object_sha256(orjson.loads(record)),
                 settled_at=now,
+                seconds=(wall_clock() - plan.began_at).total_seconds(),
             )
         )
         resolve(db, _held_key(plan.session), now)

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -38,6 +39,18 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
 ]
 Text = Annotated[str, AfterValidator(_plain_text)]
+
+
+def word_of(kind: type[StrEnum]) -> BeforeValidator:
+    """Read a word of a closed set, which strictness would refuse as a mere text."""
+    words = {str(word): word for word in kind}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return words[value]
+        raise ValueError(f"expected one of {', '.join(words)}")
+
+    return BeforeValidator(read)
 
 
 class Problem(BaseModel):

@@ -35,6 +35,15 @@ ADDED = {
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
     "/api/v1/health",
+    "/api/v1/notifications",
+    "/api/v1/notifications/addresses",
+    "/api/v1/notifications/addresses/{address_id}",
+    "/api/v1/notifications/delivery",
+    "/api/v1/notifications/read-all",
+    "/api/v1/notifications/unread-count",
+    "/api/v1/notifications/{notification_id}/read",
+    "/api/v1/tickets",
+    "/api/v1/tickets/{ticket_id}",
 }
 
 
