@@ -1,9 +1,11 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.factors import Factor, FactorSession
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
 from models.operations import AuditEntry, HomeFact, Lease, Notification
+from models.portfolios import FactorPortfolio, PortfolioMember
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
@@ -14,12 +16,16 @@ __all__ = [
     "AuditEntry",
     "CorporateAction",
     "Disclosure",
+    "Factor",
+    "FactorPortfolio",
+    "FactorSession",
     "HomeFact",
     "InviteCode",
     "JournalCommit",
     "LakeFile",
     "Lease",
     "Notification",
+    "PortfolioMember",
     "QualityReport",
     "Seal",
     "Settlement",
