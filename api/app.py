@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
-from api import auth, errors, health, keys, public, sessions, signals, strategies, verify
+from api import auth, errors, factor_values, factors, health, keys, public, sessions, signals, strategies, verify
 from api.cache import Cache
 from api.gate import Arrivals, Gate
 from api.limits import Limits
@@ -17,6 +17,7 @@ from api.state import State
 from api.submissions import Submissions
 from api.tokens import Tokens
 from settings import load_settings, open_home
+from store.closes import Closes
 from store.lens_reader import Lens
 
 # More would only wait for each other, and for the ledger's connections.
@@ -42,6 +43,9 @@ def create_app(home: Path | None = None) -> FastAPI:
         seals=SealWatch(opened.ledger),
         cache=Cache(),
         shown=Shown(opened.ledger),
+        closes=Closes(opened.lake),
+        uploads=CapacityLimiter(1),
+        validations=CapacityLimiter(1),
         simulated=clock.simulated,
         public_url=settings.public_url.rstrip("/"),
         journal_remote=opened.journal_remote,
@@ -63,7 +67,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
     app.state.countersign = state
     errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, public, verify, health):
+    for module in (auth, keys, sessions, strategies, signals, factors, factor_values, public, verify, health):
         app.include_router(module.router)
     app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.value_bodies import fault
-from domain.factor_values import VALUES_SCHEMA
+from domain.factor_panel import VALUES_SCHEMA
 
 MAX_ROWS = 5_000_000
 MAX_BYTES = 256 * 1024 * 1024

@@ -58,9 +58,7 @@ def factors(
 ) -> Json:
     """List one's factors, newest first unless asked for otherwise."""
     with here.home.ledger.read() as db:
-        found = list_factors(
-            db, user.id, status=status, universe=universe, order=order, limit=limit, offset=offset
-        )
+        found = list_factors(db, user.id, status=status, universe=universe, order=order, limit=limit, offset=offset)
     return Json({"factors": [shape(factor) for factor in found]})
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.cache import Cache
@@ -13,13 +14,17 @@ from api.seals import SealWatch
 from api.shown import Shown
 from api.submissions import Submissions
 from api.tokens import Tokens
+from store.closes import Closes
 from store.home import Home
 from store.lens_reader import Lens
 
 
 @dataclass(frozen=True)
 class State:
-    """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash."""
+    """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash.
+
+    What takes a lot of memory goes one by one: `uploads` of factor values, and `validations` with all that reads them.
+    """
 
     home: Home
     lens: Lens
@@ -29,6 +34,9 @@ class State:
     seals: SealWatch
     cache: Cache
     shown: Shown
+    closes: Closes
+    uploads: CapacityLimiter
+    validations: CapacityLimiter
     simulated: bool
     public_url: str
     journal_remote: str | None

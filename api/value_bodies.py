@@ -15,7 +15,7 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from domain.factor_values import VALUES_SCHEMA
+from domain.factor_panel import VALUES_SCHEMA
 from models.wire.base import Day
 from models.wire.factors import MAX_DATES
 

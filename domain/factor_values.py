@@ -13,7 +13,6 @@ from models.datasets import ColumnType
 from models.errors import InputError
 from models.targets import SYMBOL_PATTERN
 
-VALUES_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "symbol": pl.String, "value": pl.Float64}
 SYMBOL_LENGTH = 9
 
 
