@@ -5,7 +5,7 @@ looked at first; compressed Arrow is not taken, because it does not say.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,9 +18,11 @@ from domain.factor_panel import VALUES_SCHEMA
 
 MAX_ROWS = 5_000_000
 MAX_BYTES = 256 * 1024 * 1024
-ARROW_MAGIC = b"ARROW1\0\0"
-# Places of fields in the tables of Arrow's Message.fbs.
+ARROW_MAGIC = b"ARROW1"
+# Places of fields in the tables of Arrow's Message.fbs and File.fbs, and a block of the latter.
 HEADER, DICTIONARY_DATA, COMPRESSION = 2, 1, 3
+BLOCKS = (2, 3)
+BLOCK = struct.Struct("<qi4xq")
 
 
 def read_parquet(body: bytes) -> pl.DataFrame:
@@ -36,14 +38,15 @@ def read_parquet(body: bytes) -> pl.DataFrame:
 
 
 def read_arrow(body: bytes) -> pl.DataFrame:
-    """Read an Arrow IPC stream or file (which has a stream inside), its buffers not compressed."""
-    stream = body.removeprefix(ARROW_MAGIC)
+    """Read an Arrow IPC stream or file, its buffers not compressed."""
     with _foreign("Arrow"):
-        _check_messages(stream)
-        with pa.ipc.open_stream(stream) as reader:
+        is_file = body.startswith(ARROW_MAGIC)
+        _check_messages(_messages_of_file(body) if is_file else pa.ipc.MessageReader.open_stream(body))
+        with pa.ipc.open_file(body) if is_file else pa.ipc.open_stream(body) as reader:
             _check_columns(reader.schema)
-            batches = []
-            for batch in reader:
+            given = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+            batches: list[Any] = []
+            for batch in given:
                 batch.validate(full=True)
                 batches.append(batch)
                 _check_size(sum(each.num_rows for each in batches), 0)
@@ -80,8 +83,18 @@ def _check_size(rows: int, size: int) -> None:
         fault(expected=f"expected at most {most} in a request, got {rows:,} rows and {size:,} bytes")
 
 
-def _check_messages(stream: bytes) -> None:
-    for message in pa.ipc.MessageReader.open_stream(stream):
+def _messages_of_file(body: bytes) -> Iterator[Any]:
+    end = len(body) - len(ARROW_MAGIC) - 4
+    footer = body[end - struct.unpack_from("<I", body, end)[0] : end]
+    for field in BLOCKS:
+        blocks = _follow(footer, struct.unpack_from("<I", footer)[0], field)
+        for n in range(struct.unpack_from("<I", footer, blocks)[0] if blocks else 0):
+            offset, metadata, size = BLOCK.unpack_from(footer, blocks + 4 + n * BLOCK.size)
+            yield pa.ipc.read_message(body[offset : offset + metadata + size])
+
+
+def _check_messages(messages: Iterable[Any]) -> None:
+    for message in messages:
         if message.type not in {"record batch", "dictionary"}:
             continue
         content = message.metadata.to_pybytes()
