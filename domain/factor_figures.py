@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain.arrays import Floats, Integers
+from domain.arrays import Codes, Floats
 
 SESSIONS_A_YEAR = 252
 NEWEY_WEST_LAG = 5
@@ -61,7 +61,7 @@ def fitness(returns: Floats, turnover: float | None) -> float | None:
 
 def cumulative(returns: Floats) -> Floats:
     """Product of 1 + return up to each session; a session without one leaves it as it was, 1 before the first."""
-    return np.cumprod(1 + np.nan_to_num(returns, nan=0.0))
+    return np.cumprod(1 + np.where(np.isnan(returns), 0.0, returns))
 
 
 def drawdown(returns: Floats) -> float | None:
@@ -97,7 +97,7 @@ def share_of_sign(series: Floats) -> float | None:
 
 
 def yearly_stats(
-    sessions: Sequence[date], ic: Floats, returns: Floats, turnover: Floats, values: Integers
+    sessions: Sequence[date], ic: Floats, returns: Floats, turnover: Floats, values: Codes
 ) -> tuple[YearlyStats, ...]:
     """Figures of each calendar year that has values, ascending; `values` counts them by session."""
     year_of = np.array([session.year for session in sessions])

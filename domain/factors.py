@@ -21,10 +21,12 @@ from domain.factor_figures import YearlyStats
 from domain.factor_panel import (
     CLOSES_SCHEMA,
     MEMBERS_SCHEMA,
+    VALUES_SCHEMA,
     Ranks,
     check_values,
     correlations,
     make_panel,
+    names_in,
     rank_panel,
     session_codes,
     session_returns,
@@ -96,17 +98,17 @@ def evaluate_factor(
 
     Raises InputError for values that are not finite numbers, are there twice, or lie outside the calendar.
     """
-    check_values("values", values)
+    check_values("values", values, VALUES_SCHEMA)
     require("closes", closes, CLOSES_SCHEMA)
     calendar, days = _calendar(values, sessions)
-    symbols = values["symbol"].unique().sort()
+    symbols = names_in("values", values)
     panel = make_panel(values, days, symbols)
     ranks = rank_panel(panel, days, symbols)
     returns = session_returns(make_panel(closes.rename({"close": "value"}), calendar, symbols))
     return_ranks = rank_panel(returns, calendar, symbols)
     decay = [correlations(ranks, return_ranks, _later(ranks, return_ranks, DELAY + k)) for k in range(1, 6)]
     ic, pairs = decay[0]
-    quintiles = kernel.quintile_means(ranks.chain, ranks.count, _forward(returns, len(days)), ic)
+    quintiles = kernel.quintile_means(ranks.ordered, _forward(returns, len(days)), ic)
     with_others = {name: _mean_correlation(ranks, other) for name, other in others.items()}
     return _report(
         ranks,
@@ -114,7 +116,7 @@ def evaluate_factor(
         pairs=pairs,
         ic_decay=tuple(figures.mean(series) for series, _ in decay),
         quintiles=quintiles,
-        turnover=kernel.quintile_turnover(ranks.chain, ranks.count),
+        turnover=kernel.quintile_turnover(ranks.ordered),
         coverage=None if members is None else _coverage(panel, days, symbols, members),
         with_others=with_others,
     )
@@ -179,12 +181,12 @@ def _report(
     """Draw the figures together; arrays have a row for every session from the first with values to the last."""
     ls_return = quintiles[:, -1] - quintiles[:, 0]
     ic_mean, ic_ir, mean_turnover = figures.mean(ic), figures.mean_ratio(ic), figures.mean(turnover)
-    data_days = int(np.count_nonzero(ranks.count))
+    data_days = int(np.count_nonzero(ranks.ordered.counts))
     nearest = max(((abs(value), name) for name, value in with_others.items() if value is not None), default=None)
     max_correlation = None if nearest is None else with_others[nearest[1]]
     checks = _checks(ic_mean, ic_ir, mean_turnover, max_correlation, data_days)
     session = pl.Series(ranks.sessions, dtype=pl.Date)
-    with_values = pl.Series(ranks.count > 0)
+    with_values = pl.Series(ranks.ordered.counts > 0)
 
     def series(**columns: Floats | Codes) -> pl.DataFrame:
         named = {name: pl.Series(array, nan_to_null=True) for name, array in columns.items()}
@@ -206,7 +208,7 @@ def _report(
         correlations=with_others,
         max_correlation=max_correlation,
         max_correlation_factor=None if nearest is None else nearest[1],
-        yearly_stats=figures.yearly_stats(ranks.sessions, ic, ls_return, turnover, ranks.count),
+        yearly_stats=figures.yearly_stats(ranks.sessions, ic, ls_return, turnover, ranks.ordered.counts),
         newey_west_t=figures.newey_west_t(ic),
         ic_positive_share=figures.share_of_sign(ic),
         checks=checks,
