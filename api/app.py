@@ -7,7 +7,20 @@ from pathlib import Path
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 
-from api import auth, errors, factor_values, factors, health, keys, portfolios, public, sessions, signals, strategies, verify
+from api import (
+    auth,
+    errors,
+    factor_values,
+    factors,
+    health,
+    keys,
+    portfolios,
+    public,
+    sessions,
+    signals,
+    strategies,
+    verify,
+)
 from api.cache import Cache
 from api.gate import Arrivals, Gate
 from api.limits import Limits
@@ -67,7 +80,19 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
     app.state.countersign = state
     errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, factors, factor_values, portfolios, public, verify, health):
+    for module in (
+        auth,
+        keys,
+        sessions,
+        strategies,
+        signals,
+        factors,
+        factor_values,
+        portfolios,
+        public,
+        verify,
+        health,
+    ):
         app.include_router(module.router)
     app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app

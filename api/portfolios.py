@@ -1,12 +1,13 @@
 """Router of multi-factor portfolios: their members, their states, and the signals made of them."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 from anyio import to_thread
 from fastapi import APIRouter
+from sqlmodel import Session, col, select
 
 from api.answers import Json
 from api.errors import problems, refuse
@@ -28,8 +29,6 @@ from models.wire.portfolios import (
     PortfolioShape,
     PortfolioSignalsAnswer,
 )
-from sqlmodel import Session, col, select
-
 from store.accounts import require_room
 from store.history import SignalRecord, list_signals
 from store.portfolio_signals import PortfolioSignal, signals_for, tell
@@ -43,6 +42,7 @@ from store.portfolios import (
     own_portfolio,
     pause,
     remove_member,
+    require_ready,
     resume,
 )
 
@@ -142,11 +142,12 @@ def history(here: Here, user: Account, portfolio_id: str, limit: Limit = 30, off
 def _activate(here: State, user: User, portfolio_id: str, now: datetime) -> tuple[FactorPortfolio, dict[str, Any]]:
     with here.home.ledger.write() as db:
         found = own_portfolio(db, user.id, portfolio_id)
-        activate(db, found, user, now)
+        require_ready(db, found)
         try:
             require_room(db, user)
         except RefusedError as error:
             raise refuse(403, str(error)) from None
+        activate(db, found, user, now)
         return found, _shape(db, found)
 
 

@@ -16,6 +16,7 @@ from domain.arrays import Codes, Flags, Floats
 from domain.factor_panel import VALUES_SCHEMA, check_values, name_codes, names_in, session_codes, spread
 from domain.quotes import forbid, require
 from models.datasets import ColumnType
+from models.enums import Weighting
 from models.errors import InputError
 
 PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String, "top_n": pl.Int64}
@@ -25,13 +26,6 @@ WEIGHTS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "symbol": pl.St
 FAILURES_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "reason": pl.String, "factors": pl.List(pl.String)}
 STALE_SESSIONS = 5
 SCORE_DECIMALS = 12
-
-
-class Weighting(StrEnum):
-    """How the members of a portfolio share in its score."""
-
-    EQUAL = "equal"
-    IC_WEIGHTED = "ic_weighted"
 
 
 class Failure(StrEnum):

@@ -57,8 +57,8 @@ class Lake:
     ) -> StagedFile:
         """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
 
-        `frame` must have exactly the dataset's columns and types; it is sorted here. With `factor` it holds rows of that
-        factor, of any sessions, the newest of them `session`. `run` names the inputs; by default the content names
+        `frame` must have exactly the dataset's columns and types; it is sorted here. With `factor` it holds rows of
+        that factor, of any sessions, the newest of them `session`. `run` names the inputs; by default the content names
         itself. Staging the same again gives the same file with the same bytes. StoreError, and nothing written, where a
         committed file has the name and other bytes.
         """

@@ -3,7 +3,7 @@
 One path for all: when a portfolio is activated it goes through here alone, in the morning all active ones do together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,14 +13,14 @@ from sqlmodel import Session, col, func, select
 
 from domain.multi_factor import FACTORS_SCHEMA, MEMBERS_SCHEMA, PORTFOLIOS_SCHEMA, STALE_SESSIONS, Failure, combine
 from domain.sessions import Sessions
-from models.datasets import FACTOR_VALUES
+from models.datasets import FACTOR_VALUES, ColumnType
 from models.enums import PortfolioStatus
 from models.factors import Factor, FactorSession
 from models.portfolios import FactorPortfolio
 from models.strategies import Strategy
 from store.lake import Lake
 from store.notifications import notify, resolve
-from store.portfolios import Member, members_of
+from store.portfolios import members_of
 from store.signals import Submission
 
 WORDS = {
@@ -73,15 +73,13 @@ def signals_for(
         values=newest_values(lake, sessions, session, set(factors)),
         sessions=sessions.days,
     )
-    weights = dict(zip(ids, [None] * len(ids), strict=True)) | {
+    weights = {
         str(name): part.select("symbol", "weight")
         for (name,), part in made.weights.partition_by("portfolio", as_dict=True).items()
     }
     reasons = _reasons(lake, made.failures, factors, session)
     return [
-        PortfolioSignal(
-            each.id, each.name, each.owner_id, slugs[each.id], weights[each.id], reasons.get(each.id)
-        )
+        PortfolioSignal(each.id, each.name, each.owner_id, slugs[each.id], weights.get(each.id), reasons.get(each.id))
         for each in portfolios
     ]
 
@@ -127,7 +125,7 @@ def _newest(db: Session, factor_ids: list[str], session: date) -> dict[str, date
     for start in range(0, len(factor_ids), 500):
         chosen = col(FactorSession.factor_id).in_(factor_ids[start : start + 500])
         rows = db.execute(query.where(chosen, col(FactorSession.session) < session).group_by(FactorSession.factor_id))
-        found |= {factor_id: day for factor_id, day in rows}
+        found |= {row[0]: row[1] for row in rows}
     return found
 
 
@@ -140,5 +138,5 @@ def _slugs(db: Session, portfolios: Sequence[FactorPortfolio]) -> dict[str, str]
     return found
 
 
-def _frame(rows: list[tuple[object, ...]], schema: dict[str, object]) -> pl.DataFrame:
+def _frame(rows: Sequence[tuple[object, ...]], schema: Mapping[str, ColumnType]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")

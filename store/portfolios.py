@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from models.enums import ExecutionPrice, FactorStatus, PortfolioStatus, StrategyStatus, Universe
-from models.errors import ConflictError, RefusedError
-from models.errors import MissingError
+from models.errors import ConflictError, MissingError, RefusedError
 from models.factors import Factor
 from models.operations import AuditEntry
 from models.portfolios import MIN_MEMBERS, FactorPortfolio, PortfolioMember, PortfolioTerms
@@ -92,11 +91,16 @@ def remove_member(db: Session, portfolio: FactorPortfolio, factor_id: str) -> No
     db.flush()
 
 
-def activate(db: Session, portfolio: FactorPortfolio, owner: User, now: datetime) -> Strategy:
-    """Begin: a draft with two members or more gets its strategy. Whether there is room for one is the caller's to ask."""
+def require_ready(db: Session, portfolio: FactorPortfolio) -> None:
+    """Raise RefusedError unless it is a draft with two members or more."""
     if portfolio.status != PortfolioStatus.DRAFT:
         raise RefusedError(f"status: {portfolio.name} is {portfolio.status}, expected draft")
     _require_members(db, portfolio)
+
+
+def activate(db: Session, portfolio: FactorPortfolio, owner: User, now: datetime) -> Strategy:
+    """Begin: a draft that is ready gets its strategy. Whether its owner has room for one is for the caller to ask."""
+    require_ready(db, portfolio)
     terms = StrategyTerms(
         slug=slug_of(portfolio),
         name=portfolio.name,
@@ -143,7 +147,7 @@ def delete_portfolio(db: Session, portfolio: FactorPortfolio, now: datetime) -> 
 
 
 def slug_of(portfolio: FactorPortfolio) -> str:
-    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name in lower case, all else than a-z0-9 a dash>."""
+    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name, what is not a-z0-9 made a dash>."""
     plain = unicodedata.normalize("NFKD", portfolio.name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "portfolio"
     return f"mf-{portfolio.id[:8]}-{words}"[:SLUG_LENGTH].rstrip("-")
