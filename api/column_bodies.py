@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from api.value_bodies import fault
-from domain.factor_panel import VALUES_SCHEMA
+from domain.factor_values import UPLOAD_SCHEMA
 
 MAX_ROWS = 5_000_000
 MAX_BYTES = 256 * 1024 * 1024
@@ -117,10 +117,10 @@ def _follow(content: bytes, table: int, field: int) -> int:
 
 def _frame(table: Any) -> pl.DataFrame:
     frame: pl.DataFrame = pl.from_arrow(table)  # type: ignore[assignment]
-    frame = frame.rename({"date": "session"}, strict=False).select(*VALUES_SCHEMA)
+    frame = frame.rename({"date": "session"}, strict=False).select(*UPLOAD_SCHEMA)
     if frame.is_empty():
         fault(expected="expected at least one value")
     days = frame["session"]
     if days.dtype != pl.Date and (days.dt.truncate("1d") != days).any():
         fault("session", expected="expected dates without a time of day")
-    return frame.cast(pl.Schema(VALUES_SCHEMA))
+    return frame.cast(pl.Schema(UPLOAD_SCHEMA))

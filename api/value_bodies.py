@@ -15,7 +15,7 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from domain.factor_panel import VALUES_SCHEMA
+from domain.factor_values import UPLOAD_SCHEMA
 from models.wire.base import Day
 from models.wire.factors import MAX_DATES
 
@@ -45,7 +45,7 @@ def read_json(body: bytes) -> pl.DataFrame:
             "symbol": pl.Series(list(chain.from_iterable(values)), dtype=pl.String),
             "value": np.concatenate(numbers),
         },
-        schema=VALUES_SCHEMA,
+        schema=UPLOAD_SCHEMA,
     )
 
 

@@ -13,6 +13,7 @@ from models.datasets import ColumnType
 from models.errors import InputError
 from models.targets import SYMBOL_PATTERN
 
+UPLOAD_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "symbol": pl.String, "value": pl.Float64}
 SYMBOL_LENGTH = 9
 
 

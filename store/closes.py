@@ -31,7 +31,7 @@ class Closes:
         wanted = symbols.unique().cast(pl.Categorical)
         mine = bars.filter(pl.col("session") >= since, pl.col("symbol").is_in(wanted.implode())).sort("session")
         factor = pl.col("adj_factor").forward_fill().backward_fill().over("symbol").fill_null(1.0)
-        return mine.select("session", pl.col("symbol").cast(pl.String), pl.col("close") * factor)
+        return mine.select("session", "symbol", pl.col("close") * factor)
 
     def _current(self) -> pl.DataFrame:
         files = self._lake.files(BARS)

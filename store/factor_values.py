@@ -12,7 +12,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.factor_values import digest_sessions, in_time_until
+from domain.factor_values import UPLOAD_SCHEMA, digest_sessions, in_time_until
 from domain.sessions import Sessions
 from models.datasets import FACTOR_IC, FACTOR_VALUES
 from models.enums import FactorStatus
@@ -23,7 +23,6 @@ from store.factors import forget_figures, own_factor, stretch_of
 from store.lake import Lake, StagedFile, factor_files
 
 MAX_FILES = 24
-COLUMNS = ("session", "symbol", "value")
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _stage(
     """Write the file with what is news, and with what else there is in the files whose place it takes."""
     old = [file for file in change.files if len(change.files) >= MAX_FILES or _holds_any(lake, file, change.replaced)]
     fresh = values.join(change.fresh, on="session", how="semi")
-    parts = [fresh.select(pl.lit(factor_id).alias("factor"), *COLUMNS)]
+    parts = [fresh.select(pl.lit(factor_id).alias("factor"), *UPLOAD_SCHEMA)]
     if old:
         kept = lake.scan_files(FACTOR_VALUES, old).collect()
         parts.append(kept.join(change.fresh, on="session", how="anti"))

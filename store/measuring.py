@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from domain import factor_figures as figures
-from domain.factor_panel import MEMBERS_SCHEMA, VALUES_SCHEMA, correlations, rank_values, session_codes
+from domain.factor_panel import correlations, rank_values, session_codes
 from domain.factors import FactorReport, evaluate_factor
 from domain.sessions import Sessions
 from models.enums import FactorStatus
@@ -67,7 +67,7 @@ def correlate(lake: Lake, factor: Factor) -> list[tuple[Factor, float | None]]:
 
 def values_of(lake: Lake, factor_id: str) -> pl.DataFrame:
     """Read one factor's current values: session, symbol, value."""
-    return read_values(lake, [factor_id]).select(*VALUES_SCHEMA)
+    return read_values(lake, [factor_id]).drop("factor")
 
 
 def active_others(db: Session, factor: Factor) -> list[Factor]:
@@ -90,4 +90,4 @@ def _members(db: Session, universe: str, days: pl.Series) -> pl.DataFrame | None
         .to_frame()
         .join_where(lasting, pl.col("session") >= pl.col("since"), pl.col("session") <= pl.col("until"))
     )
-    return found.select(*MEMBERS_SCHEMA).unique()
+    return found.select("session", "symbol").unique()
