@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.stats import spearmanr
+from sqlmodel import select
 
 from domain.sessions import deadline
+from models.operations import Notification
 from store.home import Home
 from store.lease import lease
 from tests.support.factors import LAST, as_json, market_of, open_one, submit, upload
@@ -177,10 +179,6 @@ def test_alike_factors_are_told_apart(lab: Home, lab_web: httpx.Client, research
 
 
 def test_its_owner_is_told(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
-    from sqlmodel import select  # noqa: PLC0415
-
-    from models.operations import Notification  # noqa: PLC0415
-
     found = submit(lab_web, researcher, "told", market_of(lab).values["noise"])
     with lab.ledger.read() as db:
         (told,) = [each for each in db.exec(select(Notification)) if found["id"] in each.key]

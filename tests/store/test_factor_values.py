@@ -1,5 +1,6 @@
 """Factor values at rest, on both databases: which ones count, since when, and what a crash leaves behind."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from domain.sessions import deadline
-from models.datasets import FACTOR_VALUES
+from models.datasets import BARS, FACTOR_VALUES
 from models.enums import FactorStatus, FactorUniverse
 from models.errors import MissingError, RefusedError
 from models.factors import Factor, FactorSession, FactorTerms
@@ -19,14 +20,15 @@ from store.closes import Closes
 from store.factor_values import Uploaded, put_values, read_values
 from store.factors import delete_factor, open_factor, own_factor
 from store.home import Home
-from store.lake import Lake, factor_files
-from store.ledger import Ledger
+from store.lake import factor_files
 from store.sessions import load_sessions
 from store.strategies import ensure_user
 from store.validation import validate
 from tests.support import processes
 from tests.support.crashing import die_at
-from tests.support.factors import market_of, put_bars
+from tests.support.factors import SYMBOLS, market_of, put_bars
+from tests.support.homes import Databases, disposed, make_home
+from tests.support.uploading import upload
 
 NOW = datetime(2025, 1, 2, 1, tzinfo=UTC)
 DAYS = [day for day in load_sessions(Path()).days if day >= date(2024, 11, 1)][:12]
@@ -102,7 +104,7 @@ def test_the_same_again_changes_nothing_and_back_again_counts(home: Home) -> Non
         max_size=7,
     )
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factor_values, "MAX_FILES", 3)
@@ -121,35 +123,27 @@ def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home:
 
 def test_uploads_at_once_are_all_kept(home: Home) -> None:
     factor = new_factor(home)
-    children = [processes.start(put_in_a_process, home.lake_path, home.database_url, factor.id, n) for n in range(3)]
-    assert processes.join(*children) == [0] * 3
-    assert sorted(held(home, factor)) == DAYS[:12]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(put, home, factor, {day: {"600000.SH": 1.0}}) for day in DAYS]:
+            assert done.result().changed == 1
+    assert sorted(held(home, factor)) == DAYS
     assert home.lake.verify(home.lake.files(FACTOR_VALUES)) == []
 
 
-def put_in_a_process(root: Path, url: str, factor_id: str, part: int) -> None:
-    lake, sessions = Lake(root, Ledger(url)), load_sessions(Path())
-    for n in range(4 * part, 4 * part + 4):
-        cells = {DAYS[n]: {"600000.SH": float(n)}}
-        put_values(lake, sessions, 1, factor_id, frame(cells), NOW)
-
-
-def test_killed_at_any_step_it_is_all_there_or_not_and_the_next_attempt_completes_it(home: Home) -> None:
-    killed = 0
-    while True:
-        factor = new_factor(home)
-        put(home, factor, {DAYS[0]: {"600000.SH": 9.0}})
-        code = processes.run(die_at, killed + 1, put_in_a_process, home.lake_path, home.database_url, factor.id, 0)
-        if code != processes.KILLED:
-            break
-        killed += 1
-        assert set(held(home, factor)) == set(since(home, factor))
-        put_in_a_process(home.lake_path, home.database_url, factor.id, 0)
-        assert held(home, factor) == {DAYS[n]: {"600000.SH": float(n)} for n in range(4)}
-        if killed >= 7:
-            break
-    assert killed == 7
-    assert home.lake.verify(home.lake.files(FACTOR_VALUES)) == []
+def test_killed_between_file_and_row_nothing_counts_and_the_next_attempt_completes_it(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with disposed(databases.ledger("sqlite")) as url:
+        home = make_home(tmp_path / "home", url)
+        factor, fresh = new_factor(home), {day: {"600000.SH": 1.0} for day in DAYS[1:]}
+        old: Cells = {DAYS[0]: {"600000.SH": 9.0}, DAYS[1]: {"600000.SH": 8.0}}
+        put(home, factor, old)
+        # The file's bytes, its name, the folder's: the fourth step is the commit.
+        arguments = (home.lake_path, url, factor.owner_id, factor.id, DAYS[1:])
+        assert processes.run(die_at, 4, upload, *arguments) == processes.KILLED
+        assert (held(home, factor), len(home.lake.orphans())) == (old, 1)
+        assert put(home, factor, fresh).changed == len(fresh)
+        assert (held(home, factor), home.lake.orphans()) == (old | fresh, [])
 
 
 def test_a_deleted_factor_leaves_no_value_that_anybody_reads(home: Home) -> None:
@@ -194,8 +188,9 @@ def test_a_validation_that_was_cut_off_is_begun_again(home: Home) -> None:
 
 
 def test_closes_follow_the_bars(home: Home) -> None:
-    put_bars(home)
-    closes, bars = Closes(home.lake), market_of(home).bars
+    bars = market_of(home).bars.tail(3 * len(SYMBOLS))
+    put_bars(home, bars)
+    closes = Closes(home.lake)
     symbols, first = bars["symbol"].unique(), bars["session"].min()
     expected = bars.select("session", pl.col("symbol"), pl.col("close") * pl.col("adj_factor"))
 
@@ -204,8 +199,6 @@ def test_closes_follow_the_bars(home: Home) -> None:
         return found.with_columns(pl.col("symbol").cast(pl.String)).sort("session", "symbol")
 
     assert read().equals(expected.sort("session", "symbol"))
-    from models.datasets import BARS  # noqa: PLC0415
-
     last = bars.filter(pl.col("session") == bars["session"].max())
     unknown = last.with_columns(pl.col("close") * 2, adj_factor=pl.lit(None, pl.Float64))
     day: date = last["session"][0]

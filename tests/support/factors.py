@@ -1,5 +1,6 @@
 """A small market in which two traits of the symbols pay, and factors that know of them."""
 
+import io
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -61,9 +62,9 @@ def market_of(home: Home) -> FactorMarket:
     return factor_market(tuple(through[-SESSIONS:]))
 
 
-def put_bars(home: Home) -> None:
-    """Bring the market into a home."""
-    files = stage_sessions(home.lake, BARS, market_of(home).bars)
+def put_bars(home: Home, bars: pl.DataFrame | None = None) -> None:
+    """Bring bars into a home, by default the whole market's."""
+    files = stage_sessions(home.lake, BARS, market_of(home).bars if bars is None else bars)
     with home.ledger.write() as db:
         home.lake.commit(db, files, home.clock.now())
 
@@ -99,8 +100,6 @@ def send(web: httpx.Client, headers: dict[str, str], factor: str, body: bytes, k
 
 def parquet(values: pl.DataFrame) -> bytes:
     """Write Parquet."""
-    import io  # noqa: PLC0415
-
     buffer = io.BytesIO()
     values.write_parquet(buffer)
     return buffer.getvalue()
