@@ -8,11 +8,19 @@ from typing import Any
 
 import httpx
 import numpy as np
+import orjson
 import polars as pl
 
-from models.datasets import BARS
+from domain.factor_values import UPLOAD_SCHEMA
+from models.datasets import BARS, FACTOR_IC
+from models.enums import FactorStatus, FactorUniverse
+from models.factors import Factor, FactorTerms
+from store.factor_values import put_values
+from store.factors import open_factor
 from store.home import Home
 from store.market import stage_sessions
+from store.sessions import load_sessions
+from store.strategies import ensure_user
 
 SYMBOLS = tuple(f"{600000 + n}.SH" for n in range(20)) + tuple(f"{n + 1:06}.SZ" for n in range(10))
 SESSIONS = 126
@@ -112,3 +120,29 @@ def submit(web: httpx.Client, headers: dict[str, str], name: str, values: pl.Dat
     answer = web.post(f"/factors/{factor}/submit", headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def add_active(home: Home, name: str, days: list[date]) -> str:
+    """Put an active factor straight into a home: with values for all days, the last of them out of sample."""
+    rows = [(day, symbol, float(n)) for day in days for n, symbol in enumerate(SYMBOLS[:3])]
+    values = pl.DataFrame(rows, schema=dict(UPLOAD_SCHEMA), orient="row").sort("session", "symbol")
+    now = home.clock.now()
+    with home.ledger.write() as db:
+        owner = ensure_user(db, "ann", now)
+        factor = open_factor(db, owner, FactorTerms(name=name, universe=FactorUniverse.HS300), now)
+    put_values(home.lake, load_sessions(home.path), owner.id, factor.id, values, now)
+    ic = pl.DataFrame(
+        [(factor.id, day, 0.01 * n, 30, 0.001, "is" if day < days[-1] else "os") for n, day in enumerate(days)],
+        schema=FACTOR_IC.schema,
+        orient="row",
+    )
+    inside = home.lake.stage(FACTOR_IC, days[-2], ic.head(-1), factor=factor.id)
+    tracked = home.lake.read(FACTOR_IC, days[-1]).filter(pl.col("phase") == "os")
+    outside = home.lake.stage(FACTOR_IC, days[-1], pl.concat([tracked, ic.tail(1)]))
+    with home.ledger.write() as db:
+        home.lake.commit(db, [inside, outside], now)
+        row = db.get_one(Factor, factor.id)
+        row.status, row.validated_at, row.ic_mean, row.ic_decay = FactorStatus.ACTIVE, now, 0.02, "[0.02,null]"
+        row.yearly_stats = orjson.dumps([{"year": 2025, "ic_mean": 0.02, "days": len(days) - 1}]).decode()
+        db.add(row)
+    return factor.id
