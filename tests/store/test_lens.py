@@ -140,7 +140,7 @@ def test_factors_are_shown_once_they_are_active(home: Home) -> None:
     day = f"SELECT symbol, value FROM factor_values WHERE factor = '{active}' AND session = '{days[3]}' ORDER BY ALL"
     assert query(home, day).rows() == [(each, float(n)) for n, each in enumerate(SYMBOLS[:3])]
     corrected = pl.DataFrame({"session": [days[3]], "symbol": [symbol], "value": [9.0]})
-    put_values(home.lake, load_sessions(home.path), 1, active, corrected, home.clock.now())
+    put_values(home.lake, load_sessions(home.path), 1, active, corrected, settled_at(days[3]))
     assert not lens_is_current(home)
     assert publish(home).version > first.version
     assert query(home, day).rows() == [(symbol, 9.0)]
