@@ -66,7 +66,8 @@ def session_codes(column: pl.Series, sessions: Sequence[date]) -> Codes:
     place_of = np.full(int(axis[-1]) - before + 2, -1, np.int32)
     place_of[axis - before] = np.arange(axis.size)
     days = np.clip(column.to_physical().fill_null(before).to_numpy(), before, int(axis[-1]) + 1)
-    return np.take(place_of, days - before)
+    places: Codes = np.take(place_of, days - before)
+    return places
 
 
 def name_codes(column: pl.Series, names: pl.Series) -> Codes:
