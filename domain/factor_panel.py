@@ -33,7 +33,7 @@ class Ranks:
 
 
 def make_panel(frame: pl.DataFrame, sessions: Sequence[date], symbols: pl.Series) -> Floats:
-    """Spread rows (session, symbol, value) over sessions × symbols, both ascending; null and nan are missing.
+    """Spread rows (session, symbol, value) over sessions × symbols, both ascending; null, nan and infinite are missing.
 
     Rows of other sessions and symbols are left out. Raises InputError for a session and symbol that are there twice.
     """
@@ -90,8 +90,10 @@ def names_in(field: str, frame: pl.DataFrame, name: str = "symbol") -> pl.Series
 
 
 def rank_panel(panel: Floats, sessions: Sequence[date], symbols: pl.Series) -> Ranks:
-    """Sort every cross-section of a panel."""
-    chain, ranks, count = kernel.sort_out(panel, np.argsort(panel, axis=1))
+    """Sort every cross-section of a panel, whose values are finite or nan."""
+    # numpy's vectorised sort gives up on nan; infinity comes last just as well.
+    order = np.argsort(np.where(np.isnan(panel), np.inf, panel), axis=1)
+    chain, ranks, count = kernel.sort_out(panel, order)
     return Ranks(tuple(sessions), symbols, Sorted(chain, ranks, count))
 
 

@@ -7,6 +7,7 @@ least 10 symbols have both and neither is constant; the others are null in every
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -41,6 +42,7 @@ LEAST_IC_IR = 0.15
 MOST_TURNOVER = 0.35
 MOST_CORRELATION = 0.7
 LEAST_SESSIONS = 120
+THREADS = 2
 
 
 class Check(NamedTuple):
@@ -93,8 +95,8 @@ def evaluate_factor(
 
     `closes` (session, symbol, close) are adjusted, from the first session with values to six after the last, as far as
     there are any. `members` (session, symbol) are the universe, for the coverage alone. `others` are the values of the
-    user's other active factors by id, or their ranks; each is read once and let go, so the mapping may load them as
-    they are asked for. `sessions` is the exchange calendar, ascending, over all of that.
+    user's other active factors by id, or their ranks; each is read once, on one of two threads, and let go, so that the
+    mapping may load it when it is asked for. `sessions` is the exchange calendar, ascending, over all of that.
 
     Raises InputError for values that are not finite numbers, are there twice, or lie outside the calendar.
     """
@@ -109,7 +111,9 @@ def evaluate_factor(
     decay = [correlations(ranks, return_ranks, _later(ranks, return_ranks, DELAY + k)) for k in range(1, 6)]
     ic, pairs = decay[0]
     quintiles = kernel.quintile_means(ranks.ordered, _forward(returns, len(days)), ic)
-    with_others = {name: _mean_correlation(ranks, other) for name, other in others.items()}
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = threads.map(lambda name: _mean_correlation(ranks, others[name]), others)
+        with_others = dict(zip(others, found, strict=True))
     return _report(
         ranks,
         ic=ic,

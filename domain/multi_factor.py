@@ -18,7 +18,7 @@ from domain.quotes import forbid, require
 from models.datasets import ColumnType
 from models.errors import InputError
 
-PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String, "top_n": pl.Int64}
+PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String}
 MEMBERS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "factor": pl.String}
 FACTORS_SCHEMA: dict[str, ColumnType] = {"factor": pl.String, "ic_mean": pl.Float64, "ic_ir": pl.Float64}
 WEIGHTS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "symbol": pl.String, "weight": pl.Float64}
@@ -115,6 +115,8 @@ def _check(
 ) -> None:
     """Refuse what the docstring of `combine` says is refused."""
     require("portfolios", portfolios, PORTFOLIOS_SCHEMA)
+    if not portfolios.schema.get("top_n", pl.Null()).is_integer():
+        raise InputError("portfolios.top_n", "whole numbers", portfolios.schema.get("top_n"))
     require("members", members, MEMBERS_SCHEMA)
     require("factors", factors, FACTORS_SCHEMA)
     forbid("portfolios", "one row a portfolio", portfolios, pl.col("portfolio").is_duplicated())

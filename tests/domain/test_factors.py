@@ -24,7 +24,7 @@ from tests.support.shared import shared
 from tests.support.slow_factors import slow_correlation, slow_report
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "factors"
-SESSIONS, SYMBOLS = 90, 35
+SESSIONS, SYMBOLS = 72, 35
 
 
 def dense(rng: np.random.Generator) -> Floats:
@@ -98,8 +98,8 @@ def test_every_figure_is_what_scipy_and_pandas_make_of_its_definition(
 
 @pytest.mark.parametrize("world", [dense, tied])
 def test_alphalens_agrees_where_it_means_the_same(world: Callable[[np.random.Generator], Floats]) -> None:
-    """Its IC is ours always. Its quantiles (pd.qcut) are cut at interpolated values: ours without ties where five divides
-    the number of symbols; elsewhere a cut may fall a symbol away, and a session of many ties is left out.
+    """Its IC is ours always. Its quantiles (pd.qcut) are cut at interpolated values: ours without ties where five
+    divides the number of symbols; elsewhere a cut may fall a symbol away, and a session of many ties is left out.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -49,16 +49,8 @@ def slow_choice(
         z.append({s: 0.0 if flat else (v - mean) / statistics.stdev(own.values()) for s, v in own.items()})
     share = [abs(ir) for _, ir in figures] if weighting == "ic_weighted" else [1.0] * len(figures)
     common = set.intersection(*(set(own) for own in values))
-    score = {
-        s: round(
-            sum(
-                w / sum(share) * math.copysign(1, mean) * own[s]
-                for w, (mean, _), own in zip(share, figures, z, strict=True)
-            ),
-            10,
-        )
-        for s in common
-    }
+    parts = [ratio / sum(share) * math.copysign(1, mean) for ratio, (mean, _) in zip(share, figures, strict=True)]
+    score = {s: round(sum(part * own[s] for part, own in zip(parts, z, strict=True)), 10) for s in common}
     best = sorted(common, key=lambda s: (-score[s], s))[:top_n]
     return dict.fromkeys(sorted(best), 1 / top_n)
 
