@@ -223,7 +223,9 @@ def signals(portfolios: int = 500, members: int = 5, symbols: int = 500, top_n: 
     owners = [f"portfolio-{place // members:03}" for place in range(count)]
     rng = np.random.default_rng(7)
     inputs = {
-        "portfolios": pl.DataFrame({"portfolio": sorted(set(owners)), "weighting": "ic_weighted", "top_n": top_n}),
+        "portfolios": pl.DataFrame({"portfolio": sorted(set(owners))}).with_columns(
+            weighting=pl.lit("ic_weighted"), top_n=pl.lit(top_n, pl.Int64)
+        ),
         "members": pl.DataFrame({"portfolio": owners, "factor": names}),
         "factors": pl.DataFrame({"factor": names, "ic_mean": rng.normal(size=count), "ic_ir": rng.normal(size=count)}),
     }

@@ -18,7 +18,7 @@ from domain.quotes import forbid, require
 from models.datasets import ColumnType
 from models.errors import InputError
 
-PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String}
+PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String, "top_n": pl.Int64}
 MEMBERS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "factor": pl.String}
 FACTORS_SCHEMA: dict[str, ColumnType] = {"factor": pl.String, "ic_mean": pl.Float64, "ic_ir": pl.Float64}
 WEIGHTS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "symbol": pl.String, "weight": pl.Float64}
@@ -87,14 +87,15 @@ def combine(
     values dated at or after `session`, outside the calendar, or not finite.
     """
     _check(session, portfolios, members, factors, values)
-    names, portfolios = factors["factor"], portfolios.sort("portfolio")
+    portfolios = portfolios.sort("portfolio")
     symbols = names_in("values", values) if values.height else pl.Series([], dtype=pl.String)
     state = _state(session, factors, values, symbols, sessions)
-    member_of = dict(members.group_by("portfolio").agg(pl.col("factor").sort()).iter_rows())
+    coded = members.with_columns(place=pl.Series(name_codes(members["factor"], factors["factor"]))).sort("factor")
+    grouped = coded.group_by("portfolio", maintain_order=True).agg("factor", "place")
+    member_of = {name: (own, np.array(places, np.int32)) for name, own, places in grouped.iter_rows()}
     weights, failures = [], []
     for portfolio, weighting, top_n in portfolios.select("portfolio", "weighting", "top_n").iter_rows():
-        own = pl.Series(member_of.get(portfolio, []), dtype=pl.String)
-        places = name_codes(own, names)
+        own, places = member_of.get(portfolio, ([], np.empty(0, np.int32)))
         reason, at_fault = _obstacle(state, places, weighting)
         chosen = np.empty(0, np.int64)
         if reason is None:
@@ -103,7 +104,9 @@ def combine(
         if reason is None:
             weights.append((portfolio, symbols.gather(np.sort(chosen)), 1 / top_n))
         else:
-            failures.append((portfolio, str(reason), own.filter(pl.Series(at_fault)).to_list()))
+            failures.append(
+                (portfolio, str(reason), [name for name, is_so in zip(own, at_fault, strict=True) if is_so])
+            )
     signals = pl.DataFrame(
         weights, schema={"portfolio": pl.String, "symbol": pl.List(pl.String), "weight": pl.Float64}, orient="row"
     )
@@ -115,8 +118,6 @@ def _check(
 ) -> None:
     """Refuse what the docstring of `combine` says is refused."""
     require("portfolios", portfolios, PORTFOLIOS_SCHEMA)
-    if not portfolios.schema.get("top_n", pl.Null()).is_integer():
-        raise InputError("portfolios.top_n", "whole numbers", portfolios.schema.get("top_n"))
     require("members", members, MEMBERS_SCHEMA)
     require("factors", factors, FACTORS_SCHEMA)
     forbid("portfolios", "one row a portfolio", portfolios, pl.col("portfolio").is_duplicated())
@@ -131,8 +132,8 @@ def _check(
         return
     check_values("values", values, {"factor": pl.String, **VALUES_SCHEMA})
     forbid("values.session", f"sessions before {session}", values, pl.col("session") >= session)
-    several = pl.col("session").n_unique().over("factor") > 1
-    forbid("values.session", "one session a factor", values, several)
+    dated = values.group_by("factor").agg(first=pl.col("session").min(), last=pl.col("session").max())
+    forbid("values.session", "one session a factor", dated, pl.col("first") != pl.col("last"))
 
 
 def _state(

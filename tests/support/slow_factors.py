@@ -16,8 +16,8 @@ def counts(f: pd.Series, r: pd.Series) -> bool:
 
 
 def ic_of(f: pd.Series, r: pd.Series) -> float:
-    pairs = pd.concat([f, r], axis=1, keys=["f", "r"]).dropna()
-    return float(stats.spearmanr(pairs.f, pairs.r).statistic) if counts(pairs.f, pairs.r) else math.nan
+    both = f.notna() & r.notna()
+    return float(stats.spearmanr(f[both], r[both]).statistic) if counts(f[both], r[both]) else math.nan
 
 
 def quintiles(f: pd.Series) -> pd.Series:
