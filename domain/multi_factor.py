@@ -6,6 +6,7 @@ Pure. All portfolios of a session are made in one call; one that cannot be made 
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -104,9 +105,7 @@ def combine(
         if reason is None:
             weights.append((portfolio, symbols.gather(np.sort(chosen)), 1 / top_n))
         else:
-            failures.append(
-                (portfolio, str(reason), [name for name, is_so in zip(own, at_fault, strict=True) if is_so])
-            )
+            failures.append((portfolio, str(reason), list(compress(own, at_fault))))
     signals = pl.DataFrame(
         weights, schema={"portfolio": pl.String, "symbol": pl.List(pl.String), "weight": pl.Float64}, orient="row"
     )
