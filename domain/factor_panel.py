@@ -32,13 +32,14 @@ class Ranks:
     ordered: Sorted
 
 
-def make_panel(frame: pl.DataFrame, sessions: Sequence[date], symbols: pl.Series) -> Floats:
+def make_panel(frame: pl.DataFrame, sessions: Sequence[date], symbols: pl.Series, field: str = "frame") -> Floats:
     """Spread rows (session, symbol, value) over sessions × symbols, both ascending; null, nan and infinite are missing.
 
-    Rows of other sessions and symbols are left out. Raises InputError for a session and symbol that are there twice.
+    Rows of other sessions and symbols are left out. Raises InputError, naming the field, for a session and symbol that
+    are there twice.
     """
-    require("frame", frame, VALUES_SCHEMA)
-    return spread("frame", frame, session_codes(frame["session"], sessions), len(sessions), symbols)
+    require(field, frame, VALUES_SCHEMA)
+    return spread(field, frame, session_codes(frame["session"], sessions), len(sessions), symbols)
 
 
 def spread(field: str, frame: pl.DataFrame, rows: Codes, height: int, symbols: pl.Series) -> Floats:
@@ -104,7 +105,7 @@ def rank_values(values: pl.DataFrame) -> Ranks:
     """
     check_values("values", values, VALUES_SCHEMA)
     symbols, sessions = names_in("values", values), values["session"].unique().sort().to_list()
-    return rank_panel(make_panel(values, sessions, symbols), sessions, symbols)
+    return rank_panel(make_panel(values, sessions, symbols, "values"), sessions, symbols)
 
 
 def check_values(field: str, values: pl.DataFrame, schema: dict[str, ColumnType]) -> None:

@@ -104,9 +104,9 @@ def evaluate_factor(
     require("closes", closes, CLOSES_SCHEMA)
     calendar, days = _calendar(values, sessions)
     symbols = names_in("values", values)
-    panel = make_panel(values, days, symbols)
+    panel = make_panel(values, days, symbols, "values")
     ranks = rank_panel(panel, days, symbols)
-    returns = session_returns(make_panel(closes.rename({"close": "value"}), calendar, symbols))
+    returns = session_returns(make_panel(closes.rename({"close": "value"}), calendar, symbols, "closes"))
     return_ranks = rank_panel(returns, calendar, symbols)
     decay = [correlations(ranks, return_ranks, _later(ranks, return_ranks, DELAY + k)) for k in range(1, 6)]
     ic, pairs = decay[0]
@@ -154,7 +154,7 @@ def _forward(returns: Floats, height: int) -> Floats:
 def _mean_correlation(ranks: Ranks, other: pl.DataFrame | Ranks) -> float | None:
     """Mean over common sessions of the correlation with another factor's values."""
     if not isinstance(other, Ranks):
-        other = rank_panel(make_panel(other, ranks.sessions, ranks.symbols), ranks.sessions, ranks.symbols)
+        other = rank_panel(make_panel(other, ranks.sessions, ranks.symbols, "others"), ranks.sessions, ranks.symbols)
     rows = session_codes(pl.Series(ranks.sessions, dtype=pl.Date), other.sessions)
     return figures.mean(correlations(ranks, other, rows)[0])
 
@@ -164,7 +164,7 @@ def _coverage(panel: Floats, days: list[date], symbols: pl.Series, members: pl.D
     require("members", members, MEMBERS_SCHEMA)
     rows = session_codes(members["session"], days)
     size = np.bincount(rows[rows >= 0], minlength=len(days))
-    belongs = make_panel(members.select("session", "symbol", value=pl.lit(1.0)), days, symbols)
+    belongs = make_panel(members.select("session", "symbol", value=pl.lit(1.0)), days, symbols, "members")
     has_value = ~np.isnan(panel)
     covered = np.count_nonzero(has_value & ~np.isnan(belongs), axis=1)
     asked = has_value.any(axis=1) & (size > 0)

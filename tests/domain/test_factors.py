@@ -328,8 +328,14 @@ def test_a_value_is_a_finite_number(value: float | None) -> None:
 
 def test_a_value_twice_and_none_at_all_are_refused() -> None:
     values, closes = long(np.ones((3, 12))), long(np.ones((9, 12)), "close")
-    with pytest.raises(InputError, match="one value a symbol"):
-        evaluate_factor(pl.concat([values, values[7:8]]), closes, None, {}, calendar(9))
+    twice = {"values": pl.concat([values, values[7:8]]), "closes": pl.concat([closes, closes[7:8]])}
+    for field, frame in twice.items():
+        with pytest.raises(InputError, match=f"{field}: expected one value a symbol"):
+            evaluate_factor(
+                **{"values": values, "closes": closes, field: frame}, members=None, others={}, sessions=calendar(9)
+            )
+    with pytest.raises(InputError, match="others: expected one value a symbol"):
+        evaluate_factor(values, closes, None, {"other": twice["values"]}, calendar(9))
     with pytest.raises(InputError, match="at least one value"):
         evaluate_factor(values.clear(), closes, None, {}, calendar(9))
     with pytest.raises(InputError, match="ascending"):
