@@ -23,11 +23,11 @@ QUINTILES = 5
 def scatter(rows: Codes, columns: Codes, values: Floats, panel: Floats) -> int:
     """Put values into a panel that is nan so far, those with a code below 0 left out.
 
-    Return the place of the first value, other than nan, whose cell was taken; -1 if there is none.
+    Return the place of the first value whose cell was taken, -1 if there is none; nan and infinity are left out, too.
     """
     for i in range(values.size):
         row, column = rows[i], columns[i]
-        if row < 0 or column < 0 or np.isnan(values[i]):
+        if row < 0 or column < 0 or not np.isfinite(values[i]):
             continue
         if not np.isnan(panel[row, column]):
             return i
@@ -65,6 +65,12 @@ def _rank(chain: Codes, count: int, kept: Codes, ranks: Codes) -> None:
     done, first = 0, 0
     while first < count:
         last = first + 1
+        if last == count or chain[last] >= 0:  # nothing is tied with it: the usual case, in a hurry
+            if kept[chain[first]] > 0:
+                done += 1
+                ranks[chain[first]] = 2 * done
+            first = last
+            continue
         while last < count and chain[last] < 0:
             last += 1
         tied = 1 if kept[chain[first]] > 0 else 0

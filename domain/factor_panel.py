@@ -32,13 +32,14 @@ class Ranks:
     ordered: Sorted
 
 
-def make_panel(frame: pl.DataFrame, sessions: Sequence[date], symbols: pl.Series) -> Floats:
-    """Spread rows (session, symbol, value) over sessions × symbols, both ascending; null and nan are missing.
+def make_panel(frame: pl.DataFrame, sessions: Sequence[date], symbols: pl.Series, field: str = "frame") -> Floats:
+    """Spread rows (session, symbol, value) over sessions × symbols, both ascending; null, nan and infinite are missing.
 
-    Rows of other sessions and symbols are left out. Raises InputError for a session and symbol that are there twice.
+    Rows of other sessions and symbols are left out. Raises InputError, naming the field, for a session and symbol that
+    are there twice.
     """
-    require("frame", frame, VALUES_SCHEMA)
-    return spread("frame", frame, session_codes(frame["session"], sessions), len(sessions), symbols)
+    require(field, frame, VALUES_SCHEMA)
+    return spread(field, frame, session_codes(frame["session"], sessions), len(sessions), symbols)
 
 
 def spread(field: str, frame: pl.DataFrame, rows: Codes, height: int, symbols: pl.Series) -> Floats:
@@ -66,7 +67,8 @@ def session_codes(column: pl.Series, sessions: Sequence[date]) -> Codes:
     place_of = np.full(int(axis[-1]) - before + 2, -1, np.int32)
     place_of[axis - before] = np.arange(axis.size)
     days = np.clip(column.to_physical().fill_null(before).to_numpy(), before, int(axis[-1]) + 1)
-    return np.take(place_of, days - before)
+    places: Codes = np.take(place_of, days - before)
+    return places
 
 
 def name_codes(column: pl.Series, names: pl.Series) -> Codes:
@@ -89,8 +91,10 @@ def names_in(field: str, frame: pl.DataFrame, name: str = "symbol") -> pl.Series
 
 
 def rank_panel(panel: Floats, sessions: Sequence[date], symbols: pl.Series) -> Ranks:
-    """Sort every cross-section of a panel."""
-    chain, ranks, count = kernel.sort_out(panel, np.argsort(panel, axis=1))
+    """Sort every cross-section of a panel, whose values are finite or nan."""
+    # numpy's vectorised sort gives up on nan; infinity comes last just as well.
+    order = np.argsort(np.where(np.isnan(panel), np.inf, panel), axis=1)
+    chain, ranks, count = kernel.sort_out(panel, order)
     return Ranks(tuple(sessions), symbols, Sorted(chain, ranks, count))
 
 
@@ -101,7 +105,7 @@ def rank_values(values: pl.DataFrame) -> Ranks:
     """
     check_values("values", values, VALUES_SCHEMA)
     symbols, sessions = names_in("values", values), values["session"].unique().sort().to_list()
-    return rank_panel(make_panel(values, sessions, symbols), sessions, symbols)
+    return rank_panel(make_panel(values, sessions, symbols, "values"), sessions, symbols)
 
 
 def check_values(field: str, values: pl.DataFrame, schema: dict[str, ColumnType]) -> None:

@@ -46,7 +46,7 @@ def forward_returns(session: date, closes: pl.DataFrame, sessions: Sequence[date
     place = sessions.index(session)
     pair = sessions[place + 1 : place + 3]
     symbols = names_in("closes", closes)
-    returns = session_returns(make_panel(closes.rename({"close": "value"}), pair, symbols))
+    returns = session_returns(make_panel(closes.rename({"close": "value"}), pair, symbols, "closes"))
     last = returns[-1] if len(pair) == 2 else np.full(symbols.len(), np.nan)
     return pl.DataFrame({"symbol": symbols, "forward_return": last}).filter(pl.col("forward_return").is_not_nan())
 
@@ -64,7 +64,7 @@ def track(session: date, values: pl.DataFrame, returns: pl.DataFrame) -> pl.Data
     rows = name_codes(values["factor"], factors)
     ranks = rank_panel(spread("values", values, rows, factors.len(), symbols), (session,), symbols)
     forward = returns.select("symbol", session=pl.lit(session), value="forward_return")
-    return_ranks = rank_panel(make_panel(forward, (session,), symbols), (session,), symbols)
+    return_ranks = rank_panel(make_panel(forward, (session,), symbols, "returns"), (session,), symbols)
     ic, pairs = correlations(ranks, return_ranks, np.zeros(factors.len(), np.int32))
     return pl.DataFrame(
         {"factor": factors, "session": pl.repeat(session, factors.len(), eager=True), "ic": ic, "symbols": pairs}

@@ -7,6 +7,7 @@ least 10 symbols have both and neither is constant; the others are null in every
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -41,6 +42,7 @@ LEAST_IC_IR = 0.15
 MOST_TURNOVER = 0.35
 MOST_CORRELATION = 0.7
 LEAST_SESSIONS = 120
+THREADS = 2
 
 
 class Check(NamedTuple):
@@ -93,8 +95,8 @@ def evaluate_factor(
 
     `closes` (session, symbol, close) are adjusted, from the first session with values to six after the last, as far as
     there are any. `members` (session, symbol) are the universe, for the coverage alone. `others` are the values of the
-    user's other active factors by id, or their ranks; each is read once and let go, so the mapping may load them as
-    they are asked for. `sessions` is the exchange calendar, ascending, over all of that.
+    user's other active factors by id, or their ranks; each is read once, on one of two threads, and let go, so that the
+    mapping may load it when it is asked for. `sessions` is the exchange calendar, ascending, over all of that.
 
     Raises InputError for values that are not finite numbers, are there twice, or lie outside the calendar.
     """
@@ -102,14 +104,16 @@ def evaluate_factor(
     require("closes", closes, CLOSES_SCHEMA)
     calendar, days = _calendar(values, sessions)
     symbols = names_in("values", values)
-    panel = make_panel(values, days, symbols)
+    panel = make_panel(values, days, symbols, "values")
     ranks = rank_panel(panel, days, symbols)
-    returns = session_returns(make_panel(closes.rename({"close": "value"}), calendar, symbols))
+    returns = session_returns(make_panel(closes.rename({"close": "value"}), calendar, symbols, "closes"))
     return_ranks = rank_panel(returns, calendar, symbols)
     decay = [correlations(ranks, return_ranks, _later(ranks, return_ranks, DELAY + k)) for k in range(1, 6)]
     ic, pairs = decay[0]
     quintiles = kernel.quintile_means(ranks.ordered, _forward(returns, len(days)), ic)
-    with_others = {name: _mean_correlation(ranks, other) for name, other in others.items()}
+    with ThreadPoolExecutor(THREADS) as threads:
+        found = threads.map(lambda name: _mean_correlation(ranks, others[name]), others)
+        with_others = dict(zip(others, found, strict=True))
     return _report(
         ranks,
         ic=ic,
@@ -150,7 +154,7 @@ def _forward(returns: Floats, height: int) -> Floats:
 def _mean_correlation(ranks: Ranks, other: pl.DataFrame | Ranks) -> float | None:
     """Mean over common sessions of the correlation with another factor's values."""
     if not isinstance(other, Ranks):
-        other = rank_panel(make_panel(other, ranks.sessions, ranks.symbols), ranks.sessions, ranks.symbols)
+        other = rank_panel(make_panel(other, ranks.sessions, ranks.symbols, "others"), ranks.sessions, ranks.symbols)
     rows = session_codes(pl.Series(ranks.sessions, dtype=pl.Date), other.sessions)
     return figures.mean(correlations(ranks, other, rows)[0])
 
@@ -160,7 +164,7 @@ def _coverage(panel: Floats, days: list[date], symbols: pl.Series, members: pl.D
     require("members", members, MEMBERS_SCHEMA)
     rows = session_codes(members["session"], days)
     size = np.bincount(rows[rows >= 0], minlength=len(days))
-    belongs = make_panel(members.select("session", "symbol", value=pl.lit(1.0)), days, symbols)
+    belongs = make_panel(members.select("session", "symbol", value=pl.lit(1.0)), days, symbols, "members")
     has_value = ~np.isnan(panel)
     covered = np.count_nonzero(has_value & ~np.isnan(belongs), axis=1)
     asked = has_value.any(axis=1) & (size > 0)

@@ -6,6 +6,7 @@ Pure. All portfolios of a session are made in one call; one that cannot be made 
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -81,14 +82,15 @@ def combine(
     values dated at or after `session`, outside the calendar, or not finite.
     """
     _check(session, portfolios, members, factors, values)
-    names, portfolios = factors["factor"], portfolios.sort("portfolio")
+    portfolios = portfolios.sort("portfolio")
     symbols = names_in("values", values) if values.height else pl.Series([], dtype=pl.String)
     state = _state(session, factors, values, symbols, sessions)
-    member_of = dict(members.group_by("portfolio").agg(pl.col("factor").sort()).iter_rows())
+    coded = members.with_columns(place=pl.Series(name_codes(members["factor"], factors["factor"]))).sort("factor")
+    grouped = coded.group_by("portfolio", maintain_order=True).agg("factor", "place")
+    member_of = {name: (own, np.array(places, np.int32)) for name, own, places in grouped.iter_rows()}
     weights, failures = [], []
     for portfolio, weighting, top_n in portfolios.select("portfolio", "weighting", "top_n").iter_rows():
-        own = pl.Series(member_of.get(portfolio, []), dtype=pl.String)
-        places = name_codes(own, names)
+        own, places = member_of.get(portfolio, ([], np.empty(0, np.int32)))
         reason, at_fault = _obstacle(state, places, weighting)
         chosen = np.empty(0, np.int64)
         if reason is None:
@@ -97,7 +99,7 @@ def combine(
         if reason is None:
             weights.append((portfolio, symbols.gather(np.sort(chosen)), 1 / top_n))
         else:
-            failures.append((portfolio, str(reason), own.filter(pl.Series(at_fault)).to_list()))
+            failures.append((portfolio, str(reason), list(compress(own, at_fault))))
     signals = pl.DataFrame(
         weights, schema={"portfolio": pl.String, "symbol": pl.List(pl.String), "weight": pl.Float64}, orient="row"
     )
@@ -123,8 +125,8 @@ def _check(
         return
     check_values("values", values, {"factor": pl.String, **VALUES_SCHEMA})
     forbid("values.session", f"sessions before {session}", values, pl.col("session") >= session)
-    several = pl.col("session").n_unique().over("factor") > 1
-    forbid("values.session", "one session a factor", values, several)
+    dated = values.group_by("factor").agg(first=pl.col("session").min(), last=pl.col("session").max())
+    forbid("values.session", "one session a factor", dated, pl.col("first") != pl.col("last"))
 
 
 def _state(
