@@ -1,15 +1,16 @@
-"""Measuring a factor: what the engine takes is read from lake and ledger, one other factor at a time."""
+"""Measuring a factor: what the engine takes is read from lake and ledger, one other factor at a time.
+
+The engine brings a compiler in, 60 MB of it: it is imported where something is measured, not where values are taken.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain import factor_figures as figures
-from domain.factor_panel import correlations, rank_values, session_codes
-from domain.factors import FactorReport, evaluate_factor
 from domain.sessions import Sessions
 from models.enums import FactorStatus
 from models.factors import Factor
@@ -18,6 +19,9 @@ from store.closes import Closes
 from store.factor_values import read_values
 from store.factors import list_factors
 from store.lake import Lake
+
+if TYPE_CHECKING:
+    from domain.factors import FactorReport
 
 
 class StoredValues(Mapping[str, pl.DataFrame]):
@@ -39,8 +43,10 @@ class StoredValues(Mapping[str, pl.DataFrame]):
         return len(self._ids)
 
 
-def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor) -> FactorReport:
+def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor) -> "FactorReport":
     """Measure a factor's current values on the lake's closes, against its owner's other active factors."""
+    from domain.factors import evaluate_factor  # noqa: PLC0415 - see above
+
     values = values_of(lake, factor.id)
     first: date = values["session"].min()  # type: ignore[assignment]
     with lake.ledger.read() as db:
@@ -52,6 +58,9 @@ def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor) -> F
 
 def correlate(lake: Lake, factor: Factor) -> list[tuple[Factor, float | None]]:
     """Correlate a factor with its owner's other active ones, the most alike first; None: too little in common."""
+    from domain.factor_figures import mean  # noqa: PLC0415 - see above
+    from domain.factor_panel import correlations, rank_values, session_codes  # noqa: PLC0415
+
     with lake.ledger.read() as db:
         others = active_others(db, factor)
     values = values_of(lake, factor.id)
@@ -61,7 +70,7 @@ def correlate(lake: Lake, factor: Factor) -> list[tuple[Factor, float | None]]:
     found: list[tuple[Factor, float | None]] = []
     for other in others:
         theirs = rank_values(values_of(lake, other.id))
-        found.append((other, figures.mean(correlations(ranks, theirs, session_codes(days, theirs.sessions))[0])))
+        found.append((other, mean(correlations(ranks, theirs, session_codes(days, theirs.sessions))[0])))
     return sorted(found, key=lambda pair: (-abs(pair[1] or 0.0), pair[1] is None))
 
 

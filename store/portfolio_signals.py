@@ -11,7 +11,6 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.multi_factor import FACTORS_SCHEMA, MEMBERS_SCHEMA, PORTFOLIOS_SCHEMA, STALE_SESSIONS, Failure, combine
 from domain.sessions import Sessions
 from models.datasets import FACTOR_VALUES, ColumnType
 from models.enums import PortfolioStatus
@@ -23,12 +22,13 @@ from store.notifications import notify, resolve
 from store.portfolios import members_of
 from store.signals import Submission
 
+# Why the engine made no signal, for people.
 WORDS = {
-    Failure.NO_FACTORS: "it has no factors",
-    Failure.NO_VALUES: f"no values from the {STALE_SESSIONS} sessions before",
-    Failure.STALE_VALUES: f"values older than {STALE_SESSIONS} sessions",
-    Failure.NO_DIRECTION: "an IC that says neither up nor down",
-    Failure.NO_COMMON_SYMBOL: "no symbol in common",
+    "NO_FACTORS": "it has no factors",
+    "NO_VALUES": "no values from the 5 sessions before",
+    "STALE_VALUES": "values older than 5 sessions",
+    "NO_DIRECTION": "an IC that says neither up nor down",
+    "NO_COMMON_SYMBOL": "no symbol in common",
 }
 
 
@@ -60,17 +60,21 @@ def signals_for(
     lake: Lake, sessions: Sessions, session: date, portfolios: Sequence[FactorPortfolio]
 ) -> list[PortfolioSignal]:
     """Make the signals of activated portfolios for a session, in the order given; nothing is submitted yet."""
+    from domain import multi_factor as engine  # noqa: PLC0415 - brings a compiler in, see store/measuring.py
+
     ids = [portfolio.id for portfolio in portfolios]
     with lake.ledger.read() as db:
         members = members_of(db, ids)
         slugs = _slugs(db, portfolios)
     factors = {member.factor.id: member.factor for each in members.values() for member in each}
-    made = combine(
+    made = engine.combine(
         session,
-        portfolios=_frame([(each.id, str(each.weighting), each.top_n) for each in portfolios], PORTFOLIOS_SCHEMA),
-        members=_frame([(pid, member.factor.id) for pid in ids for member in members[pid]], MEMBERS_SCHEMA),
-        factors=_frame([(each.id, each.ic_mean, each.ic_ir) for each in factors.values()], FACTORS_SCHEMA),
-        values=newest_values(lake, sessions, session, set(factors)),
+        portfolios=_frame(
+            [(each.id, str(each.weighting), each.top_n) for each in portfolios], engine.PORTFOLIOS_SCHEMA
+        ),
+        members=_frame([(pid, member.factor.id) for pid in ids for member in members[pid]], engine.MEMBERS_SCHEMA),
+        factors=_frame([(each.id, each.ic_mean, each.ic_ir) for each in factors.values()], engine.FACTORS_SCHEMA),
+        values=newest_values(lake, sessions, session, set(factors), engine.STALE_SESSIONS),
         sessions=sessions.days,
     )
     weights = {
@@ -84,11 +88,11 @@ def signals_for(
     ]
 
 
-def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set[str]) -> pl.DataFrame:
-    """Read each factor's newest cross-section dated before a session and not stale: factor, session, symbol, value."""
+def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set[str], most: int) -> pl.DataFrame:
+    """Read each factor's newest cross-section of the `most` sessions before one: factor, session, symbol, value."""
     parts, missing = [pl.DataFrame(schema=FACTOR_VALUES.schema)], set(factor_ids)
     day: date | None = session
-    for _ in range(STALE_SESSIONS):
+    for _ in range(most):
         day = sessions.previous(day) if day else None
         if day is None or not missing:
             break
@@ -115,7 +119,7 @@ def _reasons(lake: Lake, failures: pl.DataFrame, factors: dict[str, Factor], ses
     found = {}
     for portfolio_id, reason, at_fault in failures.select("portfolio", "reason", "factors").iter_rows():
         names = ", ".join(f"{factors[each].name} (newest: {newest.get(each, 'none')})" for each in at_fault or ())
-        found[portfolio_id] = WORDS[Failure(reason)] + (f": {names}" if names else "")
+        found[portfolio_id] = WORDS[reason] + (f": {names}" if names else "")
     return found
 
 

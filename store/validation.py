@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import polars as pl
 from sqlmodel import Session
 
-from domain.factors import Check, FactorReport
 from domain.sessions import Sessions
 from models.datasets import FACTOR_IC
 from models.enums import FactorStatus, Phase
@@ -22,6 +21,9 @@ from store.lease import lease
 from store.ledger import Ledger
 from store.measuring import measure
 from store.notifications import notify
+
+if TYPE_CHECKING:
+    from domain.factors import Check, FactorReport
 
 # What each check looks at, and what it asks for.
 CHECKS = {
@@ -59,7 +61,7 @@ def validate(lake: Lake, sessions: Sessions, closes: Closes, owner_id: int, fact
         return factor
 
 
-def stage_series(lake: Lake, factor_id: str, report: FactorReport) -> StagedFile:
+def stage_series(lake: Lake, factor_id: str, report: "FactorReport") -> StagedFile:
     """Write the in-sample series of a report, to be committed with its figures."""
     frame = report.ic.join(report.ls_returns.select("session", "ls_return"), on="session", how="left").select(
         pl.lit(factor_id).alias("factor"),
@@ -72,7 +74,7 @@ def stage_series(lake: Lake, factor_id: str, report: FactorReport) -> StagedFile
     return lake.stage(FACTOR_IC, _newest(report), frame, factor=factor_id)
 
 
-def write_figures(factor: Factor, report: FactorReport) -> None:
+def write_figures(factor: Factor, report: "FactorReport") -> None:
     """Put a report's figures and checks into the factor's row. Its status is not touched."""
     for name in FIGURES:
         setattr(factor, name, getattr(report, name))
@@ -82,7 +84,7 @@ def write_figures(factor: Factor, report: FactorReport) -> None:
     factor.checks = orjson.dumps([_shape(name, check) for name, check in report.checks.items()]).decode()
 
 
-def _shape(name: str, check: Check) -> dict[str, Any]:
+def _shape(name: str, check: "Check") -> dict[str, Any]:
     return {"name": name, "metric": CHECKS[name][0], **check._asdict()}
 
 
@@ -113,16 +115,16 @@ def _step_back(ledger: Ledger, factor_id: str) -> None:
         db.add(factor)
 
 
-def _out_of_sample_since(sessions: Sessions, report: FactorReport, now: datetime) -> date:
+def _out_of_sample_since(sessions: Sessions, report: "FactorReport", now: datetime) -> date:
     return max(sessions.next(sessions.newest_closed(now)), sessions.next(_newest(report)))
 
 
-def _newest(report: FactorReport) -> date:
+def _newest(report: "FactorReport") -> date:
     newest: date = report.ic["session"].max()  # type: ignore[assignment]
     return newest
 
 
-def _decide(db: Session, factor: Factor, report: FactorReport, since: date, now: datetime) -> None:
+def _decide(db: Session, factor: Factor, report: "FactorReport", since: date, now: datetime) -> None:
     factor.validated_at, factor.validated_through = now, _newest(report)
     factor.status = FactorStatus.ACTIVE if report.passed else FactorStatus.REJECTED
     factor.os_start_date = since if report.passed else None
@@ -133,7 +135,7 @@ def _decide(db: Session, factor: Factor, report: FactorReport, since: date, now:
     notify(db, f"factor {factor.id} {factor.revision}", f"factor {factor.status}", text, now, factor.owner_id)
 
 
-def _why(report: FactorReport) -> Iterator[str]:
+def _why(report: "FactorReport") -> Iterator[str]:
     for name, check in report.checks.items():
         if not check.passed:
             metric, expected = CHECKS[name]
