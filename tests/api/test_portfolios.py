@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
+from domain.multi_factor import Failure
 from domain.sessions import deadline
 from models.operations import Notification
 from store.home import Home
+from store.portfolio_signals import WORDS
 from tests.api.conftest import NINE
 from tests.support.factors import LAST, market_of, open_one, submit
 from tests.support.serving import join
@@ -220,6 +222,10 @@ def test_without_a_signal_it_says_why(
         told = [each.text for each in db.exec(select(Notification)) if portfolio in each.key]
     assert len(told) == ("no values" in reason)
     assert all("has no signal for 2025-01-10: no values" in text for text in told)
+
+
+def test_every_reason_has_words() -> None:
+    assert set(WORDS) == set(Failure)
 
 
 def test_other_peoples_portfolios_are_not_there(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
