@@ -107,9 +107,12 @@ async def begin(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 
     The strategy counts in the tier's limit. On a session before 09:15 a signal is made at once.
     """
+    session = _open_session(here, now)
     found, shown = await to_thread.run_sync(_activate, here, user, portfolio_id, now)
     here.shown.forget()
-    return Json(shown | {"signal": await _signal_now(here, found, now)})
+    if session is None:
+        return Json(shown | {"signal": _made(None, 0, "made at 09:00 of the next session")})
+    return Json(shown | {"signal": await _signal_now(here, found, session, now)})
 
 
 @router.post("/{portfolio_id}/pause", response_model=PortfolioShape, responses=problems(401, 403, 404))
@@ -151,22 +154,28 @@ def _activate(here: State, user: User, portfolio_id: str, now: datetime) -> tupl
         return found, _shape(db, found)
 
 
-async def _signal_now(here: State, portfolio: FactorPortfolio, now: datetime) -> dict[str, Any]:
+def _open_session(here: State, now: datetime) -> date | None:
+    """Return today where it is a session that still takes signals at the open."""
     today = now.astimezone(EXCHANGE_ZONE).date()
-    if today not in here.home.sessions or now >= deadline(today, ExecutionPrice.OPEN):
-        return {"trade_date": None, "stock_count": 0, "reason": "made at 09:00 of the next session"}
-    make = partial(signals_for, here.home.lake, here.home.sessions, today, [portfolio])
+    return today if today in here.home.sessions and now < deadline(today, ExecutionPrice.OPEN) else None
+
+
+async def _signal_now(here: State, portfolio: FactorPortfolio, session: date, now: datetime) -> dict[str, Any]:
+    make = partial(signals_for, here.home.lake, here.home.sessions, session, [portfolio])
     (made,) = await to_thread.run_sync(make, limiter=here.validations)
-    sent = made.submission(today, now)
-    reason = made.reason
-    if sent is not None:
-        try:
-            await here.submissions.submit(sent)
-        except CountersignError as error:
-            reason = str(error)
-    await to_thread.run_sync(_tell, here, made, today, now)
-    count = 0 if made.weights is None or reason else made.weights.height
-    return {"trade_date": None if reason else today, "stock_count": count, "reason": reason}
+    await to_thread.run_sync(_tell, here, made, session, now)
+    sent = made.submission(session, now)
+    if sent is None:
+        return _made(None, 0, made.reason)
+    try:
+        await here.submissions.submit(sent)
+    except CountersignError as error:
+        return _made(None, 0, str(error))
+    return _made(session, sent.portfolio.height, None)
+
+
+def _made(session: date | None, count: int, reason: str | None) -> dict[str, Any]:
+    return {"trade_date": session, "stock_count": count, "reason": reason}
 
 
 def _tell(here: State, made: PortfolioSignal, session: date, now: datetime) -> None:

@@ -118,8 +118,8 @@ def _reasons(lake: Lake, failures: pl.DataFrame, factors: dict[str, Factor], ses
         newest = _newest(db, sorted(set(failures["factors"].explode().drop_nulls())), session)
     found = {}
     for portfolio_id, reason, at_fault in failures.select("portfolio", "reason", "factors").iter_rows():
-        names = ", ".join(f"{factors[each].name} (newest: {newest.get(each, 'none')})" for each in at_fault or ())
-        found[portfolio_id] = WORDS[reason] + (f": {names}" if names else "")
+        names = sorted(f"{factors[each].name} (newest: {newest.get(each, 'none')})" for each in at_fault or ())
+        found[portfolio_id] = WORDS[reason] + (f": {', '.join(names)}" if names else "")
     return found
 
 
