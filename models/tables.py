@@ -1,6 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
 from models.operations import AuditEntry, HomeFact, Lease, Notification
@@ -14,16 +15,22 @@ __all__ = [
     "AuditEntry",
     "CorporateAction",
     "Disclosure",
+    "ExternalSignal",
+    "Gap",
     "HomeFact",
     "InviteCode",
     "JournalCommit",
     "LakeFile",
     "Lease",
     "Notification",
+    "PollState",
+    "PollTally",
     "QualityReport",
+    "QuarantinedItem",
     "Seal",
     "Settlement",
     "Signal",
+    "Source",
     "StatusChange",
     "Strategy",
     "Timestamp",
