@@ -1,0 +1,72 @@
+"""The feed `cqs`: one POST a poll, one envelope {error, message, count, signals} back.
+
+A POST, as the key would stand in the address of a GET, and addresses end up in logs.
+"""
+
+from typing import Any
+
+import httpx
+
+from domain.polling import LONGEST_WINDOW_MINUTES, Action, action_for
+from models.errors import InputError
+from models.external import SIGNAL_TYPES
+from sources.feed_answers import TOTAL_SECONDS, Asker
+
+FREE_KEY = "FREE"
+ENDPOINT = "getSignal"
+NO_SETTINGS = "{}"
+
+
+class CqsFeed:
+    """Signals of one key and one set of filters."""
+
+    longest_window_minutes = LONGEST_WINDOW_MINUTES
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        key: str | None = None,
+        *,
+        exchange: str | None = None,
+        currency: str | None = None,
+        signal_type: str | None = None,
+        settings: str = NO_SETTINGS,
+        total_seconds: float = TOTAL_SECONDS,
+    ) -> None:
+        """`url` is the base address, or that of the endpoint itself. InputError for a type the feed does not have."""
+        if settings != NO_SETTINGS:
+            raise InputError("mapping", "none: the adapter cqs knows its feed")
+        if signal_type and signal_type not in SIGNAL_TYPES:
+            raise InputError("type", f"one of {', '.join(SIGNAL_TYPES)}", signal_type)
+        base = url.rstrip("/")
+        self._url = f"{base}/" if base.endswith(f"/{ENDPOINT}") else f"{base}/{ENDPOINT}/"
+        filters = {"exchange": exchange, "currency": currency, "type": signal_type}
+        self._form = {"api_key": key or FREE_KEY} | {name: value for name, value in filters.items() if value}
+        self._asker = Asker(name, None if key == FREE_KEY else key, total_seconds)
+
+    async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
+        """Return the items of the last `window_minutes`, as they came; see sources.feeds.Feed."""
+        form = self._form | {"interval": str(window_minutes)}
+        status, answer = await self._asker.ask(client, "POST", self._url, data=form)
+        code = _code(answer)
+        if code is None:
+            self._asker.refuse_status(status)
+            raise self._asker.not_json()
+        message = str(answer.get("message") or "")
+        action = action_for(code, message)
+        if action is not Action.STORE:
+            raise self._asker.refuse(action, f"error {code}, {message}")
+        self._asker.refuse_status(status)
+        items = answer.get("signals")
+        if not isinstance(items, list):
+            raise self._asker.not_json()
+        return items
+
+
+def _code(answer: Any) -> int | None:
+    """The envelope's error code, a number or its digits; None where this is no envelope."""
+    code = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(code, str) and code.isascii() and code.isdecimal():
+        return int(code[:9])
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
