@@ -21,13 +21,15 @@ MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18
 MAX_TEXT, MAX_ID, MAX_RAW = 60, 200, 16_384
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 # From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
-MILLISECONDS_FROM = 10**11
+MILLISECONDS_FROM = 1e11
 
 # The names of the feed.
 REQUIRED_PRICES = ("buy_start", "buy_end", "stop_loss")
 OTHER_NUMBERS = ("target1", "target2", "target3", "ask", "leverage", "risk_level")
 TEXTS = ("exchange", "coin", "currency")
 FIELDS = ("id", "timestamp", "direction", "type", *TEXTS, *REQUIRED_PRICES, *OTHER_NUMBERS)
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,8 @@ def _time(value: Any) -> datetime:
     moment = None
     try:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            seconds = value / 1000 if abs(value) >= MILLISECONDS_FROM else value
-            moment = datetime.fromtimestamp(float(seconds), UTC)
+            seconds = float(value)
+            moment = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds, UTC)
         elif isinstance(value, str) and ":" in value:
             moment = datetime.fromisoformat(value.strip())
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -207,7 +209,7 @@ def _shown(value: Any) -> str:
 
 def _dumps(value: Any) -> str:
     """Write JSON in one way only, in ASCII, so that every database takes it. Decimals keep their digits."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return _JSON.encode(value)
 
 
 def _sha256(text: str) -> str:
