@@ -8,7 +8,7 @@ import typer
 from cli.common import HomeOption, JsonOption, group, show
 from models.errors import InputError
 from settings import open_home
-from store.accounts import create_invite, disable_user, set_tier
+from store.accounts import create_invite, disable_user, grant_admin, set_tier
 
 admin = group("Accounts: who may come in, and with how many strategies.")
 clock = group("The simulated clock.")
@@ -50,6 +50,20 @@ def admin_disable(
     with opened.ledger.write() as db:
         user = disable_user(db, who, opened.clock.now(), disabled=not undo)
         show({"nickname": user.nickname, "disabled": not undo}, as_json=as_json)
+
+
+@admin.command("grant")
+def admin_grant(
+    who: WhoArgument,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an account enter and change external sources over the api."""
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        user = grant_admin(db, who, opened.clock.now(), granted=not undo)
+        show({"nickname": user.nickname, "admin": user.is_admin}, as_json=as_json)
 
 
 @clock.command("show")

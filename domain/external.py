@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from models.errors import InputError
+from models.feeds import ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
 DIRECTIONS = ("LONG", "SHORT")
 # What the lens can hold exactly: DECIMAL(38, 18).
@@ -23,11 +24,6 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 # From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
 MILLISECONDS_FROM = 1e11
 
-# The names of the feed.
-REQUIRED_PRICES = ("buy_start", "buy_end", "stop_loss")
-OTHER_NUMBERS = ("target1", "target2", "target3", "ask", "leverage", "risk_level")
-TEXTS = ("exchange", "coin", "currency")
-FIELDS = ("id", "timestamp", "direction", "type", *TEXTS, *REQUIRED_PRICES, *OTHER_NUMBERS)
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
@@ -101,11 +97,11 @@ def parse(item: Any, raw: str) -> Parsed:
     if len(raw) > MAX_RAW:
         raise InputError("item", f"at most {MAX_RAW} characters", len(raw))
     known: dict[str, Any] = {"external_id": _id(item.get("id")), "published_at": _time(item.get("timestamp"))}
-    known |= {name: _text(item, name) for name in TEXTS}
+    known |= {name: _text(item, name) for name in ITEM_TEXTS}
     known["direction"] = _direction(item.get("direction"))
     known["type"] = None if item.get("type") in (None, "") else _text(item, "type")
-    numbers: dict[str, Any] = {name: _number(item, name) for name in OTHER_NUMBERS}
-    for name in REQUIRED_PRICES:
+    numbers: dict[str, Any] = {name: _number(item, name) for name in ITEM_NUMBERS}
+    for name in ITEM_PRICES:
         numbers[name] = _number(item, name)
         if numbers[name] is None:
             raise InputError(name, "a price", "nothing")
@@ -113,7 +109,7 @@ def parse(item: Any, raw: str) -> Parsed:
     low, high = sorted((str(numbers.pop("buy_start")), str(numbers.pop("buy_end"))), key=Decimal)
     numbers |= {"entry_low": low, "entry_high": high}
     said = known | {name: _value(text) for name, text in numbers.items()}
-    others = {name: value for name, value in item.items() if name not in FIELDS}
+    others = {name: value for name, value in item.items() if name not in ITEM_FIELDS}
     return Parsed(**known, **numbers, raw=raw, content_sha256=_sha256(_dumps([said, others])))
 
 

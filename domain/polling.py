@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from models.external import SCALPING
+from models.feeds import LONGEST_WINDOW_MINUTES
 
-LONGEST_WINDOW_MINUTES = 20
 MARGIN = timedelta(minutes=1)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 30, 600
 # A feed may ask us to wait; for ever it may not.

@@ -7,14 +7,13 @@ from typing import Any
 
 import httpx
 
-from domain.polling import LONGEST_WINDOW_MINUTES, Action, action_for
-from models.errors import InputError
-from models.external import SIGNAL_TYPES
+from domain.feeds import NO_SETTINGS
+from domain.polling import Action, action_for
+from models.feeds import LONGEST_WINDOW_MINUTES
 from sources.feed_answers import TOTAL_SECONDS, Asker
 
 FREE_KEY = "FREE"
 ENDPOINT = "getSignal"
-NO_SETTINGS = "{}"
 
 
 class CqsFeed:
@@ -31,14 +30,10 @@ class CqsFeed:
         exchange: str | None = None,
         currency: str | None = None,
         signal_type: str | None = None,
-        settings: str = NO_SETTINGS,
+        settings: str = NO_SETTINGS,  # noqa: ARG002 - every adapter is opened alike
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
-        """`url` is the base address, or that of the endpoint itself. InputError for a type the feed does not have."""
-        if settings != NO_SETTINGS:
-            raise InputError("mapping", "none: the adapter cqs knows its feed")
-        if signal_type and signal_type not in SIGNAL_TYPES:
-            raise InputError("type", f"one of {', '.join(SIGNAL_TYPES)}", signal_type)
+        """`url` is the base address, or that of the endpoint itself."""
         base = url.rstrip("/")
         self._url = f"{base}/" if base.endswith(f"/{ENDPOINT}") else f"{base}/{ENDPOINT}/"
         filters = {"exchange": exchange, "currency": currency, "type": signal_type}

@@ -3,44 +3,11 @@
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from domain.external import FIELDS
-from domain.polling import LONGEST_WINDOW_MINUTES
-from models.errors import InputError
+from domain.feeds import NO_SETTINGS, read_mapping
 from sources.feed_answers import TOTAL_SECONDS, Asker, dig
 
 OTHER = "other"
-
-
-class FeedMapping(BaseModel):
-    """Where a feed keeps what. Paths are names joined by dots; our names are those of the feed `cqs`.
-
-    `fields` maps our names to paths within an item, `constants` gives what the feed does not say, and `directions` the
-    feed's words for LONG and SHORT. `filters` maps exchange, currency and type to the names of the feed's parameters;
-    a filter without one is applied to what comes.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    items: str = ""
-    fields: dict[str, str]
-    constants: dict[str, str] = {}
-    directions: dict[str, str] = {}
-    params: dict[str, str] = {}
-    filters: dict[str, str] = {}
-    window_param: str | None = None
-    window_minutes: int = Field(LONGEST_WINDOW_MINUTES, ge=1, le=10_080)
-    key_header: str | None = None
-    key_param: str | None = None
-
-    @field_validator("fields", "constants", "filters")
-    @classmethod
-    def _ours(cls, value: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(set(value) - set(FIELDS))
-        if unknown:
-            raise ValueError(f"expected names among {', '.join(FIELDS)}, got {', '.join(unknown)}")
-        return value
 
 
 class GenericFeed:
@@ -55,7 +22,7 @@ class GenericFeed:
         exchange: str | None = None,
         currency: str | None = None,
         signal_type: str | None = None,
-        settings: str = "{}",
+        settings: str = NO_SETTINGS,
         total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         """`settings` is the JSON of a FeedMapping; InputError names its faulty field."""
@@ -94,16 +61,6 @@ class GenericFeed:
             found["direction"] = self._mapping.directions.get(str(direction), direction)
         others = {name: value for name, value in item.items() if name not in paths.values()}
         return found | ({OTHER: others} if others else {})
-
-
-def read_mapping(settings: str) -> FeedMapping:
-    """Read a mapping; InputError names its faulty field, and repeats no value: a parameter may be a secret."""
-    try:
-        return FeedMapping.model_validate_json(settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"mapping {place}".strip(), first["msg"].removeprefix("Value error, expected ")) from None
 
 
 def _is(item: Any, field: str, value: str) -> bool:

@@ -16,9 +16,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from domain.external import Items, Parsed, Unfit
-from domain.polling import LONGEST_WINDOW_MINUTES, backoff_seconds, uncovered
+from domain.polling import backoff_seconds, uncovered
 from models.columns import UTCDateTime
 from models.external import Gap, PollState, PollTally, QuarantinedItem
+from models.feeds import LONGEST_WINDOW_MINUTES
 
 COLUMNS = tuple(field.name for field in fields(Parsed))
 TIME = UTCDateTime()

@@ -1,17 +1,17 @@
 """Sources in the ledger: entering, pausing and removing the feeds that are polled, and how their polling stands.
 
-Whether a feed makes sense (its address, its adapter's settings) is checked by whoever opens it, before it gets here.
+Changes are in the audit log; keys are nowhere but in the row itself.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session, SQLModel, col, select
 
+from domain.feeds import NO_SETTINGS, check_feed
 from domain.polling import default_cadence
 from models.errors import ConflictError, InputError
-from models.external import NAME_PATTERN, Gap, PollState, Source
+from models.external import Gap, PollState, Source
 from models.operations import AuditEntry
 
 SHORTEST_CADENCE, LONGEST_CADENCE = 10, 86_400
@@ -28,7 +28,7 @@ class NewSource(SQLModel):
     currency: str | None = None
     type: str | None = None
     every_seconds: int | None = None
-    settings: str = "{}"
+    settings: str = NO_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,11 @@ class Polled:
 
 
 def add_source(db: Session, wanted: NewSource, now: datetime, actor: str) -> Source:
-    """Enter a source, due at once; ConflictError where the name is taken.
+    """Enter a source, due at once; InputError for a faulty one, ConflictError where the name is taken.
 
     The name of a removed one takes up where that left off: its signals are known, and the time between is a gap.
     """
-    if not re.fullmatch(NAME_PATTERN, wanted.name):
-        raise InputError("name", "2 to 49 of a-z, 0-9, _ and -, a letter or digit first", wanted.name)
+    check_feed(wanted.name, wanted.adapter, wanted.url, wanted.key, wanted.type, wanted.settings)
     every = wanted.every_seconds if wanted.every_seconds is not None else default_cadence(wanted.type)
     if not SHORTEST_CADENCE <= every <= LONGEST_CADENCE:
         raise InputError("every_seconds", f"{SHORTEST_CADENCE} to {LONGEST_CADENCE}", every)

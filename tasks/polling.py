@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 
 from domain.external import Items, normalise
-from domain.polling import LONGEST_WINDOW_MINUTES, uncovered, window_minutes
+from domain.polling import uncovered, window_minutes
 from models.errors import CountersignError, InputError, SourceBusy, SourceError, SourceRefused
 from models.external import Source
+from models.feeds import LONGEST_WINDOW_MINUTES
 from sources.feed_answers import open_client
 from sources.feeds import Feed, open_feed
 from store.external import Poll, Stored, open_gap, store_answer, store_failure
