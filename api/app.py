@@ -7,7 +7,7 @@ from pathlib import Path
 from anyio import to_thread
 from fastapi import FastAPI
 
-from api import auth, errors, health, keys, public, sessions, signals, strategies, verify
+from api import auth, errors, external, health, keys, public, sessions, signals, strategies, verify
 from api.cache import Cache
 from api.gate import Arrivals, Gate
 from api.limits import Limits
@@ -63,7 +63,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
     app.state.countersign = state
     errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, public, verify, health):
+    for module in (auth, keys, sessions, strategies, signals, public, verify, external, health):
         app.include_router(module.router)
     app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app

@@ -51,3 +51,12 @@ def _find(here: State, given: str) -> User | None:
 
 
 Account = Annotated[User, Depends(_account)]
+
+
+async def _admin(user: Account) -> User:
+    if not user.is_admin:
+        raise refuse(403, "For administrators")
+    return user
+
+
+Admin = Annotated[User, Depends(_admin)]

@@ -34,6 +34,12 @@ ADDED = {
     "/api/v1/public/strategies/{slug}/track-record",
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
+    "/api/v1/external/signals",
+    "/api/v1/external/statistics",
+    "/api/v1/external/gaps",
+    "/api/v1/external/sources",
+    "/api/v1/external/sources/{name}",
+    "/api/v1/external/sources/{name}/quarantine",
     "/api/v1/health",
 }
 
@@ -80,7 +86,17 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
     for name, schema in schemas.items():
         if "enum" not in schema:
             assert schema.get("description"), name
-    for name in ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding"):
+    for name in (
+        "Invitation",
+        "Login",
+        "RefreshRequest",
+        "KeyRequest",
+        "NewStrategy",
+        "NewSignal",
+        "Holding",
+        "NewFeed",
+        "FeedChange",
+    ):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]
             assert found.get("examples"), (name, field)
