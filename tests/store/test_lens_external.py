@@ -42,7 +42,7 @@ def test_signals_and_gaps_are_shown_and_extended(tmp_path: Path, monkeypatch: An
     assert (row["published_at"].isoformat(), row["outcome"]) == ("2026-05-24T11:58:05+00:00", None)
 
     assert not publish(home).new
-    poll(1, ITEM | {"id": 1}, ITEM | {"id": 9, "buy_start": "0.000000000000000001", "leverage": 7.5})
+    poll(1, ITEM | {"id": 1}, ITEM | {"id": 9, "buy_start": "0.000000000000000001", "leverage": "7.5"})
     assert lens_is_current(home)  # what is settled is all there
     second = publish(home)
     assert second.new
