@@ -5,6 +5,7 @@ python -m deployments.feed PORT [--seed N] [--premium-key KEY]… [--failing COD
 
 import argparse
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,13 @@ def feed_part(home: Home) -> Part | None:
         arguments=("deployments.feed", str(port)),
         environment={"PYTHONPATH": str(ROOT)},
         log=home.path / "logs" / "sample-feed.log",
+        ready=lambda: _listens(port),
     )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 @contextmanager

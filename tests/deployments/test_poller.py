@@ -70,9 +70,9 @@ def test_only_a_sample_home_has_a_feed_of_its_own(home: Home) -> None:
     part = feed_part(home)
     assert part
     child = part.start()
+    wait_until(part.ready, child=child)
     poller = poller_part(home.path).start()
     try:
-        # The feed may come up after the first poll, which is tried again.
         with home.ledger.read() as db:
             assert list_sources(db)[0].source.url == f"http://127.0.0.1:{part.arguments[1]}"
         wait_until(lambda: polled(home, SAMPLE_SOURCE), child=poller)
