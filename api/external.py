@@ -12,9 +12,9 @@ from api.errors import not_found, problems
 from api.identity import Account, Admin
 from api.paging import Limit, Offset
 from api.state import Here
-from domain.feeds import NO_SETTINGS
 from models.errors import InputError
 from models.external import NAME_PATTERN, Source
+from models.feeds import NO_SETTINGS, FeedTerms
 from models.wire.base import Text
 from models.wire.external import (
     ExternalSignalsAnswer,
@@ -29,7 +29,7 @@ from models.wire.external import (
 )
 from store.clock import wall_clock
 from store.external_reader import Wanted, read_gaps, read_quarantine, read_signals, read_statistics
-from store.sources import NewSource, Polled, add_source, find_source, list_sources, pause_source, remove_source
+from store.sources import Polled, add_source, find_source, list_sources, pause_source, remove_source
 
 router = APIRouter(prefix="/api/v1/external", tags=["external"])
 
@@ -95,7 +95,7 @@ def add(here: Here, user: Admin, body: NewFeed) -> Json:
     The name of a removed source takes up where that left off.
     """
     settings = body.mapping.model_dump_json() if body.mapping else NO_SETTINGS
-    wanted = NewSource(**body.model_dump(exclude={"mapping"}), settings=settings)
+    wanted = FeedTerms(**body.model_dump(exclude={"mapping"}), settings=settings)
     with here.home.ledger.write() as db:
         add_source(db, wanted, wall_clock(), user.nickname)
         return Json(_found(db, body.name), 201)

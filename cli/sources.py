@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import HomeOption, JsonOption, group, show
-from domain.feeds import NO_SETTINGS
 from models.errors import InputError
 from models.external import Source
+from models.feeds import NO_SETTINGS, FeedTerms
 from settings import open_home
 from store.clock import wall_clock
-from store.sources import NewSource, add_source, list_sources, pause_source, remove_source
+from store.sources import add_source, list_sources, pause_source, remove_source
 
 source = group("External feeds: whose signals are polled.")
 
@@ -39,7 +39,7 @@ def source_add(
 ) -> None:
     """Enter a feed; it is polled from now on. The name of a removed one takes up where that left off."""
     opened = open_home(home)
-    wanted = NewSource(
+    wanted = FeedTerms(
         name=name,
         adapter=adapter,
         url=url,

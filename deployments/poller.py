@@ -27,7 +27,7 @@ from store.sources import Polled
 from tasks.polling import Now, due_sources, poll_source
 
 # How often to look for sources that are due: a new one, or one that is to go on, waits no longer.
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 # Where our own ledger fails, what was asked for is lost; the feed is spared meanwhile.
 OWN_TROUBLE_SECONDS = 30.0
 PATIENCE_SECONDS = 5.0

@@ -16,11 +16,12 @@ from models.datasets import BARS
 from models.enums import StrategyStatus
 from models.errors import ConflictError
 from models.external import Source
+from models.feeds import FeedTerms
 from models.timetable import TIMETABLE
 from store.clock import wall_clock
 from store.home import Home
 from store.settlements import settled_through
-from store.sources import NewSource, add_source
+from store.sources import add_source
 from store.strategies import change_status, require_strategy
 
 SYMBOLS, SESSIONS, SEED = 800, 500, 7
@@ -55,7 +56,7 @@ def _enter_feed(home: Home) -> None:
     """Enter the feed that `up` simulates, unless it was entered, or removed, before."""
     with home.ledger.write() as db:
         if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is None:
-            wanted = NewSource(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
+            wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
             add_source(db, wanted, wall_clock(), actor="sample")
 
 

@@ -7,34 +7,27 @@ from pydantic import ValidationError
 
 from models.errors import InputError
 from models.external import NAME_PATTERN, SIGNAL_TYPES
-from models.feeds import ADAPTERS, FeedMapping
+from models.feeds import ADAPTERS, NO_SETTINGS, FeedMapping, FeedTerms
 
 # Stricter than the web: no user name, query or fragment, as what they hold would be shown wherever the address is.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
-NO_SETTINGS = "{}"
 MAX_URL, MAX_KEY, MAX_FILTER = 500, 200, 60
 
 
-def check_feed(
-    name: str,
-    adapter: str,
-    url: str,
-    key: str | None,
-    signal_type: str | None,
-    settings: str,
-) -> None:
-    """Raise InputError for whatever is wrong with a source; the key is never repeated."""
+def check_feed(terms: FeedTerms) -> None:
+    """Raise InputError for whatever is wrong with a feed; the key is never repeated."""
+    name, adapter, key, signal_type = terms.name, terms.adapter, terms.key, terms.type
     if not re.fullmatch(NAME_PATTERN, name):
         raise InputError("name", "2 to 49 of a-z, 0-9, _ and -, a letter or digit first", name)
     if adapter not in ADAPTERS:
         raise InputError("adapter", f"one of {', '.join(ADAPTERS)}", adapter)
-    require_safe(url)
+    require_safe(terms.url)
     if key is not None and not (re.fullmatch(r"[!-~]+", key) and len(key) <= MAX_KEY):
         raise InputError("key", f"1 to {MAX_KEY} printable ASCII letters, without spaces")
     if adapter == "generic_json":
-        read_mapping(settings)
+        read_mapping(terms.settings)
         return
-    if settings != NO_SETTINGS:
+    if terms.settings != NO_SETTINGS:
         raise InputError("mapping", "none: the adapter cqs knows its feed")
     if signal_type and signal_type not in SIGNAL_TYPES:
         raise InputError("type", f"one of {', '.join(SIGNAL_TYPES)}", signal_type)

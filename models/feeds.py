@@ -1,4 +1,6 @@
-"""What a feed's item holds, under the names of the feed `cqs`, and how another feed's items are read as such."""
+"""What is said of a feed, what its items hold (under the names of the feed `cqs`), and how other items are read so."""
+
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -10,6 +12,27 @@ ITEM_PRICES = ("buy_start", "buy_end", "stop_loss")
 # These may be missing or empty.
 ITEM_NUMBERS = ("target1", "target2", "target3", "ask", "leverage", "risk_level")
 ITEM_FIELDS = ("id", "timestamp", "direction", "type", *ITEM_TEXTS, *ITEM_PRICES, *ITEM_NUMBERS)
+
+
+NO_SETTINGS = "{}"
+
+
+@dataclass(frozen=True)
+class FeedTerms:
+    """What an operator says of a feed. `settings` is JSON: for `generic_json` a FeedMapping, for others nothing.
+
+    A cadence that is left out is the habit of the type.
+    """
+
+    name: str
+    adapter: str
+    url: str
+    key: str | None = field(default=None, repr=False)
+    exchange: str | None = None
+    currency: str | None = None
+    type: str | None = None
+    every_seconds: int | None = None
+    settings: str = field(default=NO_SETTINGS, repr=False)
 
 
 class FeedMapping(BaseModel):

@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx
 
-from domain.feeds import NO_SETTINGS
 from domain.polling import Action, action_for
-from models.feeds import LONGEST_WINDOW_MINUTES
+from models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
 from sources.feed_answers import TOTAL_SECONDS, Asker
 
 FREE_KEY = "FREE"
@@ -21,24 +20,13 @@ class CqsFeed:
 
     longest_window_minutes = LONGEST_WINDOW_MINUTES
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        key: str | None = None,
-        *,
-        exchange: str | None = None,
-        currency: str | None = None,
-        signal_type: str | None = None,
-        settings: str = NO_SETTINGS,  # noqa: ARG002 - every adapter is opened alike
-        total_seconds: float = TOTAL_SECONDS,
-    ) -> None:
-        """`url` is the base address, or that of the endpoint itself."""
-        base = url.rstrip("/")
+    def __init__(self, terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> None:
+        """The address is the base, or that of the endpoint itself."""
+        base = terms.url.rstrip("/")
         self._url = f"{base}/" if base.endswith(f"/{ENDPOINT}") else f"{base}/{ENDPOINT}/"
-        filters = {"exchange": exchange, "currency": currency, "type": signal_type}
-        self._form = {"api_key": key or FREE_KEY} | {name: value for name, value in filters.items() if value}
-        self._asker = Asker(name, None if key == FREE_KEY else key, total_seconds)
+        filters = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
+        self._form = {"api_key": terms.key or FREE_KEY} | {name: value for name, value in filters.items() if value}
+        self._asker = Asker(terms.name, None if terms.key == FREE_KEY else terms.key, total_seconds)
 
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`, as they came; see sources.feeds.Feed."""

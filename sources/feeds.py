@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import httpx
 
-from domain.feeds import NO_SETTINGS, check_feed
+from domain.feeds import check_feed
+from models.feeds import FeedTerms
 from sources.cqs import CqsFeed
 from sources.feed_answers import TOTAL_SECONDS
 from sources.generic_json import GenericFeed
@@ -33,27 +34,7 @@ class Feed(Protocol):
         ...
 
 
-def open_feed(
-    name: str,
-    adapter: str,
-    url: str,
-    key: str | None = None,
-    *,
-    exchange: str | None = None,
-    currency: str | None = None,
-    signal_type: str | None = None,
-    settings: str = NO_SETTINGS,
-    total_seconds: float = TOTAL_SECONDS,
-) -> Feed:
-    """Open the feed of a source. InputError names what is wrong with it; the key is never repeated."""
-    check_feed(name, adapter, url, key, signal_type, settings)
-    return OPENERS[adapter](
-        name,
-        url,
-        key,
-        exchange=exchange,
-        currency=currency,
-        signal_type=signal_type,
-        settings=settings,
-        total_seconds=total_seconds,
-    )
+def open_feed(terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> Feed:
+    """Open a feed. InputError names what is wrong with it; the key is never repeated."""
+    check_feed(terms)
+    return OPENERS[terms.adapter](terms, total_seconds)

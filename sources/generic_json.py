@@ -4,7 +4,8 @@ from typing import Any
 
 import httpx
 
-from domain.feeds import NO_SETTINGS, read_mapping
+from domain.feeds import read_mapping
+from models.feeds import FeedTerms
 from sources.feed_answers import TOTAL_SECONDS, Asker, dig
 
 OTHER = "other"
@@ -13,29 +14,19 @@ OTHER = "other"
 class GenericFeed:
     """Signals of one address."""
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        key: str | None = None,
-        *,
-        exchange: str | None = None,
-        currency: str | None = None,
-        signal_type: str | None = None,
-        settings: str = NO_SETTINGS,
-        total_seconds: float = TOTAL_SECONDS,
-    ) -> None:
-        """`settings` is the JSON of a FeedMapping; InputError names its faulty field."""
-        self._url, self._mapping = url, read_mapping(settings)
+    def __init__(self, terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> None:
+        """The settings are the JSON of a FeedMapping; InputError names its faulty field."""
+        key = terms.key
+        self._url, self._mapping = terms.url, read_mapping(terms.settings)
         mapping = self._mapping
-        wanted = {"exchange": exchange, "currency": currency, "type": signal_type}
+        wanted = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
         given = {field: value for field, value in wanted.items() if value}
         self._params = mapping.params | {mapping.filters[f]: v for f, v in given.items() if f in mapping.filters}
         self._left = {field: value for field, value in given.items() if field not in mapping.filters}
         self._headers = {mapping.key_header: key} if key and mapping.key_header else {}
         if key and mapping.key_param:
             self._params[mapping.key_param] = key
-        self._asker = Asker(name, key, total_seconds)
+        self._asker = Asker(terms.name, key, total_seconds)
         self.longest_window_minutes = mapping.window_minutes
 
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:

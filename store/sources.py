@@ -3,32 +3,19 @@
 Changes are in the audit log; keys are nowhere but in the row itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from domain.feeds import NO_SETTINGS, check_feed
+from domain.feeds import check_feed
 from domain.polling import default_cadence
 from models.errors import ConflictError, InputError
 from models.external import Gap, PollState, Source
+from models.feeds import FeedTerms
 from models.operations import AuditEntry
 
 SHORTEST_CADENCE, LONGEST_CADENCE = 10, 86_400
-
-
-class NewSource(SQLModel):
-    """What an operator says of a feed; a cadence that is left out is the adapter's habit."""
-
-    name: str
-    adapter: str
-    url: str
-    key: str | None = None
-    exchange: str | None = None
-    currency: str | None = None
-    type: str | None = None
-    every_seconds: int | None = None
-    settings: str = NO_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -40,12 +27,12 @@ class Polled:
     gap_since: datetime | None
 
 
-def add_source(db: Session, wanted: NewSource, now: datetime, actor: str) -> Source:
+def add_source(db: Session, wanted: FeedTerms, now: datetime, actor: str) -> Source:
     """Enter a source, due at once; InputError for a faulty one, ConflictError where the name is taken.
 
     The name of a removed one takes up where that left off: its signals are known, and the time between is a gap.
     """
-    check_feed(wanted.name, wanted.adapter, wanted.url, wanted.key, wanted.type, wanted.settings)
+    check_feed(wanted)
     every = wanted.every_seconds if wanted.every_seconds is not None else default_cadence(wanted.type)
     if not SHORTEST_CADENCE <= every <= LONGEST_CADENCE:
         raise InputError("every_seconds", f"{SHORTEST_CADENCE} to {LONGEST_CADENCE}", every)
@@ -53,7 +40,7 @@ def add_source(db: Session, wanted: NewSource, now: datetime, actor: str) -> Sou
     if found is not None and found.removed_at is None:
         raise ConflictError(f"name: the source {wanted.name} is there already")
     source = found or Source(name=wanted.name, adapter="", url="", every_seconds=every, created_at=now)
-    for name, value in wanted.model_dump(exclude={"name", "every_seconds"}).items():
+    for name, value in asdict(wanted).items():
         setattr(source, name, value)
     source.every_seconds, source.paused_at, source.removed_at = every, None, None
     db.add(source)

@@ -6,7 +6,7 @@ Times are the machine's, whatever clock the home has: a feed lives in real time.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from domain.external import Items, normalise
 from domain.polling import uncovered, window_minutes
 from models.errors import CountersignError, InputError, SourceBusy, SourceError, SourceRefused
 from models.external import Source
-from models.feeds import LONGEST_WINDOW_MINUTES
+from models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
 from sources.feed_answers import open_client
 from sources.feeds import Feed, open_feed
 from store.external import Poll, Stored, open_gap, store_answer, store_failure
@@ -94,16 +94,7 @@ async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now
 
 def open_source(source: Source) -> Feed:
     """Open the feed of a source; InputError where that makes no sense (any more)."""
-    return open_feed(
-        source.name,
-        source.adapter,
-        source.url,
-        source.key,
-        exchange=source.exchange,
-        currency=source.currency,
-        signal_type=source.type,
-        settings=source.settings,
-    )
+    return open_feed(FeedTerms(**{field.name: getattr(source, field.name) for field in fields(FeedTerms)}))
 
 
 def stopped_problem(name: str, trouble: str) -> Problem:

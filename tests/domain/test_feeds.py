@@ -2,8 +2,9 @@
 
 import pytest
 
-from domain.feeds import NO_SETTINGS, check_feed, require_safe
+from domain.feeds import check_feed, require_safe
 from models.errors import InputError
+from models.feeds import FeedTerms
 
 SECRET = "hunter2 with spaces"  # noqa: S105 - it is not one
 
@@ -55,7 +56,7 @@ def test_addresses_it_may_not_go_to(url: str) -> None:
         ({"adapter": "rss"}, "adapter"),
         ({"key": SECRET}, "key"),
         ({"key": ""}, "key"),
-        ({"signal_type": "FOREVER"}, "type"),
+        ({"type": "FOREVER"}, "type"),
         ({"settings": '{"fields": {}}'}, "mapping"),
         ({"adapter": "generic_json"}, "mapping.fields"),
         ({"adapter": "generic_json", "settings": '{"fields": {"colour": "x"}}'}, "mapping.fields"),
@@ -64,8 +65,8 @@ def test_addresses_it_may_not_go_to(url: str) -> None:
     ],
 )
 def test_what_is_wrong_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
-    right = {"name": "feed", "adapter": "cqs", "url": "https://feed.example", "key": None, "signal_type": "SCALPING"}
+    right = {"name": "feed", "adapter": "cqs", "url": "https://feed.example", "key": None, "type": "SCALPING"}
     with pytest.raises(InputError) as caught:
-        check_feed(**(right | {"settings": NO_SETTINGS} | changes))  # type: ignore[arg-type]
+        check_feed(FeedTerms(**(right | changes)))  # type: ignore[arg-type]
     assert caught.value.field == field
     assert "hunter2" not in str(caught.value)

@@ -10,11 +10,12 @@ from sqlmodel import col, select
 from domain.external import normalise
 from models.errors import ConflictError, InputError
 from models.external import ExternalSignal, Gap, PollState, QuarantinedItem, Source
+from models.feeds import FeedTerms
 from models.operations import AuditEntry
 from store.external import Poll, Stored, store_answer, store_failure
 from store.external_reader import Wanted, read_gaps, read_signals, read_statistics, read_tallies
 from store.home import Home
-from store.sources import NewSource, add_source, list_sources, pause_source, remove_source
+from store.sources import add_source, list_sources, pause_source, remove_source
 from tests.support.feeds import ITEM, KEY, NOON, enter
 
 FEED = "https://feed.example"
@@ -208,7 +209,7 @@ def test_a_source_has_one_open_gap_at_most(home: Home) -> None:
 
 
 def test_a_source_is_entered_with_what_was_said(home: Home) -> None:
-    wanted = NewSource(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
+    wanted = FeedTerms(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
     with home.ledger.write() as db:
         added = add_source(db, wanted, NOON, "me")
         assert (added.exchange, added.currency, added.type, added.every_seconds) == ("binance", "USDT", "MID TERM", 180)

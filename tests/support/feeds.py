@@ -1,6 +1,7 @@
 """Feeds that misbehave, on the loopback: what they send is written byte by byte. The well-behaved one is simulated."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,8 +9,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from models.feeds import FeedTerms
 from store.home import Home
-from store.sources import NewSource, add_source
+from store.sources import add_source
 
 NOON = datetime(2026, 5, 24, 12, tzinfo=UTC)
 KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -53,7 +55,7 @@ def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
     def serve_one(peer: socket.socket) -> None:
         with peer, suppress(OSError):
             request = b""
-            while b"\r\n\r\n" not in request:
+            while not _whole(request):
                 request += peer.recv(65_536)
             sent = answer(request)
             if sent is None:
@@ -80,7 +82,14 @@ def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
             thread.join(10)
 
 
+def _whole(request: bytes) -> bool:
+    """Whether head and body are there: what is closed unread would cut the answer off."""
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
 def enter(home: Home, name: str, url: str, now: datetime = NOON, **terms: Any) -> int:
     """Enter a source; return its number."""
     with home.ledger.write() as db:
-        return add_source(db, NewSource(name=name, adapter=terms.pop("adapter", "cqs"), url=url, **terms), now, "me").id
+        return add_source(db, FeedTerms(name=name, adapter=terms.pop("adapter", "cqs"), url=url, **terms), now, "me").id
