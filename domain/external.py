@@ -195,7 +195,7 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _value(text: str | None) -> str | None:
     """What a number says, however it is written: 94400 and 94400.00 are one price."""
-    return None if text is None else format(Decimal(text).normalize(), "f")
+    return text.rstrip("0").rstrip(".") if text and "." in text else text
 
 
 def _shown(value: Any) -> str:
