@@ -11,6 +11,7 @@ from starlette.types import Lifespan
 from api import (
     auth,
     errors,
+    external,
     factor_values,
     factors,
     health,
@@ -54,6 +55,7 @@ ROUTERS = (
     tickets,
     public,
     verify,
+    external,
     health,
 )
 DESCRIPTION = """\

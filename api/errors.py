@@ -35,7 +35,7 @@ BUSY_SECONDS = 1
 WORDS = {
     400: "Refused: it makes sense, but is not allowed now; or the body could not be read",
     401: "No valid key or token",
-    403: "Account disabled, or its tier does not allow more",
+    403: "Account disabled, not an administrator's, or its tier does not allow more",
     404: "Not found",
     408: "The body took too long to arrive",
     409: "Conflict with what is there",

@@ -57,3 +57,12 @@ def _find(here: State, given: str) -> User | None:
 Account = Annotated[User, Depends(_account)]
 # Disabled or not: for tickets alone.
 AnyAccount = Annotated[User, Depends(_known)]
+
+
+async def _admin(user: Account) -> User:
+    if not user.is_admin:
+        raise refuse(403, "For administrators")
+    return user
+
+
+Admin = Annotated[User, Depends(_admin)]

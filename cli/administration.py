@@ -12,7 +12,7 @@ from models.errors import InputError
 from models.tickets import Ticket
 from models.users import User
 from settings import open_home
-from store.accounts import create_invite, disable_user, set_tier
+from store.accounts import create_invite, disable_user, grant_admin, set_tier
 from store.tickets import answer_ticket, list_tickets
 from tasks.rotation import rotate_key
 
@@ -113,6 +113,20 @@ def _answer(number: int, text: str | None, home: Path | None, *, resolved: bool,
 def _ticket(found: Ticket, nickname: str) -> dict[str, Any]:
     rest = {name: getattr(found, name) for name in Ticket.model_fields if name not in {"id", "user_id"}}
     return {"id": found.id, "nickname": nickname, **rest}
+
+
+@admin.command("grant")
+def admin_grant(
+    who: WhoArgument,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an account enter and change external sources over the api."""
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        user = grant_admin(db, who, opened.clock.now(), granted=not undo)
+        show({"nickname": user.nickname, "admin": user.is_admin}, as_json=as_json)
 
 
 @clock.command("show")

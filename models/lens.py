@@ -263,6 +263,45 @@ FACTOR_VALUES = LensTable(
     },
 )
 
+PRICE = "DECIMAL(38,18)"
+
+EXTERNAL_SIGNALS = LensTable(
+    "external_signals",
+    "Signals of other people's feeds as they came, a row a revision; the highest revision is what the feed said last",
+    {
+        "source": ("VARCHAR", "name of the source"),
+        "external_id": ("VARCHAR", "id that the source gave it"),
+        "revision": ("INTEGER", "1 as first seen, counted up by every change of content"),
+        "published_at": (TIME, "when the source says that it was published"),
+        "received_at": (TIME, "when this revision reached us"),
+        "exchange": ("VARCHAR", "where to trade, in the source's words"),
+        "coin": ("VARCHAR", "what to trade"),
+        "currency": ("VARCHAR", "quote currency"),
+        "direction": ("VARCHAR", "LONG or SHORT"),
+        "entry_low": (PRICE, "lower end of the entry zone, in the quote currency"),
+        "entry_high": (PRICE, "upper end of the entry zone"),
+        "target1": (PRICE, "first price to take profit at; null: none"),
+        "target2": (PRICE, "second price to take profit at; null: none"),
+        "target3": (PRICE, "third price to take profit at; null: none"),
+        "stop_loss": (PRICE, "price at which the signal is wrong"),
+        "type": ("VARCHAR", "horizon, such as SHORT TERM; null: not said"),
+        "leverage": ("DOUBLE", "suggested leverage; null: not said"),
+        "risk_level": ("DOUBLE", "the source's own risk score; null: not said"),
+        "outcome": ("VARCHAR", "what became of it; null: not decided"),
+        "r_multiple": ("DOUBLE", "result in multiples of the risk from entry to stop; null: not decided"),
+    },
+)
+
+EXTERNAL_GAPS = LensTable(
+    "external_gaps",
+    "Times in which a source's signals may have come and gone unseen",
+    {
+        "source": ("VARCHAR", "name of the source"),
+        "started_at": (TIME, "the last good poll before"),
+        "ended_at": (TIME, "from when on the next good poll saw everything; null: it lasts"),
+    },
+)
+
 LENS_TABLES = (
     STRATEGIES,
     SIGNALS,
@@ -276,4 +315,6 @@ LENS_TABLES = (
     BARS,
     INDEX_LEVELS,
     FACTOR_VALUES,
+    EXTERNAL_SIGNALS,
+    EXTERNAL_GAPS,
 )

@@ -1,6 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
@@ -20,9 +21,11 @@ __all__ = [
     "CorporateAction",
     "Delivery",
     "Disclosure",
+    "ExternalSignal",
     "Factor",
     "FactorPortfolio",
     "FactorSession",
+    "Gap",
     "HomeFact",
     "Inbox",
     "InviteCode",
@@ -30,11 +33,15 @@ __all__ = [
     "LakeFile",
     "Lease",
     "Notification",
+    "PollState",
+    "PollTally",
     "PortfolioMember",
     "QualityReport",
+    "QuarantinedItem",
     "Seal",
     "Settlement",
     "Signal",
+    "Source",
     "StageRun",
     "StatusChange",
     "Strategy",

@@ -23,6 +23,8 @@ from models.errors import StoreError
 from models.lens import (
     BARS,
     EVALUATIONS,
+    EXTERNAL_GAPS,
+    EXTERNAL_SIGNALS,
     FACTOR_IC,
     FACTOR_VALUES,
     FACTORS,
@@ -36,6 +38,7 @@ from models.lens import (
     STRATEGIES,
     LensTable,
 )
+from store.lens_external import External
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
@@ -73,7 +76,9 @@ INTERNAL = (
         {
             "version": ("VARCHAR", "name of this version"),
             "format": ("INTEGER", "layout of the schema internal"),
-            "digest": ("VARCHAR", "hash of all that is shown; equal digests, equal contents"),
+            "digest": ("VARCHAR", "hash of all that is settled; equal digests, equal contents"),
+            "external_digest": ("VARCHAR", "hash of all that came from outside"),
+            "external_through": ("BIGINT", "number of the newest external signal"),
         },
     ),
     LensTable(
@@ -95,6 +100,8 @@ class Held:
     digest: str
     nav_files: frozenset[ShownFile]
     sealed_sessions: frozenset[date]
+    external_digest: str = ""
+    external_through: int = 0
 
 
 NOTHING = Held("", frozenset(), frozenset())
@@ -109,21 +116,31 @@ def read_held(path: Path) -> Held | None:
     """Read what a lens was made from; None where it cannot be extended (another format, damaged, or no lens)."""
     try:
         with open_read_only(path) as db:
-            digest, layout = db.execute("SELECT digest, format FROM internal.publication").fetchall()[0]
+            (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
             if layout != FORMAT:
                 return None
+            query = "SELECT digest, external_digest, external_through FROM internal.publication"
+            digest, *external = db.execute(query).fetchall()[0]
             files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed))
+    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed), *external)
 
 
-def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.DataFrame) -> int:
+def fill(
+    path: Path,
+    version: str,
+    snapshot: Snapshot,
+    held: Held,
+    seals: pl.DataFrame,
+    external: External,
+    external_rows: Iterable[pl.DataFrame],
+) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since. With `held` NOTHING the file must not exist yet. StoreError if a
-    file of the lake is missing or unreadable.
+    `seals` are those of the sessions disclosed since, `external_rows` the external signals that came since. With `held`
+    NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
     """
     try:
         with duckdb.connect() as db, _attached(db, path):
@@ -132,7 +149,9 @@ def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.Dat
                 _create(db)
             added = _update_nav(db, snapshot, held)
             _insert(db, "internal.seal", seals)
-            _replace_small_tables(db, version, snapshot)
+            for rows in external_rows:
+                _insert(db, EXTERNAL_SIGNALS.name, rows)
+            _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
             _comment(db)
             db.commit()
@@ -157,7 +176,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS, FACTORS):
+    for table in (STRATEGIES, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -204,16 +223,25 @@ def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> Non
     db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy_id, session")
 
 
-def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:
+def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
     nav_files = [(file.session, file.path, file.sha256) for file in snapshot.files[NAV.name]]
     contents = {
         "strategies": snapshot.strategies,
         "settlements": snapshot.settlements,
         "factors": snapshot.factors,
+        "external_gaps": external.gaps,
         "internal.nav_file": pl.DataFrame(
             nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
         ),
-        "internal.publication": pl.DataFrame({"version": [version], "format": [FORMAT], "digest": [snapshot.digest]}),
+        "internal.publication": pl.DataFrame(
+            {
+                "version": [version],
+                "format": [FORMAT],
+                "digest": [snapshot.digest],
+                "external_digest": [external.digest],
+                "external_through": [external.through],
+            }
+        ),
     }
     for table, frame in contents.items():
         db.execute(f"DELETE FROM {table}")

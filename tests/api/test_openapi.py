@@ -50,6 +50,12 @@ ADDED = {
     "/api/v1/portfolios/{portfolio_id}/pause",
     "/api/v1/portfolios/{portfolio_id}/resume",
     "/api/v1/portfolios/{portfolio_id}/signals",
+    "/api/v1/external/signals",
+    "/api/v1/external/statistics",
+    "/api/v1/external/gaps",
+    "/api/v1/external/sources",
+    "/api/v1/external/sources/{name}",
+    "/api/v1/external/sources/{name}/quarantine",
     "/api/v1/health",
     "/api/v1/notifications",
     "/api/v1/notifications/addresses",
@@ -105,8 +111,20 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
     for name, schema in schemas.items():
         if "enum" not in schema:
             assert schema.get("description"), name
-    named = ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding")
-    for name in (*named, "NewFactor", "NewPortfolio", "NewMember"):
+    for name in (
+        "Invitation",
+        "Login",
+        "RefreshRequest",
+        "KeyRequest",
+        "NewStrategy",
+        "NewSignal",
+        "Holding",
+        "NewFactor",
+        "NewPortfolio",
+        "NewMember",
+        "NewFeed",
+        "FeedChange",
+    ):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]
             assert found.get("examples"), (name, field)

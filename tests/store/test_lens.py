@@ -48,6 +48,9 @@ COLUMNS = {
     "bars": "symbol, session, open, high, low, close, volume, amount, adj_factor, suspended, limit_up, limit_down,"
     " is_st",
     "index_levels": "index, session, close",
+    "external_signals": "source, external_id, revision, published_at, received_at, exchange, coin, currency, direction,"
+    " entry_low, entry_high, target1, target2, target3, stop_loss, type, leverage, risk_level, outcome, r_multiple",
+    "external_gaps": "source, started_at, ended_at",
 }
 
 
