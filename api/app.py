@@ -4,11 +4,26 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
-from api import auth, errors, health, keys, notifications, public, sessions, signals, strategies, tickets, verify
+from api import (
+    auth,
+    errors,
+    factor_values,
+    factors,
+    health,
+    keys,
+    notifications,
+    portfolios,
+    public,
+    sessions,
+    signals,
+    strategies,
+    tickets,
+    verify,
+)
 from api.gate import Arrivals, Gate
 from api.limits import Limits
 from api.quick import Answers, Quick
@@ -19,13 +34,28 @@ from api.submissions import Submissions
 from api.tokens import Tokens
 from settings import load_settings, open_home
 from store.cache import Cache
+from store.closes import Closes
 from store.lens_reader import Lens
 from store.published import Published
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
 LISTS_BYTES = 8 * 1024 * 1024
-ROUTERS = (auth, keys, sessions, strategies, signals, notifications, tickets, public, verify, health)
+ROUTERS = (
+    auth,
+    keys,
+    sessions,
+    strategies,
+    signals,
+    factors,
+    factor_values,
+    portfolios,
+    notifications,
+    tickets,
+    public,
+    verify,
+    health,
+)
 DESCRIPTION = """\
 Daily trading signals, sealed before the price is known, settled against the real market, published so that anybody
 can check. Times carry their offset; `trade_date` is a trading session of the exchange, in Asia/Shanghai.
@@ -50,6 +80,9 @@ def create_app(home: Path | None = None) -> FastAPI:
         published=Published(lens),
         answers=Answers(lens, shown),
         lists=Cache(LISTS_BYTES, len),
+        closes=Closes(opened.lake),
+        uploads=CapacityLimiter(1),
+        validations=CapacityLimiter(1),
         simulated=clock.simulated,
         public_url=settings.public_url.rstrip("/"),
         journal_remote=opened.journal_remote,

@@ -1,10 +1,12 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.factors import Factor, FactorSession
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
 from models.notices import Address, Delivery, Inbox
 from models.operations import AuditEntry, HomeFact, Lease, Notification, StageRun
+from models.portfolios import FactorPortfolio, PortfolioMember
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
@@ -18,6 +20,9 @@ __all__ = [
     "CorporateAction",
     "Delivery",
     "Disclosure",
+    "Factor",
+    "FactorPortfolio",
+    "FactorSession",
     "HomeFact",
     "Inbox",
     "InviteCode",
@@ -25,6 +30,7 @@ __all__ = [
     "LakeFile",
     "Lease",
     "Notification",
+    "PortfolioMember",
     "QualityReport",
     "Seal",
     "Settlement",

@@ -23,6 +23,9 @@ from models.errors import StoreError
 from models.lens import (
     BARS,
     EVALUATIONS,
+    FACTOR_IC,
+    FACTOR_VALUES,
+    FACTORS,
     INDEX_LEVELS,
     LENS_TABLES,
     NAV,
@@ -36,7 +39,7 @@ from models.lens import (
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 3
+FORMAT = 4
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -44,8 +47,15 @@ STORAGE_VERSION = "v1.4.0"
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
 NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
-LAKE_VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS)
 FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
+# Views over the lake. What a folder says of its files is known before they are opened; of the IC it says now this, now
+# that.
+VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS, FACTOR_IC, FACTOR_VALUES)
+BY_SESSION = "hive_partitioning = true, hive_types = {session: DATE}"
+PARTITIONS = {
+    FACTOR_VALUES.name: "hive_partitioning = true, hive_types = {factor: VARCHAR}",
+    FACTOR_IC.name: "hive_partitioning = false",
+}
 # Where the columns of `signals` are that its lake files do not have.
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
 SEAL_KEY = ("strategy", "session", "revision")
@@ -147,7 +157,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS):
+    for table in (STRATEGIES, SETTLEMENTS, FACTORS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -199,6 +209,7 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
     contents = {
         "strategies": snapshot.strategies,
         "settlements": snapshot.settlements,
+        "factors": snapshot.factors,
         "internal.nav_file": pl.DataFrame(
             nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
         ),
@@ -221,15 +232,14 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
-    for table in LAKE_VIEWS:
+    for table in VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
-    views = (NAV, *LAKE_VIEWS)
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in views else "TABLE"
+        kind = "VIEW" if table in (*VIEWS, NAV) else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name
         db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
         for column, (_, comment) in table.columns.items():
@@ -237,12 +247,12 @@ def _comment(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _select(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
-    """Write the query for the rows of exactly these files. The folder's session prunes files before they are opened."""
+    """Write the query for the rows of exactly these files. Their folders' names prune them before they are opened."""
     paths = ", ".join(_quote(str(lake / file.path)) for file in files)
     if not paths:
         empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
         return f"SELECT {empty} WHERE false"
-    rows = f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{session: DATE}})"
+    rows = f"read_parquet([{paths}], {PARTITIONS.get(table.name, BY_SESSION)})"
     if table is SIGNALS:
         rows += f" LEFT JOIN internal.seal USING ({', '.join(SEAL_KEY)})"
     return f"SELECT {', '.join(table.columns)} FROM {rows}"

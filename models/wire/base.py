@@ -33,14 +33,6 @@ def _plain_text(value: str) -> str:
     return value
 
 
-Day = Annotated[
-    date,
-    BeforeValidator(_plain_day),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
-]
-Text = Annotated[str, AfterValidator(_plain_text)]
-
-
 def word_of(kind: type[StrEnum]) -> BeforeValidator:
     """Read a word of a closed set, which strictness would refuse as a mere text."""
     words = {str(word): word for word in kind}
@@ -51,6 +43,14 @@ def word_of(kind: type[StrEnum]) -> BeforeValidator:
         raise ValueError(f"expected one of {', '.join(words)}")
 
     return BeforeValidator(read)
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_plain_day),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
+]
+Text = Annotated[str, AfterValidator(_plain_text)]
 
 
 class Problem(BaseModel):

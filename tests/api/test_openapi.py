@@ -34,6 +34,22 @@ ADDED = {
     "/api/v1/public/strategies/{slug}/track-record",
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
+    "/api/v1/factors",
+    "/api/v1/factors/{factor_id}",
+    "/api/v1/factors/{factor_id}/values",
+    "/api/v1/factors/{factor_id}/values/status",
+    "/api/v1/factors/{factor_id}/submit",
+    "/api/v1/factors/{factor_id}/correlations",
+    "/api/v1/factors/{factor_id}/ic-series",
+    "/api/v1/factors/{factor_id}/chart-data",
+    "/api/v1/portfolios",
+    "/api/v1/portfolios/{portfolio_id}",
+    "/api/v1/portfolios/{portfolio_id}/members",
+    "/api/v1/portfolios/{portfolio_id}/members/{factor_id}",
+    "/api/v1/portfolios/{portfolio_id}/activate",
+    "/api/v1/portfolios/{portfolio_id}/pause",
+    "/api/v1/portfolios/{portfolio_id}/resume",
+    "/api/v1/portfolios/{portfolio_id}/signals",
     "/api/v1/health",
     "/api/v1/notifications",
     "/api/v1/notifications/addresses",
@@ -89,7 +105,8 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
     for name, schema in schemas.items():
         if "enum" not in schema:
             assert schema.get("description"), name
-    for name in ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding"):
+    named = ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding")
+    for name in (*named, "NewFactor", "NewPortfolio", "NewMember"):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]
             assert found.get("examples"), (name, field)

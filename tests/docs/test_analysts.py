@@ -10,6 +10,7 @@ import pytest
 from models.lens import LENS_TABLES
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
+from tests.support.factors import add_active
 from tests.support.settled import make_home, settle, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
@@ -22,6 +23,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for session in weekdays(25):
         settle(made, session)
     settle(made, weekdays(2)[1], seed=1)
+    add_active(made, "alpha", weekdays(5))
     publish(made)
     return made.path
 
@@ -33,7 +35,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 13
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 14
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])
