@@ -168,6 +168,20 @@ SETTLEMENTS = LensTable(
     },
 )
 
+CORRECTIONS = LensTable(
+    "corrections",
+    "What the NAV of corrected sessions was in the versions before: a row a strategy, session and superseded version",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "version": ("INTEGER", "the superseded one; settlements.version"),
+        "nav": (MONEY, "net asset value in that version, CNY"),
+        "cumulative_return": ("DOUBLE", "that nav against the initial capital, as a fraction"),
+        "settled_at": (TIME, "when that version was settled"),
+        "difference": (MONEY, "nav of the newest version less this one, CNY"),
+    },
+)
+
 BARS = LensTable(
     "bars",
     "Daily bars, unadjusted, through the newest settled session; adjusted price = price × adj_factor",
@@ -198,4 +212,4 @@ INDEX_LEVELS = LensTable(
     },
 )
 
-LENS_TABLES = (STRATEGIES, SIGNALS, ORDERS, POSITIONS, NAV, EVALUATIONS, SETTLEMENTS, BARS, INDEX_LEVELS)
+LENS_TABLES = (STRATEGIES, SIGNALS, ORDERS, POSITIONS, NAV, EVALUATIONS, SETTLEMENTS, CORRECTIONS, BARS, INDEX_LEVELS)

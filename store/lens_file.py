@@ -4,7 +4,8 @@ NAV is a table of its own, because one strategy's history is read all the time a
 are sessions. Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144.
 Reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
 Strategies are numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight
-bytes. The other large datasets stay in the lake, behind views that name their files.
+bytes. What corrections replaced is the business of `store/lens_corrections.py`. The other large datasets stay in the
+lake, behind views that name their files.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
@@ -22,6 +23,7 @@ import polars as pl
 from models.errors import StoreError
 from models.lens import (
     BARS,
+    CORRECTIONS,
     EVALUATIONS,
     INDEX_LEVELS,
     LENS_TABLES,
@@ -33,10 +35,11 @@ from models.lens import (
     STRATEGIES,
     LensTable,
 )
+from store.lens_corrections import KNOWN, SUPERSEDED, add_superseded, create_view
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 3
+FORMAT = 4
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -50,6 +53,7 @@ FIGURES = {name: column for name, column in NAV.columns.items() if name != "stra
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
 SEAL_KEY = ("strategy", "session", "revision")
 INTERNAL = (
+    SUPERSEDED,
     *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
     LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
     LensTable(
@@ -84,10 +88,11 @@ class Held:
 
     digest: str
     nav_files: frozenset[ShownFile]
+    superseded: frozenset[tuple[date, int]]
     sealed_sessions: frozenset[date]
 
 
-NOTHING = Held("", frozenset(), frozenset())
+NOTHING = Held("", frozenset(), frozenset(), frozenset())
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -103,10 +108,16 @@ def read_held(path: Path) -> Held | None:
             if layout != FORMAT:
                 return None
             files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
+            superseded = db.execute(KNOWN).fetchall()
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed))
+    return Held(
+        digest,
+        frozenset(ShownFile(*file) for file in files),
+        frozenset((session, version) for session, version in superseded),
+        frozenset(day for (day,) in sealed),
+    )
 
 
 def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.DataFrame) -> int:
@@ -121,6 +132,7 @@ def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.Dat
             if held is NOTHING:
                 _create(db)
             added = _update_nav(db, snapshot, held)
+            add_superseded(db, snapshot.lake, snapshot.superseded, held.superseded)
             _insert(db, "internal.seal", seals)
             _replace_small_tables(db, version, snapshot)
             _create_views(db, snapshot)
@@ -221,13 +233,14 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
+    create_view(db, levels)
     for table in LAKE_VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
-    views = (NAV, *LAKE_VIEWS)
+    views = (NAV, CORRECTIONS, *LAKE_VIEWS)
     for table in (*LENS_TABLES, *INTERNAL):
         kind = "VIEW" if table in views else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name

@@ -1,7 +1,10 @@
 """Notifications: what somebody has to know. Told once for each key, resolved when it no longer holds."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from models.operations import Notification
@@ -19,6 +22,15 @@ def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: 
     found.text = text
     db.add(found)
     return news
+
+
+def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
+    """Tell many users something at once; what was told before under the same key is left as it is. Return the news."""
+    if not notices:
+        return 0
+    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    fresh = insert(Notification).on_conflict_do_nothing(index_elements=["key"])
+    return db.connection().execute(fresh, list(notices)).rowcount
 
 
 def resolve(db: Session, key: str, now: datetime) -> None:

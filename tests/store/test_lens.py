@@ -27,6 +27,7 @@ COLUMNS = {
     " slippage_rate, status, is_public, created_at, activated_at, retired_at",
     "signals": "strategy, session, revision, symbol, weight, received_at, margin_seconds, signal_hash, commit_sha,"
     " commit_time, evidence",
+    "corrections": "strategy, session, version, nav, cumulative_return, settled_at, difference",
     "orders": "strategy, session, symbol, side, wanted, filled, price, notional, commission, stamp_duty, reason",
     "positions": "strategy, session, symbol, quantity, close, market_value",
     "nav": "strategy, session, nav, cash, daily_return, cumulative_return, benchmark_return, event, detail",
