@@ -40,6 +40,8 @@ from tests.support.trading import put_market, trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
+# What does not lean on the ledger beyond what the others do.
+SQLITE = pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -72,6 +74,7 @@ def test_a_correction_is_as_if_the_market_had_always_been_so(settled: Home, othe
     assert settled.lake.orphans() == []
 
 
+@SQLITE
 def test_once_more_nothing_changes(settled: Home) -> None:
     first = settled.lake.read(NAV, LAST)
     assert correct_session(settled, DAYS[2]) == ()
@@ -88,6 +91,7 @@ def test_once_more_nothing_changes(settled: Home) -> None:
     assert settled.lake.read(NAV, LAST).equals(first)
 
 
+@SQLITE
 def test_the_old_versions_stay_whole(settled: Home) -> None:
     with settled.ledger.read() as db:
         manifests = [orjson.loads(row.manifest) for row in db.exec(select(Settlement)).all()]
@@ -124,6 +128,7 @@ def test_the_audit_log_and_the_owners_are_told(settled: Home) -> None:
     assert [(row["session"], row["version"]) for row in rows] == [(str(DAYS[3]), 2), (str(LAST), 2)]
 
 
+@SQLITE
 def test_actions_that_came_late(settled: Home, other: Home) -> None:
     held = settled.lake.read(NAV, DAYS[0])
     assert held.height
@@ -135,9 +140,11 @@ def test_actions_that_came_late(settled: Home, other: Home) -> None:
     evaluate_due(other, LAST)
     assert correct_session(settled, DAYS[2]) == ("corporate actions",)
     evaluate_due(settled, LAST)
-    assert all(frame.equals(values(other)[key]) for key, frame in values(settled).items())
+    wanted = values(other)
+    assert all(frame.equals(wanted[key]) for key, frame in values(settled).items())
 
 
+@SQLITE
 def test_bars_that_are_imported_are_noticed(settled: Home, tmp_path: Path) -> None:
     bars = trading().market.bars.filter(pl.col("session") == DAYS[4])
     path = tmp_path / "bars.parquet"
@@ -157,6 +164,7 @@ def test_bars_that_are_imported_are_noticed(settled: Home, tmp_path: Path) -> No
     assert changed(settled) == {DAYS[0]: ("bars of earlier sessions",), DAYS[4]: ("bars",)}
 
 
+@SQLITE
 def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
     settled: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +223,7 @@ def test_half_a_correction_is_shown_to_nobody_and_completed_by_the_next_settleme
     assert seal_pending(settled, settled.clock.now()).disclosed == 4
 
 
+@SQLITE
 def test_a_correction_cut_short_is_completed_by_correcting_another_session(settled: Home, other: Home) -> None:
     change_bars(settled, DAYS[0])
     correct_session(settled, DAYS[0], stop_after=2)
@@ -227,6 +236,7 @@ def test_a_correction_cut_short_is_completed_by_correcting_another_session(settl
     assert settled.lake.read(NAV, LAST).equals(other.lake.read(NAV, LAST))
 
 
+@SQLITE
 def test_a_lost_file_of_a_corrected_session_comes_back(settled: Home) -> None:
     change_bars(settled, DAYS[1])
     correct_session(settled, DAYS[1])
@@ -265,6 +275,7 @@ def test_killed_at_any_step_correcting_again_ends_as_an_undisturbed_correction(
         assert told(homes[step]) == wanted, step
 
 
+@SQLITE
 def test_changes_are_looked_for_in_the_newest_version_alone(settled: Home) -> None:
     change_bars(settled, DAYS[1])
     change_levels(settled, LAST)
