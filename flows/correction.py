@@ -10,6 +10,7 @@ from flows.artifacts import show_table
 from flows.evaluation import evaluate_waiting
 from flows.publish import publish_and_show
 from flows.runners import THREADS
+from flows.scheduled import due_session
 from flows.settlement import LEASE, disclose, settle_in_order
 from models.errors import RefusedError
 from settings import open_home
@@ -31,7 +32,7 @@ def correct_settlement(session: date, home: Path | None = None) -> list[dict[str
     opened = open_home(home)
     with lease(opened.ledger, LEASE):
         again = correct(opened, session)
-    evaluate_waiting(opened, max(again, default=session))
+    evaluate_waiting(opened, due_session(opened))
     disclose(opened)
     publish_and_show(opened)
     rows = describe_corrections(opened, again) if again else [_unchanged(session)]
