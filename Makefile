@@ -4,7 +4,7 @@ BIN := .venv/bin
 export COUNTERSIGN_HOME ?= $(CURDIR)/.countersign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install install-dev install-bench run test test-slow check bench
+.PHONY: install install-dev install-bench run test test-slow check bench docs
 
 install: .venv/runtime
 install-dev: .venv/dev
@@ -45,6 +45,10 @@ check: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The page for API clients; a test fails when it is stale.
+docs: install
+	$(BIN)/python -m api.document docs/daily_loop.py docs/api.md
 
 # ONLY: one of the files in bench/, such as ONLY=settlement.
 bench: install-bench

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     )
     rate_limit: int = Field(12_000, ge=0, description="requests a minute for each key, and each address without one")
 
+    operator_addresses: tuple[SecretStr, ...] = Field((), description="where the operator's own notices are sent")
+    private_addresses: bool = Field(False, description="let users' addresses lead to this machine or private networks")
+    metrics: bool = Field(False, description="serve /metrics for Prometheus; keep it from the public")
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -4,10 +4,27 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from starlette.types import Lifespan
 
-from api import auth, errors, health, keys, public, sessions, signals, strategies, verify
+from api import (
+    auth,
+    errors,
+    external,
+    factor_values,
+    factors,
+    health,
+    keys,
+    notifications,
+    portfolios,
+    public,
+    sessions,
+    signals,
+    strategies,
+    tickets,
+    verify,
+)
 from api.gate import Arrivals, Gate
 from api.limits import Limits
 from api.quick import Answers, Quick
@@ -18,12 +35,29 @@ from api.submissions import Submissions
 from api.tokens import Tokens
 from settings import load_settings, open_home
 from store.cache import Cache
+from store.closes import Closes
 from store.lens_reader import Lens
 from store.published import Published
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
 LISTS_BYTES = 8 * 1024 * 1024
+ROUTERS = (
+    auth,
+    keys,
+    sessions,
+    strategies,
+    signals,
+    factors,
+    factor_values,
+    portfolios,
+    notifications,
+    tickets,
+    public,
+    verify,
+    external,
+    health,
+)
 DESCRIPTION = """\
 Daily trading signals, sealed before the price is known, settled against the real market, published so that anybody
 can check. Times carry their offset; `trade_date` is a trading session of the exchange, in Asia/Shanghai.
@@ -48,9 +82,13 @@ def create_app(home: Path | None = None) -> FastAPI:
         published=Published(lens),
         answers=Answers(lens, shown),
         lists=Cache(LISTS_BYTES, len),
+        closes=Closes(opened.lake),
+        uploads=CapacityLimiter(1),
+        validations=CapacityLimiter(1),
         simulated=clock.simulated,
         public_url=settings.public_url.rstrip("/"),
         journal_remote=opened.journal_remote,
+        private_addresses=settings.private_addresses,
     )
 
     @asynccontextmanager
@@ -60,6 +98,22 @@ def create_app(home: Path | None = None) -> FastAPI:
         await state.submissions.finish()
         state.lens.close()
 
+    app = bare_app(lifespan)
+    app.state.countersign = state
+    errors.install(app)
+    app.add_middleware(Quick, answers=state.answers)
+    app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
+    if settings.metrics:
+        from api.metrics import PATH, Counting, Metrics  # noqa: PLC0415 - off by default
+
+        metrics = Metrics(opened)
+        app.add_route(PATH, metrics.answer, include_in_schema=False)
+        app.add_middleware(Counting, metrics=metrics)
+    return app
+
+
+def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """Join the routers, without a home to serve: enough for the OpenAPI document."""
     app = FastAPI(
         title="Countersign",
         version="1",
@@ -67,10 +121,6 @@ def create_app(home: Path | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.state.countersign = state
-    errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, public, verify, health):
+    for module in ROUTERS:
         app.include_router(module.router)
-    app.add_middleware(Quick, answers=state.answers)
-    app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     return app

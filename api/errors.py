@@ -10,21 +10,37 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.answers import Json
-from models.errors import ConflictError, CountersignError, HorizonError, InputError, RefusedError, StoreError
+from models.errors import (
+    ConflictError,
+    CountersignError,
+    HorizonError,
+    InputError,
+    MissingError,
+    RefusedError,
+    StoreError,
+)
 from models.wire.base import InvalidRequest, Problem
 
 log = logging.getLogger("countersign.api")
 
-STATUS = ((InputError, 422), (HorizonError, 400), (RefusedError, 400), (ConflictError, 409), (StoreError, 503))
+STATUS = (
+    (InputError, 422),
+    (MissingError, 404),
+    (HorizonError, 400),
+    (RefusedError, 400),
+    (ConflictError, 409),
+    (StoreError, 503),
+)
 BUSY_SECONDS = 1
 WORDS = {
     400: "Refused: it makes sense, but is not allowed now; or the body could not be read",
     401: "No valid key or token",
-    403: "Account disabled, or its tier does not allow more",
+    403: "Account disabled, not an administrator's, or its tier does not allow more",
     404: "Not found",
     408: "The body took too long to arrive",
     409: "Conflict with what is there",
     413: "The body is larger than 32 MiB",
+    415: "A kind of body that is not taken here",
     422: "Faulty request: which fields, and why",
     429: "Too many requests; Retry-After says how many seconds to wait",
     503: "The ledger is out of reach or busy; nothing was changed",

@@ -17,7 +17,7 @@ _header = APIKeyHeader(name="x-api-key", auto_error=False, description="an API k
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-async def _account(
+async def _known(
     request: Request,
     here: Here,
     _bearer: Annotated[object, Security(_bearer)],
@@ -31,6 +31,10 @@ async def _account(
         here.limits.proved_bad(given)
         raise refuse(401, "Invalid token", CHALLENGE)
     here.limits.proved_good(given)
+    return user
+
+
+async def _account(user: Annotated[User, Depends(_known)]) -> User:
     require_enabled(user)
     return user
 
@@ -51,3 +55,14 @@ def _find(here: State, given: str) -> User | None:
 
 
 Account = Annotated[User, Depends(_account)]
+# Disabled or not: for tickets alone.
+AnyAccount = Annotated[User, Depends(_known)]
+
+
+async def _admin(user: Account) -> User:
+    if not user.is_admin:
+        raise refuse(403, "For administrators")
+    return user
+
+
+Admin = Annotated[User, Depends(_admin)]

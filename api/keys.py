@@ -1,12 +1,13 @@
 """Router of API keys and tiers."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account
+from api.paging import Id, number_of
 from api.state import Here, Now
 from models.enums import Universe
 from models.users import TIERS, ApiKey
@@ -15,8 +16,6 @@ from models.wire.base import Deleted
 from store.accounts import KEY_PREFIX, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/api/v1/billing", tags=["billing"])
-
-LARGEST_ID = 2**31 - 1
 
 
 @router.get("/api-keys", response_model=KeysAnswer, responses=problems(401, 403))
@@ -35,11 +34,10 @@ def new_key(here: Here, user: Account, now: Now, body: KeyRequest) -> Json:
 
 
 @router.delete("/api-keys/{key_id}", response_model=Deleted, responses=problems(401, 403, 404))
-def revoke(here: Here, user: Account, now: Now, key_id: Annotated[str, Path(examples=["3"])]) -> Json:
+def revoke(here: Here, user: Account, now: Now, key_id: Id) -> Json:
     """Revoke a key, at once and for good."""
-    number = int(key_id) if key_id.isascii() and key_id.isdecimal() and len(key_id) < 11 else 0
     with here.home.ledger.write() as db:
-        if not 0 < number <= LARGEST_ID or not revoke_key(db, user.id, number, now):
+        if not revoke_key(db, user.id, number_of(key_id), now):
             raise not_found("API key")
     return Json({"deleted": True})
 

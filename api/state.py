@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.gate import ARRIVAL, WHOLE
@@ -14,6 +15,7 @@ from api.shown import Shown
 from api.submissions import Submissions
 from api.tokens import Tokens
 from store.cache import Cache
+from store.closes import Closes
 from store.home import Home
 from store.lens_reader import Lens
 from store.published import Published
@@ -21,7 +23,10 @@ from store.published import Published
 
 @dataclass(frozen=True)
 class State:
-    """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash."""
+    """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash.
+
+    What takes a lot of memory goes one by one: `uploads` of factor values, and `validations` with all that reads them.
+    """
 
     home: Home
     lens: Lens
@@ -33,9 +38,13 @@ class State:
     published: Published
     answers: Answers
     lists: Cache[bytes]
+    closes: Closes
+    uploads: CapacityLimiter
+    validations: CapacityLimiter
     simulated: bool
     public_url: str
     journal_remote: str | None
+    private_addresses: bool
 
 
 async def _state(request: Request) -> State:

@@ -14,12 +14,17 @@ from cli.administration import admin, clock
 from cli.market import market
 from cli.operations import app
 from cli.proof import app as proof
+from cli.sources import source
+from cli.status import app as status
 from models.errors import CountersignError, InputError
 
 app.add_typer(proof)
+app.add_typer(status)
+app.add_typer(status)
 app.add_typer(market, name="market")
 app.add_typer(admin, name="admin")
 app.add_typer(clock, name="clock")
+app.add_typer(source, name="source")
 
 
 def main() -> None:

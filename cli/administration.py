@@ -1,19 +1,27 @@
 """Administration: accounts, the journal's key, and the simulated clock."""
 
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cli.common import HomeOption, JsonOption, group, show
+from models.enums import TicketStatus
 from models.errors import InputError
+from models.tickets import Ticket
+from models.users import User
 from settings import open_home
-from store.accounts import create_invite, disable_user, set_tier
+from store.accounts import create_invite, disable_user, grant_admin, set_tier
+from store.tickets import answer_ticket, list_tickets
 from tasks.rotation import rotate_key
 
 admin = group("Accounts: who may come in, and with how many strategies. And the journal's signing key.")
+ticket = group("Tickets: what accounts ask, and what they are told.")
 clock = group("The simulated clock.")
+admin.add_typer(ticket, name="ticket")
 
+NumberArgument = Annotated[int, typer.Argument(help="Id of a ticket.", min=1)]
 WhoArgument = Annotated[str, typer.Argument(help="Nickname, e-mail or id of an account.")]
 
 
@@ -57,6 +65,68 @@ def admin_disable(
 def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
     show(rotate_key(open_home(home)), as_json=as_json)
+
+
+@ticket.command("list")
+def ticket_list(
+    status: Annotated[TicketStatus | None, typer.Option(help="Only those of this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List tickets, newest first."""
+    opened = open_home(home)
+    with opened.ledger.read() as db:
+        found = list_tickets(db, user_id=None, status=status, limit=limit)
+        show([_ticket(each, db.get_one(User, each.user_id).nickname) for each in found], as_json=as_json)
+
+
+@ticket.command("reply")
+def ticket_reply(
+    number: NumberArgument,
+    text: Annotated[str, typer.Argument(help="What its account is told.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reply to a ticket. It stays open until it is resolved."""
+    _answer(number, text, home, resolved=False, as_json=as_json)
+
+
+@ticket.command("resolve")
+def ticket_resolve(
+    number: NumberArgument,
+    text: Annotated[str | None, typer.Argument(help="What its account is told, if anything.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Resolve a ticket, for good."""
+    _answer(number, text, home, resolved=True, as_json=as_json)
+
+
+def _answer(number: int, text: str | None, home: Path | None, *, resolved: bool, as_json: bool) -> None:
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        found = answer_ticket(db, number, text, opened.clock.now(), resolved=resolved)
+        show(_ticket(found, db.get_one(User, found.user_id).nickname), as_json=as_json)
+
+
+def _ticket(found: Ticket, nickname: str) -> dict[str, Any]:
+    rest = {name: getattr(found, name) for name in Ticket.model_fields if name not in {"id", "user_id"}}
+    return {"id": found.id, "nickname": nickname, **rest}
+
+
+@admin.command("grant")
+def admin_grant(
+    who: WhoArgument,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let an account enter and change external sources over the api."""
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        user = grant_admin(db, who, opened.clock.now(), granted=not undo)
+        show({"nickname": user.nickname, "admin": user.is_admin}, as_json=as_json)
 
 
 @clock.command("show")

@@ -25,6 +25,7 @@ class Stage(StrEnum):
     SETTLE = "settle"
     EVALUATE = "evaluate"
     WATCHDOG = "watchdog"
+    POLL = "poll"
 
 
 @app.command()
@@ -42,8 +43,10 @@ def up(
     prefect_port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI.")] = 4200,
     check: Annotated[bool, typer.Option("--check", help="Stop again as soon as everything is up and planned.")] = False,
 ) -> None:
-    """Start everything: Prefect's server and UI, the api, the sealer, all schedules. Ctrl-C stops it all."""
+    """Start everything: Prefect's server and UI, api, sealer, poller, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
+    from deployments.feed import feed_part  # noqa: PLC0415
+    from deployments.poller import poller_part  # noqa: PLC0415
     from deployments.ready import schedules_are_planned  # noqa: PLC0415
     from deployments.sealer import sealer_part  # noqa: PLC0415
     from deployments.up import up as start  # noqa: PLC0415
@@ -52,7 +55,13 @@ def up(
     def checked() -> bool:
         return check and schedules_are_planned(opened.path)
 
-    parts = (api_part(opened.path, host, port), sealer_part(opened.path))
+    feed = feed_part(opened)
+    parts = (
+        api_part(opened.path, host, port),
+        sealer_part(opened.path),
+        *([feed] if feed else []),
+        poller_part(opened.path),
+    )
     start(opened.path, prefect_port=prefect_port, parts=parts, say=typer.echo, until=checked)
 
 
@@ -78,6 +87,15 @@ def sealer(home: HomeOption = None) -> None:
     """Start only the sealer, which `up` starts too; Ctrl-C stops it. A second one stands by to take over."""
     opened = open_home(home)
     from deployments.sealer import main as start  # noqa: PLC0415
+
+    start([str(opened.path)])
+
+
+@app.command()
+def poller(home: HomeOption = None) -> None:
+    """Start only the poller of external feeds, which `up` starts too; Ctrl-C stops it."""
+    opened = open_home(home)
+    from deployments.poller import main as start  # noqa: PLC0415
 
     start([str(opened.path)])
 

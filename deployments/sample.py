@@ -6,22 +6,29 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+from sqlmodel import select
 
+from deployments.feed import HOST, SAMPLE_SOURCE
 from deployments.server import prefect_api
 from domain.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
 from domain.sessions import at
 from models.datasets import BARS
 from models.enums import StrategyStatus
 from models.errors import ConflictError
+from models.external import Source
+from models.feeds import FeedTerms
 from models.timetable import TIMETABLE
 from store.clock import wall_clock
 from store.home import Home
 from store.settlements import settled_through
+from store.sources import add_source
 from store.strategies import change_status, require_strategy
 
 SYMBOLS, SESSIONS, SEED = 800, 500, 7
 REPLAYED = 60
 PAUSED = "sample-paused"
+# Often, so that a first look sees signals arrive.
+FEED_SECONDS = 30
 
 
 def prepare_sample(home: Home) -> dict[str, Any]:
@@ -41,7 +48,16 @@ def prepare_sample(home: Home) -> dict[str, Any]:
     replayed = sessions[-REPLAYED:]
     if settled is None or settled < replayed[-1]:
         _replay(home, replayed)
+    _enter_feed(home)
     return {"home": str(home.path), "sessions": len(replayed), "from": str(replayed[0]), "to": str(replayed[-1])}
+
+
+def _enter_feed(home: Home) -> None:
+    """Enter the feed that `up` simulates, unless it was entered, or removed, before."""
+    with home.ledger.write() as db:
+        if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is None:
+            wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
+            add_source(db, wanted, wall_clock(), actor="sample")
 
 
 def _simulate(home: Home) -> None:

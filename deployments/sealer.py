@@ -2,7 +2,8 @@
 
 python -m deployments.sealer HOME
 
-Sealing and sending are two loops: a remote or a timestamp authority that hangs never delays a seal.
+Sealing and sending are two loops: a remote or a timestamp authority that hangs never delays a seal. A third sends the
+notifications (`notices.py`).
 """
 
 import argparse
@@ -13,9 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deployments.environment import ROOT
+from deployments.notices import keep_telling
 from deployments.parts import Part
 from models.errors import ConflictError, CountersignError, LeaseError
-from settings import open_home
+from settings import load_settings, open_home
 from store.home import Home
 from store.pushing import PushState, push_pending
 from store.rotation import rotation_waits
@@ -38,12 +40,15 @@ def run_sealer(home: Home, stop: threading.Event) -> None:
     news = threading.Event()
     sender = threading.Thread(target=_keep_on, args=(lambda: _send(home, news, stop), stop), name="send")
     sender.start()
+    teller = threading.Thread(target=_keep_on, args=(lambda: _tell(home, stop), stop), name="tell")
+    teller.start()
     try:
         _keep_on(lambda: _seal(home, news, stop), stop)
     finally:
         stop.set()
         news.set()
         sender.join()
+        teller.join()
 
 
 def sealer_part(home: Path) -> Part:
@@ -101,6 +106,11 @@ def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
     if pushed.state is PushState.FAILED and not stop.is_set():
         raise CountersignError(f"push failed: {pushed.detail}")
     news.wait(LONGEST_PAUSE_SECONDS)
+
+
+def _tell(home: Home, stop: threading.Event) -> None:
+    """Tell users and the operator what they should know."""
+    keep_telling(home, load_settings(home.path), stop)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,7 @@
 """The api's process: uvicorn, and how to tell that it answers."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         "COUNTERSIGN_HOME": str(home),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
+    if load_settings(home).metrics:
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(_empty(home / "metrics"))
     if "public_url" not in load_settings(home).model_fields_set:
         environment["COUNTERSIGN_PUBLIC_URL"] = url
     options = {"host": host, "port": port, "workers": workers, "backlog": BACKLOG, "timeout-graceful-shutdown": 5}
@@ -41,6 +44,13 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         ready=lambda: _healthy(url),
         patience_seconds=PATIENCE_SECONDS,
     )
+
+
+def _empty(folder: Path) -> Path:
+    """Make a folder without the counts of processes that ended long ago."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _healthy(url: str) -> bool:

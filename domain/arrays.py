@@ -138,3 +138,11 @@ class Outcome(NamedTuple):
     orders: Orders
     positions: Holdings
     results: Results
+
+
+class Sorted(NamedTuple):
+    """Cross-sections in ascending order, rows × symbols; `domain.factor_kernel.sort_out` makes and explains them."""
+
+    chain: Table
+    ranks: Table
+    counts: Codes

@@ -46,6 +46,11 @@ def forbid(frames: Mapping[str, pl.DataFrame], rules: Sequence[Rule]) -> None:
             raise InputError(rule.field, rule.expected, offenders.row(0))
 
 
+def refuse(field: str, expected: str, frame: pl.DataFrame, wrong: pl.Expr) -> None:
+    """Refuse a frame that breaks the only rule there is for it."""
+    forbid({field: frame}, [Rule(field, field, expected, wrong)])
+
+
 def positive(column: str) -> pl.Expr:
     """Whether a number is above 0 and finite; null is not."""
     return ((pl.col(column) > 0) & pl.col(column).is_finite()).fill_null(value=False)

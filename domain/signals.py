@@ -11,7 +11,7 @@ from decimal import Decimal
 import polars as pl
 
 from models.errors import InputError
-from models.portfolios import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
+from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
 
 HASH_PREFIX = b"countersign/signal/v1\n"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.scheduled import run_name
+from flows.scheduled import remember_run, run_name
 from models.errors import CountersignError
 from settings import open_home
 from store.pushing import PushState
@@ -18,7 +18,13 @@ class NotPushedError(CountersignError):
     """Everything is sealed, but the remote does not have it; the message says why."""
 
 
-@flow(name="attestation_retry", flow_run_name=run_name("attest"), on_running=[record_process])
+@flow(
+    name="attestation_retry",
+    flow_run_name=run_name("attest"),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
 def attestation_retry(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
     """Seal whatever waits, for any session, fetch missing tokens, and push. Safe to repeat.
 

@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_link_artifact
 
 from flows.artifacts import artifact_key, show_table
-from flows.scheduled import due_session, run_name
+from flows.scheduled import due_session, remember_run, run_name
 from models.errors import LeaseError
 from settings import load_settings, open_home
 from sources.market import MarketProvider, open_provider
@@ -21,7 +21,13 @@ from tasks.runs import record_process
 DROP_FOLDER = "drop"
 
 
-@flow(name="market_data_ingest", flow_run_name=run_name("ingest"), on_running=[record_process])
+@flow(
+    name="market_data_ingest",
+    flow_run_name=run_name("ingest"),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
 def market_data_ingest(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
     """Fetch, check and commit the market of `session` (default: the newest closed one). Safe to repeat.
 

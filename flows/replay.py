@@ -28,7 +28,7 @@ from settings import open_home
 from store.home import Home
 from store.lease import lease
 from store.settlements import due_sessions
-from tasks.attestation import be_sealer
+from tasks.attestation import be_sealer, have_sealer
 from tasks.replay import (
     open_strategies,
     prepare_signals,
@@ -39,6 +39,8 @@ from tasks.replay import (
 )
 from tasks.runs import record_process
 
+# A process for the sealer takes three seconds of processor time to start.
+SESSIONS_WORTH_A_PROCESS = 20
 SETTLED_AT = next(slot.at for slot in TIMETABLE if slot.stage == "settle")
 
 
@@ -69,9 +71,10 @@ def replay(
         open_strategies(opened, read_strategies(strategies), opened.clock.now())
     outcomes: list[Outcome] = []
     taken = 0
+    sealer = have_sealer if len(days) >= SESSIONS_WORTH_A_PROCESS else be_sealer
     with (
         lease(opened.ledger, LEASE),
-        be_sealer(opened) as seal,
+        sealer(opened) as seal,
         TemporaryDirectory(dir=opened.path) as folder,
         _progress(len(days)) as advance,
     ):

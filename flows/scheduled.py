@@ -4,14 +4,20 @@ A run that starts late, after an outage, settles the session it was scheduled fo
 fifth of a second early must not fall into the minute before.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 
 from domain.sessions import EXCHANGE_ZONE
 from models.errors import CountersignError
+from models.operations import StageRun
+from models.timetable import TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
@@ -51,6 +57,21 @@ def run_name(verb: str) -> Callable[[], str]:
         return f"{verb} {given.get('session') or _due_day(given.get('home'))}"
 
     return name
+
+
+def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
+    """Leave in the ledger when a stage ended, and how. For `on_completion` and `on_failure`; it stops no flow."""
+    started = (flow_run.expected_start_time or wall_clock()).astimezone(EXCHANGE_ZONE).time()
+    slots = [slot for slot in TIMETABLE if slot.name == flow.name]
+    slot = next((slot for slot in reversed(slots) if slot.at <= started), slots[0] if slots else None)
+    if slot is None:
+        return
+    try:
+        home = open_home(flow_run.parameters.get("home"))
+        with home.ledger.write() as db:
+            db.merge(StageRun(stage=slot.stage, finished_at=home.clock.now(), failed=not state.is_completed()))
+    except CountersignError as error:
+        logging.getLogger("countersign").warning("the end of %s was not noted: %s", flow.name, error)
 
 
 def _due_day(home: Path | None) -> date:

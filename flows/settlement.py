@@ -15,7 +15,7 @@ from prefect import flow, get_run_logger, unmapped
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
-from flows.scheduled import due_session, run_name
+from flows.scheduled import due_session, remember_run, run_name
 from models.errors import CountersignError, InputError, LeaseError
 from settings import open_home
 from store.home import Home
@@ -58,6 +58,8 @@ class Outcome:
     name="settle_all_active_strategies",
     flow_run_name=run_name("settle"),
     on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
     task_runner=THREADS,
 )
 def settle_all_active_strategies(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from flows.attestation import attestation_retry
 from flows.evaluation import daily_evaluation
 from flows.market import market_data_ingest
 from flows.publish import publish
-from flows.scheduled import due_session, run_name
+from flows.scheduled import due_session, remember_run, run_name
 from flows.settlement import settle_all_active_strategies
 from models.errors import CountersignError
 from models.timetable import TIMETABLE
@@ -29,7 +29,13 @@ class UnrepairedError(CountersignError):
     """Something is wrong that no stage could repair; the message lists it, and so do the notifications."""
 
 
-@flow(name="settlement_watchdog", flow_run_name=run_name("watchdog"), on_running=[record_process])
+@flow(
+    name="settlement_watchdog",
+    flow_run_name=run_name("watchdog"),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
 def settlement_watchdog(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Check everything up to `session` (default: the newest closed one) and repair what a stage can repair.
 

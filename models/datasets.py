@@ -1,8 +1,8 @@
 """Schemas of the lake's datasets: one place that says which columns a Parquet file has, in which order and unit.
 
 Money is DECIMAL(18,2) in CNY, prices are CNY for one share, quantities are shares (fractional only after a corporate
-action), returns are fractions (0.01 is one per cent). Every file holds one session, sorted by its `sort` columns,
-which are also unique within a session.
+action), returns are fractions (0.01 is one per cent). Every file holds one session, or many of one factor, sorted by
+its `sort` columns, which are also unique within it.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ColumnType = DataType | DataTypeClass
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a session."""
+    """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a file."""
 
     name: str
     schema: dict[str, ColumnType]
@@ -179,4 +179,27 @@ EVALUATIONS = Dataset(
     ("strategy",),
 )
 
-DATASETS = {d.name: d for d in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS)}
+# Values as they were uploaded, the newest of each session: a factor's files never have a session in common.
+FACTOR_VALUES = Dataset(
+    "factor_values",
+    {"factor": pl.String, "session": pl.Date, "symbol": pl.String, "value": pl.Float64},
+    ("session", "symbol"),
+)
+
+# In sample one file a factor, as validation measured it; out of sample one file a session, of all factors. `ic` and
+# `ls_return` are null where a session does not count; `symbols` have both a value and a return.
+FACTOR_IC = Dataset(
+    "factor_ic",
+    {
+        "factor": pl.String,
+        "session": pl.Date,
+        "ic": pl.Float64,
+        "symbols": pl.Int32,
+        "ls_return": pl.Float64,
+        "phase": pl.String,
+    },
+    ("factor", "session"),
+)
+
+ALL = (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, FACTOR_VALUES, FACTOR_IC)
+DATASETS = {each.name: each for each in ALL}

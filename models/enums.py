@@ -67,3 +67,75 @@ class Verdict(StrEnum):
     CONSISTENT = "consistent"
     MODERATE_DIVERGENCE = "moderate_divergence"
     SIGNIFICANT_DIVERGENCE = "significant_divergence"
+
+
+class TicketCategory(StrEnum):
+    """What a ticket is about."""
+
+    BUG = "bug"
+    FEATURE = "feature"
+    FEEDBACK = "feedback"
+    DATA = "data"
+    OTHER = "other"
+
+
+class TicketStatus(StrEnum):
+    """A ticket is `answered` once the operator has replied, and `resolved` for good."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+
+
+class NoticeKind(StrEnum):
+    """What a user is told of; each can be muted by itself. What operators are told of has kinds of its own."""
+
+    SETTLED = "settled"
+    ORDERS_REFUSED = "orders_refused"
+    CORRECTED = "corrected"
+    SEALED_LATE = "sealed_late"
+    DEADLINE_NEAR = "deadline_near"
+    FACTOR_ACCEPTED = "factor_accepted"
+    FACTOR_REJECTED = "factor_rejected"
+    PORTFOLIO_WITHOUT_SIGNAL = "portfolio_without_signal"
+    TICKET_ANSWERED = "ticket_answered"
+
+
+class FactorUniverse(StrEnum):
+    """The universes that factors are measured on: those with enough names for quintiles, and known members."""
+
+    HS300 = "hs300"
+    CSI500 = "csi500"
+    CSI1000 = "csi1000"
+
+
+class FactorStatus(StrEnum):
+    """`draft` becomes `ready` with enough sessions of values; validation makes `active` or `rejected` of it."""
+
+    DRAFT = "draft"
+    READY = "ready"
+    VALIDATING = "validating"
+    ACTIVE = "active"
+    REJECTED = "rejected"
+
+
+class Phase(StrEnum):
+    """What a factor's IC says: `is` what it was admitted by, `os` how it did since."""
+
+    IS = "is"
+    OS = "os"
+
+
+class Weighting(StrEnum):
+    """How a portfolio weighs its factors: all the same, or by the absolute value of their IC ratio."""
+
+    EQUAL = "equal"
+    IC_WEIGHTED = "ic_weighted"
+
+
+class PortfolioStatus(StrEnum):
+    """`draft` becomes `active` once, with a strategy of its own; `active` and `paused` go to and fro."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"

@@ -2,6 +2,7 @@
 
     CountersignError
     ├── InputError          what somebody handed in is wrong; names the field (command line: exit 2, HTTP: 422)
+    ├── MissingError        what is asked for is not there, or not to be seen by whoever asks (HTTP: 404)
     ├── HorizonError        a date past the last one the exchange calendar knows
     ├── RefusedError        well-formed, but not allowed: the deadline passed, the strategy is retired (HTTP: 400)
     ├── ConflictError       the same name or key already holds something else; nothing was changed
@@ -28,6 +29,13 @@ class InputError(CountersignError):
         self.expected = expected
         self.got = got
         super().__init__(f"{field}: expected {expected}" + ("" if got is None else f", got {got}"))
+
+
+class MissingError(CountersignError):
+    """Nothing of that name is there, or it is somebody else's. `what` is the kind of thing that was asked for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not found")
 
 
 class HorizonError(CountersignError):

@@ -2,9 +2,21 @@
 
 from datetime import datetime
 
+from sqlalchemy import Index
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from models.columns import identity, instant
+
+
+class StageRun(SQLModel, table=True):
+    """The newest finished run of a stage of the timetable."""
+
+    __tablename__ = "stage_run"
+
+    stage: str = Field(primary_key=True)
+    finished_at: datetime = instant()
+    failed: bool = False
 
 
 class Lease(SQLModel, table=True):
@@ -17,7 +29,19 @@ class Lease(SQLModel, table=True):
 
 
 class Notification(SQLModel, table=True):
-    """Something a user, or the operator (no user), should know. `key` makes telling it twice harmless."""
+    """Something a user, or the operator (no user), should know. `key` makes telling it twice harmless.
+
+    `queued_at` is null from the moment that it is news until it is queued for whatever addresses want it.
+    """
+
+    __table_args__ = (
+        Index(
+            "ix_notification_unqueued",
+            "id",
+            sqlite_where=sql("queued_at IS NULL"),
+            postgresql_where=sql("queued_at IS NULL"),
+        ),
+    )
 
     id: int = identity()
     user_id: int | None = Field(default=None, foreign_key="user.id", index=True)
@@ -27,6 +51,7 @@ class Notification(SQLModel, table=True):
     created_at: datetime = instant()
     read_at: datetime | None = instant(default=None)
     resolved_at: datetime | None = instant(default=None)
+    queued_at: datetime | None = instant(default=None)
 
 
 class AuditEntry(SQLModel, table=True):

@@ -23,3 +23,4 @@ class Settlement(SQLModel, table=True):
     manifest: str = Field(description="canonical JSON: inputs and the files written, with rows and SHA-256")
     manifest_sha256: str
     settled_at: datetime = instant()
+    seconds: float | None = Field(default=None, description="from the plan to the commit, by the machine's own clock")

@@ -8,13 +8,17 @@ ZONE = "Asia/Shanghai"
 
 @dataclass(frozen=True)
 class Slot:
-    """One stage's place in the day: `flow` is `module:function`, times are wall-clock times in `ZONE`."""
+    """One stage's place in the day: `flow` is `module:function`, times are wall-clock times in `ZONE`.
+
+    An hourly one runs at that minute of every hour.
+    """
 
     stage: str
     name: str
     flow: str
     at: time
     late_after: time
+    hourly: bool = False
 
     @property
     def entrypoint(self) -> str:
@@ -24,10 +28,19 @@ class Slot:
     @property
     def cron(self) -> str:
         """The schedule as cron. Every day: the flows know which days are sessions, and an override may add any."""
-        return f"{self.at.minute} {self.at.hour} * * *"
+        return f"{self.at.minute} {'*' if self.hourly else self.at.hour} * * *"
 
 
 TIMETABLE = (
+    # The poller asks the feeds every few minutes; this shows what came, and stands in where no poller runs.
+    Slot(
+        "poll",
+        "poll_external_signals",
+        "flows.polling:poll_external_signals",
+        time(0, 20),
+        time(0, 40),
+        hourly=True,
+    ),
     Slot("attestation-retry", "attestation_retry", "flows.attestation:attestation_retry", time(9, 10), time(9, 15)),
     Slot(
         "attestation-retry-close",

@@ -20,6 +20,7 @@ class User(SQLModel, table=True):
     password_hash: str | None = Field(default=None, description="Argon2id, with its salt and parameters")
     token_epoch: int = Field(default=0, description="counted up to end every token given out so far")
     tier: str = DEFAULT_TIER
+    is_admin: bool = Field(default=False, description="may enter and change external sources")
     created_at: datetime = instant()
     disabled_at: datetime | None = instant(default=None)
 

@@ -149,6 +149,16 @@ def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True)
     return user
 
 
+def grant_admin(db: Session, who: str, now: datetime, *, granted: bool = True) -> User:
+    """Let an account enter and change external sources, or no longer."""
+    user = find_user(db, who)
+    user.is_admin = granted
+    db.add(user)
+    action = "admin granted" if granted else "admin revoked"
+    db.add(AuditEntry(at=now, actor="operator", action=action, subject=user.nickname))
+    return user
+
+
 def _free_nickname(db: Session) -> str:
     while True:
         nickname = f"user_{secrets.token_hex(4)}"

@@ -17,15 +17,15 @@ from sqlmodel import Session, col, func, select
 from domain.corrections import describe, nav_differences, sum_up, what_changed
 from domain.sessions import Sessions
 from models.datasets import BARS, INDEX_LEVELS, NAV, Dataset
+from models.enums import NoticeKind
 from models.market import CorporateAction
 from models.operations import AuditEntry
 from models.settlement import Settlement
 from models.strategies import Strategy
 from store.lake import Lake, StagedFile
-from store.notifications import tell_users
+from store.notifications import notice, tell_users
 
 ACTION = "settlement corrected"
-KIND = "corrected"
 SLUGS_PER_QUERY = 500
 
 
@@ -98,14 +98,13 @@ def record_correction(
     owners = dict(_owners(db, differences["strategy"].to_list()))
     day, _, version = origin.partition(".")
     notices = [
-        {
-            "key": f"{KIND} {origin} {slug}",
-            "kind": KIND,
-            "text": f"{slug}: the NAV of {session} is {after} CNY and was {before}, as {day} was corrected"
-            f" (version {version})",
-            "created_at": now,
-            "user_id": owners[slug],
-        }
+        notice(
+            f"corrected {origin} {slug}",
+            NoticeKind.CORRECTED,
+            f"{slug}: the NAV of {session} is {after} CNY and was {before}, as {day} was corrected (version {version})",
+            now,
+            owners[slug],
+        )
         for slug, before, after, _ in differences.iter_rows()
     ]
     tell_users(db, notices)

@@ -1,4 +1,4 @@
-"""The lake: immutable Parquet files, one folder a dataset, one sub-folder a session.
+"""The lake: immutable Parquet files, one folder a dataset, one sub-folder a session or, of factors, a factor.
 
 Files are staged first and committed by rows of the ledger: a file counts only while a committed row names it. A crash
 in between leaves files that nobody reads, and the next attempt writes the same names with the same bytes.
@@ -6,7 +6,7 @@ in between leaves files that nobody reads, and the next attempt writes the same 
 
 import hashlib
 import io
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ class StagedFile:
     rows: int
     size_bytes: int
     sha256: str
+    factor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,24 +47,32 @@ class Lake:
     ledger: Ledger
 
     def stage(
-        self, dataset: Dataset, session: date, frame: pl.DataFrame, run: str | None = None, n: int = 0
+        self,
+        dataset: Dataset,
+        session: date,
+        frame: pl.DataFrame,
+        run: str | None = None,
+        n: int = 0,
+        factor: str | None = None,
     ) -> StagedFile:
         """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
 
-        `frame` must have exactly the dataset's columns and types; it is sorted here. `run` names the inputs; by default
-        the content names itself. Staging the same again gives the same file with the same bytes. StoreError, and
-        nothing written, where a committed file has the name and other bytes.
+        `frame` must have exactly the dataset's columns and types; it is sorted here. With `factor` it holds rows of
+        that factor, of any sessions, the newest of them `session`. `run` names the inputs; by default the content names
+        itself. Staging the same again gives the same file with the same bytes. StoreError, and nothing written, where a
+        committed file has the name and other bytes.
         """
         check_schema(dataset, frame)
         content = encode(frame.sort(dataset.sort))
         sha256 = hashlib.sha256(content).hexdigest()
         run = run or sha256[:16]
-        path = f"{dataset.name}/session={session}/{run}-{n}.parquet"
+        folder = f"factor={factor}" if factor else f"session={session}"
+        path = f"{dataset.name}/{folder}/{run}-{n}.parquet"
         target = self.root / path
         if not _holds(target, content):
             self._refuse_other(dataset, session, path, sha256)
             write_atomically(target, content, temporary_folder=self.root / TEMPORARY)
-        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256)
+        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256, factor)
 
     def _refuse_other(self, dataset: Dataset, session: date, path: str, sha256: str) -> None:
         # Not by the path alone: the index by path has only the files that count now.
@@ -78,12 +87,17 @@ class Lake:
     ) -> int:
         """Make staged files count, inside the caller's transaction; return how many rows changed.
 
-        They replace whatever the same datasets held for the same sessions, and for those `emptied` (dataset, session)
-        though no file is staged for them. Committing what is there already changes nothing.
+        They replace whatever the same datasets held for the same sessions, or factors, and for the partitions `emptied`
+        (dataset, session) though no file is staged for them. Committing what is there already changes nothing.
         """
         staged = list(files)
-        partitions = {(file.dataset, file.session) for file in staged}.union(emptied)
-        current = {row.path: row for row in _current(db, partitions)}
+        partitions = {(file.dataset, file.session) for file in staged if file.factor is None}.union(emptied)
+        factors = [row for file in staged if file.factor for row in factor_files(db, file.dataset, file.factor)]
+        return self.replace(db, [*_current(db, partitions), *factors], staged, now)
+
+    def replace(self, db: Session, old: Iterable[LakeFile], staged: Sequence[StagedFile], now: datetime) -> int:
+        """Make staged files count in place of these, which count until now; return how many rows changed."""
+        current = {row.path: row for row in old}
         wanted = {file.path: file for file in staged}
         stale = [row for path, row in current.items() if path not in wanted or row.sha256 != wanted[path].sha256]
         kept = current.keys() - {row.path for row in stale}
@@ -179,6 +193,14 @@ class Lake:
         return faults
 
 
+def factor_files(db: Session, dataset: str, factor: str) -> list[LakeFile]:
+    """List the committed files of one factor, by path."""
+    query = select(LakeFile).where(
+        LakeFile.factor == factor, LakeFile.dataset == dataset, col(LakeFile.superseded_at).is_(None)
+    )
+    return list(db.exec(query.order_by(col(LakeFile.path))))
+
+
 def encode(frame: pl.DataFrame) -> bytes:
     """Encode a frame as Parquet. The same frame gives the same bytes."""
     buffer = io.BytesIO()
@@ -213,6 +235,7 @@ def _current(db: Session, partitions: set[tuple[str, date]]) -> list[LakeFile]:
         sessions = sorted(session for name, session in partitions if name == dataset)
         query = select(LakeFile).where(
             LakeFile.dataset == dataset,
+            col(LakeFile.factor).is_(None),
             col(LakeFile.superseded_at).is_(None),
             LakeFile.session >= sessions[0],
             LakeFile.session <= sessions[-1],

@@ -18,6 +18,7 @@ from models.errors import HeldError, LeaseError
 from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
+from store.lens_external import External, read_external, take_external
 from store.lens_file import NOTHING, Held, fill, read_held
 from store.snapshot import Snapshot, read_seals, take_snapshot
 
@@ -57,7 +58,7 @@ def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
 
 
 def lens_is_current(home: Home) -> bool:
-    """Whether the published version shows all that is committed and settled now."""
+    """Whether the published version shows all that is committed and settled now. External signals come all day."""
     path = current_version(home.path)
     held = read_held(path) if path else None
     return held is not None and held.digest == take_snapshot(home.lake).digest
@@ -77,13 +78,13 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
         _clean(home.path)
         old = current_version(home.path)
         held = (None if from_nothing or old is None else read_held(old)) or NOTHING
-        snapshot = take_snapshot(home.lake)
+        snapshot, external = take_snapshot(home.lake), take_external(home.ledger)
         path, added = old, 0
         if not snapshot.whole:
             if path is None:
                 raise HeldError("a correction is under way: `countersign run settle` completes it")
-        elif path is None or held.digest != snapshot.digest:
-            path, added = _make_version(home, old, held, snapshot)
+        elif path is None or (held.digest, held.external_digest) != (snapshot.digest, external.digest):
+            path, added = _make_version(home, old, held, snapshot, external)
         seconds = time.perf_counter() - started
         return Published(path.stem, path, path != old, snapshot.settled_through, added, seconds)
 
@@ -104,7 +105,9 @@ def _publisher(home: Home, wait_seconds: float) -> Iterator[None]:
         yield
 
 
-def _make_version(owner: Home, old: Path | None, held: Held, snapshot: Snapshot) -> tuple[Path, int]:
+def _make_version(
+    owner: Home, old: Path | None, held: Held, snapshot: Snapshot, external: External
+) -> tuple[Path, int]:
     """Build the next version, show it, and return its path and how many sessions it adds."""
     home = owner.path
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
@@ -113,7 +116,8 @@ def _make_version(owner: Home, old: Path | None, held: Held, snapshot: Snapshot)
     if old is not None and held is not NOTHING:
         shutil.copyfile(old, building)
     seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
-    added = fill(building, version, snapshot, held, seals)
+    rows = read_external(owner.ledger, held.external_through, external.through)
+    added = fill(building, version, snapshot, held, seals, external, rows)
     with building.open("rb") as file:
         os.fsync(file.fileno())
     path = home / FOLDER / f"{version}.duckdb"

@@ -6,8 +6,7 @@ and one strategy's history is read all the time. What a superseded version says 
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
-from collections.abc import Iterable, Set
-from datetime import date
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -34,11 +33,9 @@ FRESH = (
 )
 
 
-def add_superseded(
-    db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[SupersededFile], held: Set[tuple[date, int]]
-) -> None:
-    """Make the table hold the rows of exactly these files; `held` are the sessions and versions that it has."""
-    wanted = list(files)
+def add_superseded(db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[SupersededFile]) -> None:
+    """Make the table hold the rows of exactly these files."""
+    wanted, held = list(files), set(db.execute(KNOWN).fetchall())
     for key in held - {(file.session, file.version) for file in wanted}:
         db.execute(f"DELETE FROM {TABLE} WHERE session = ? AND version = ?", list(key))
     fresh = {str(lake / file.path): file.version for file in wanted if (file.session, file.version) not in held}

@@ -4,8 +4,7 @@ NAV is a table of its own, because one strategy's history is read all the time a
 are sessions. Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144.
 Reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
 Strategies are numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight
-bytes. What corrections replaced is the business of `store/lens_corrections.py`. The other large datasets stay in the
-lake, behind views that name their files.
+bytes. The other large datasets stay in the lake, behind views that name their files.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
@@ -25,6 +24,11 @@ from models.lens import (
     BARS,
     CORRECTIONS,
     EVALUATIONS,
+    EXTERNAL_GAPS,
+    EXTERNAL_SIGNALS,
+    FACTOR_IC,
+    FACTOR_VALUES,
+    FACTORS,
     INDEX_LEVELS,
     LENS_TABLES,
     NAV,
@@ -35,11 +39,12 @@ from models.lens import (
     STRATEGIES,
     LensTable,
 )
-from store.lens_corrections import KNOWN, SUPERSEDED, add_superseded, create_view
+from store.lens_corrections import SUPERSEDED, add_superseded, create_view
+from store.lens_external import External
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 4
+FORMAT = 5
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -47,8 +52,15 @@ STORAGE_VERSION = "v1.4.0"
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
 NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
-LAKE_VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS)
 FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
+# Views over the lake. What a folder says of its files is known before they are opened; of the IC it says now this, now
+# that.
+VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS, FACTOR_IC, FACTOR_VALUES)
+BY_SESSION = "hive_partitioning = true, hive_types = {session: DATE}"
+PARTITIONS = {
+    FACTOR_VALUES.name: "hive_partitioning = true, hive_types = {factor: VARCHAR}",
+    FACTOR_IC.name: "hive_partitioning = false",
+}
 # Where the columns of `signals` are that its lake files do not have.
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
 SEAL_KEY = ("strategy", "session", "revision")
@@ -67,7 +79,9 @@ INTERNAL = (
         {
             "version": ("VARCHAR", "name of this version"),
             "format": ("INTEGER", "layout of the schema internal"),
-            "digest": ("VARCHAR", "hash of all that is shown; equal digests, equal contents"),
+            "digest": ("VARCHAR", "hash of all that is settled; equal digests, equal contents"),
+            "external_digest": ("VARCHAR", "hash of all that came from outside"),
+            "external_through": ("BIGINT", "number of the newest external signal"),
         },
     ),
     LensTable(
@@ -88,11 +102,12 @@ class Held:
 
     digest: str
     nav_files: frozenset[ShownFile]
-    superseded: frozenset[tuple[date, int]]
     sealed_sessions: frozenset[date]
+    external_digest: str = ""
+    external_through: int = 0
 
 
-NOTHING = Held("", frozenset(), frozenset(), frozenset())
+NOTHING = Held("", frozenset(), frozenset())
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -104,27 +119,31 @@ def read_held(path: Path) -> Held | None:
     """Read what a lens was made from; None where it cannot be extended (another format, damaged, or no lens)."""
     try:
         with open_read_only(path) as db:
-            digest, layout = db.execute("SELECT digest, format FROM internal.publication").fetchall()[0]
+            (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
             if layout != FORMAT:
                 return None
+            query = "SELECT digest, external_digest, external_through FROM internal.publication"
+            digest, *external = db.execute(query).fetchall()[0]
             files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
-            superseded = db.execute(KNOWN).fetchall()
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(
-        digest,
-        frozenset(ShownFile(*file) for file in files),
-        frozenset((session, version) for session, version in superseded),
-        frozenset(day for (day,) in sealed),
-    )
+    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed), *external)
 
 
-def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.DataFrame) -> int:
+def fill(
+    path: Path,
+    version: str,
+    snapshot: Snapshot,
+    held: Held,
+    seals: pl.DataFrame,
+    external: External,
+    external_rows: Iterable[pl.DataFrame],
+) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since. With `held` NOTHING the file must not exist yet. StoreError if a
-    file of the lake is missing or unreadable.
+    `seals` are those of the sessions disclosed since, `external_rows` the external signals that came since. With `held`
+    NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
     """
     try:
         with duckdb.connect() as db, _attached(db, path):
@@ -132,9 +151,11 @@ def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.Dat
             if held is NOTHING:
                 _create(db)
             added = _update_nav(db, snapshot, held)
-            add_superseded(db, snapshot.lake, snapshot.superseded, held.superseded)
+            add_superseded(db, snapshot.lake, snapshot.superseded)
             _insert(db, "internal.seal", seals)
-            _replace_small_tables(db, version, snapshot)
+            for rows in external_rows:
+                _insert(db, EXTERNAL_SIGNALS.name, rows)
+            _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
             _comment(db)
             db.commit()
@@ -159,7 +180,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS):
+    for table in (STRATEGIES, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -206,15 +227,25 @@ def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> Non
     db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy_id, session")
 
 
-def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:
+def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
     nav_files = [(file.session, file.path, file.sha256) for file in snapshot.files[NAV.name]]
     contents = {
         "strategies": snapshot.strategies,
         "settlements": snapshot.settlements,
+        "factors": snapshot.factors,
+        "external_gaps": external.gaps,
         "internal.nav_file": pl.DataFrame(
             nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
         ),
-        "internal.publication": pl.DataFrame({"version": [version], "format": [FORMAT], "digest": [snapshot.digest]}),
+        "internal.publication": pl.DataFrame(
+            {
+                "version": [version],
+                "format": [FORMAT],
+                "digest": [snapshot.digest],
+                "external_digest": [external.digest],
+                "external_through": [external.through],
+            }
+        ),
     }
     for table, frame in contents.items():
         db.execute(f"DELETE FROM {table}")
@@ -234,15 +265,14 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
     create_view(db, levels)
-    for table in LAKE_VIEWS:
+    for table in VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
-    views = (NAV, CORRECTIONS, *LAKE_VIEWS)
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in views else "TABLE"
+        kind = "VIEW" if table in (*VIEWS, NAV, CORRECTIONS) else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name
         db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
         for column, (_, comment) in table.columns.items():
@@ -250,12 +280,12 @@ def _comment(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _select(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
-    """Write the query for the rows of exactly these files. The folder's session prunes files before they are opened."""
+    """Write the query for the rows of exactly these files. Their folders' names prune them before they are opened."""
     paths = ", ".join(_quote(str(lake / file.path)) for file in files)
     if not paths:
         empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
         return f"SELECT {empty} WHERE false"
-    rows = f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{session: DATE}})"
+    rows = f"read_parquet([{paths}], {PARTITIONS.get(table.name, BY_SESSION)})"
     if table is SIGNALS:
         rows += f" LEFT JOIN internal.seal USING ({', '.join(SEAL_KEY)})"
     return f"SELECT {', '.join(table.columns)} FROM {rows}"

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
+from models.enums import NoticeKind
 from models.operations import Notification
 
 
@@ -18,10 +20,15 @@ def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: 
         return True
     news = found.resolved_at is not None
     if news:
-        found.created_at, found.read_at, found.resolved_at = now, None, None
+        found.created_at, found.read_at, found.resolved_at, found.queued_at = now, None, None, None
     found.text = text
     db.add(found)
     return news
+
+
+def notice(key: str, kind: NoticeKind, text: str, now: datetime, user_id: int) -> dict[str, Any]:
+    """Make one row for `tell_users`."""
+    return {"key": key, "kind": kind.value, "text": text, "created_at": now, "user_id": user_id}
 
 
 def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
@@ -45,3 +52,35 @@ def open_matters(db: Session) -> list[Notification]:
     """List what the operator has been told and what still holds, oldest first."""
     query = select(Notification).where(col(Notification.user_id).is_(None), col(Notification.resolved_at).is_(None))
     return list(db.exec(query.order_by(col(Notification.created_at))))
+
+
+def list_notifications(
+    db: Session, user_id: int, *, unread_only: bool, limit: int, offset: int
+) -> Sequence[Notification]:
+    """List what a user has been told, newest first."""
+    query = select(Notification).where(Notification.user_id == user_id)
+    if unread_only:
+        query = query.where(col(Notification.read_at).is_(None))
+    return db.exec(query.order_by(col(Notification.id).desc()).limit(limit).offset(offset)).all()
+
+
+def count_unread(db: Session, user_id: int) -> int:
+    """Count what a user has not read."""
+    query = select(func.count()).where(Notification.user_id == user_id, col(Notification.read_at).is_(None))
+    return db.exec(query.select_from(Notification)).one()
+
+
+def mark_read(db: Session, user_id: int, notification_id: int, now: datetime) -> Notification | None:
+    """Mark one as read, if it is this user's; the first time counts."""
+    found = db.get(Notification, notification_id)
+    if found is None or found.user_id != user_id:
+        return None
+    found.read_at = found.read_at or now
+    db.add(found)
+    return found
+
+
+def mark_all_read(db: Session, user_id: int, now: datetime) -> int:
+    """Mark all of a user's as read; return how many were not."""
+    unread = (col(Notification.user_id) == user_id, col(Notification.read_at).is_(None))
+    return db.connection().execute(sa.update(Notification).where(*unread).values(read_at=now)).rowcount

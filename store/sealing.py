@@ -61,6 +61,21 @@ class SealOutcome:
     commits: tuple[Commit, ...]
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How far the ledger went at some moment: the newest signal and the newest settlement, 0 for none."""
+
+    signal_id: int
+    settlement_id: int
+
+
+def extent(home: Home) -> Extent:
+    """Return how far the ledger goes now."""
+    with home.ledger.read() as db:
+        newest_settlement = db.exec(select(func.max(Settlement.id))).one() or 0
+        return Extent(_newest_signal(db), newest_settlement)
+
+
 def seal_pending(home: Home, now: datetime) -> SealOutcome:
     """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat, whatever happened.
 
@@ -97,15 +112,19 @@ class Sealer:
         self.home, self.writer = home, writer
         self.simulated = home.clock.simulated
 
-    def seal(self, now: datetime) -> SealOutcome:
-        """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due."""
+    def seal(self, now: datetime, through: Extent | None = None) -> SealOutcome:
+        """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due.
+
+        `through`: leave what came after it to a later call, which has a time of its own.
+        """
         commits, sealed, disclosed = list[Commit](), 0, 0
+        through = through or extent(self.home)
         try:
-            while claimed := self._claim():
+            while claimed := self._claim(through):
                 commits += self._seal(claimed, now)
                 sealed += len(claimed)
             with self.home.ledger.read() as db:
-                due = due_settlements(db)
+                due = [each for each in due_settlements(db) if each <= through.settlement_id]
             for settlement_id in due:
                 commits += self._disclose(settlement_id, now)
                 disclosed += 1
@@ -116,11 +135,11 @@ class Sealer:
         self.writer.compact()
         return SealOutcome(sealed, disclosed, tuple(commits))
 
-    def _claim(self) -> Sequence[Any]:
+    def _claim(self, through: Extent) -> Sequence[Any]:
         """Return the claimed signals without a commit, oldest first: those of a crash, else the next that wait."""
         with self.home.ledger.read() as db:
             claimed = _claimed(db)
-            waiting = _newest_signal(db) > _newest_claim(db)
+            waiting = through.signal_id > _newest_claim(db)
         if claimed or not waiting:
             return claimed
         with self.home.ledger.write() as db:
@@ -128,7 +147,7 @@ class Sealer:
                 db.connection()
                 .execute(
                     sa.select(col(Signal.id), col(Signal.strategy_id), col(Signal.signal_hash))
-                    .where(col(Signal.id) > _newest_claim(db))
+                    .where(col(Signal.id) > _newest_claim(db), col(Signal.id) <= through.signal_id)
                     .order_by(col(Signal.id))
                     .limit(BATCH)
                 )

@@ -10,13 +10,27 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.attestation import Evidence
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS, TERMS
+from models.datasets import (
+    BARS,
+    EVALUATIONS,
+    FACTOR_IC,
+    FACTOR_VALUES,
+    INDEX_LEVELS,
+    NAV,
+    ORDERS,
+    POSITIONS,
+    SIGNALS,
+    TERMS,
+)
+from models.enums import FactorStatus
+from models.factors import Factor
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.signals import Signal
@@ -30,6 +44,7 @@ from store.settlements import correction_under_way
 RUN_DIGITS = 16
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
+FACTORS = (FACTOR_VALUES.name, FACTOR_IC.name)
 TIME = pl.Datetime("us", "UTC")
 STRATEGIES_SCHEMA = {
     "slug": pl.String,
@@ -51,6 +66,46 @@ SETTLEMENTS_SCHEMA = {
     "manifest_sha256": pl.String,
     "commit_sha": pl.String,
     "settled_at": TIME,
+}
+YEAR = {
+    "year": pl.Int32,
+    "ic_mean": pl.Float64,
+    "ic_ir": pl.Float64,
+    "returns": pl.Float64,
+    "drawdown": pl.Float64,
+    "turnover": pl.Float64,
+    "days": pl.Int32,
+}
+FACTORS_SCHEMA = {
+    "id": pl.String,
+    "name": pl.String,
+    "owner": pl.String,
+    "universe": pl.String,
+    "status": pl.String,
+    "expression": pl.String,
+    "ic_mean": pl.Float64,
+    "ic_ir": pl.Float64,
+    "ic_decay": pl.List(pl.Float64),
+    "turnover": pl.Float64,
+    "sharpe": pl.Float64,
+    "fitness": pl.Float64,
+    "coverage": pl.Float64,
+    "data_days": pl.Int32,
+    "max_correlation": pl.Float64,
+    "newey_west_t": pl.Float64,
+    "ic_sign_share": pl.Float64,
+    "yearly_stats": pl.List(pl.Struct(YEAR)),
+    "reject_reason": pl.String,
+    "os_ic_mean_30d": pl.Float64,
+    "os_ic_mean_60d": pl.Float64,
+    "os_ic_mean_120d": pl.Float64,
+    "os_start_date": pl.Date,
+    "os_sessions": pl.Int32,
+    "os_late": pl.Int32,
+    "claimed_ic_mean": pl.Float64,
+    "claimed_ic_ir": pl.Float64,
+    "created_at": TIME,
+    "validated_at": TIME,
 }
 SEALS_SCHEMA = {
     "strategy": pl.String,
@@ -92,6 +147,7 @@ class Snapshot:
     strategies: pl.DataFrame
     settlements: pl.DataFrame
     superseded: list[SupersededFile]
+    factors: pl.DataFrame
     disclosed: frozenset[date]
     whole: bool
     digest: str
@@ -101,26 +157,28 @@ def take_snapshot(lake: Lake) -> Snapshot:
     """Read what is committed and settled.
 
     Results count for settled sessions only; bars and index levels for every session up to the newest settled one, the
-    history before the first settlement included.
+    history before the first settlement included. Of factors, the values of the active ones and every IC count.
     """
     with lake.ledger.read() as db:
         settlements = _settlements(db)
-        strategies = _strategies(db)
-        rows = list(_files(db))
+        strategies, factors = _strategies(db), _factors(db)
+        rows, factor_rows = list(_files(db)), list(_factor_files(db))
         superseded = _superseded(db)
         whole = not correction_under_way(db)
     settled = set(settlements["session"])
     through = max(settled, default=None)
-    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED)}
+    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTORS)}
     for dataset, file in rows:
         if file.session in settled or (dataset in MARKET and through is not None and file.session <= through):
             files[dataset].append(file)
+    for dataset, file in factor_rows:
+        files[dataset].append(file)
     digest = hashlib.sha256(repr((lake.root, files)).encode())
-    for frame in (strategies, settlements):
+    for frame in (strategies, settlements, factors):
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
     return Snapshot(
-        lake.root, through, files, strategies, settlements, superseded, disclosed, whole, digest.hexdigest()
+        lake.root, through, files, strategies, settlements, superseded, factors, disclosed, whole, digest.hexdigest()
     )
 
 
@@ -174,6 +232,30 @@ def _superseded(db: Session) -> list[SupersededFile]:
         .order_by(col(Settlement.session), col(Settlement.version), col(LakeFile.path))
     )
     return [SupersededFile(*row) for row in db.execute(query).tuples()]
+
+
+def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile]]:
+    active = sa.select(col(Factor.id)).where(col(Factor.status) == FactorStatus.ACTIVE)
+    shown = sa.or_(
+        col(LakeFile.dataset) == FACTOR_IC.name,
+        sa.and_(col(LakeFile.dataset) == FACTOR_VALUES.name, col(LakeFile.factor).in_(active)),
+    )
+    query = select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
+    for dataset, session, path, sha256 in db.exec(
+        query.where(shown, col(LakeFile.superseded_at).is_(None)).order_by(col(LakeFile.path))
+    ):
+        yield dataset, ShownFile(session, path, sha256)
+
+
+def _factors(db: Session) -> pl.DataFrame:
+    columns = [col(User.nickname if name == "owner" else getattr(Factor, name)) for name in FACTORS_SCHEMA]
+    lists = [place for place, name in enumerate(FACTORS_SCHEMA) if name in {"ic_decay", "yearly_stats"}]
+    query = sa.select(*columns).join(User, col(User.id) == col(Factor.owner_id)).order_by(col(Factor.id))
+    rows = [list(row) for row in db.execute(query)]
+    for row in rows:
+        for place in lists:
+            row[place] = orjson.loads(row[place] or b"null")
+    return _frame(rows, FACTORS_SCHEMA)
 
 
 def _strategies(db: Session) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from models.errors import LeaseError
 from store.home import Home
 from store.pushing import PushOutcome, PushState, push_pending
 from store.sealing import Sealer, is_pending, sealing
+from store.side_sealer import side_sealer
 from tasks.timestamps import stamp_pending
 
 PATIENCE_SECONDS = 60.0
@@ -52,6 +53,20 @@ def be_sealer(home: Home) -> Generator[Callable[[datetime], Sealed]]:
             yield lambda _now: _wait_for_sealer(home)
         else:
             yield lambda now: _seal(sealer, now)
+
+
+@contextmanager
+def have_sealer(home: Home) -> Generator[Callable[[datetime], object]]:
+    """Have a sealer in a process of its own for the block, and give what hands it a round at a given time.
+
+    When the block ends everything is sealed. Where another process is the sealer, it is waited for at every round.
+    """
+    with ExitStack() as held:
+        try:
+            seal_beside: Callable[[datetime], object] = held.enter_context(side_sealer(home)).seal
+        except LeaseError:
+            seal_beside = held.enter_context(be_sealer(home))
+        yield seal_beside
 
 
 def _seal(sealer: Sealer, now: datetime) -> Sealed:

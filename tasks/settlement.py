@@ -5,8 +5,8 @@ same bytes, and a settled session is only ever found equal, never changed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -25,6 +25,7 @@ from models.enums import Event, Severity
 from models.errors import ConflictError, StoreError
 from models.quality import Finding
 from models.settlement import Settlement
+from store.clock import wall_clock
 from store.corrections import levels_again, nav_of_both, record_correction
 from store.home import Home
 from store.lake import StagedFile
@@ -61,6 +62,7 @@ class Plan:
     inputs: dict[str, Any]
     previous: date | None
     chunks: tuple[int, ...]
+    began_at: datetime = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
     or the settled session before it, is another than then, it is planned as a new version. ConflictError if anything
     else differs.
     """
+    began_at = wall_clock()
     day_before = home.sessions.previous(session)
     with home.ledger.read() as db:
         settled, before = settlement_of(db, session), settlement_of(db, day_before)
@@ -137,7 +140,7 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
         origin = (own if correct else base.get("corrected", own)) if changed else was.get("corrected")
         inputs |= {"corrected": origin} if origin else {}
     run = object_sha256({"session": session.isoformat(), "version": version, "inputs": inputs})
-    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)))
+    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)), began_at)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="settle {plan.session} chunk {n}")
@@ -210,6 +213,7 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
                 manifest=record,
                 manifest_sha256=object_sha256(orjson.loads(record)),
                 settled_at=now,
+                seconds=(wall_clock() - plan.began_at).total_seconds(),
             )
         )
         resolve(db, _held_key(plan.session), now)

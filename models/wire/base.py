@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -30,6 +31,18 @@ def _plain_text(value: str) -> str:
     if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in value):
         raise ValueError("expected text without control characters")
     return value
+
+
+def word_of(kind: type[StrEnum]) -> BeforeValidator:
+    """Read a word of a closed set, which strictness would refuse as a mere text."""
+    words = {str(word): word for word in kind}
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and value in words:
+            return words[value]
+        raise ValueError(f"expected one of {', '.join(words)}")
+
+    return BeforeValidator(read)
 
 
 Day = Annotated[

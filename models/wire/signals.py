@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from models.portfolios import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
+from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
 from models.wire.base import Answer, Day, Request
 
 

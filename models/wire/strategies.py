@@ -1,29 +1,16 @@
 """Wire shapes of strategies."""
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.strategies import SLUG_PATTERN
-from models.wire.base import Answer, Request, Text
+from models.wire.base import Answer, Request, Text, word_of
 
 Name = Annotated[Text, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
 Description = Annotated[Text, Field(max_length=5_000)]
-
-
-def _of(kind: type[StrEnum]) -> BeforeValidator:
-    """Read a word of a closed set, which strictness would refuse as a mere text."""
-    words = {str(word): word for word in kind}
-
-    def read(value: Any) -> Any:
-        if isinstance(value, str) and value in words:
-            return words[value]
-        raise ValueError(f"expected one of {', '.join(words)}")
-
-    return BeforeValidator(read)
 
 
 class NewStrategy(Request):
@@ -32,8 +19,8 @@ class NewStrategy(Request):
     name: Name
     slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)] = Field(examples=["hs300-ml-alpha"])
     description: Description | None = None
-    universe: Annotated[Universe, _of(Universe)] = Universe.HS300
-    execution_price: Annotated[ExecutionPrice, _of(ExecutionPrice)] = ExecutionPrice.OPEN
+    universe: Annotated[Universe, word_of(Universe)] = Universe.HS300
+    execution_price: Annotated[ExecutionPrice, word_of(ExecutionPrice)] = ExecutionPrice.OPEN
     holding_period: int = Field(default=10, ge=1, le=60, description="minimum sessions between rebalances")
     initial_capital: int = Field(default=1_000_000, ge=100_000, le=100_000_000, description="CNY")
     commission_rate: float = Field(default=0.0003, ge=0, le=0.1)
@@ -46,7 +33,7 @@ class StrategyChange(Request):
 
     name: Name | None = None
     description: Description | None = None
-    status: Annotated[StrategyStatus, _of(StrategyStatus)] | None = Field(default=None, examples=["paused"])
+    status: Annotated[StrategyStatus, word_of(StrategyStatus)] | None = Field(default=None, examples=["paused"])
     is_public: bool | None = None
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from store.home import Home
+from tests.support.factors import put_bars
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.serving import browsing, join
 
@@ -46,3 +47,31 @@ def me(desk: Home, web: httpx.Client) -> dict[str, str]:
 def other(desk: Home, web: httpx.Client) -> dict[str, str]:
     """The headers of somebody else with a key."""
     return join(desk, web)
+
+
+@pytest.fixture(scope="session")
+def lab(sqlite_ledgers: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home with a market that factors can be measured on, at 09:00 of the session after its last one.
+
+    Tests share it and take accounts of their own (`join`); whoever moves its clock puts it back.
+    """
+    with disposed(sqlite_ledgers.ledger("sqlite")) as url:
+        home = make_home(tmp_path_factory.mktemp("lab") / "home", url)
+        home.clock.set(NINE)
+        put_bars(home)
+        yield home
+
+
+@pytest.fixture(scope="session")
+def lab_web(lab: Home) -> Iterator[httpx.Client]:
+    """The api of `lab`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
+        with browsing(lab) as client:
+            yield client
+
+
+@pytest.fixture
+def researcher(lab: Home, lab_web: httpx.Client) -> dict[str, str]:
+    """The headers of somebody new at the lab."""
+    return join(lab, lab_web)

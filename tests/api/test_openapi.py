@@ -34,7 +34,38 @@ ADDED = {
     "/api/v1/public/strategies/{slug}/track-record",
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
+    "/api/v1/factors",
+    "/api/v1/factors/{factor_id}",
+    "/api/v1/factors/{factor_id}/values",
+    "/api/v1/factors/{factor_id}/values/status",
+    "/api/v1/factors/{factor_id}/submit",
+    "/api/v1/factors/{factor_id}/correlations",
+    "/api/v1/factors/{factor_id}/ic-series",
+    "/api/v1/factors/{factor_id}/chart-data",
+    "/api/v1/portfolios",
+    "/api/v1/portfolios/{portfolio_id}",
+    "/api/v1/portfolios/{portfolio_id}/members",
+    "/api/v1/portfolios/{portfolio_id}/members/{factor_id}",
+    "/api/v1/portfolios/{portfolio_id}/activate",
+    "/api/v1/portfolios/{portfolio_id}/pause",
+    "/api/v1/portfolios/{portfolio_id}/resume",
+    "/api/v1/portfolios/{portfolio_id}/signals",
+    "/api/v1/external/signals",
+    "/api/v1/external/statistics",
+    "/api/v1/external/gaps",
+    "/api/v1/external/sources",
+    "/api/v1/external/sources/{name}",
+    "/api/v1/external/sources/{name}/quarantine",
     "/api/v1/health",
+    "/api/v1/notifications",
+    "/api/v1/notifications/addresses",
+    "/api/v1/notifications/addresses/{address_id}",
+    "/api/v1/notifications/delivery",
+    "/api/v1/notifications/read-all",
+    "/api/v1/notifications/unread-count",
+    "/api/v1/notifications/{notification_id}/read",
+    "/api/v1/tickets",
+    "/api/v1/tickets/{ticket_id}",
 }
 
 
@@ -80,7 +111,20 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
     for name, schema in schemas.items():
         if "enum" not in schema:
             assert schema.get("description"), name
-    for name in ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding"):
+    for name in (
+        "Invitation",
+        "Login",
+        "RefreshRequest",
+        "KeyRequest",
+        "NewStrategy",
+        "NewSignal",
+        "Holding",
+        "NewFactor",
+        "NewPortfolio",
+        "NewMember",
+        "NewFeed",
+        "FeedChange",
+    ):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]
             assert found.get("examples"), (name, field)

@@ -22,7 +22,9 @@ def said(slots: tuple[Slot, ...]) -> list[dict[str, Any]]:
         {
             "name": slot.stage,
             "entrypoint": slot.entrypoint,
-            "schedules": [{"cron": f"{slot.at.minute} {slot.at.hour} * * *", "timezone": "Asia/Shanghai"}],
+            "schedules": [
+                {"cron": f"{slot.at.minute} {'*' if slot.hourly else slot.at.hour} * * *", "timezone": "Asia/Shanghai"}
+            ],
             "tags": [TAG],
         }
         for slot in slots

@@ -35,7 +35,7 @@ def test_every_variable_is_one_that_prefect_reads(tmp_path: Path) -> None:
 def test_compose_runs_what_exists() -> None:
     compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
     services = compose["services"]
-    assert set(services) == {"postgres", "prefect", "worker", "api", "sealer"}
+    assert set(services) == {"postgres", "prefect", "worker", "api", "sealer", "poller"}
     assert find_spec("deployments.deploy")
     assert "python -m deployments.deploy countersign" in services["worker"]["command"]
     assert POOL_TYPE == "process"

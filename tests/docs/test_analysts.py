@@ -7,9 +7,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from domain.external import normalise
 from models.lens import LENS_TABLES
+from store.external import Poll, store_answer
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
+from tests.support.factors import add_active
+from tests.support.feeds import ITEM, NOON, enter
 from tests.support.settled import make_home, settle, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
@@ -22,6 +26,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for session in weekdays(25):
         settle(made, session)
     settle(made, weekdays(2)[1], seed=1)
+    add_active(made, "alpha", weekdays(5))
+    source = enter(made, "feed", "https://feed.example")
+    with made.ledger.write() as db:
+        store_answer(db, Poll(source, NOON, NOON, 60), normalise([ITEM, ITEM | {"id": 2}]))
     publish(made)
     return made.path
 
@@ -33,7 +41,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 14
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 16
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])

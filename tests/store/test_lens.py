@@ -10,14 +10,18 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.enums import StrategyStatus
+from models.enums import FactorStatus, StrategyStatus
 from models.errors import StoreError
+from models.factors import Factor
 from models.lens import LENS_TABLES
 from models.strategies import Strategy
 from store import lens_file
+from store.factor_values import put_values
 from store.home import Home
-from store.lens import FOLDER, KEPT_VERSIONS, LINK, publish, rebuild
+from store.lens import FOLDER, KEPT_VERSIONS, LINK, lens_is_current, publish, rebuild
 from store.lens_reader import Lens, open_lens
+from store.sessions import load_sessions
+from tests.support.factors import SYMBOLS, add_active
 from tests.support.settled import bars, commit, make_home, results, settle, settled_at, slugs, stage, weekdays
 
 DAYS = weekdays(40)
@@ -36,9 +40,18 @@ COLUMNS = {
     " deflated_sharpe, trials, min_track_record, score, score_psr, score_excess, score_drawdown, score_length,"
     " score_claim",
     "settlements": "session, version, strategies, bars_sha256, rules_sha256, manifest_sha256, commit_sha, settled_at",
+    "factors": "id, name, owner, universe, status, expression, ic_mean, ic_ir, ic_decay, turnover, sharpe, fitness,"
+    " coverage, data_days, max_correlation, newey_west_t, ic_sign_share, yearly_stats, reject_reason, os_ic_mean_30d,"
+    " os_ic_mean_60d, os_ic_mean_120d, os_start_date, os_sessions, os_late, claimed_ic_mean, claimed_ic_ir, created_at,"
+    " validated_at",
+    "factor_ic": "factor, session, ic, symbols, phase",
+    "factor_values": "factor, session, symbol, value",
     "bars": "symbol, session, open, high, low, close, volume, amount, adj_factor, suspended, limit_up, limit_down,"
     " is_st",
     "index_levels": "index, session, close",
+    "external_signals": "source, external_id, revision, published_at, received_at, exchange, coin, currency, direction,"
+    " entry_low, entry_high, target1, target2, target3, stop_loss, type, leverage, risk_level, outcome, r_multiple",
+    "external_gaps": "source, started_at, ended_at",
 }
 
 
@@ -113,6 +126,33 @@ def test_the_lens_shows_what_the_lake_holds(home: Home) -> None:
         held = home.lake.scan(dataset).select(columns).collect()
         assert shown.height
         assert_frame_equal(shown.select(columns), held, check_row_order=False)
+
+
+def test_factors_are_shown_once_they_are_active(home: Home) -> None:
+    days, symbol = DAYS[:4], SYMBOLS[0]
+    active = add_active(home, "alpha", days)
+    draft = add_active(home, "draft", days)
+    with home.ledger.write() as db:
+        row = db.get_one(Factor, draft)
+        row.status = FactorStatus.DRAFT
+        db.add(row)
+    first = publish(home)
+    shown = query(home, "SELECT id, name, owner, status, ic_mean, ic_decay, yearly_stats FROM factors ORDER BY name")
+    assert shown["name"].to_list() == ["alpha", "draft"]
+    assert shown.row(0)[:6] == (active, "alpha", "ann", "active", 0.02, [0.02, None])
+    assert shown.row(0)[6][0]["days"] == 3
+    ic = query(home, f"SELECT session, ic, symbols, phase FROM factor_ic WHERE factor = '{active}' ORDER BY session")
+    phases = ["is", "is", "is", "os"]
+    assert ic.rows() == [(day, 0.01 * n, 30, phases[n]) for n, day in enumerate(days)]
+    assert query(home, "SELECT DISTINCT factor FROM factor_values").rows() == [(active,)]
+    day = f"SELECT symbol, value FROM factor_values WHERE factor = '{active}' AND session = '{days[3]}' ORDER BY ALL"
+    assert query(home, day).rows() == [(each, float(n)) for n, each in enumerate(SYMBOLS[:3])]
+    corrected = pl.DataFrame({"session": [days[3]], "symbol": [symbol], "value": [9.0]})
+    put_values(home.lake, load_sessions(home.path), 1, active, corrected, settled_at(days[3]))
+    assert not lens_is_current(home)
+    assert publish(home).version > first.version
+    assert query(home, day).rows() == [(symbol, 9.0)]
+    assert query(home, "FROM factor_values").height == 10
 
 
 def test_unsealed_signals_say_so(home: Home) -> None:

@@ -8,9 +8,10 @@ import polars as pl
 from sqlmodel import select
 
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS
+from models.enums import NoticeKind
 from models.operations import AuditEntry, Notification
 from models.settlement import Settlement
-from store.corrections import ACTION, KIND
+from store.corrections import ACTION
 from store.home import Home
 from tasks import correction
 from tasks import settlement as tasks
@@ -85,7 +86,7 @@ def told(home: Home) -> dict[str, Any]:
             ),
             "owners": sorted(
                 (row.key, row.user_id, row.text)
-                for row in db.exec(select(Notification).where(Notification.kind == KIND))
+                for row in db.exec(select(Notification).where(Notification.kind == NoticeKind.CORRECTED))
             ),
             "files": sorted(file.path for dataset in RESULTS for file in home.lake.files(dataset)),
         }

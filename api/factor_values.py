@@ -1,0 +1,123 @@
+"""Router of factor values and of validation: uploading, submitting, and how alike one's factors are."""
+
+from functools import partial
+from typing import Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+
+from api.answers import Json
+from api.column_bodies import read_arrow, read_parquet
+from api.errors import problems, refuse
+from api.factors import detail, find, shape
+from api.identity import Account
+from api.state import Here, Now, State, WholeAt
+from api.value_bodies import read_json
+from domain.factor_values import check_values
+from models.factors import MIN_SESSIONS
+from models.wire.factors import (
+    CorrelationsAnswer,
+    FactorDetailAnswer,
+    NewValues,
+    UploadedAnswer,
+    ValidationAnswer,
+    ValuesStatusAnswer,
+)
+from store.factor_values import put_values
+from store.factors import own_factor, stretch_of
+from store.measuring import correlate
+from store.validation import validate
+
+router = APIRouter(prefix="/api/v1/factors/{factor_id}", tags=["factors"])
+
+JSON = "application/json"
+READERS = {
+    JSON: read_json,
+    "application/vnd.apache.parquet": read_parquet,
+    "application/vnd.apache.arrow.stream": read_arrow,
+    "application/vnd.apache.arrow.file": read_arrow,
+}
+
+
+def _bodies() -> dict[str, Any]:
+    schema = NewValues.model_json_schema()
+    schema["properties"]["data"]["items"] = schema.pop("$defs")["DayValues"]
+    rows = {"type": "string", "format": "binary", "description": "columns session (or date), symbol, value"}
+    content = {kind: {"schema": schema if kind == JSON else rows} for kind in READERS}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@router.post(
+    "/values",
+    response_model=UploadedAnswer,
+    responses=problems(401, 403, 404, 415),
+    openapi_extra=_bodies(),
+)
+async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: str) -> Json:
+    """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
+
+    Values of a date take the place of what there was for it; dates that are no sessions are skipped and counted. The
+    same again changes nothing. An active factor takes values for sessions after those it was validated with; one whose
+    outcome begins to be known, at the close of the session after it, can still be added, but not replaced.
+    """
+    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if kind not in READERS:
+        raise refuse(415, f"expected a body of type {', '.join(READERS)}, got {kind[:100]}")
+    await to_thread.run_sync(find, here, user, factor_id)
+    body = await request.body()
+    take = partial(_take, here, user.id, factor_id, kind, body)
+    return Json(await to_thread.run_sync(take, whole_at, limiter=here.uploads))
+
+
+def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, uploaded_at: Any) -> dict[str, Any]:
+    sessions = here.home.sessions
+    values, skipped = check_values(READERS[kind](body), sessions)
+    done = put_values(here.home.lake, sessions, owner_id, factor_id, values, uploaded_at)
+    return {
+        "uploaded": done.sessions,
+        "changed": done.changed,
+        "skipped": skipped,
+        "total_days": done.total_days,
+        "status": done.status,
+    }
+
+
+@router.get("/values/status", response_model=ValuesStatusAnswer, responses=problems(401, 403, 404))
+def values_status(here: Here, user: Account, factor_id: str) -> Json:
+    """Show for how many sessions the factor has values, and whether that is enough."""
+    with here.home.ledger.read() as db:
+        total, first, last = stretch_of(db, own_factor(db, user.id, factor_id).id)
+    return Json(
+        {
+            "total_days": total,
+            "min_required": MIN_SESSIONS,
+            "ready": total >= MIN_SESSIONS,
+            "start_date": first,
+            "end_date": last,
+        }
+    )
+
+
+@router.post("/submit", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
+async def submit(here: Here, user: Account, now: Now, factor_id: str) -> Json:
+    """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome."""
+    home = here.home
+    work = partial(validate, home.lake, home.sessions, here.closes, user.id, factor_id, now)
+    factor = await to_thread.run_sync(work, limiter=here.validations)
+    return Json(await to_thread.run_sync(detail, here, factor))
+
+
+@router.get("/submit", response_model=ValidationAnswer, responses=problems(401, 403, 404))
+def validation(here: Here, user: Account, factor_id: str) -> Json:
+    """Show how far validation is, and what it came to."""
+    shown = shape(find(here, user, factor_id))
+    return Json({name: shown[name] for name in ValidationAnswer.model_fields})
+
+
+@router.get("/correlations", response_model=CorrelationsAnswer, responses=problems(401, 403, 404))
+async def correlations(here: Here, user: Account, factor_id: str) -> Json:
+    """Correlate the factor's values with those of one's other active factors, session by session."""
+    factor = await to_thread.run_sync(find, here, user, factor_id)
+    found = await to_thread.run_sync(correlate, here.home.lake, factor, limiter=here.validations)
+    rows = [{"factor_id": other.id, "name": other.name, "correlation": value} for other, value in found]
+    return Json({"correlations": rows})

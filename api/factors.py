@@ -1,0 +1,139 @@
+"""Router of factors: opening, listing, changing and deleting them, and the series that validation made."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+import polars as pl
+from fastapi import APIRouter, Query
+
+from api.answers import Json
+from api.errors import problems
+from api.identity import Account
+from api.paging import Limit, Offset
+from api.state import Here, Now, State
+from models.enums import FactorStatus, FactorUniverse
+from models.factors import Factor, FactorTerms
+from models.users import User
+from models.wire.base import Deleted
+from models.wire.factors import (
+    ChartAnswer,
+    FactorAnswer,
+    FactorChange,
+    FactorDetailAnswer,
+    FactorsAnswer,
+    IcSeriesAnswer,
+    InSample,
+    NewFactor,
+)
+from store.factor_series import read_series
+from store.factors import change_factor, delete_factor, list_factors, open_factor, own_factor
+
+router = APIRouter(prefix="/api/v1/factors", tags=["factors"])
+
+Order = Literal["-created_at", "created_at", "-ic_mean", "ic_mean", "-ic_ir", "ic_ir"]
+PLAIN = ("id", "name", "universe", "status", "description", "expression")
+LISTS = ("ic_decay", "checks", "yearly_stats")
+TIMES = ("submitted_at", "validated_at", "created_at")
+
+
+@router.post("", status_code=201, response_model=FactorAnswer, responses=problems(401, 403))
+def create(here: Here, user: Account, now: Now, body: NewFactor) -> Json:
+    """Open a factor. It is a draft until it has values for 120 sessions. Each call opens another one."""
+    with here.home.ledger.write() as db:
+        factor = open_factor(db, user, FactorTerms(**body.model_dump()), now)
+    return Json(shape(factor), 201)
+
+
+@router.get("", response_model=FactorsAnswer, responses=problems(401, 403))
+def factors(
+    here: Here,
+    user: Account,
+    status: Annotated[FactorStatus | None, Query(examples=["active"])] = None,
+    universe: Annotated[FactorUniverse | None, Query(examples=["hs300"])] = None,
+    order: Annotated[Order, Query(description="a minus: largest, or newest, first; what is not known comes last")] = (
+        "-created_at"
+    ),
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Json:
+    """List one's factors, newest first unless asked for otherwise."""
+    with here.home.ledger.read() as db:
+        found = list_factors(db, user.id, status=status, universe=universe, order=order, limit=limit, offset=offset)
+    return Json({"factors": [shape(factor) for factor in found]})
+
+
+@router.get("/{factor_id}", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
+def factor(here: Here, user: Account, factor_id: str) -> Json:
+    """Show one of one's factors, with its series."""
+    return Json(detail(here, find(here, user, factor_id)))
+
+
+@router.patch("/{factor_id}", response_model=FactorAnswer, responses=problems(401, 403, 404))
+def change(here: Here, user: Account, factor_id: str, body: FactorChange) -> Json:
+    """Change name, description or expression, of a draft or rejected factor only."""
+    with here.home.ledger.write() as db:
+        found = own_factor(db, user.id, factor_id)
+        change_factor(db, found, body.model_dump(include=body.model_fields_set))
+    return Json(shape(found))
+
+
+@router.delete("/{factor_id}", response_model=Deleted, responses=problems(401, 403, 404))
+def delete(here: Here, user: Account, now: Now, factor_id: str) -> Json:
+    """Delete a factor with its values, a draft or rejected one only."""
+    with here.home.ledger.write() as db:
+        delete_factor(db, here.home.lake, own_factor(db, user.id, factor_id), now)
+    return Json({"deleted": True})
+
+
+@router.get("/{factor_id}/ic-series", response_model=IcSeriesAnswer, responses=problems(401, 403, 404))
+def ic_series(here: Here, user: Account, factor_id: str) -> Json:
+    """List the in-sample IC of each session that counts, oldest first; none before validation."""
+    found = find(here, user, factor_id)
+    return Json({"records": _series(here, found)["ic_series"]})
+
+
+@router.get("/{factor_id}/chart-data", response_model=ChartAnswer, responses=problems(401, 403, 404))
+def chart_data(here: Here, user: Account, factor_id: str) -> Json:
+    """Show all series in one answer; they are empty before validation."""
+    found = find(here, user, factor_id)
+    return Json(_series(here, found) | {"yearly_stats": shape(found)["yearly_stats"]})
+
+
+def find(here: State, user: User, factor_id: str) -> Factor:
+    """Return one of one's factors."""
+    with here.home.ledger.read() as db:
+        return own_factor(db, user.id, factor_id)
+
+
+def detail(here: State, factor: Factor) -> dict[str, Any]:
+    """Return a factor with its series as they go over the wire."""
+    return shape(factor) | _series(here, factor)
+
+
+def shape(factor: Factor) -> dict[str, Any]:
+    """Return a factor as it goes over the wire."""
+    lists = {name: orjson.loads(getattr(factor, name) or b"null") for name in LISTS}
+    return {
+        **{name: getattr(factor, name) for name in PLAIN},
+        "is": {name: lists[name] if name in lists else getattr(factor, name) for name in InSample.model_fields},
+        "os": {
+            **{name: getattr(factor, f"os_{name}") for name in ("ic_mean_30d", "ic_mean_60d", "ic_mean_120d")},
+            "start_date": factor.os_start_date,
+            "sessions": factor.os_sessions,
+            "late": factor.os_late,
+        },
+        "claimed": {"ic_mean": factor.claimed_ic_mean, "ic_ir": factor.claimed_ic_ir},
+        "checks": lists["checks"],
+        "reject_reason": factor.reject_reason,
+        "yearly_stats": lists["yearly_stats"],
+        **{name: getattr(factor, name) for name in TIMES},
+    }
+
+
+def _series(here: State, factor: Factor) -> dict[str, list[dict[str, Any]]]:
+    series = read_series(here.home.lake, factor.id).rename({"session": "date"})
+    returns = series.drop_nulls("ls_return").with_columns(cumulative=(pl.col("ls_return") + 1).cum_prod())
+    return {
+        "ic_series": series.drop_nulls("ic").select("date", "ic").to_dicts(),
+        "ls_cumulative_returns": returns.select("date", "ls_return", "cumulative").to_dicts(),
+    }

@@ -1,0 +1,132 @@
+"""Metrics for Prometheus: requests by route and status, counted in each process; where the platform stands, when asked.
+
+With several processes the counts are kept in files that they share (the library's multiprocess mode, which
+PROMETHEUS_MULTIPROC_DIR turns on; `deployments/web.py` sets it), so that whichever process is asked tells of them all.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyio import to_thread
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.errors import CountersignError
+from store.home import Home
+from store.standing import read_standing
+
+PATH = "/metrics"
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# Paths that lead nowhere are one route: anybody can make up as many as they like.
+UNKNOWN = "unknown"
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LABELS = ("method", "route", "status")
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+@dataclass
+class Metrics:
+    """What one process counts, and the home it tells of."""
+
+    home: Home
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    known: dict[tuple[str, str, int], tuple[Any, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.requests = Counter("countersign_requests", "Requests answered", LABELS, registry=self.registry)
+        self.seconds = Histogram(
+            "countersign_request_seconds",
+            "From a request's arrival to the end of its answer",
+            LABELS,
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request. Its labels are looked up once for each route and class of status."""
+        key = (method, route, status // 100)
+        found = self.known.get(key)
+        if found is None:
+            labels = (method if method in METHODS else UNKNOWN, route, f"{status // 100}xx")
+            found = self.known[key] = (self.requests.labels(*labels), self.seconds.labels(*labels))
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def render(self) -> bytes:
+        """Write everything down, of all processes."""
+        counts = self.registry
+        if FOLDER in os.environ:
+            counts = CollectorRegistry()
+            MultiProcessCollector(counts)  # type: ignore[no-untyped-call]
+        standing = CollectorRegistry()
+        standing.register(_Standing(self.home))
+        return generate_latest(counts) + generate_latest(standing)
+
+    async def answer(self, _request: Request) -> Response:
+        """Answer a scrape."""
+        return Response(await to_thread.run_sync(self.render), media_type=CONTENT_TYPE_LATEST)
+
+
+class Counting:
+    """Counts each request, around everything else, so that refusals of the gate are counted too."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app, self.metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def watching(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watching)
+        finally:
+            route = getattr(scope.get("route"), "path", UNKNOWN)
+            self.metrics.count(scope["method"], route, status, time.perf_counter() - began)
+
+
+class _Standing(Collector):
+    """Where the platform stands, asked of the ledger at each scrape; one gauge says whether it answered."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Give the gauges."""
+
+        def gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+            return GaugeMetricFamily(f"countersign_{name}", words, value=value)
+
+        try:
+            found = read_standing(self.home, self.home.clock.now())
+        except CountersignError:
+            yield gauge("up", "Whether the ledger answers", 0)
+            return
+        yield gauge("up", "Whether the ledger answers", 1)
+        lag = GaugeMetricFamily(
+            "countersign_stage_lag_seconds", "Since when a stage is behind its time; 0 when done", labels=["stage"]
+        )
+        for stage in found.stages:
+            lag.add_metric([stage.stage], stage.lag_seconds)
+        yield lag
+        yield gauge("unsealed_signals", "Signals that are in no commit of the journal", found.unsealed)
+        yield gauge("unpushed_commits", "Commits of the journal that no remote has", found.unpushed)
+        yield gauge("waiting_sessions", "Closed sessions that are not settled", len(found.waiting))
+        if found.settle_seconds is not None:
+            yield gauge("settle_seconds", "How long the newest settlement took", found.settle_seconds)

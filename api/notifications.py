@@ -1,0 +1,142 @@
+"""Router of notifications: what one was told, what of it is read, which kinds are sent on and where to."""
+
+import logging
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from api.answers import Json
+from api.errors import not_found, problems
+from api.identity import Account
+from api.paging import Id, Limit, Offset, number_of
+from api.state import Here, Now, State
+from domain.addresses import parse_address
+from models.enums import NoticeKind
+from models.errors import StoreError
+from models.notices import Address
+from models.operations import Notification
+from models.wire.base import Deleted
+from models.wire.notifications import (
+    AddressAnswer,
+    AddressesAnswer,
+    DeliveryAnswer,
+    DeliveryChoice,
+    MarkedAnswer,
+    NewAddress,
+    NotificationAnswer,
+    NotificationsAnswer,
+    UnreadAnswer,
+)
+from store.addresses import add_address, delete_address, list_addresses, read_muted, set_delivered
+from store.inbox import catch_up
+from store.notifications import count_unread, list_notifications, mark_all_read, mark_read
+
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+
+log = logging.getLogger("countersign.api")
+
+
+@router.get("", response_model=NotificationsAnswer, responses=problems(401, 403))
+def notifications(
+    here: Here,
+    user: Account,
+    unread_only: Annotated[bool, Query(description="leave out what is read")] = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Json:
+    """List what one was told, newest first."""
+    _catch_up(here, user.id)
+    with here.home.ledger.read() as db:
+        found = list_notifications(db, user.id, unread_only=unread_only, limit=limit, offset=offset)
+    return Json({"notifications": [_shape(each) for each in found]})
+
+
+@router.get("/unread-count", response_model=UnreadAnswer, responses=problems(401, 403))
+def unread(here: Here, user: Account) -> Json:
+    """Count what is not read."""
+    _catch_up(here, user.id)
+    with here.home.ledger.read() as db:
+        return Json({"unread_count": count_unread(db, user.id)})
+
+
+@router.post("/read-all", response_model=MarkedAnswer, responses=problems(401, 403))
+def read_all(here: Here, user: Account, now: Now) -> Json:
+    """Mark everything as read; safe to repeat."""
+    _catch_up(here, user.id)
+    with here.home.ledger.write() as db:
+        return Json({"marked": mark_all_read(db, user.id, now)})
+
+
+@router.patch("/{notification_id}/read", response_model=NotificationAnswer, responses=problems(401, 403, 404))
+def read(here: Here, user: Account, now: Now, notification_id: Id) -> Json:
+    """Mark one as read; safe to repeat."""
+    with here.home.ledger.write() as db:
+        found = mark_read(db, user.id, number_of(notification_id), now)
+        if found is None:
+            raise not_found("Notification")
+    return Json(_shape(found))
+
+
+@router.get("/delivery", response_model=DeliveryAnswer, responses=problems(401, 403))
+def delivery(here: Here, user: Account) -> Json:
+    """Show which kinds of notifications are sent to one's addresses: all, until one says otherwise."""
+    with here.home.ledger.read() as db:
+        return Json(_delivered(read_muted(db, user.id)))
+
+
+@router.put("/delivery", response_model=DeliveryAnswer, responses=problems(401, 403))
+def choose(here: Here, user: Account, body: DeliveryChoice) -> Json:
+    """Choose which kinds are sent to one's addresses. The others are listed all the same."""
+    with here.home.ledger.write() as db:
+        set_delivered(db, user.id, body.deliver)
+        return Json(_delivered(read_muted(db, user.id)))
+
+
+@router.get("/addresses", response_model=AddressesAnswer, responses=problems(401, 403))
+def addresses(here: Here, user: Account) -> Json:
+    """List one's addresses, masked."""
+    with here.home.ledger.read() as db:
+        return Json({"addresses": [_address(each) for each in list_addresses(db, user.id)]})
+
+
+@router.post("/addresses", status_code=201, response_model=AddressAnswer, responses=problems(401, 403))
+def new_address(here: Here, user: Account, now: Now, body: NewAddress) -> Json:
+    """Add an address; what is told from now on is sent there. The same again changes nothing."""
+    target = parse_address(body.url, private=here.private_addresses)
+    _catch_up(here, user.id)
+    with here.home.ledger.write() as db:
+        return Json(_address(add_address(db, user.id, target.url, now)), 201)
+
+
+@router.delete("/addresses/{address_id}", response_model=Deleted, responses=problems(401, 403, 404))
+def remove_address(here: Here, user: Account, address_id: Id) -> Json:
+    """Delete an address, and whatever is on its way there."""
+    with here.home.ledger.write() as db:
+        if not delete_address(db, user.id, number_of(address_id)):
+            raise not_found("Address")
+    return Json({"deleted": True})
+
+
+def _catch_up(here: State, user_id: int) -> None:
+    try:
+        catch_up(here.home, [user_id])
+    except StoreError as error:  # a damaged file of the lake must not hide everything else
+        log.warning("settled sessions are not told yet: %s", error)
+
+
+def _shape(found: Notification) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in ("kind", "text", "created_at", "read_at")} | {"id": str(found.id)}
+
+
+def _delivered(muted: set[str]) -> dict[str, Any]:
+    return {"deliver": [kind for kind in NoticeKind if kind not in muted]}
+
+
+def _address(address: Address) -> dict[str, Any]:
+    shown = parse_address(address.url, private=True).shown
+    return {
+        "id": str(address.id),
+        "shown": shown,
+        "created_at": address.created_at,
+        "failing": address.failures > 0,
+    }

@@ -1,0 +1,63 @@
+"""Status: what ran, what is late, what waits, and what the watchdog would say."""
+
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from cli.common import HomeOption, JsonOption, group, show
+from domain.sessions import EXCHANGE_ZONE
+from settings import open_home
+from store.home import Home
+from store.standing import Stage, overdue_through, read_standing
+from tasks.problems import Problem
+
+app = group("Where the platform stands.")
+
+
+@app.command()
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Show what ran, what is late, unsealed, unpushed and unsettled; exit 1 if anything is late or wrong."""
+    opened = open_home(home)
+    from tasks.watchdog import find_problems  # noqa: PLC0415 - Prefect, for this command and a few others
+
+    now = opened.clock.now()
+    standing = read_standing(opened, now)
+    problems = find_problems.fn(opened, overdue_through(opened.sessions, now))
+    wrong = any(stage.late for stage in standing.stages) or any(not problem.warning for problem in problems)
+    if as_json:
+        row = asdict(standing) | {"clock": opened.clock.kind, "calendar_until": opened.sessions.known_until}
+        show(row | {"problems": [asdict(problem) for problem in problems], "ok": not wrong}, as_json=True)
+    else:
+        for line in _facts(opened, standing.now.astimezone(EXCHANGE_ZONE).isoformat(" ", "seconds")):
+            typer.echo(line)
+        typer.echo(f"settled through {standing.settled_through or 'nothing yet'}; waiting: {_days(standing.waiting)}")
+        typer.echo(f"unsealed {standing.unsealed}; unpushed {standing.unpushed}")
+        for stage in standing.stages:
+            typer.echo(_stage(stage))
+        for problem in problems:
+            typer.echo(_problem(problem))
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _facts(home: Home, now: str) -> list[str]:
+    return [f"{home.path}: {now}, {home.clock.kind} clock", f"calendar known until {home.sessions.known_until}"]
+
+
+def _days(days: tuple[Any, ...]) -> str:
+    if not days:
+        return "none"
+    return str(days[0]) if len(days) == 1 else f"{len(days)} sessions, {days[0]} to {days[-1]}"
+
+
+def _stage(stage: Stage) -> str:
+    state = "late" if stage.late else "done" if stage.done else "due"
+    last = ""
+    if stage.last_run:
+        ended = "failed" if stage.failed else "ended"
+        last = f"; last run {ended} {stage.last_run.astimezone(EXCHANGE_ZONE):%F %T}"
+    return f"{stage.stage:26} {stage.session or '-'!s:10} {state}{last}"
+
+
+def _problem(problem: Problem) -> str:
+    return f"{'warning' if problem.warning else 'problem'}: {problem.text}"

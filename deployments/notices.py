@@ -1,0 +1,27 @@
+"""The loop that tells users and the operator what they should know; a thread of the sealer's process, `sealer.py`."""
+
+import logging
+import threading
+
+from settings import Settings
+from store.clock import wall_clock
+from store.home import Home
+from store.lease import lease
+from tasks.notices import Round, keep_operators, tell_round
+
+LEASE = "notices"
+POLL_SECONDS = 10.0
+
+_log = logging.getLogger("notices")
+
+
+def keep_telling(home: Home, settings: Settings, stop: threading.Event, poll_seconds: float = POLL_SECONDS) -> None:
+    """Tell whatever is to be told until `stop` is set. LeaseError while another process does."""
+    with lease(home.ledger, LEASE):
+        urls = [url.get_secret_value() for url in settings.operator_addresses]
+        keep_operators(home, urls, wall_clock())
+        while not stop.is_set():
+            done = tell_round(home, wall_clock(), private=settings.private_addresses)
+            if done != Round():
+                _log.info("told %d, sent %d, failed %d", done.told, done.sent, done.failed)
+            stop.wait(poll_seconds)

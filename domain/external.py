@@ -1,0 +1,212 @@
+"""External signals: one item of a feed's answer, normalised, or the reason why it is none.
+
+Prices stay the decimal strings that the feed wrote. Items are what `json` makes of an answer with floats read as
+Decimal, under the field names of the feed that the adapter `cqs` is for.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from models.errors import InputError
+from models.feeds import ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
+
+DIRECTIONS = ("LONG", "SHORT")
+# What the lens can hold exactly: DECIMAL(38, 18).
+MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18
+MAX_TEXT, MAX_ID, MAX_RAW = 60, 200, 16_384
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+# From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
+MILLISECONDS_FROM = 1e11
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A signal as the ledger keeps it, but for whose it is and when it came. Times are UTC."""
+
+    external_id: str
+    published_at: datetime
+    content_sha256: str
+    exchange: str
+    coin: str
+    currency: str
+    direction: str
+    entry_low: str
+    entry_high: str
+    target1: str | None
+    target2: str | None
+    target3: str | None
+    stop_loss: str
+    type: str | None
+    ask: str | None
+    leverage: str | None
+    risk_level: str | None
+    raw: str
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """An item that is kept aside. `raw` is cut where it is very long; the hash is that of all of it."""
+
+    external_id: str | None
+    reason: str
+    raw: str
+    raw_sha256: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of one answer. An id stands once in `signals`."""
+
+    signals: list[Parsed]
+    unfit: list[Unfit]
+
+
+def normalise(items: Iterable[Any]) -> Items:
+    """Sort an answer's items into signals and unfit ones. What stands there twice counts once.
+
+    An id that stands there twice with different content is ambiguous: the first counts, the others are unfit.
+    """
+    signals: dict[str, Parsed] = {}
+    unfit: dict[str, Unfit] = {}
+    for item in items:
+        raw = ""
+        try:
+            raw = _dumps(item)
+            parsed = parse(item, raw)
+            if signals.setdefault(parsed.external_id, parsed).content_sha256 != parsed.content_sha256:
+                raise InputError("id", "one content for an id", f"{parsed.external_id} twice, with different content")
+        except (InputError, RecursionError) as error:
+            found = Unfit(_id_or_none(item), str(error), raw[:MAX_RAW], _sha256(raw))
+            unfit.setdefault(found.raw_sha256, found)
+    return Items(list(signals.values()), list(unfit.values()))
+
+
+def parse(item: Any, raw: str) -> Parsed:
+    """Make a signal of one item, whose JSON is `raw`; InputError names the feed's field that is wrong."""
+    if not isinstance(item, Mapping):
+        raise InputError("item", "an object", type(item).__name__)
+    if len(raw) > MAX_RAW:
+        raise InputError("item", f"at most {MAX_RAW} characters", len(raw))
+    known: dict[str, Any] = {"external_id": _id(item.get("id")), "published_at": _time(item.get("timestamp"))}
+    known |= {name: _text(item, name) for name in ITEM_TEXTS}
+    known["direction"] = _direction(item.get("direction"))
+    known["type"] = None if item.get("type") in (None, "") else _text(item, "type")
+    numbers: dict[str, Any] = {name: _number(item, name) for name in ITEM_NUMBERS}
+    for name in ITEM_PRICES:
+        numbers[name] = _number(item, name)
+        if numbers[name] is None:
+            raise InputError(name, "a price", "nothing")
+    # For a SHORT some write the zone from above.
+    low, high = sorted((str(numbers.pop("buy_start")), str(numbers.pop("buy_end"))), key=Decimal)
+    numbers |= {"entry_low": low, "entry_high": high}
+    said = known | {name: _value(text) for name, text in numbers.items()}
+    others = {name: value for name, value in item.items() if name not in ITEM_FIELDS}
+    return Parsed(**known, **numbers, raw=raw, content_sha256=_sha256(_dumps([said, others])))
+
+
+def _id(value: Any) -> str:
+    """1847291 and "1847291" are one id."""
+    found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(found, str) or not found.strip():
+        raise InputError("id", "a text or a whole number", _shown(value))
+    return _clean("id", found, MAX_ID)
+
+
+def _id_or_none(item: Any) -> str | None:
+    try:
+        return _id(item.get("id")) if isinstance(item, Mapping) else None
+    except InputError:
+        return None
+
+
+def _time(value: Any) -> datetime:
+    """Read a time: ISO 8601 with date and time of day, without a zone taken as UTC; or seconds, or milliseconds."""
+    moment = None
+    try:
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            seconds = float(value)
+            moment = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds, UTC)
+        elif isinstance(value, str) and ":" in value:
+            moment = datetime.fromisoformat(value.strip())
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError, InvalidOperation):
+        moment = None
+    if moment is None or not EARLIEST <= moment < LATEST:
+        raise InputError("timestamp", "a time such as 2026-05-24 14:32:05", _shown(value))
+    return moment
+
+
+def _direction(value: Any) -> str:
+    found = value.strip().upper() if isinstance(value, str) else value
+    if found not in DIRECTIONS:
+        raise InputError("direction", "LONG or SHORT", _shown(value))
+    return str(found)
+
+
+def _text(item: Mapping[str, Any], name: str) -> str:
+    value = item.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(name, "a text", _shown(value))
+    return _clean(name, value, MAX_TEXT)
+
+
+def _clean(name: str, value: str, longest: int) -> str:
+    value = value.strip()
+    if len(value) > longest:
+        raise InputError(name, f"at most {longest} characters", len(value))
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in value):
+        raise InputError(name, "text without control characters")
+    return value
+
+
+def _number(item: Mapping[str, Any], name: str) -> str | None:
+    """A positive number as a plain decimal string; None for null and for an empty text."""
+    value = item.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    number = _decimal(value)
+    if number is None or not number.is_finite() or number <= 0:
+        raise InputError(name, "a positive number", _shown(value))
+    # Checked before it is written out: 1e999999999 has few digits only like this.
+    exponent = number.as_tuple().exponent
+    if number.adjusted() >= MOST_INTEGER_DIGITS or not isinstance(exponent, int) or exponent < -MOST_DECIMALS:
+        bounds = f"{MOST_INTEGER_DIGITS} digits before and {MOST_DECIMALS} after the point"
+        raise InputError(name, f"at most {bounds}", _shown(value))
+    return format(number, "f")
+
+
+def _decimal(value: Any) -> Decimal | None:
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Decimal(value)
+    try:
+        return Decimal(value.strip()) if isinstance(value, str) and value.isascii() and "_" not in value else None
+    except InvalidOperation:
+        return None
+
+
+def _value(text: str | None) -> str | None:
+    """What a number says, however it is written: 94400 and 94400.00 are one price."""
+    return text.rstrip("0").rstrip(".") if text and "." in text else text
+
+
+def _shown(value: Any) -> str:
+    text = _dumps(value)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
+
+
+def _dumps(value: Any) -> str:
+    """Write JSON in one way only, in ASCII, so that every database takes it. Decimals keep their digits."""
+    return _JSON.encode(value)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""What is said of a feed, what its items hold (under the names of the feed `cqs`), and how other items are read so."""
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+ADAPTERS = ("cqs", "generic_json")
+LONGEST_WINDOW_MINUTES = 20
+
+ITEM_TEXTS = ("exchange", "coin", "currency")
+ITEM_PRICES = ("buy_start", "buy_end", "stop_loss")
+# These may be missing or empty.
+ITEM_NUMBERS = ("target1", "target2", "target3", "ask", "leverage", "risk_level")
+ITEM_FIELDS = ("id", "timestamp", "direction", "type", *ITEM_TEXTS, *ITEM_PRICES, *ITEM_NUMBERS)
+
+
+NO_SETTINGS = "{}"
+
+
+@dataclass(frozen=True)
+class FeedTerms:
+    """What an operator says of a feed. `settings` is JSON: for `generic_json` a FeedMapping, for others nothing.
+
+    A cadence that is left out is the habit of the type.
+    """
+
+    name: str
+    adapter: str
+    url: str
+    key: str | None = field(default=None, repr=False)
+    exchange: str | None = None
+    currency: str | None = None
+    type: str | None = None
+    every_seconds: int | None = None
+    settings: str = field(default=NO_SETTINGS, repr=False)
+
+
+class FeedMapping(BaseModel):
+    """Where a feed of the adapter `generic_json` keeps what. Paths are names joined by dots.
+
+    `fields` maps our names to paths within an item, `constants` gives what the feed does not say, and `directions` the
+    feed's words for LONG and SHORT. `filters` maps exchange, currency and type to the names of the feed's parameters;
+    a filter without one is applied to what comes. The key goes into `key_header` or `key_param`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: str = ""
+    fields: dict[str, str]
+    constants: dict[str, str] = {}
+    directions: dict[str, str] = {}
+    params: dict[str, str] = {}
+    filters: dict[str, str] = {}
+    window_param: str | None = None
+    window_minutes: int = Field(LONGEST_WINDOW_MINUTES, ge=1, le=10_080)
+    key_header: str | None = None
+    key_param: str | None = None
+
+    @field_validator("fields", "constants", "filters")
+    @classmethod
+    def _ours(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(value) - set(ITEM_FIELDS))
+        if unknown:
+            raise ValueError(f"expected names among {', '.join(ITEM_FIELDS)}, got {', '.join(unknown)}")
+        return value

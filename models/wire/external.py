@@ -1,0 +1,151 @@
+"""Wire shapes of external signals: sources (without their keys), signals, statistics, gaps."""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field
+
+from models.external import NAME_PATTERN
+from models.feeds import FeedMapping
+from models.wire.base import Answer, Request, Text
+
+
+class NewFeed(Request):
+    """A feed to poll. The key is never shown again."""
+
+    name: str = Field(pattern=NAME_PATTERN, examples=["cqs-free"])
+    adapter: Literal["cqs", "generic_json"] = "cqs"
+    url: Text = Field(max_length=500, examples=["https://api.cryptoqualitysignals.com"])
+    key: Text | None = Field(None, max_length=200, examples=["FREE"])
+    exchange: Text | None = Field(None, max_length=60, examples=["binance"])
+    currency: Text | None = Field(None, max_length=60, examples=["USDT"])
+    type: Text | None = Field(None, max_length=60, examples=["SCALPING"])
+    every_seconds: int | None = Field(
+        None, ge=10, le=86_400, description="cadence; default: 60 for SCALPING, else 180", examples=[60]
+    )
+    mapping: FeedMapping | None = Field(None, description="for generic_json alone")
+
+
+class FeedChange(Request):
+    """Pausing a source, or letting it go on, after trouble that stopped it too."""
+
+    paused: bool = Field(examples=[True])
+
+
+class FeedAnswer(Answer):
+    """A source as the operator entered it, and how its polling stands."""
+
+    name: str = Field(examples=["cqs-free"])
+    adapter: str = Field(examples=["cqs"])
+    url: str
+    has_key: bool
+    exchange: str | None
+    currency: str | None
+    type: str | None
+    every_seconds: int = Field(examples=[60])
+    state: Literal["polled", "paused", "stopped"]
+    created_at: dt.datetime
+    polled_at: dt.datetime | None
+    good_at: dt.datetime | None = Field(description="last poll that brought an answer")
+    trouble: str | None = Field(description="why the last poll failed")
+    gap_since: dt.datetime | None = Field(description="since when its signals may come and go unseen")
+
+
+class FeedsAnswer(Answer):
+    """Sources, by name."""
+
+    sources: list[FeedAnswer]
+
+
+class FeedRemovedAnswer(Answer):
+    """It is polled no more; its signals stay."""
+
+    name: str
+    removed: bool = Field(examples=[True])
+
+
+class ExternalSignalAnswer(Answer):
+    """One revision of a signal of somebody else's feed. Prices are decimal strings, as the feed wrote them."""
+
+    id: int = Field(description="grows in the order in which signals came")
+    source: str = Field(examples=["cqs-free"])
+    external_id: str = Field(examples=["1847291"])
+    revision: int = Field(examples=[1])
+    published_at: dt.datetime
+    received_at: dt.datetime
+    last_seen_at: dt.datetime
+    exchange: str = Field(examples=["binance"])
+    coin: str = Field(examples=["BTC"])
+    currency: str = Field(examples=["USDT"])
+    direction: Literal["LONG", "SHORT"]
+    entry_low: str = Field(examples=["94250.5"])
+    entry_high: str = Field(examples=["94400"])
+    target1: str | None
+    target2: str | None
+    target3: str | None
+    stop_loss: str = Field(examples=["93100"])
+    type: str | None = Field(examples=["SHORT TERM"])
+    ask: str | None
+    leverage: str | None
+    risk_level: str | None = Field(examples=["3"])
+
+
+class ExternalSignalsAnswer(Answer):
+    """Signals in the order in which they came."""
+
+    signals: list[ExternalSignalAnswer]
+    next_cursor: int = Field(description="ask again with it: what comes after these", examples=[42])
+
+
+class FeedStatistics(Answer):
+    """What a source brought since it was entered."""
+
+    name: str
+    adapter: str
+    every_seconds: int
+    state: Literal["polled", "paused", "stopped", "removed"]
+    polled_at: dt.datetime | None
+    good_at: dt.datetime | None
+    polls: int
+    failures: int
+    new: int = Field(description="signals seen for the first time")
+    known: int = Field(description="signals seen again, unchanged")
+    revised: int = Field(description="revisions of signals seen before")
+    quarantined: int = Field(description="items that were no signals")
+    gaps: int
+
+
+class StatisticsAnswer(Answer):
+    """Sources, by name, removed ones too."""
+
+    sources: list[FeedStatistics]
+
+
+class GapAnswer(Answer):
+    """Time in which a source's signals may have come and gone unseen."""
+
+    source: str
+    started_at: dt.datetime
+    ended_at: dt.datetime | None = Field(description="null: it lasts")
+
+
+class GapsAnswer(Answer):
+    """Gaps, newest first."""
+
+    gaps: list[GapAnswer]
+
+
+class QuarantinedAnswer(Answer):
+    """An item of a feed that was no signal, and why."""
+
+    external_id: str | None
+    reason: str = Field(examples=['buy_start: expected a positive number, got "-1"'])
+    raw: str = Field(description="the item as JSON, cut where it is very long")
+    received_at: dt.datetime
+    last_seen_at: dt.datetime
+
+
+class QuarantineAnswer(Answer):
+    """Items that were no signals, newest first."""
+
+    items: list[QuarantinedAnswer]

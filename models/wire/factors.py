@@ -1,0 +1,219 @@
+"""Wire shapes of factors: `date` is what is called session everywhere else."""
+
+from datetime import date, datetime
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from models.enums import FactorStatus, FactorUniverse
+from models.targets import SYMBOL_PATTERN
+from models.wire.base import Answer, Day, Request, Text, word_of
+
+MAX_DATES = 500
+
+FactorName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_20d"])]
+Words = Annotated[Text, Field(max_length=5_000)]
+
+
+class NewFactor(Request):
+    """A factor to open. Nothing that is claimed of it is checked; what counts is measured."""
+
+    name: FactorName
+    universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
+    description: Words | None = Field(default=None, examples=["20-day momentum factor"])
+    expression: Words | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
+    claimed_ic_mean: float | None = Field(default=None, ge=-1, le=1, examples=[0.035])
+    claimed_ic_ir: float | None = Field(default=None, examples=[0.68])
+
+
+class FactorChange(Request):
+    """What to change of a draft or rejected factor; anything else of it stays."""
+
+    name: FactorName | None = None
+    description: Words | None = None
+    expression: Words | None = None
+
+    @model_validator(mode="after")
+    def _a_name_stays_a_name(self) -> Self:
+        if "name" in self.model_fields_set and self.name is None:
+            raise ValueError("name: expected a value, got null; leave it out to keep it")
+        return self
+
+
+class DayValues(Request):
+    """One session's cross-section: what the factor says of each symbol after the close."""
+
+    date: Day
+    values: dict[Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)], float] = Field(
+        min_length=1, examples=[{"600519.SH": 1.23, "600036.SH": -0.45}]
+    )
+
+
+class NewValues(Request):
+    """Values to put in place of what there is for the same dates."""
+
+    data: Annotated[list[DayValues], Field(min_length=1, max_length=MAX_DATES)] = Field(
+        examples=[[{"date": "2025-01-02", "values": {"600519.SH": 1.23, "600036.SH": -0.45}}]]
+    )
+
+
+class UploadedAnswer(Answer):
+    """What became of an upload."""
+
+    uploaded: int = Field(description="sessions in this request", examples=[2])
+    changed: int = Field(description="those of them whose values are news", examples=[2])
+    skipped: int = Field(description="dates in this request that are not trading sessions", examples=[0])
+    total_days: int = Field(description="sessions the factor has values for", examples=[145])
+    status: FactorStatus
+
+
+class ValuesStatusAnswer(Answer):
+    """How far the values of a factor go."""
+
+    total_days: int = Field(examples=[145])
+    min_required: int = Field(examples=[120])
+    ready: bool
+    start_date: date | None
+    end_date: date | None
+
+
+class InSample(Answer):
+    """What validation measured; null before it."""
+
+    ic_mean: float | None
+    ic_ir: float | None
+    turnover: float | None
+    sharpe: float | None
+    fitness: float | None
+    ic_decay: list[float | None] | None = Field(description="ic_mean at lags of 1 to 5 sessions")
+    coverage: float | None
+    data_days: int | None
+    max_correlation: float | None = Field(description="with another active factor of one's own; null: there is none")
+    newey_west_t: float | None = Field(description="t-statistic of the mean IC, lag 5; never a check")
+    ic_sign_share: float | None = Field(description="share of sessions whose IC has the sign of the mean")
+
+
+class OutOfSample(Answer):
+    """What tracking measured since activation; null with fewer than 10 sessions."""
+
+    ic_mean_30d: float | None
+    ic_mean_60d: float | None
+    ic_mean_120d: float | None
+    start_date: date | None
+    sessions: int = Field(description="sessions that count")
+    late: int = Field(description="sessions left out, because their values came when the price was known")
+
+
+class Claimed(Answer):
+    """What the owner says of it."""
+
+    ic_mean: float | None
+    ic_ir: float | None
+
+
+class Check(Answer):
+    """One condition of admission."""
+
+    name: str = Field(examples=["IC_MEAN"])
+    metric: str = Field(examples=["ic_mean"])
+    value: float | None = Field(examples=[0.031])
+    threshold: float = Field(examples=[0.015])
+    passed: bool
+
+
+class YearStats(Answer):
+    """A calendar year of the in-sample figures."""
+
+    year: int = Field(examples=[2024])
+    ic_mean: float | None
+    ic_ir: float | None
+    returns: float | None
+    drawdown: float | None
+    turnover: float | None
+    days: int
+
+
+class FactorAnswer(Answer):
+    """A factor."""
+
+    id: str = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
+    name: str = Field(examples=["momentum_20d"])
+    universe: FactorUniverse
+    status: FactorStatus
+    description: str | None
+    expression: str | None
+    in_sample: InSample = Field(alias="is")
+    os: OutOfSample
+    claimed: Claimed
+    checks: list[Check] | None
+    reject_reason: str | None
+    yearly_stats: list[YearStats] | None
+    submitted_at: datetime | None
+    validated_at: datetime | None
+    created_at: datetime
+
+
+class FactorsAnswer(Answer):
+    """Factors, in the order asked for."""
+
+    factors: list[FactorAnswer]
+
+
+class IcPoint(Answer):
+    """A session's IC."""
+
+    date: date
+    ic: float = Field(examples=[0.042])
+
+
+class LsPoint(Answer):
+    """A session's long-short return: the top quintile less the bottom one."""
+
+    date: date
+    ls_return: float = Field(examples=[0.003])
+    cumulative: float = Field(description="product of 1 + ls_return so far", examples=[1.003])
+
+
+class ChartAnswer(Answer):
+    """All series of a factor, as validation measured them."""
+
+    ic_series: list[IcPoint]
+    ls_cumulative_returns: list[LsPoint]
+    yearly_stats: list[YearStats] | None
+
+
+class FactorDetailAnswer(FactorAnswer):
+    """A factor with its series."""
+
+    ic_series: list[IcPoint]
+    ls_cumulative_returns: list[LsPoint]
+
+
+class ValidationAnswer(Answer):
+    """How far validation is."""
+
+    status: FactorStatus
+    checks: list[Check] | None
+    validated_at: datetime | None
+
+
+class Correlation(Answer):
+    """How alike two factors are."""
+
+    factor_id: str
+    name: str = Field(examples=["value_factor"])
+    correlation: float | None = Field(
+        description="mean Spearman correlation over common sessions; null: too little in common", examples=[0.423]
+    )
+
+
+class CorrelationsAnswer(Answer):
+    """Correlations with one's active factors, the largest absolute value first."""
+
+    correlations: list[Correlation]
+
+
+class IcSeriesAnswer(Answer):
+    """Sessions with their IC, oldest first."""
+
+    records: list[IcPoint]

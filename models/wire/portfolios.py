@@ -1,0 +1,99 @@
+"""Wire shapes of multi-factor portfolios."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
+from models.wire.base import Answer, Request, Text, word_of
+
+PortfolioName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_value"])]
+
+
+class NewPortfolio(Request):
+    """A portfolio to make; all of it is immutable afterwards but its members."""
+
+    name: PortfolioName
+    universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
+    weighting: Annotated[Weighting, word_of(Weighting)] = Weighting.EQUAL
+    top_n: int = Field(default=50, ge=5, le=500, description="symbols to hold, 1/top_n each")
+
+
+class NewMember(Request):
+    """An active factor of one's own, of the same universe."""
+
+    factor_id: Annotated[str, Field(max_length=100)] = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
+
+
+class MemberAnswer(Answer):
+    """A factor in a portfolio."""
+
+    factor_id: str
+    name: str = Field(examples=["momentum_20d"])
+    status: FactorStatus
+    ic_mean: float | None
+    ic_ir: float | None
+    added_at: datetime
+
+
+class StrategyOfPortfolio(Answer):
+    """The strategy that a portfolio's signals are submitted for."""
+
+    slug: str = Field(examples=["mf-0b0c2f6e-momentum-value"])
+    name: str
+    status: StrategyStatus
+
+
+class PortfolioShape(Answer):
+    """A portfolio."""
+
+    id: str = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
+    name: str = Field(examples=["momentum_value"])
+    universe: FactorUniverse
+    weighting: Weighting
+    top_n: int = Field(examples=[50])
+    status: PortfolioStatus
+    created_at: datetime
+    activated_at: datetime | None
+    members: list[MemberAnswer]
+    strategy: StrategyOfPortfolio | None = Field(description="null before the first activation")
+
+
+class PortfoliosAnswer(Answer):
+    """Portfolios, newest first."""
+
+    portfolios: list[PortfolioShape]
+
+
+class SignalMade(Answer):
+    """The signal that was made at once; `reason` says why there is none."""
+
+    trade_date: date | None = Field(examples=["2026-05-14"])
+    stock_count: int
+    reason: str | None
+
+
+class ActivatedAnswer(PortfolioShape):
+    """A portfolio that has begun."""
+
+    signal: SignalMade
+
+
+class PortfolioSignal(Answer):
+    """A signal of a portfolio's strategy."""
+
+    id: str = Field(examples=["4711"])
+    trade_date: date
+    revision: int
+    stock_count: int = Field(examples=[50])
+    signal_hash: str
+    submitted_at: datetime
+    is_settled: bool
+    github_committed: bool
+
+
+class PortfolioSignalsAnswer(Answer):
+    """Signals, newest session first."""
+
+    signals: list[PortfolioSignal]

@@ -1,0 +1,37 @@
+"""Wire shapes of tickets."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from models.enums import TicketCategory, TicketStatus
+from models.wire.base import Answer, Request, Text, word_of
+
+
+class NewTicket(Request):
+    """What somebody wants the operator to know, or to do."""
+
+    title: Text = Field(min_length=1, max_length=200, examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
+    description: Text = Field(default="", max_length=10_000)
+    category: Annotated[TicketCategory, word_of(TicketCategory)] = Field(examples=["data"])
+
+
+class TicketAnswer(Answer):
+    """A ticket, with the operator's reply once there is one."""
+
+    id: str = Field(examples=["12"])
+    user_id: str = Field(examples=["17"])
+    title: str
+    description: str
+    category: TicketCategory
+    status: TicketStatus
+    admin_reply: str | None
+    resolved_at: datetime | None
+    created_at: datetime
+
+
+class TicketsAnswer(Answer):
+    """One's tickets, newest first."""
+
+    tickets: list[TicketAnswer]

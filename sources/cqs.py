@@ -1,0 +1,55 @@
+"""The feed `cqs`: one POST a poll, one envelope {error, message, count, signals} back.
+
+A POST, as the key would stand in the address of a GET, and addresses end up in logs.
+"""
+
+from typing import Any
+
+import httpx
+
+from domain.polling import Action, action_for
+from models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
+from sources.feed_answers import TOTAL_SECONDS, Asker
+
+FREE_KEY = "FREE"
+ENDPOINT = "getSignal"
+
+
+class CqsFeed:
+    """Signals of one key and one set of filters."""
+
+    longest_window_minutes = LONGEST_WINDOW_MINUTES
+
+    def __init__(self, terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> None:
+        """The address is the base, or that of the endpoint itself."""
+        base = terms.url.rstrip("/")
+        self._url = f"{base}/" if base.endswith(f"/{ENDPOINT}") else f"{base}/{ENDPOINT}/"
+        filters = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
+        self._form = {"api_key": terms.key or FREE_KEY} | {name: value for name, value in filters.items() if value}
+        self._asker = Asker(terms.name, None if terms.key == FREE_KEY else terms.key, total_seconds)
+
+    async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
+        """Return the items of the last `window_minutes`, as they came; see sources.feeds.Feed."""
+        form = self._form | {"interval": str(window_minutes)}
+        status, answer = await self._asker.ask(client, "POST", self._url, data=form)
+        code = _code(answer)
+        if code is None:
+            self._asker.refuse_status(status)
+            raise self._asker.not_json()
+        message = str(answer.get("message") or "")
+        action = action_for(code, message)
+        if action is not Action.STORE:
+            raise self._asker.refuse(action, f"error {code}, {message}")
+        self._asker.refuse_status(status)
+        items = answer.get("signals")
+        if not isinstance(items, list):
+            raise self._asker.not_json()
+        return items
+
+
+def _code(answer: Any) -> int | None:
+    """The envelope's error code, a number or its digits; None where this is no envelope."""
+    code = answer.get("error") if isinstance(answer, dict) else None
+    if isinstance(code, str) and code.isascii() and code.isdecimal():
+        return int(code[:9])
+    return code if isinstance(code, int) and not isinstance(code, bool) else None

@@ -1,0 +1,125 @@
+"""What all feeds share: one bounded request, JSON without lost digits, and errors that never show the key."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote_plus
+
+import httpx
+
+from domain.polling import Action, action_for_status, retry_after
+from models.errors import SourceBusy, SourceRefused
+
+# A window of a real feed is some kilobytes; this is 25,000 signals.
+MAX_ANSWER_BYTES = 8 << 20
+CONNECT_SECONDS, TOTAL_SECONDS = 10.0, 30.0
+MAX_MESSAGE = 200
+SHORTEST_SECRET = 4
+HIDDEN = "…"
+
+
+def open_client(
+    transport: httpx.AsyncBaseTransport | None = None, connect_seconds: float = CONNECT_SECONDS
+) -> httpx.AsyncClient:
+    """Make the client that all feeds of one event loop share; it keeps connections and follows no redirect."""
+    # Both write addresses down, with the key where a feed wants it there.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=connect_seconds,
+        follow_redirects=False,
+        headers={"accept": "application/json", "user-agent": "countersign"},
+        # Plain http is for this machine alone: a proxy would see the key.
+        mounts={"http://": None},
+    )
+
+
+class Asker:
+    """Asks one feed. `total_seconds` bounds a whole request, however slowly its answer drips."""
+
+    def __init__(self, name: str, key: str | None, total_seconds: float = TOTAL_SECONDS) -> None:
+        self._name, self._key, self._total_seconds = name, key, total_seconds
+
+    async def ask(self, client: httpx.AsyncClient, method: str, url: str, **options: Any) -> tuple[int, Any]:
+        """Return HTTP status and JSON of the answer (None where it is none), floats as Decimal.
+
+        SourceBusy where there is no whole answer, or HTTP says that there will be one later.
+        """
+        try:
+            async with asyncio.timeout(self._total_seconds), client.stream(method, url, **options) as response:
+                self._require_time(response)
+                body = await self._read(response)
+        except httpx.HTTPError as error:
+            # Not chained: the request in there holds the key.
+            raise SourceBusy(f"{self._name}: {type(error).__name__}") from None
+        except TimeoutError:
+            raise SourceBusy(f"{self._name}: no whole answer within {self._total_seconds:g} s") from None
+        return response.status_code, self._json(body)
+
+    def _require_time(self, response: httpx.Response) -> None:
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            wait = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
+            raise SourceBusy(f"{self._name}: HTTP {response.status_code}", wait)
+        if response.has_redirect_location:
+            raise SourceBusy(f"{self._name}: HTTP {response.status_code}, a redirect, which is not followed")
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise SourceBusy(f"{self._name}: an answer of more than {MAX_ANSWER_BYTES >> 20} MiB")
+        return bytes(body)
+
+    def _json(self, body: bytes) -> Any:
+        if self._key and len(self._key) >= SHORTEST_SECRET:
+            body = body.replace(self._key.encode(), HIDDEN.encode())
+        try:
+            return json.loads(body, parse_float=_decimal, parse_constant=str)
+        except (ValueError, RecursionError):
+            return None
+
+    def not_json(self) -> SourceBusy:
+        """Make the error for an answer that is not the feed's."""
+        return SourceBusy(f"{self._name}: an answer that is not the feed's JSON")
+
+    def refuse(self, action: Action, message: str) -> SourceBusy | SourceRefused:
+        """Make the error for an answer that calls for anything but storing."""
+        words = self.shown(message)
+        match action:
+            case Action.STOP_KEY:
+                return SourceRefused(f"{self._name}: the key is bad: {words}")
+            case Action.STOP_CONFIGURATION:
+                return SourceRefused(f"{self._name}: the source's configuration is wrong: {words}")
+            case _:
+                return SourceBusy(f"{self._name}: {words}")
+
+    def refuse_status(self, status: int) -> None:
+        """Raise unless the HTTP status is one of success."""
+        action = action_for_status(status)
+        if action is not Action.STORE:
+            raise self.refuse(action, f"HTTP {status}")
+
+    def shown(self, message: str) -> str:
+        """Make a feed's words fit for a log: one short line, without the key."""
+        for secret in filter(None, (self._key, quote_plus(self._key or ""))):
+            message = message.replace(secret, HIDDEN)
+        return "".join(letter if letter.isprintable() else " " for letter in message)[:MAX_MESSAGE]
+
+
+def dig(answer: Any, path: str) -> Any:
+    """Return what lies at a dotted path of objects; None where it leads nowhere. The empty path is the answer."""
+    for name in filter(None, path.split(".")):
+        answer = answer.get(name) if isinstance(answer, Mapping) else None
+    return answer
+
+
+def _decimal(text: str) -> Decimal | str:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text

@@ -1,0 +1,40 @@
+"""Signal feeds: one interface for whoever publishes signals to be polled.
+
+A feed answers with its items as they are, under the field names of the feed `cqs`; making signals of them is for
+domain.external, and when to ask for domain.polling.
+"""
+
+from typing import Any, Protocol
+
+import httpx
+
+from domain.feeds import check_feed
+from models.feeds import FeedTerms
+from sources.cqs import CqsFeed
+from sources.feed_answers import TOTAL_SECONDS
+from sources.generic_json import GenericFeed
+
+OPENERS: dict[str, type[CqsFeed] | type[GenericFeed]] = {"cqs": CqsFeed, "generic_json": GenericFeed}
+
+
+class Feed(Protocol):
+    """Whoever publishes signals."""
+
+    @property
+    def longest_window_minutes(self) -> int:
+        """How far back it can be asked."""
+        ...
+
+    async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
+        """Return the items of the last `window_minutes`.
+
+        SourceBusy where asking again later may help, SourceRefused where it will not: a bad key, a bad configuration.
+        Neither names the key.
+        """
+        ...
+
+
+def open_feed(terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> Feed:
+    """Open a feed. InputError names what is wrong with it; the key is never repeated."""
+    check_feed(terms)
+    return OPENERS[terms.adapter](terms, total_seconds)

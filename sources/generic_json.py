@@ -1,0 +1,59 @@
+"""The feed `generic_json`: any address that answers JSON, read by a mapping in the source's settings."""
+
+from typing import Any
+
+import httpx
+
+from domain.feeds import read_mapping
+from models.feeds import FeedTerms
+from sources.feed_answers import TOTAL_SECONDS, Asker, dig
+
+OTHER = "other"
+
+
+class GenericFeed:
+    """Signals of one address."""
+
+    def __init__(self, terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> None:
+        """The settings are the JSON of a FeedMapping; InputError names its faulty field."""
+        key = terms.key
+        self._url, self._mapping = terms.url, read_mapping(terms.settings)
+        mapping = self._mapping
+        wanted = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
+        given = {field: value for field, value in wanted.items() if value}
+        self._params = mapping.params | {mapping.filters[f]: v for f, v in given.items() if f in mapping.filters}
+        self._left = {field: value for field, value in given.items() if field not in mapping.filters}
+        self._headers = {mapping.key_header: key} if key and mapping.key_header else {}
+        if key and mapping.key_param:
+            self._params[mapping.key_param] = key
+        self._asker = Asker(terms.name, key, total_seconds)
+        self.longest_window_minutes = mapping.window_minutes
+
+    async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
+        """Return the items, under our names; see sources.feeds.Feed."""
+        window = {self._mapping.window_param: str(window_minutes)} if self._mapping.window_param else {}
+        status, answer = await self._asker.ask(
+            client, "GET", self._url, params=self._params | window, headers=self._headers
+        )
+        self._asker.refuse_status(status)
+        items = dig(answer, self._mapping.items)
+        if not isinstance(items, list):
+            raise self._asker.not_json()
+        named = [self._named(item) for item in items]
+        return [item for item in named if all(_is(item, field, value) for field, value in self._left.items())]
+
+    def _named(self, item: Any) -> Any:
+        if not isinstance(item, dict):
+            return item
+        paths = self._mapping.fields
+        found = self._mapping.constants | {field: dig(item, path) for field, path in paths.items()}
+        direction = found.get("direction")
+        if isinstance(direction, int | str):
+            found["direction"] = self._mapping.directions.get(str(direction), direction)
+        others = {name: value for name, value in item.items() if name not in paths.values()}
+        return found | ({OTHER: others} if others else {})
+
+
+def _is(item: Any, field: str, value: str) -> bool:
+    """Whether an item passes a filter; what is no item is passed on, to be told of."""
+    return not isinstance(item, dict) or str(item.get(field)).casefold() == value.casefold()

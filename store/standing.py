@@ -1,0 +1,137 @@
+"""Where the platform stands: which stage is late, and what waits to be sealed, pushed or settled. The ledger says it.
+
+A stage's work is seen in what it leaves behind, so that a replay or a run by hand counts like a scheduled one. What
+leaves nothing behind is held to its newest finished run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from sqlmodel import Session, col, func, select
+
+from domain.sessions import EXCHANGE_ZONE, Sessions, at
+from models.attestation import JournalCommit, Seal
+from models.datasets import BARS
+from models.lake import LakeFile
+from models.operations import StageRun
+from models.settlement import Settlement
+from models.signals import Signal
+from models.timetable import TIMETABLE, Slot
+from store.home import Home
+from store.settlements import due_sessions, settled_through
+from store.signals import first_session
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the timetable: for which session it is due by now, since when it is behind, and whether it is late."""
+
+    stage: str
+    session: date | None
+    done: bool
+    late: bool
+    lag_seconds: float
+    last_run: datetime | None
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Everything at one moment. `settle_seconds` is of the session settled last; sessions wait from the oldest on."""
+
+    now: datetime
+    stages: tuple[Stage, ...]
+    unsealed: int
+    unpushed: int
+    waiting: tuple[date, ...]
+    settled_through: date | None
+    settle_seconds: float | None
+
+
+def read_standing(home: Home, now: datetime) -> Standing:
+    """Look at the ledger; cheap enough for a scrape every few seconds."""
+    newest = home.sessions.newest_closed(now)
+    with home.ledger.read() as db:
+        runs = {run.stage: run for run in db.exec(select(StageRun))}
+        began = first_session(db)
+        stages = tuple(_stage(db, home, slot, began, runs.get(slot.stage), now) for slot in TIMETABLE)
+        settled = db.exec(select(Settlement).order_by(col(Settlement.id).desc()).limit(1)).first()
+        return Standing(
+            now=now,
+            stages=stages,
+            unsealed=_unsealed(db),
+            unpushed=_unpushed(db) if home.journal_remote else 0,
+            waiting=tuple(due_sessions(db, home.sessions, newest)),
+            settled_through=settled_through(db),
+            settle_seconds=settled.seconds if settled else None,
+        )
+
+
+def _stage(db: Session, home: Home, slot: Slot, began: date | None, run: StageRun | None, now: datetime) -> Stage:
+    last, failed = (run.finished_at, run.failed) if run else (None, False)
+    session = _newest(home.sessions, slot.at, now)
+    if session is None or began is None or session < began:  # there is nothing to be done yet
+        return Stage(slot.stage, None, True, False, 0.0, last, failed)
+    due = at(session, slot.at)
+    look = LEFT_BEHIND.get(slot.stage)
+    if look is not None:
+        done = look(db, session, due)
+    else:
+        # Under a simulated clock nothing runs by the timetable.
+        done = home.clock.simulated or (last is not None and last >= due and not failed)
+    late = not done and now > at(session, slot.late_after)
+    return Stage(slot.stage, session, done, late, 0.0 if done else (now - due).total_seconds(), last, failed)
+
+
+def overdue_through(sessions: Sessions, now: datetime) -> date:
+    """Return the newest session that should be settled by now: what the watchdog is to look at."""
+    settle = next(slot for slot in TIMETABLE if slot.stage == "settle")
+    return _newest(sessions, settle.late_after, now) or sessions.days[0]
+
+
+def _newest(sessions: Sessions, wall_time: time, now: datetime) -> date | None:
+    """Return the newest session on which this time of the day has come."""
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    days = sessions.between(today - timedelta(days=40), today)
+    return next((day for day in reversed(days) if at(day, wall_time) <= now), None)
+
+
+def _is_sealed(db: Session, _session: date, due: datetime) -> bool:
+    """Whether whatever was received before the stage began is sealed."""
+    waiting = (col(Signal.id) > _newest_claim(db)) & (col(Signal.received_at) < due)
+    if db.exec(select(Signal.id).where(waiting).limit(1)).first() is not None:
+        return False
+    claimed = select(Seal.signal_id).where(col(Seal.commit_sha).is_(None))
+    return db.exec(claimed.limit(1)).first() is None
+
+
+def _has_bars(db: Session, session: date, _due: datetime) -> bool:
+    bars = select(LakeFile.id).where(LakeFile.dataset == BARS.name, LakeFile.session == session)
+    return db.exec(bars.where(col(LakeFile.superseded_at).is_(None)).limit(1)).first() is not None
+
+
+def _is_settled(db: Session, session: date, _due: datetime) -> bool:
+    return (settled_through(db) or date.min) >= session
+
+
+LEFT_BEHIND: dict[str, Callable[[Session, date, datetime], bool]] = {
+    "attestation-retry": _is_sealed,
+    "attestation-retry-close": _is_sealed,
+    "market-ingest": _has_bars,
+    "settle": _is_settled,
+}
+
+
+def _unsealed(db: Session) -> int:
+    waiting = select(func.count()).where(col(Signal.id) > _newest_claim(db)).select_from(Signal)
+    claimed = select(func.count()).where(col(Seal.commit_sha).is_(None)).select_from(Seal)
+    return db.exec(waiting).one() + db.exec(claimed).one()
+
+
+def _newest_claim(db: Session) -> int:
+    return db.exec(select(func.max(Seal.signal_id))).one() or 0
+
+
+def _unpushed(db: Session) -> int:
+    return db.exec(select(func.count()).where(col(JournalCommit.pushed_at).is_(None)).select_from(JournalCommit)).one()

@@ -1,0 +1,38 @@
+"""What the watchdog looks for in the polling of external feeds. All of it is told, and none of it fails the watchdog:
+a feed is somebody else's, and settlement does not wait for it.
+"""
+
+from datetime import date, timedelta
+
+from store.clock import wall_clock
+from store.home import Home
+from store.sources import Polled, list_sources
+from tasks.polling import stopped_problem
+from tasks.problems import Problem
+
+LATE_AFTER_CADENCES = 3
+
+
+def feed_problems(home: Home, _session: date) -> list[Problem]:
+    """List stopped sources, sources that nobody polls, and gaps that last. Paused sources have a gap at most."""
+    with home.ledger.read() as db:
+        found = list_sources(db)
+    return [problem for each in found for problem in _problems(each)]
+
+
+def _problems(each: Polled) -> list[Problem]:
+    source, state = each.source, each.state
+    problems = []
+    if state.stopped_at and not source.paused_at:
+        problems.append(stopped_problem(source.name, state.trouble or "for no reason that was noted"))
+    elif not source.paused_at:
+        # A source that backs off is polled, at its own pace.
+        due = state.due_at + timedelta(seconds=(LATE_AFTER_CADENCES - 1) * source.every_seconds)
+        if wall_clock() > due:
+            last = f"{state.polled_at:%F %T} UTC" if state.polled_at else "never"
+            text = f"source {source.name} was due at {state.due_at:%F %T} UTC; last polled: {last}"
+            problems.append(Problem("source not polled", source.name, text, warning=True))
+    if each.gap_since:
+        text = f"signals of {source.name} come and go unseen since {each.gap_since:%F %T} UTC"
+        problems.append(Problem("external gap", source.name, text, warning=True))
+    return problems

@@ -1,0 +1,105 @@
+"""Metrics: off by default; requests counted by route and status in one process or two; where the platform stands."""
+
+import re
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.metrics import Metrics
+from deployments.parts import wait_until_ready
+from deployments.server import free_port
+from deployments.web import api_part
+from store.home import Home
+from tests.support import settled as made
+from tests.support.serving import browsing, join, open_one
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *(sample.labels[key] for key in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def scrape(url: str) -> dict[tuple[str, ...], float]:
+    answer = httpx.get(f"{url}/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    return samples(answer.text)
+
+
+def test_it_is_off_by_default(web: httpx.Client) -> None:
+    assert httpx.get(f"{str(web.base_url).removesuffix('/api/v1/')}/metrics").status_code == 404
+
+
+def test_requests_are_counted_by_route_and_class_of_status(desk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_METRICS", "true")
+    with browsing(desk) as web:
+        mine = join(desk, web)
+        open_one(web, mine, "alpha")
+        for slug in ("alpha", "beta", "gamma"):
+            web.get(f"/strategies/{slug}", headers=mine)
+        for n in range(3):
+            web.get(f"/nowhere/{n}")
+        web.request("BREW", "/health")
+        found = scrape(str(web.base_url).removesuffix("/api/v1/"))
+        counted = {key[1:]: value for key, value in found.items() if key[0] == "countersign_requests_total"}
+        assert counted["GET", "/api/v1/strategies/{slug}", "2xx"] == 1
+        assert counted["GET", "/api/v1/strategies/{slug}", "4xx"] == 2
+        assert counted["GET", "unknown", "4xx"] == 3
+        assert counted["POST", "/api/v1/strategies", "2xx"] == 1
+        assert not any("alpha" in word or "BREW" in word for key in counted for word in key)
+        assert found["countersign_request_seconds_count", "GET", "unknown", "4xx"] == 3
+        assert found["countersign_request_seconds_bucket", "+Inf", "GET", "unknown", "4xx"] == 3
+        assert "/metrics" not in httpx.get(f"{str(web.base_url).removesuffix('/api/v1/')}/openapi.json").text
+
+
+def test_counting_costs_little(desk: Home) -> None:
+    metrics = Metrics(desk)
+    best = min(_seconds(metrics) for _ in range(5))
+    assert best / 2000 < 20e-6
+
+
+def _seconds(metrics: Metrics) -> float:
+    began = time.perf_counter()
+    for _ in range(2000):
+        metrics.count("GET", "/api/v1/health", 200, 0.001)
+    return time.perf_counter() - began
+
+
+def test_where_the_platform_stands(tmp_path: Path) -> None:
+    home = made.make_home(tmp_path / "home")
+    text = Metrics(home).render().decode()
+    found = samples(text)
+    assert found["countersign_up",] == 1
+    assert found["countersign_unsealed_signals",] == found["countersign_unpushed_commits",] == 0
+    assert found["countersign_stage_lag_seconds", "settle"] == 0
+    (home.path / "ledger.db").rename(home.path / "gone.db")
+    home.ledger.engine.dispose()
+    assert re.search(r"^countersign_up 0\.0$", Metrics(home).render().decode(), re.MULTILINE)
+
+
+def test_two_processes_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "home"
+    Home(path, f"sqlite:///{path / 'ledger.db'}", path / "lake").create()
+    (path / "countersign.toml").write_text("metrics = true\n")
+    part = api_part(path, port=free_port(), workers=2)
+    child = part.start()
+    try:
+        assert wait_until_ready(part, child)
+        url = str(part.url)
+
+        def counted() -> float:
+            key = ("countersign_requests_total", "GET", "/api/v1/billing/tiers", "2xx")
+            return scrape(url).get(key, 0)
+
+        for _ in range(40):  # each on a connection of its own, so that both get some
+            assert httpx.get(f"{url}/api/v1/billing/tiers").is_success
+        assert {counted() for _ in range(10)} == {40}
+        # Both have counted: each has a file of its own.
+        assert len(list((path / "metrics").glob("counter_*.db"))) == 2
+    finally:
+        child.stop(part.patience_seconds)

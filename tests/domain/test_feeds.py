@@ -1,0 +1,72 @@
+"""Which feeds may be asked at all: no key in the clear, none in a message."""
+
+import pytest
+
+from domain.feeds import check_feed, require_safe
+from models.errors import InputError
+from models.feeds import FeedTerms
+
+SECRET = "hunter2 with spaces"  # noqa: S105 - it is not one
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://feed.example",
+        "https://feed.example:8443/api/v1/",
+        "http://127.0.0.1:8090",
+        "http://localhost/x",
+        "http://[::1]:1",
+    ],
+)
+def test_addresses_a_key_may_go_to(url: str) -> None:
+    require_safe(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://feed.example",
+        "http://127.0.0.1.feed.example",
+        "http://10.0.0.1",
+        "http://127.0.0.1@feed.example",
+        "http://127.0.0.1\\@feed.example",
+        "https://user:secret@feed.example",
+        "https://feed.example/?key=secret",
+        "https://feed.example/#secret",
+        "ftp://feed.example",
+        "file:///etc/passwd",
+        "https://",
+        "https://feed.example:99999",
+        "",
+        "https://feed.example/\nsecret",
+    ],
+)
+def test_addresses_it_may_not_go_to(url: str) -> None:
+    with pytest.raises(InputError) as caught:
+        require_safe(url)
+    assert caught.value.field == "url"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": "A"}, "name"),
+        ({"adapter": "rss"}, "adapter"),
+        ({"key": SECRET}, "key"),
+        ({"key": ""}, "key"),
+        ({"type": "FOREVER"}, "type"),
+        ({"settings": '{"fields": {}}'}, "mapping"),
+        ({"adapter": "generic_json"}, "mapping.fields"),
+        ({"adapter": "generic_json", "settings": '{"fields": {"colour": "x"}}'}, "mapping.fields"),
+        ({"adapter": "generic_json", "settings": '{"fields": {}, "params": {"a": ["hunter2"]}}'}, "mapping.params.a"),
+        ({"adapter": "generic_json", "settings": "["}, "mapping"),
+    ],
+)
+def test_what_is_wrong_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
+    right = {"name": "feed", "adapter": "cqs", "url": "https://feed.example", "key": None, "type": "SCALPING"}
+    with pytest.raises(InputError) as caught:
+        check_feed(FeedTerms(**(right | changes)))  # type: ignore[arg-type]
+    assert caught.value.field == field
+    assert "hunter2" not in str(caught.value)

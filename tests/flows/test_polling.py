@@ -1,0 +1,38 @@
+"""The polling flow: one round, artifacts without the key, and the lens."""
+
+import json
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from deployments.feed import simulated_feed
+from domain.feed_simulation import SimulatedFeed
+from flows.polling import poll_external_signals
+from store.clock import wall_clock
+from store.lens_reader import open_lens
+from tests.support.feeds import KEY, enter
+from tests.support.homes import Databases, make_home
+
+
+@pytest.mark.usefixtures("served_home")
+def test_a_round_shows_what_came_a_source(tmp_path: Path, databases: Databases) -> None:
+    home = make_home(tmp_path / "home", databases.ledger("sqlite"))
+    with simulated_feed(SimulatedFeed(premium_keys=frozenset({KEY})), wall_clock) as url:
+        enter(home, "vip", url, now=wall_clock(), key=KEY, every_seconds=1000)
+        enter(home, "bad", url, now=wall_clock(), key=f"not{KEY}")
+        rows = {row["source"]: row for row in poll_external_signals(home=home.path)}
+        again = poll_external_signals(home=home.path)
+    assert rows["vip"]["new"] > 0
+    assert rows["bad"]["trouble"] == "bad: the key is bad: error 5, Invalid API Key"
+    assert [row["source"] for row in again] == ["vip"]
+    assert again[0]["known"] > 0
+    with get_client(sync_client=True) as client:
+        shown = [each for each in client.read_artifacts() if (each.key or "").startswith("external-signals")]
+    assert {each.key for each in shown} == {"external-signals", "external-signals-by-hour"}
+    assert KEY not in repr(shown)
+    columns = {name for each in shown if each.key == "external-signals" for name in json.loads(str(each.data))[0]}
+    assert {"source", "new", "known", "revised", "quarantined"} <= columns
+    with open_lens(home.path) as lens, lens.use() as db:
+        count = db.execute("SELECT count(*) FROM external_signals").fetchall()[0][0]
+    assert count >= rows["vip"]["new"]

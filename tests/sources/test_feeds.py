@@ -1,0 +1,228 @@
+"""Feeds over real HTTP on the loopback: what is asked, and whatever can come back."""
+
+import asyncio
+import gzip
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from models.errors import SourceBusy, SourceError, SourceRefused
+from models.feeds import FeedTerms
+from sources.feed_answers import MAX_ANSWER_BYTES, open_client
+from sources.feeds import open_feed
+from tests.support.feeds import ITEM, KEY, envelope, raw_feed, reply
+from tests.support.services import Reply, serve
+
+MAPPING = {
+    "items": "data.list",
+    "fields": {"id": "no", "timestamp": "at", "coin": "pair.base", "direction": "side", "buy_start": "price"},
+    "constants": {"exchange": "venue", "currency": "USDT"},
+    "directions": {"1": "LONG", "2": "SHORT"},
+    "params": {"limit": "50"},
+    "filters": {"type": "horizon"},
+    "window_param": "minutes",
+    "key_param": "token",
+}
+
+
+def fetch(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> list[Any]:
+    feed = open_feed(FeedTerms("feed", terms.pop("adapter", "cqs"), url, **terms), total_seconds)
+
+    async def once() -> list[Any]:
+        async with open_client() as client:
+            return await feed.fetch(client, window)
+
+    return asyncio.run(once())
+
+
+def fails(answer: Callable[[bytes], bytes | None], **terms: Any) -> SourceError:
+    with raw_feed(answer) as url, pytest.raises(SourceError) as caught:
+        fetch(url, key=KEY, **terms)
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    return caught.value
+
+
+def test_the_request_is_a_form_with_all_filters_and_the_key_not_in_the_address() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:
+        seen.append(request)
+        return reply(envelope(ITEM))
+
+    with raw_feed(answer) as url:
+        items = fetch(url, 7, key=KEY, exchange="binance", currency="USDT", type="SHORT/MID TERM")
+    assert items == [ITEM]
+    head, _, body = seen[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /getSignal/ HTTP/1.1\r\n")
+    assert KEY.encode() not in head
+    form = {"api_key": KEY, "interval": "7", "exchange": "binance", "currency": "USDT", "type": "SHORT/MID TERM"}
+    assert parse_qs(body.decode()) == {name: [value] for name, value in form.items()}
+
+
+@pytest.mark.parametrize(
+    ("base", "path"), [("", "/getSignal/"), ("/api/v1/", "/api/v1/getSignal/"), ("/getSignal", "/getSignal/")]
+)
+def test_the_address_may_be_the_base_or_the_endpoint(base: str, path: str) -> None:
+    def answer(request: bytes) -> bytes:
+        return reply(envelope(request.split()[1].decode()))
+
+    with raw_feed(answer) as url:
+        assert fetch(url + base) == [path]
+
+
+BROKEN = {
+    "truncated": reply(envelope(ITEM)[:-20]),
+    "html": reply(b"<html><body>Checking your browser</body></html>", "200 OK", "content-type: text/html"),
+    "nothing": reply(b""),
+    "a list": reply(b"[]"),
+    "no code": reply(b'{"signals": []}'),
+    "a truth value for a code": reply(b'{"error": false, "signals": []}'),
+    "no signals": reply(b'{"error": 0}'),
+    "signals that are none": reply(b'{"error": 0, "signals": {"1": 2}}'),
+    "not UTF-8": reply(b'{"error": 0, "signals": ["\xff"]}'),
+    "too deep": reply(b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
+def test_what_is_not_the_feeds_json_backs_off(answer: bytes) -> None:
+    error = fails(lambda _: answer)
+    assert isinstance(error, SourceBusy)
+    assert str(error) == "feed: an answer that is not the feed's JSON"
+
+
+def test_numbers_keep_every_digit_and_nan_is_a_text() -> None:
+    body = b'{"error": "0", "signals": [0.10, 1e400, NaN, 12345678901234567890.123456789, 1e99999999999999999999]}'
+    with raw_feed(lambda _: reply(body)) as url:
+        found = fetch(url)
+    assert [str(each) for each in found] == [
+        "0.10",
+        "1E+400",
+        "NaN",
+        "12345678901234567890.123456789",
+        "1e99999999999999999999",
+    ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_ten_mebibytes_of_signals_are_refused(packed: bool) -> None:
+    body = envelope(*[ITEM] * (10 * 2**20 // len(json.dumps(ITEM)) + 1))
+    assert len(body) >= 10 * 2**20 > MAX_ANSWER_BYTES
+    sent = reply(gzip.compress(body, 1), "200 OK", "content-encoding: gzip") if packed else reply(body)
+    assert str(fails(lambda _: sent)) == "feed: an answer of more than 8 MiB"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (1, "Missing key", SourceRefused),
+        (4, "Unable to validate API Key", SourceBusy),
+        (5, f"Invalid API Key {KEY}", SourceRefused),
+        (5, "System unavailable", SourceBusy),
+        (6, "Rate limit exceeded", SourceBusy),
+        (99, "\x1b[31m\n" + "x" * 5000, SourceBusy),
+    ],
+)
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "401 Unauthorized"])
+def test_the_envelopes_code_counts_whatever_the_status(code: int, message: str, kind: type, status: str) -> None:
+    error = fails(lambda _: reply(envelope(error=code, message=message), status))
+    assert isinstance(error, kind)
+    assert len(str(error)) < 300
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "wait"),
+    [
+        ("429 Too Many Requests", (), SourceBusy, None),
+        ("429 Too Many Requests", ("retry-after: 77",), SourceBusy, 77),
+        (
+            "429 Too Many Requests",
+            ("retry-after: Sun, 24 May 2026 12:01:40 GMT", "date: Sun, 24 May 2026 12:00:00 GMT"),
+            SourceBusy,
+            100,
+        ),
+        ("503 Service Unavailable", ("retry-after: 5",), SourceBusy, 5),
+        ("500 Internal Server Error", (), SourceBusy, None),
+        ("302 Found", ("location: https://elsewhere.example/",), SourceBusy, None),
+        ("307 Temporary Redirect", ("location: https://elsewhere.example/",), SourceBusy, None),
+        ("404 Not Found", (), SourceRefused, None),
+        ("403 Forbidden", (), SourceRefused, None),
+    ],
+)
+def test_statuses(status: str, headers: tuple[str, ...], kind: type, wait: float | None) -> None:
+    error = fails(lambda _: reply(b"gone", status, *headers))
+    assert isinstance(error, kind)
+    assert getattr(error, "retry_after_seconds", None) == wait
+
+
+def test_a_redirect_takes_the_key_nowhere() -> None:
+    seen: list[bytes] = []
+    with raw_feed(lambda request: seen.append(request) or reply(envelope())) as other:  # type: ignore[func-returns-value]
+        fails(lambda _: reply(b"", "307 Temporary Redirect", f"location: {other}/getSignal/"))
+    assert seen == []
+
+
+def test_a_feed_that_hangs_is_left_after_a_while() -> None:
+    assert str(fails(lambda _: None, total_seconds=0.2)) == "feed: no whole answer within 0.2 s"
+
+
+def test_a_connection_dropped_within_the_body() -> None:
+    assert isinstance(fails(lambda _: reply(envelope(ITEM)[:50], length=5000)), SourceBusy)
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(SourceBusy, match=r"^feed: ConnectError$"):
+        fetch("http://127.0.0.1:1", key=KEY)
+
+
+def test_the_key_is_in_no_log_and_not_in_what_the_feed_echoes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with raw_feed(lambda _: reply(envelope(ITEM | {"note": f"for {KEY}"}))) as url:
+        assert fetch(url, key=KEY)[0]["note"] == "for …"
+    settings = json.dumps(MAPPING)
+    with serve(lambda _path, _query: Reply({"data": {"list": []}})) as url:
+        fetch(url, adapter="generic_json", key=KEY, settings=settings)
+    assert KEY not in caplog.text
+    feed = FeedTerms("feed", "cqs", "https://feed.example", KEY)
+    assert KEY not in repr(feed) + repr(open_feed(feed))
+
+
+def test_plain_http_goes_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    with raw_feed(lambda request: seen.append(request) or reply(b"")) as proxy:  # type: ignore[func-returns-value]
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("http_proxy", proxy)
+        with raw_feed(lambda _: reply(envelope(ITEM))) as url:
+            assert fetch(url, key=KEY) == [ITEM]
+    assert seen == []
+
+
+def test_a_mapped_feed() -> None:
+    asked: list[dict[str, Any]] = []
+    rows = [
+        {"no": 7, "at": "2026-05-24T11:58:05Z", "pair": {"base": "BTC"}, "side": 1, "price": 10.50, "extra": True},
+        {"no": 8, "side": "2"},
+        "nonsense",
+    ]
+
+    def answer(_path: str, query: dict[str, Any]) -> Reply:
+        asked.append(query)
+        return Reply({"data": {"list": rows}})
+
+    terms = {"adapter": "generic_json", "key": KEY, "settings": json.dumps(MAPPING)}
+    with serve(answer) as url:
+        found = fetch(url, 9, type="LONG TERM", **terms)
+        assert fetch(url, exchange="elsewhere", **terms) == ["nonsense"]
+    assert asked[0] == {"limit": "50", "horizon": "LONG TERM", "minutes": "9", "token": KEY}
+    assert found[0]["coin"] == "BTC"
+    assert [each["direction"] for each in found[:2]] == ["LONG", "SHORT"]
+    assert (found[0]["exchange"], str(found[0]["buy_start"])) == ("venue", "10.5")
+    assert found[0]["other"] == {"pair": {"base": "BTC"}, "extra": True}
+    assert found[1]["coin"] is None
+    assert found[2] == "nonsense"

@@ -1,0 +1,73 @@
+"""External signals in the lens: the ledger's rows, exactly; extended, not made again; with gaps as they stand."""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from domain.external import normalise
+from models.lens import EXTERNAL_GAPS, EXTERNAL_SIGNALS
+from store import lens_external
+from store.external import Poll, store_answer, store_failure
+from store.home import Home
+from store.lens import lens_is_current, publish, rebuild
+from store.lens_reader import open_lens
+from tests.support.feeds import ITEM, NOON, enter
+from tests.support.settled import make_home
+
+
+def rows(home: Home, sql: str) -> list[Any]:
+    with open_lens(home.path) as lens, lens.use() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        return db.execute(sql).fetchall()
+
+
+def test_signals_and_gaps_are_shown_and_extended(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(lens_external, "ROWS_AT_ONCE", 2)
+    home = make_home(tmp_path / "home")
+    source = enter(home, "feed", "https://feed.example")
+
+    def poll(minute: int, *items: Any) -> None:
+        at = NOON + timedelta(minutes=minute)
+        with home.ledger.write() as db:
+            store_answer(db, Poll(source, at, at, 60), normalise(items))
+
+    poll(0, *(ITEM | {"id": n, "ask": "0.0000134", "entry": 1} for n in range(5)))
+    first = publish(home)
+    shown = rows(home, "FROM external_signals")
+    assert len(shown) == 5
+    row = dict(zip(EXTERNAL_SIGNALS.columns, shown[0], strict=True))
+    assert (row["source"], row["external_id"], row["revision"]) == ("feed", "0", 1)
+    assert (row["entry_low"], row["target3"], row["risk_level"]) == (Decimal("94250.5"), None, 3.0)
+    assert (row["published_at"].isoformat(), row["outcome"]) == ("2026-05-24T11:58:05+00:00", None)
+
+    assert not publish(home).new
+    poll(1, ITEM | {"id": 1}, ITEM | {"id": 9, "buy_start": "0.000000000000000001", "leverage": "7.5"})
+    assert lens_is_current(home)  # what is settled is all there
+    second = publish(home)
+    assert second.new
+    assert second.path != first.path
+    assert rows(home, "SELECT external_id, revision FROM external_signals ORDER BY ALL") == [
+        ("0", 1),
+        ("1", 1),
+        ("1", 2),
+        ("2", 1),
+        ("3", 1),
+        ("4", 1),
+        ("9", 1),
+    ]
+    assert rows(home, "SELECT entry_low FROM external_signals WHERE external_id = '9'") == [(Decimal("1e-18"),)]
+
+    late = NOON + timedelta(minutes=40)
+    with home.ledger.write() as db:
+        store_failure(db, Poll(source, late, late, 60), "feed: HTTP 500")
+    publish(home)
+    assert [row[2] for row in rows(home, "FROM external_gaps")] == [None]
+    poll(45)
+    publish(home)
+    (gap,) = rows(home, "FROM external_gaps")
+    assert tuple(EXTERNAL_GAPS.columns) == ("source", "started_at", "ended_at")
+    assert gap == ("feed", NOON + timedelta(minutes=1), NOON + timedelta(minutes=25))
+    before = rows(home, "FROM external_signals ORDER BY ALL")
+    rebuild(home)
+    assert rows(home, "FROM external_signals ORDER BY ALL") == before

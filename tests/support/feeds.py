@@ -1,0 +1,95 @@
+"""Feeds that misbehave, on the loopback: what they send is written byte by byte. The well-behaved one is simulated."""
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from models.feeds import FeedTerms
+from store.home import Home
+from store.sources import add_source
+
+NOON = datetime(2026, 5, 24, 12, tzinfo=UTC)
+KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+ITEM: dict[str, Any] = {
+    "id": "1847291",
+    "timestamp": "2026-05-24 11:58:05",
+    "exchange": "binance",
+    "currency": "USDT",
+    "coin": "BTC",
+    "direction": "LONG",
+    "buy_start": "94250.5",
+    "buy_end": "94400",
+    "target1": "95500",
+    "target2": "96200",
+    "target3": "",
+    "stop_loss": "93100",
+    "type": "SHORT TERM",
+    "ask": "94325",
+    "risk_level": "3",
+}
+
+
+def envelope(*items: Any, error: Any = 0, message: str = "Success") -> bytes:
+    """The feed's answer with these items."""
+    return json.dumps({"error": error, "message": message, "count": len(items), "signals": items}).encode()
+
+
+def reply(body: bytes, status: str = "200 OK", *headers: str, length: int | None = None) -> bytes:
+    """A whole HTTP answer; `length` may promise more than there is."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+
+
+@contextmanager
+def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
+    """Serve what `answer` says to each request; None: never, until the test ends."""
+    over = threading.Event()
+    server = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+
+    def serve_one(peer: socket.socket) -> None:
+        with peer, suppress(OSError):
+            request = b""
+            while not _whole(request):
+                request += peer.recv(65_536)
+            sent = answer(request)
+            if sent is None:
+                over.wait()
+            else:
+                peer.sendall(sent)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                peer, _ = server.accept()
+                threads.append(threading.Thread(target=serve_one, args=(peer,)))
+                threads[-1].start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        over.set()
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        for thread in (accepting, *threads):
+            thread.join(10)
+
+
+def _whole(request: bytes) -> bool:
+    """Whether head and body are there: what is closed unread would cut the answer off."""
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
+def enter(home: Home, name: str, url: str, now: datetime = NOON, **terms: Any) -> int:
+    """Enter a source; return its number."""
+    with home.ledger.write() as db:
+        return add_source(db, FeedTerms(name=name, adapter=terms.pop("adapter", "cqs"), url=url, **terms), now, "me").id

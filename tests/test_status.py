@@ -1,0 +1,79 @@
+"""countersign status: quiet when all is well, exit 1 and words when something is late."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import col, func, select
+from typer.testing import CliRunner
+
+import settings
+from cli import app
+from domain.sessions import deadline
+from models.operations import StageRun
+from models.settlement import Settlement
+from store.home import Home
+from store.lens import publish
+from store.sealing import seal_pending
+from store.standing import overdue_through, read_standing
+from tests.support.trading import trading
+
+DAYS = trading().sessions
+LAST = DAYS[-1]
+
+
+def status(home: Home, code: int) -> dict[str, Any]:
+    settings.load_settings.cache_clear()
+    done = CliRunner().invoke(app, ["status", "--home", str(home.path), "--json"])
+    assert done.exit_code == code, done.output
+    plain = CliRunner().invoke(app, ["status", "--home", str(home.path)])
+    assert plain.exit_code == code
+    found: dict[str, Any] = json.loads(done.output)
+    return found | {"plain": plain.output}
+
+
+def late(found: dict[str, Any]) -> set[str]:
+    return {stage["stage"] for stage in found["stages"] if stage["late"]}
+
+
+def test_a_day_from_well_to_late(settled: Home) -> None:
+    home = settled
+    home.clock.set(deadline(LAST, "close") + timedelta(hours=4))
+    seal_pending(home, home.clock.now())
+    publish(home)
+    found = status(home, 0)
+    assert (found["ok"], found["unsealed"], found["settled_through"], found["waiting"]) == (True, 0, str(LAST), [])
+    assert late(found) == set()
+    assert {stage["stage"]: stage["session"] for stage in found["stages"]}["settle"] == str(LAST)
+    assert f"settled through {LAST}; waiting: none" in found["plain"]
+
+    following = home.sessions.next(LAST)
+    home.clock.set(deadline(following, "close") + timedelta(minutes=60))  # closed, and not yet due
+    found = status(home, 0)
+    assert (found["waiting"], late(found)) == ([str(following)], set())
+    home.clock.set(deadline(following, "close") + timedelta(hours=3, minutes=41))
+    found = status(home, 1)
+    assert late(found) == {"settle"}  # its bars are there
+    assert any(problem["kind"] == "not settled" for problem in found["problems"])
+    assert "settle " in found["plain"]
+    [lag] = [stage["lag_seconds"] for stage in found["stages"] if stage["stage"] == "settle"]
+    assert lag == 26 * 60
+
+
+def test_what_was_received_and_not_sealed_is_late(fresh: Home) -> None:
+    found = read_standing(fresh, deadline(LAST, "open") + timedelta(minutes=1))
+    assert found.unsealed > 0
+    assert {stage.stage for stage in found.stages if stage.late} >= {"attestation-retry"}
+
+
+def test_the_newest_run_of_each_stage_is_shown(settled: Home) -> None:
+    with settled.ledger.write() as db:
+        db.add(StageRun(stage="watchdog", finished_at=settled.clock.now(), failed=True))
+        newest = db.exec(select(func.max(col(Settlement.id)))).one()
+        seconds = db.get_one(Settlement, newest).seconds
+    found = read_standing(settled, settled.clock.now())
+    [watchdog] = [stage for stage in found.stages if stage.stage == "watchdog"]
+    assert (watchdog.last_run, watchdog.failed) == (settled.clock.now(), True)
+    assert found.settle_seconds == seconds is not None
+    assert 0 < (seconds or 0) < 60
+    assert overdue_through(settled.sessions, deadline(LAST, "close")) == DAYS[-2]
