@@ -42,11 +42,11 @@ FIRST = (
     " FROM internal.superseded_nav WHERE strategy_id BETWEEN $first AND $last GROUP BY ALL"
 )
 VERSIONS = (
-    "SELECT version, coalesce(superseded.nav, newest.nav)::DOUBLE AS nav, settled_at, manifest_sha256, commit_sha,"
-    " coalesce(newest.nav - superseded.nav, 0)::DOUBLE AS difference"
-    " FROM settlements LEFT JOIN (FROM internal.superseded_nav WHERE strategy_id = $number AND session = $session)"
-    " AS superseded USING (version), (SELECT nav FROM nav WHERE strategy = $slug AND session = $session) AS newest"
-    " WHERE settlements.session = $session ORDER BY version"
+    "SELECT version, settled_at, manifest_sha256, commit_sha FROM settlements WHERE session = $session ORDER BY ALL"
+)
+SUPERSEDED = (
+    "SELECT strategy_id, version, nav::DOUBLE AS nav FROM internal.superseded_nav"
+    " WHERE session = $session AND strategy_id BETWEEN $first AND $last"
 )
 OF_SESSION = (
     " JOIN internal.strategy_ids USING (strategy) WHERE session = $session AND strategy_id BETWEEN $first AND $last"
@@ -101,8 +101,9 @@ class Published:
             if n == history.height or history["date"][n] != session:
                 return None
             positions, orders = (self._of(version, db, slug, query, "symbol", session) for query in (POSITIONS, ORDERS))
-            versions = self._versions(version, db, slug, session)
-            return history.row(n, named=True), positions.to_dicts(), orders.to_dicts(), versions
+            nav = history.row(n, named=True)
+            versions = self._versions(version, db, slug, session, nav["nav"])
+            return nav, positions.to_dicts(), orders.to_dicts(), versions
 
     def newest_session(self, slug: str) -> date | None:
         """Return the newest settled session of a strategy, None before the first."""
@@ -131,10 +132,23 @@ class Published:
     def _number(self, version: str, db: duckdb.DuckDBPyConnection, slug: str) -> int:
         return self._look(version, db)[0].get(slug, -1)
 
-    def _versions(self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date) -> list[Row]:
-        parameters = {"number": self._number(version, db, slug), "slug": slug, "session": session}
-        rows: list[Row] = db.sql(VERSIONS, params=parameters).pl().to_dicts()
-        return rows
+    def _versions(
+        self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: float
+    ) -> list[Row]:
+        """List the versions of a session with the NAV of each in CNY; `newest` is the one that counts."""
+        key = (VERSIONS, session)
+        found = self._blocks.find(version, key)
+        if found is None:
+            found = _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})
+            self._blocks.keep(version, key, found)
+        old: dict[int, float] = {}
+        if found.frame.height > 1:
+            old = dict(self._of(version, db, slug, SUPERSEDED, "version", session).iter_rows())
+        navs = [old.get(number, newest) for number in found.frame["version"]]
+        return [
+            row | {"nav": nav, "difference": round(newest - nav, 2)}
+            for row, nav in zip(found.frame.to_dicts(), navs, strict=True)
+        ]
 
     def _look(self, version: str, db: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], bool]:
         """Return the numbers of strategies, and whether anything was ever corrected: read once a version."""
