@@ -21,6 +21,9 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"expected JSON, got {type(value)}")
 
 
+JSON_TYPE = (b"content-type", b"application/json")
+
+
 class Json(Response):
     """A JSON answer, written by `dumps` unless it comes as bytes."""
 
@@ -45,11 +48,23 @@ def unchanged(tag: str) -> Response:
     return Response(status_code=304, headers=_headers(tag))
 
 
-def _headers(tag: str) -> dict[str, str]:
-    return {"ETag": tag, "Cache-Control": "public, no-cache"}
-
-
 def is_current(request: Request, tag: str) -> bool:
     """Whether the reader holds the answer with this ETag."""
-    known = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
+    return holds(request.headers.get("if-none-match", ""), tag)
+
+
+def holds(asked: str, tag: str) -> bool:
+    """Whether an If-None-Match names this ETag: as one of a list, weak or not, or by `*`."""
+    if asked == tag:
+        return True
+    known = [part.strip().removeprefix("W/") for part in asked.split(",")]
     return tag in known or known == ["*"]
+
+
+def tag_headers(tag: str) -> list[tuple[bytes, bytes]]:
+    """Write the headers of a tagged answer as a server takes them."""
+    return [(name.lower().encode(), value.encode()) for name, value in _headers(tag).items()]
+
+
+def _headers(tag: str) -> dict[str, str]:
+    return {"ETag": tag, "Cache-Control": "public, no-cache"}

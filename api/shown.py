@@ -6,33 +6,48 @@ import time
 from anyio import to_thread
 
 from store.ledger import Ledger
-from store.visible import public_slugs
+from store.visible import Visible, read_visible
 
 SECONDS = 1.0
 
 
 class Shown:
-    """The slugs of the public strategies. Hiding one holds at once in this process, in others within a second."""
+    """The public strategies. A change holds at once in the process that made it, in others within a second."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._slugs: frozenset[str] = frozenset()
+        self._visible: dict[str, Visible] = {}
         self._until = 0.0
+        self._changes = self._editions = 0
         self._lock = asyncio.Lock()
 
-    async def contains(self, slug: str) -> bool:
-        """Whether a strategy of that slug is public."""
+    @property
+    def edition(self) -> int | None:
+        """The number of what is known now, counted up when it changes; None where it is time to look again."""
+        return self._editions if time.monotonic() < self._until else None
+
+    async def find(self, slug: str) -> Visible | None:
+        """Return the public strategy of that slug; None for a hidden one, as for one that never was."""
         if time.monotonic() >= self._until:
             async with self._lock:
                 if time.monotonic() >= self._until:
-                    until = time.monotonic() + SECONDS
-                    self._slugs, self._until = await to_thread.run_sync(self._read), until
-        return slug in self._slugs
+                    await self._look()
+        return self._visible.get(slug)
 
     def forget(self) -> None:
         """Look again before the next answer."""
+        self._changes += 1
         self._until = 0.0
 
-    def _read(self) -> frozenset[str]:
+    async def _look(self) -> None:
+        changes, until = self._changes, time.monotonic() + SECONDS
+        visible = await to_thread.run_sync(self._read)
+        if visible != self._visible:
+            self._visible = visible
+            self._editions += 1
+        # What was read while somebody changed it may be what was there before.
+        self._until = until if changes == self._changes else 0.0
+
+    def _read(self) -> dict[str, Visible]:
         with self._ledger.read() as db:
-            return public_slugs(db)
+            return read_visible(db)

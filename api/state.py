@@ -6,15 +6,17 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.cache import Cache
 from api.gate import ARRIVAL, WHOLE
 from api.limits import Limits
+from api.quick import Answers
 from api.seals import SealWatch
 from api.shown import Shown
 from api.submissions import Submissions
 from api.tokens import Tokens
+from store.cache import Cache
 from store.home import Home
 from store.lens_reader import Lens
+from store.published import Published
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class State:
     tokens: Tokens
     submissions: Submissions
     seals: SealWatch
-    cache: Cache
     shown: Shown
+    published: Published
+    answers: Answers
+    lists: Cache[bytes]
     simulated: bool
     public_url: str
     journal_remote: str | None

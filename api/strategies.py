@@ -86,6 +86,7 @@ def retire(here: Here, user: Account, now: Now, slug: str) -> Json:
     with here.home.ledger.write() as db:
         found = own_strategy(db, user, slug)
         change_status(db, found, StrategyStatus.RETIRED, now, actor=user.nickname)
+    here.shown.forget()
     return Json(shape(found))
 
 

@@ -7,21 +7,21 @@ from typing import Annotated, Any
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from sqlmodel import Session
 from starlette.responses import Response
 
 from api.answers import dumps, etag, tagged
 from api.errors import not_found, problems
 from api.instructions import instructions, raw_url
-from api.public import UNCHANGED, UNPUBLISHED, find
+from api.public import UNCHANGED, look_up
 from api.state import Here, State
-from domain.attestation import evidence, margin_seconds, seal_path, time_class, timestamp_path
+from domain.attestation import Evidence
 from domain.signals import payload
 from models.signals import Signal
 from models.wire.base import Day
 from models.wire.public import VerifyAnswer
-from store.history import find_signal
-from store.published import newest_session, read_session
-from store.seals import Sealed, read_timestamps
+from store.evidence import read_attestations
+from store.history import newest_revision
 from store.settlements import settlement_of
 from store.visible import Visible
 
@@ -39,65 +39,69 @@ async def verify(
 
     Of a session that is not settled yet, only the seal's hash is shown, never the portfolio.
     """
-    if not await here.shown.contains(slug):
-        raise not_found("Strategy")
-    version = here.lens.version or UNPUBLISHED
-    key = ("verify", slug, date)
-    tag, body = etag(version, *key), here.cache.find(version, key)
-    if body is not None:
-        return tagged(request, tag, body)
-    made, final = await to_thread.run_sync(_make, here, slug, date)
+    found, edition, version = await look_up(here, slug)
+    tag = etag(version, "verify", slug, date, found.creator_counts)
+    body, final = await to_thread.run_sync(_make, here, slug, found, date)
     if final:
-        here.cache.keep(version, key, made)
-    return tagged(request, tag if final else etag(made), made)
+        here.answers.keep(edition, request.scope, tag, body)
+    return tagged(request, tag if final else etag(body), body)
 
 
-def _make(here: State, slug: str, date: date | None) -> tuple[bytes, bool]:
+def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[bytes, bool]:
     """Make the proof, and say whether it is final: settled, and its signal in the journal.
 
     What is not may be sealed any moment, and is made anew for each reader.
     """
-    found, session, settled = find(here, slug), date, None
+    session, settled = date, None
     if here.lens.version is not None:
-        with here.lens.use() as lens:
-            session = date or newest_session(lens, slug)
-            settled = read_session(lens, slug, session) if session else None
-    sealed = _sealed_signal(here, found, session, revealed=settled is not None) if session else None
+        session = date or here.published.newest_session(slug)
+        settled = here.published.session(slug, session) if session else None
+    with here.home.ledger.read() as db:
+        sealed = _sealed_signal(db, here, slug, found, session, revealed=settled is not None) if session else None
+        provenance = _provenance(db, session) if session and settled else None
     if session is None or (settled is None and sealed is None):
         raise not_found("Settled session")
     nav, positions, orders = settled or (None, [], [])
-    verification = {"nav": nav, "positions": positions, "signal_attestation": sealed, "trades": orders}
+    verification = {
+        "nav": nav and {"reported_nav" if name == "nav" else name: value for name, value in nav.items()},
+        "positions": positions,
+        "signal_attestation": sealed,
+        "trades": orders,
+    }
     proof = {
         "strategy": slug,
         "date": session,
         "simulated": here.simulated,
+        "creator_counts": found.creator_counts._asdict(),
         "verification": verification,
-        "data_provenance": _provenance(here, session) if settled else None,
+        "data_provenance": provenance,
         "how_to_verify": instructions(here, slug, session, verification),
     }
     return dumps(proof), settled is not None and (sealed is None or sealed["committed"])
 
 
-def _sealed_signal(here: State, found: Visible, session: date, *, revealed: bool) -> dict[str, Any] | None:
-    with here.home.ledger.read() as db:
-        record = find_signal(db, found.id, session)
-        if record is None:
-            return None
-        stamps = read_timestamps(db, record.seal.commit_sha) if record.seal else []
-    slug, signal = found.shown["slug"], record.signal
-    path = seal_path(slug, session, signal.revision)
+def _sealed_signal(
+    db: Session, here: State, slug: str, found: Visible, session: date, *, revealed: bool
+) -> dict[str, Any] | None:
+    signal = newest_revision(db, found.id, session)
+    if signal is None:
+        return None
+    sealed = read_attestations(db, [signal.id])[signal.id]
     return {
         "revision": signal.revision,
         "signal_hash": signal.signal_hash,
         **(_revealed(slug, signal) if revealed else {"symbols_hash": None, "payload": None, "salt": None}),
         "received_at": signal.received_at,
         "deadline": signal.deadline,
-        "margin_seconds": margin_seconds(signal.received_at, signal.deadline),
-        **_commit(found.shown["execution_price"], signal, record.seal),
-        "evidence": evidence(signal.deadline, [stamp.stamped_at for stamp in stamps]),
-        "tokens": [timestamp_path(stamp.commit_sha, stamp.authority) for stamp in stamps],
-        "record_path": path,
-        "github_raw_url": raw_url(here.journal_remote, path),
+        "margin_seconds": sealed.margin_seconds,
+        "committed": sealed.committed,
+        "commit_sha": sealed.sha,
+        "commit_time": sealed.committed_at,
+        "time_class": sealed.time_class,
+        "evidence": sealed.evidence or Evidence.SERVER_ONLY,
+        "tokens": [token.path for token in sealed.tokens],
+        "record_path": sealed.path,
+        "github_raw_url": raw_url(here.journal_remote, sealed.path),
     }
 
 
@@ -111,17 +115,9 @@ def _revealed(slug: str, signal: Signal) -> dict[str, str]:
     }
 
 
-def _commit(execution_price: str, signal: Signal, seal: Sealed | None) -> dict[str, Any]:
-    if seal is None:
-        return {"committed": False, "commit_sha": None, "commit_time": None, "time_class": None}
-    judged = time_class(execution_price, signal.deadline, seal.commit_time)
-    return {"committed": True, "commit_sha": seal.commit_sha, "commit_time": seal.commit_time, "time_class": judged}
-
-
-def _provenance(here: State, session: date) -> dict[str, Any] | None:
-    with here.home.ledger.read() as db:
-        found = settlement_of(db, session)
+def _provenance(db: Session, session: date) -> dict[str, Any] | None:
+    found = settlement_of(db, session)
     if found is None:
         return None
     fields = ("version", "bars_sha256", "rules_sha256", "manifest_sha256", "settled_at")
-    return {name: getattr(found, name) for name in fields} | {"manifest": orjson.loads(found.manifest)}
+    return {name: getattr(found, name) for name in fields} | {"manifest": orjson.Fragment(found.manifest)}

@@ -1,6 +1,7 @@
 """Load over HTTP: keep-alive connections that each send their requests one after the other, or at a given rate."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -51,6 +52,40 @@ async def paced(port: int, requests: Sequence[bytes], per_second: float, connect
     return answers
 
 
+def saturate(port: int, requests: Sequence[bytes], connections: int = 8) -> float:
+    """Keep a server busy and return its answers a second.
+
+    Each connection has one request on its way at a time. Blocking sockets, and an answer's end is known from the length
+    of the answer to the same request before: a client that parses would be the slower of the two.
+    """
+    sizes = asyncio.run(_sizes(port, sorted(set(requests))))
+    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+    buffer = bytearray(max(sizes.values()))
+    started = perf_counter()
+    for start in range(0, len(requests), connections):
+        batch = list(zip(lines, requests[start : start + connections], strict=False))
+        for line, sent in batch:
+            line.sendall(sent)
+        for line, sent in batch:
+            taken = line.recv_into(buffer, sizes[sent], socket.MSG_WAITALL)
+            assert (taken, bytes(buffer[:9])) == (sizes[sent], b"HTTP/1.1 ")
+    seconds = perf_counter() - started
+    for line in lines:
+        line.close()
+    return len(requests) / seconds
+
+
+async def _sizes(port: int, requests: Sequence[bytes]) -> dict[bytes, int]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    sizes = {}
+    for sent in requests:
+        writer.write(sent)
+        head = await reader.readuntil(b"\r\n\r\n")
+        sizes[sent] = len(head) + len(await reader.readexactly(_body_length(head)))
+    writer.close()
+    return sizes
+
+
 async def _client(port: int, requests: Sequence[bytes]) -> list[Answer]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answers = [await _exchange(reader, writer, sent) for sent in requests]
@@ -63,6 +98,10 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     writer.write(sent)
     head = await reader.readuntil(b"\r\n\r\n")
     code = int(head[9:12])
-    lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
-    body = await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b""
+    body = await reader.readexactly(_body_length(head))
     return Answer(code, body, perf_counter() - started)
+
+
+def _body_length(head: bytes) -> int:
+    lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    return int(lengths[0].partition(b":")[2]) if lengths else 0

@@ -1,4 +1,4 @@
-"""Administration: accounts, and the simulated clock."""
+"""Administration: accounts, the journal's key, and the simulated clock."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,8 +9,9 @@ from cli.common import HomeOption, JsonOption, group, show
 from models.errors import InputError
 from settings import open_home
 from store.accounts import create_invite, disable_user, set_tier
+from tasks.rotation import rotate_key
 
-admin = group("Accounts: who may come in, and with how many strategies.")
+admin = group("Accounts: who may come in, and with how many strategies. And the journal's signing key.")
 clock = group("The simulated clock.")
 
 WhoArgument = Annotated[str, typer.Argument(help="Nickname, e-mail or id of an account.")]
@@ -50,6 +51,12 @@ def admin_disable(
     with opened.ledger.write() as db:
         user = disable_user(db, who, opened.clock.now(), disabled=not undo)
         show({"nickname": user.nickname, "disabled": not undo}, as_json=as_json)
+
+
+@admin.command("rotate-key")
+def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
+    show(rotate_key(open_home(home)), as_json=as_json)
 
 
 @clock.command("show")

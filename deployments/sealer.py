@@ -18,6 +18,7 @@ from models.errors import ConflictError, CountersignError, LeaseError
 from settings import open_home
 from store.home import Home
 from store.pushing import PushState, push_pending
+from store.rotation import rotation_waits
 from store.sealing import is_pending, sealing
 from tasks.timestamps import stamp_pending
 
@@ -80,7 +81,8 @@ def _keep_on(work: Callable[[], None], stop: threading.Event) -> None:
 
 def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
     with sealing(home) as sealer:
-        while not stop.is_set():
+        # A rotation is finished by whoever becomes the sealer next: that is us, a moment later.
+        while not stop.is_set() and not rotation_waits(home):
             if not is_pending(home):
                 stop.wait(POLL_SECONDS)
                 continue

@@ -9,14 +9,15 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from domain.attestation import ALLOWED_SIGNERS, NAMESPACE
+from domain.attestation import ALLOWED_SIGNERS, NAMESPACE, PRINCIPAL
 from domain.journal import Commit, Fault, FaultKind, Journal
 
 OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
 SIGNER = re.compile(r"^\S+\s+(?:(?P<options>[^\s\"]*(?:\"[^\"]*\"[^\s\"]*)*)\s+)?ssh-ed25519\s+(?P<key>\S+)(?:\s.*)?$")
+BEGINNING = datetime.fromtimestamp(0, UTC)
 TIME = re.compile(r"^(\d{8})(\d{4})?(\d{2})?Z?$")
 
 
@@ -50,6 +51,38 @@ def read_signers(content: bytes) -> tuple[Signer, ...]:
         if NAMESPACE in spaces and "cert-authority" not in options:
             signers.append(Signer(key, since, until))
     return tuple(signers)
+
+
+def write_signers(signers: Iterable[Signer]) -> bytes:
+    """Write an allowed_signers file that `read_signers`, git and ssh-keygen (OpenSSH 9.1 or newer, for the Z) read."""
+    lines = []
+    for signer in signers:
+        limits = (("valid-after", signer.since), ("valid-before", signer.until))
+        options = [f'namespaces="{NAMESPACE}"', *(f'{name}="{at:%Y%m%d%H%M%S}Z"' for name, at in limits if at)]
+        lines.append(f"{PRINCIPAL} {','.join(options)} ssh-ed25519 {base64.b64encode(signer.key).decode()}\n")
+    return "".join(lines).encode()
+
+
+def hand_over(signers: Iterable[Signer], old: bytes, new: bytes, at: datetime) -> tuple[Signer, ...]:
+    """Let the key `new` follow on `old`, in a commit of the second `at` that `old` signs: its last.
+
+    `old` stays good for what it signed. Its end is the second after, so that it is good for this commit too, whoever
+    judges the whole journal by the newest file.
+    """
+    ended = (
+        replace(signer, until=at + timedelta(seconds=1)) if signer.key == old and not signer.until else signer
+        for signer in signers
+    )
+    return (*ended, Signer(new, since=at))
+
+
+def signs_since(signers: Iterable[Signer], key: bytes) -> datetime | None:
+    """Return from when on a key may sign whose right to has no end; the beginning of time where it has no beginning.
+
+    None for a key that may not sign any more, or never might.
+    """
+    beginnings = [signer.since or BEGINNING for signer in signers if signer.key == key and not signer.until]
+    return min(beginnings, default=None)
 
 
 def _time(text: str | None) -> datetime | None:

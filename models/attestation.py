@@ -14,7 +14,7 @@ class JournalCommit(SQLModel, table=True):
     __tablename__ = "journal_commit"
 
     sha: str = Field(primary_key=True)
-    kind: str = Field(description="seal, reveal or timestamps")
+    kind: str = Field(description="seal, reveal, timestamps or rotation")
     committed_at: datetime = instant()
     pushed_at: datetime | None = instant(default=None, index=True)
 

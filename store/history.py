@@ -43,11 +43,10 @@ def list_signals(
     return _records(db, list(db.exec(query.order_by(*newest_first).limit(limit).offset(offset))))
 
 
-def find_signal(db: Session, strategy_id: int, session: date) -> SignalRecord | None:
+def newest_revision(db: Session, strategy_id: int, session: date) -> Signal | None:
     """Return the newest revision for a session, None if there is no signal."""
     query = select(Signal).where(Signal.strategy_id == strategy_id, Signal.session == session)
-    found = db.exec(query.order_by(col(Signal.revision).desc()).limit(1)).one_or_none()
-    return _records(db, [found])[0] if found else None
+    return db.exec(query.order_by(col(Signal.revision).desc()).limit(1)).one_or_none()
 
 
 def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime) -> bool:

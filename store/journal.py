@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README, commit_second
+from domain.signers import read_signers, signs_since
 from models.errors import ConflictError, StoreError
 from store.files import storage_errors, sync_folder, write_atomically
 from store.git_commands import environment, read_batch, run_git
@@ -158,8 +159,7 @@ class Writer:
         self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
         self._folders = Folders(self._read)
         self._head = journal.head()
-        if self._head:
-            self._require_own_key(self._head)
+        self._since = self._require_own_key(self._head) if self._head else None
 
     def add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
         """Add the files that are not there yet, in one commit.
@@ -210,7 +210,7 @@ class Writer:
 
     def _commit(self, objects: Objects, tree: bytes, message: str, now: datetime) -> Commit:
         before = self._head
-        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else None)
+        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else self._since)
         parent = before.sha if before else None
         sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
         objects.write(self.journal.path)
@@ -227,10 +227,13 @@ class Writer:
         """Read objects by their names: kind and content of each."""
         return read_batch(self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode()))
 
-    def _require_own_key(self, head: Commit) -> None:
+    def _require_own_key(self, head: Commit) -> datetime:
+        """Return from when on our key may sign: no commit claims to be earlier than its key."""
         ((_, signers),) = self._read([f"{head.sha}:{ALLOWED_SIGNERS}"])
-        if self.key.allowed_signer.encode() not in signers.splitlines():
+        since = signs_since(read_signers(signers), self.key.blob)
+        if since is None:
             raise StoreError(f"{self.journal.keys / KEY_FILE}: expected the key in the journal's {ALLOWED_SIGNERS}")
+        return since
 
     def _git(self, *arguments: str, given: bytes = b"") -> bytes:
         # Git holds our lock for as long as it runs: nobody else writes before it has ended too.

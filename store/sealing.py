@@ -25,6 +25,7 @@ from store.home import Home
 from store.journal import Added, Commit, Writer
 from store.lease import lease
 from store.notifications import notify, resolve
+from store.rotation import finish_rotation
 
 LEASE = "seal"
 BATCH = 10_000
@@ -83,8 +84,10 @@ def is_pending(home: Home) -> bool:
 @contextmanager
 def sealing(home: Home) -> Generator["Sealer"]:
     """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
-    with lease(home.ledger, LEASE), home.journal.writing(monotonic=not home.clock.simulated) as writer:
-        yield Sealer(home, writer)
+    with lease(home.ledger, LEASE):
+        finish_rotation(home)
+        with home.journal.writing(monotonic=not home.clock.simulated) as writer:
+            yield Sealer(home, writer)
 
 
 class Sealer:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
-from models.attestation import JournalCommit, Seal, Timestamp
+from models.attestation import JournalCommit, Seal
 from models.operations import Lease
 from store.clock import wall_clock
 from store.lease import holder_lives
@@ -40,9 +40,3 @@ def sealer_at_work(db: Session) -> bool:
     """Whether a live process holds the right to seal."""
     found = db.get(Lease, LEASE)
     return found is not None and found.expires_at > wall_clock() and holder_lives(found.holder)
-
-
-def read_timestamps(db: Session, commit_sha: str) -> list[Timestamp]:
-    """List the timestamp authorities' tokens for a commit, oldest first."""
-    query = select(Timestamp).where(Timestamp.commit_sha == commit_sha)
-    return list(db.exec(query.order_by(col(Timestamp.stamped_at))))

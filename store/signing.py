@@ -21,6 +21,8 @@ from models.errors import StoreError
 from store.files import storage_errors, sync_folder
 
 KEY_FILE = "journal_ed25519"
+# The key that a rotation has made and not put in place yet.
+NEXT_KEY_FILE = "journal_ed25519.next"
 _MAGIC = b"SSHSIG"
 _HASH = b"sha512"
 _LINE = 70
@@ -34,25 +36,34 @@ class SigningKey:
     public: str
 
     @property
+    def blob(self) -> bytes:
+        """Return the public key as `allowed_signers` and signatures hold it."""
+        return base64.b64decode(self.public.split()[1])
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the public key's fingerprint as ssh-keygen prints it."""
+        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+
+    @property
     def allowed_signer(self) -> str:
         """Return the key's line in `allowed_signers`: good for commits, for nothing else."""
         return f'{PRINCIPAL} namespaces="{NAMESPACE}" {self.public}'
 
     def sign(self, message: bytes) -> str:
         """Return the armoured SSH signature of a message, in git's namespace."""
-        blob = base64.b64decode(self.public.split()[1])
         namespace = NAMESPACE.encode()
         signed = _MAGIC + _strings(namespace, b"", _HASH, hashlib.sha512(message).digest())
         signature = _strings(b"ssh-ed25519", self.private.sign(signed))
-        whole = _MAGIC + struct.pack(">I", 1) + _strings(blob, namespace, b"", _HASH, signature)
+        whole = _MAGIC + struct.pack(">I", 1) + _strings(self.blob, namespace, b"", _HASH, signature)
         text = base64.b64encode(whole).decode()
         lines = [text[n : n + _LINE] for n in range(0, len(text), _LINE)]
         return "\n".join(("-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""))
 
 
-def create_key(folder: Path) -> None:
+def create_key(folder: Path, name: str = KEY_FILE) -> None:
     """Make the key if there is none. Two first starts at once end with one key."""
-    path = folder / KEY_FILE
+    path = folder / name
     if path.exists():
         return
     private = Ed25519PrivateKey.generate()
@@ -60,7 +71,7 @@ def create_key(folder: Path) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
     with storage_errors(path):
-        temporary = folder / f".{KEY_FILE}.{secrets.token_hex(4)}.tmp"
+        temporary = folder / f".{name}.{secrets.token_hex(4)}.tmp"
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -74,9 +85,16 @@ def create_key(folder: Path) -> None:
         sync_folder(folder)
 
 
-def load_key(folder: Path) -> SigningKey:
+def put_next_in_place(folder: Path) -> None:
+    """Let the next key be the key; the one before is gone for good."""
+    with storage_errors(folder / KEY_FILE):
+        (folder / NEXT_KEY_FILE).replace(folder / KEY_FILE)
+        sync_folder(folder)
+
+
+def load_key(folder: Path, name: str = KEY_FILE) -> SigningKey:
     """Read the key; StoreError if it is missing, damaged, or open to others than its owner."""
-    path = folder / KEY_FILE
+    path = folder / name
     try:
         mode = path.stat().st_mode
         if mode & 0o077:

@@ -1,11 +1,15 @@
-"""Which strategies everyone may see, and what is shown of them: from the ledger, so that hiding one holds at once."""
+"""Which strategies everyone may see, and what is shown of them: from the ledger, so that hiding one holds at once.
 
+Hiding must not make a creator look better than they are: beside each strategy stand the counts of all of theirs.
+"""
+
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from models.enums import Universe
+from models.enums import StrategyStatus, Universe
 from models.strategies import Strategy
 from models.users import User
 
@@ -13,39 +17,52 @@ FIELDS = ("slug", "name", "description", "universe", "holding_period", "executio
 TIMES = ("created_at", "activated_at")
 
 
+class CreatorCounts(NamedTuple):
+    """How many strategies a creator ever opened, and how many of them are hidden, and are retired (hidden or not)."""
+
+    opened: int
+    hidden: int
+    retired: int
+
+
 class Visible(NamedTuple):
-    """A public strategy: its id, its capital (CNY), and what lists show of it."""
+    """A public strategy, as far as its answers need it; `initial_capital` in CNY."""
 
     id: int
     initial_capital: int
-    shown: dict[str, Any]
+    creator_counts: CreatorCounts
 
 
-def find_visible(db: Session, slug: str) -> Visible | None:
-    """Return the public strategy of that slug; None for a hidden one, as for one that never was."""
-    found = db.execute(_query().where(col(Strategy.slug) == slug)).one_or_none()
-    return _visible(found) if found else None
+def read_visible(db: Session) -> dict[str, Visible]:
+    """Return all public strategies, by slug."""
+    counts = count_by_creator(db)
+    columns = [col(getattr(Strategy, name)) for name in ("slug", "owner_id", "id", "initial_capital")]
+    rows = db.execute(sa.select(*columns).where(col(Strategy.is_public).is_(True)))
+    return {row.slug: Visible(row.id, row.initial_capital, counts[row.owner_id]) for row in rows}
 
 
-def list_visible(db: Session, universe: Universe | None, limit: int, offset: int) -> list[Visible]:
-    """List public strategies, newest first."""
-    query = _query() if universe is None else _query().where(col(Strategy.universe) == universe)
-    rows = db.execute(query.order_by(col(Strategy.id).desc()).limit(limit).offset(offset))
-    return [_visible(row) for row in rows]
+def list_visible(db: Session, universe: Universe | None, limit: int, offset: int) -> list[dict[str, Any]]:
+    """List public strategies, newest first: what lists show of each, but for its figures."""
+    columns = [col(getattr(Strategy, name)) for name in ("owner_id", *FIELDS, *TIMES)]
+    query = sa.select(*columns, col(User.nickname)).join(User, col(User.id) == col(Strategy.owner_id))
+    query = query.where(col(Strategy.is_public).is_(True))
+    if universe is not None:
+        query = query.where(col(Strategy.universe) == universe)
+    rows = db.execute(query.order_by(col(Strategy.id).desc()).limit(limit).offset(offset)).all()
+    counts = count_by_creator(db, {row.owner_id for row in rows})
+    names = (*FIELDS, *TIMES, "creator")
+    return [
+        dict(zip(names, shown, strict=True)) | {"creator_counts": counts[owner_id]._asdict()}
+        for owner_id, *shown in rows
+    ]
 
 
-def public_slugs(db: Session) -> frozenset[str]:
-    """Return the slugs of all public strategies."""
-    return frozenset(db.execute(sa.select(col(Strategy.slug)).where(col(Strategy.is_public).is_(True))).scalars())
-
-
-def _query() -> Any:
-    columns = [col(getattr(Strategy, name)) for name in ("id", "initial_capital", *FIELDS, *TIMES)]
-    joined = sa.select(*columns, col(User.nickname)).join(User, col(User.id) == col(Strategy.owner_id))
-    return joined.where(col(Strategy.is_public).is_(True))
-
-
-def _visible(row: Any) -> Visible:
-    strategy_id, capital, *values, creator = row
-    shown = dict(zip((*FIELDS, *TIMES), values, strict=True))
-    return Visible(strategy_id, capital, shown | {"creator": creator})
+def count_by_creator(db: Session, owner_ids: Collection[int] | None = None) -> dict[int, CreatorCounts]:
+    """Count the strategies of these creators, by default of all."""
+    hidden = sa.case((col(Strategy.is_public).is_(True), 0), else_=1)
+    retired = sa.case((col(Strategy.status) == StrategyStatus.RETIRED, 1), else_=0)
+    query = sa.select(col(Strategy.owner_id), sa.func.count(), sa.func.sum(hidden), sa.func.sum(retired))
+    if owner_ids is not None:
+        query = query.where(col(Strategy.owner_id).in_(owner_ids))
+    rows = db.execute(query.group_by(col(Strategy.owner_id)))
+    return {owner_id: CreatorCounts(*counts) for owner_id, *counts in rows}

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
+from models.attestation import JournalCommit
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import StrategyStatus
 from models.lake import LakeFile
@@ -36,6 +37,8 @@ SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # A stage stages its files before it commits them: what is younger may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
 EVALUATION_LATE_AFTER = next(slot.late_after for slot in TIMETABLE if slot.stage == Repair.EVALUATE)
+# A commit's time is rounded up to a whole second, and machines that keep their time differ by less.
+CLOCK_TOLERANCE = timedelta(seconds=5)
 LEAST_FREE_BYTES = 2 * 1024**3
 
 
@@ -43,6 +46,7 @@ LEAST_FREE_BYTES = 2 * 1024**3
 def find_problems(home: Home, session: date) -> list[Problem]:
     """Look at everything up to `session`; an empty list is a healthy home."""
     checks: tuple[Callable[[Home, date], list[Problem]], ...] = (
+        _clock,
         _horizon,
         _disk,
         _unsettled,
@@ -76,6 +80,25 @@ def tell_operator(home: Home, problems: list[Problem]) -> None:
         for matter in open_matters(db):
             if matter.key.startswith(KEY) and matter.key not in standing:
                 resolve(db, matter.key, now)
+
+
+def _clock(home: Home, _session: date) -> list[Problem]:
+    """Compare the system clock with the newest times it gave: one that stepped back would open deadlines again."""
+    if home.clock.simulated:
+        return []
+    now = home.clock.now()
+    queries = {
+        "the newest signal's receipt": select(Signal.received_at).order_by(col(Signal.id).desc()).limit(1),
+        "the newest settlement": select(Settlement.settled_at).order_by(col(Settlement.id).desc()).limit(1),
+        "the newest commit": select(func.max(JournalCommit.committed_at)),
+    }
+    with home.ledger.read() as db:
+        given = [(at, what) for what, query in queries.items() if (at := db.exec(query).first())]
+    at, what = max(given, default=(now, ""))
+    if at <= now + CLOCK_TOLERANCE:
+        return []
+    text = f"the clock says {now:%F %T} UTC, {what} is of {at:%F %T}: it stepped back, or was ahead; set it right"
+    return [Problem("clock stepped back", "clock", text)]
 
 
 def _horizon(home: Home, _session: date) -> list[Problem]:

@@ -38,6 +38,14 @@ class DayAnswer(Answer):
     today: dt.date
 
 
+class CreatorCounts(Answer):
+    """All strategies that the creator ever opened, hidden and retired ones included."""
+
+    opened: int = Field(examples=[3])
+    hidden: int = Field(description="of those, not public", examples=[1])
+    retired: int = Field(description="of those, retired, hidden or not", examples=[1])
+
+
 class PublicStrategy(Answer):
     """A public strategy and where it stands after its newest settled session."""
 
@@ -49,6 +57,7 @@ class PublicStrategy(Answer):
     execution_price: ExecutionPrice
     status: StrategyStatus
     creator: str = Field(examples=["user_a1b2c3d4"])
+    creator_counts: CreatorCounts
     created_at: dt.datetime
     activated_at: dt.datetime | None
     trading_days: int = Field(description="settled sessions", examples=[45])
@@ -79,6 +88,7 @@ class TrackRecordAnswer(Answer):
     """All settled sessions, oldest first."""
 
     records: list[TrackRecordRow]
+    creator_counts: CreatorCounts
 
 
 class AuditRow(Answer):
@@ -94,6 +104,7 @@ class AuditAnswer(Answer):
 
     audit_log: list[AuditRow]
     total: int
+    creator_counts: CreatorCounts
 
 
 class VerifiedNav(Answer):
@@ -186,6 +197,7 @@ class VerifyAnswer(Answer):
     strategy: str
     date: dt.date
     simulated: bool
+    creator_counts: CreatorCounts
     verification: Verification
     data_provenance: Provenance | None = Field(description="null: not settled yet")
     how_to_verify: list[Instruction]

@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import select
 
 import settings
+from models.enums import StrategyStatus
 from models.signals import Signal
 from models.strategies import Strategy
 from store.home import Home
@@ -111,6 +112,44 @@ def test_hidden_and_unknown_strategies_are_not_found(records: Home) -> None:
         assert len(web.get("/public/strategies").json()["strategies"]) == 2
         assert web.get("/public/strategies/strategy-00000/verify?date=2025-02-28").status_code == 404
         assert web.get("/public/strategies/strategy-00000/verify?date=28.2.2025").status_code == 422
+
+
+def test_hiding_does_not_hide_how_many_there_were(records: Home) -> None:
+    # "ann" has strategies 0 and 2, "bo" has strategy 1.
+    paths = [f"/public/strategies/strategy-00000/{rest}" for rest in ("track-record", "audit", "verify")]
+    with browsing(records) as web:
+        assert web.get(paths[0]).json()["creator_counts"] == {"opened": 2, "hidden": 0, "retired": 0}
+        before = {path: web.get(path).headers["etag"] for path in (*paths, "/public/strategies")}
+        others = web.get("/public/strategies/strategy-00001/track-record").headers["etag"]
+    with records.ledger.write() as db:
+        hidden = db.exec(select(Strategy).where(Strategy.slug == "strategy-00002")).one()
+        hidden.is_public, hidden.status = False, StrategyStatus.RETIRED
+        db.add(hidden)
+    told = {"opened": 2, "hidden": 1, "retired": 1}
+    with browsing(records) as web:
+        for path in paths:
+            answer = web.get(path, headers={"If-None-Match": before[path]})
+            assert (answer.status_code, answer.json()["creator_counts"]) == (200, told)
+        listed = web.get("/public/strategies", headers={"If-None-Match": before["/public/strategies"]}).json()
+        assert [(each["slug"], each["creator_counts"]) for each in listed["strategies"]] == [
+            ("strategy-00001", {"opened": 1, "hidden": 0, "retired": 0}),
+            ("strategy-00000", told),
+        ]
+        # Of somebody else nothing has changed.
+        again = web.get("/public/strategies/strategy-00001/track-record", headers={"If-None-Match": others})
+        assert again.status_code == 304
+
+
+def test_a_change_through_the_api_shows_in_the_very_next_answer(web: httpx.Client, me: dict[str, str]) -> None:
+    open_one(web, me)
+    path = "/public/strategies/alpha/track-record"
+    tag = web.get(path).headers["etag"]
+    assert web.get(path, headers={"If-None-Match": tag}).status_code == 304
+    assert web.delete("/strategies/alpha", headers=me).status_code == 200
+    answer = web.get(path, headers={"If-None-Match": tag})
+    assert answer.json() == {"records": [], "creator_counts": {"opened": 1, "hidden": 0, "retired": 1}}
+    assert web.patch("/strategies/alpha", headers=me, json={"is_public": False}).status_code == 200
+    assert web.get(path).status_code == 404
 
 
 def test_a_proof_can_be_checked_with_what_it_says(settled: Home) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 from sqlmodel import select
 
@@ -12,9 +13,10 @@ from models.enums import StrategyStatus
 from models.errors import ConflictError, CountersignError, HorizonError, InputError, RefusedError
 from models.settlement import Settlement
 from models.signals import Signal
-from models.strategies import StatusChange
+from models.strategies import StatusChange, Strategy
+from store.desk import Receipt
 from store.home import Home
-from store.signals import first_session, read_signals
+from store.signals import Submission, first_session, read_signals, submit_each
 from store.strategies import read_terms
 from tests.support.strategies import move, open_strategies, send, status_of
 
@@ -137,6 +139,51 @@ def test_submissions_at_once_are_all_recorded_in_one_order(desk: Home) -> None:
     with desk.ledger.read() as db:
         changes = [change.status for change in db.exec(select(StatusChange).where(StatusChange.strategy_id == 1))]
     assert changes == ["pending", "active"]
+
+
+def test_of_many_senders_each_has_an_outcome_of_its_own(desk: Home) -> None:
+    owner = first_owner(desk)
+
+    def sent(slug: str, weight: float, before: timedelta, who: int = owner, session: date = DAY) -> Submission:
+        portfolio = pl.DataFrame({"symbol": ["600519.SH"], "weight": [weight]})
+        return Submission(slug, who, session, portfolio, OPEN - before, OPEN - before)
+
+    minute = timedelta(minutes=1)
+    outcomes = submit_each(
+        desk.ledger,
+        desk.sessions,
+        [
+            sent("one", 0.5, minute),
+            sent("one", 0.25, 2 * minute),  # received before the one above
+            sent("one", 1.5, minute),
+            sent("two", 0.5, minute, who=owner + 1),
+            sent("nobody", 0.5, minute),
+            sent("two", 0.5, timedelta(0)),
+            sent("closer", 0.5, timedelta(0)),
+            sent("two", 0.5, minute, session=date(2025, 1, 4)),
+            sent("two", 0.5, minute, session=date(2025, 1, 3)),
+            sent("two", 0.5, minute, session=date(2025, 1, 3)),
+        ],
+    )
+    kinds = [type(outcome).__name__ for outcome in outcomes]
+    refused = ["InputError", "InputError", "InputError", "RefusedError"]
+    assert kinds == ["Receipt", "Receipt", *refused, "Receipt", "InputError", "Receipt", "Receipt"]
+    receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+    told = [(receipt.strategy, receipt.session.day, receipt.revision, receipt.known) for receipt in receipts]
+    assert told == [
+        ("one", 2, 2, False),
+        ("one", 2, 1, False),
+        ("closer", 2, 1, False),
+        ("two", 3, 1, False),
+        ("two", 3, 1, True),
+    ]
+    written = {(row.id, row.signal_hash, row.revision, row.received_at) for row in rows(desk)}
+    assert written == {(each.signal_id, each.signal_hash, each.revision, each.received_at) for each in receipts}
+
+
+def first_owner(home: Home) -> int:
+    with home.ledger.read() as db:
+        return db.exec(select(Strategy.owner_id).where(Strategy.slug == "one")).one()
 
 
 def test_the_first_signal_starts_a_strategy(desk: Home) -> None:

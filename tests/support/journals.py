@@ -98,7 +98,10 @@ def check_signatures(repository: Path) -> None:
 
 
 def history(repository: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """Return the commit that added each file, and the committer time of each commit; no file was ever changed."""
+    """Return the commit that added each file, and the committer time of each commit.
+
+    No file was ever changed, but for the list of keys that may sign.
+    """
     if not git(repository, "for-each-ref"):
         return {}, {}
     added: dict[str, str] = {}
@@ -109,6 +112,8 @@ def history(repository: Path) -> tuple[dict[str, str], dict[str, int]]:
         if len(words) == 2 and len(words[0]) == 40:
             sha, times[words[0]] = words[0], int(words[1])
         elif words:
+            if words == ["M", "allowed_signers"]:
+                continue
             assert words[0] == "A", line
             added[words[1]] = sha
     return added, times

@@ -1,16 +1,18 @@
 """What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import func, select
 
+from models.attestation import JournalCommit
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.operations import Notification
-from store.clock import wall_clock
+from store.clock import Clock, wall_clock
 from store.home import Home
 from store.lens import publish
 from store.sealing import seal_pending
@@ -170,3 +172,27 @@ def test_the_operator_is_told_once_and_the_matter_is_closed_when_it_is_gone(home
     assert open_texts() == ["1 GB left"]
     tell_operator.fn(home, [])
     assert open_texts() == []
+
+
+def test_a_clock_that_stepped_back(healthy: Home) -> None:
+    assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
+    with healthy.ledger.read() as db:
+        newest = db.exec(select(func.max(JournalCommit.committed_at))).one()
+    # A simulated clock may go where it likes; the same times under the system's clock are told.
+    healthy.clock.set(newest - timedelta(seconds=6))
+    assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
+    for seconds, told in ((5, False), (6, True)):
+        now = newest - timedelta(seconds=seconds)
+        object.__setattr__(healthy, "clock", Stopped("system", healthy.path, now))
+        found = [problem for problem in find_problems.fn(healthy, LAST) if problem.kind == "clock stepped back"]
+        assert [(problem.repair, problem.warning) for problem in found] == [(Repair.NONE, False)] * told
+
+
+@dataclass(frozen=True)
+class Stopped(Clock):
+    """The system's clock, at a time of the test's choice."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at

@@ -1,0 +1,67 @@
+"""Quick answers: a public answer given before is given again ahead of all routing, for as long as it would be the same.
+
+An answer depends on the published version and on which strategies are shown; it is kept for that pair, under the path
+and query it was asked by, and dropped with it.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.answers import JSON_TYPE, holds, tag_headers
+from api.shown import Shown
+from store.cache import Cache
+from store.lens_reader import Lens
+
+MAX_BYTES = 64 * 1024 * 1024
+Answer = tuple[str, bytes]
+Edition = tuple[str | None, int]
+
+
+class Answers:
+    """The answers that may be given again: each with its ETag."""
+
+    def __init__(self, lens: Lens, shown: Shown, max_bytes: int = MAX_BYTES) -> None:
+        self._lens, self._shown = lens, shown
+        self._cache = Cache[Answer](max_bytes, lambda answer: len(answer[1]))
+
+    @property
+    def edition(self) -> Edition | None:
+        """What answers depend on now; None where that must be looked up first."""
+        shown = self._shown.edition
+        return None if shown is None else (self._lens.version, shown)
+
+    def find(self, scope: Scope) -> Answer | None:
+        """Return what this request was answered with before, if that still holds."""
+        edition = self.edition
+        return self._cache.find(edition, _key(scope)) if edition else None
+
+    def keep(self, edition: Edition | None, scope: Scope, tag: str, body: bytes) -> None:
+        """Keep an answer that was made from `edition`."""
+        if edition is not None:
+            self._cache.keep(edition, _key(scope), (tag, body))
+
+
+class Quick:
+    """Gives answers again; what it does not know, it leaves to the app."""
+
+    def __init__(self, app: ASGIApp, answers: Answers) -> None:
+        self.app, self.answers = app, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        known = self.answers.find(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if known is None:
+            await self.app(scope, receive, send)
+            return
+        tag, body = known
+        code, headers = 200, tag_headers(tag)
+        asked = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+        if asked is not None and holds(asked.decode("latin-1"), tag):
+            code, body = 304, b""
+        else:
+            headers += [JSON_TYPE, (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": code, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _key(scope: Scope) -> tuple[str, bytes]:
+    return scope["path"], scope["query_string"]

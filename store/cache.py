@@ -1,0 +1,42 @@
+"""Cache: what was made from one published version, kept for as long as that version is the published one."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Cache(Generic[T]):
+    """Keeps what belongs to one version, for any number of threads; the least recently used go first.
+
+    `size` says how many bytes one of them takes.
+    """
+
+    def __init__(self, max_bytes: int, size: Callable[[T], int]) -> None:
+        self._max_bytes, self._size = max_bytes, size
+        self._lock = threading.Lock()
+        self._version: Hashable = None
+        self._held: OrderedDict[Hashable, T] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, version: Hashable, key: Hashable) -> T | None:
+        """Return what is kept under this key for this version; what belongs to another version is dropped."""
+        with self._lock:
+            if version != self._version:
+                self._version, self._bytes = version, 0
+                self._held.clear()
+            found = self._held.get(key)
+            if found is not None:
+                self._held.move_to_end(key)
+            return found
+
+    def keep(self, version: Hashable, key: Hashable, made: T) -> None:
+        """Keep something, unless another version has been asked for meanwhile."""
+        with self._lock:
+            if version == self._version and key not in self._held:
+                self._held[key] = made
+                self._bytes += self._size(made)
+                while self._bytes > self._max_bytes:
+                    self._bytes -= self._size(self._held.popitem(last=False)[1])

@@ -1,0 +1,37 @@
+"""Rotating the journal's signing key: makes the next key and sees to it that the sealer, whoever that is, takes it."""
+
+import time
+from contextlib import suppress
+
+from models.errors import LeaseError, StoreError
+from store.home import Home
+from store.lease import lease
+from store.rotation import prepare_rotation, rotation_waits
+from store.sealing import sealing
+from store.signing import load_key
+
+LEASE = "rotate-key"
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.05
+
+
+def rotate_key(home: Home, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+    """Rotate the key; return the fingerprints of the old and the new one.
+
+    A rotation that somebody's death cut short is finished, with the key made then. LeaseError while another one is at
+    it, or where a sealer is at work that does not come round to it; StoreError without the old key, which must announce
+    the new one.
+    """
+    with lease(home.ledger, LEASE):
+        old, new = load_key(home.journal.keys).fingerprint, prepare_rotation(home).fingerprint
+        give_up = time.monotonic() + patience_seconds
+        while rotation_waits(home):
+            # Where another process is the sealer, it finishes the rotation within a moment.
+            with suppress(LeaseError), sealing(home):
+                continue
+            if time.monotonic() > give_up:
+                raise LeaseError(f"{home.path}: the sealer has not taken the new key yet; it will when it comes round")
+            time.sleep(PAUSE_SECONDS)
+        if load_key(home.journal.keys).fingerprint != new:
+            raise StoreError(f"{home.journal.keys}: the new key did not come into its place; run it again")
+    return {"old_key": old, "new_key": new}
