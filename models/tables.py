@@ -1,6 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.claimed import ClaimedPerformance
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
 from models.operations import AuditEntry, HomeFact, Lease, Notification
@@ -12,6 +13,7 @@ from models.users import ApiKey, InviteCode, User
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "ClaimedPerformance",
     "CorporateAction",
     "Disclosure",
     "HomeFact",

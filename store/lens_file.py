@@ -9,7 +9,7 @@ bytes. The other large datasets stay in the lake, behind views that name their f
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +19,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from domain.claimed import tabulate
 from models.errors import StoreError
 from models.lens import (
     BARS,
+    CLAIMS,
     EVALUATIONS,
     INDEX_LEVELS,
     LENS_TABLES,
@@ -30,13 +32,15 @@ from models.lens import (
     POSITIONS,
     SETTLEMENTS,
     SIGNALS,
+    STANDINGS,
     STRATEGIES,
     LensTable,
 )
+from store.lens_standings import replace_standings
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 3
+FORMAT = 4
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -66,14 +70,17 @@ INTERNAL = (
             "digest": ("VARCHAR", "hash of all that is shown; equal digests, equal contents"),
         },
     ),
-    LensTable(
-        "nav_file",
-        "Lake files whose rows the view nav shows",
-        {
-            "session": ("DATE", "session of the file"),
-            "path": ("VARCHAR", "relative to the lake's root"),
-            "sha256": ("VARCHAR", "hash of the file"),
-        },
+    *(
+        LensTable(
+            f"{name}_file",
+            "The committed files of the lake that rows were taken from",
+            {
+                "session": ("DATE", "session of the file"),
+                "path": ("VARCHAR", "relative to the lake's root"),
+                "sha256": ("VARCHAR", "hash of the file"),
+            },
+        )
+        for name in ("nav", "evaluation")
     ),
 )
 
@@ -84,10 +91,11 @@ class Held:
 
     digest: str
     nav_files: frozenset[ShownFile]
+    evaluation_files: frozenset[ShownFile]
     sealed_sessions: frozenset[date]
 
 
-NOTHING = Held("", frozenset(), frozenset())
+NOTHING = Held("", frozenset(), frozenset(), frozenset())
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -102,11 +110,16 @@ def read_held(path: Path) -> Held | None:
             digest, layout = db.execute("SELECT digest, format FROM internal.publication").fetchall()[0]
             if layout != FORMAT:
                 return None
-            files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
+            nav, evaluations = (
+                frozenset(
+                    ShownFile(*file) for file in db.execute(f"SELECT session, path, sha256 FROM {table}").fetchall()
+                )
+                for table in ("internal.nav_file", "internal.evaluation_file")
+            )
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed))
+    return Held(digest, nav, evaluations, frozenset(day for (day,) in sealed))
 
 
 def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.DataFrame) -> int:
@@ -124,6 +137,7 @@ def fill(path: Path, version: str, snapshot: Snapshot, held: Held, seals: pl.Dat
             _insert(db, "internal.seal", seals)
             _replace_small_tables(db, version, snapshot)
             _create_views(db, snapshot)
+            _update_standings(db, snapshot, held)
             _comment(db)
             db.commit()
             db.execute("CHECKPOINT lens")
@@ -147,7 +161,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS):
+    for table in (STRATEGIES, CLAIMS, STANDINGS, SETTLEMENTS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -195,18 +209,29 @@ def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> Non
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot) -> None:
-    nav_files = [(file.session, file.path, file.sha256) for file in snapshot.files[NAV.name]]
+    file_schema = {"session": pl.Date, "path": pl.String, "sha256": pl.String}
     contents = {
         "strategies": snapshot.strategies,
+        "claims": tabulate(snapshot.claimed),
         "settlements": snapshot.settlements,
-        "internal.nav_file": pl.DataFrame(
-            nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
-        ),
+        "internal.nav_file": pl.DataFrame(snapshot.files[NAV.name], schema=file_schema, orient="row"),
+        "internal.evaluation_file": pl.DataFrame(snapshot.files[EVALUATIONS.name], schema=file_schema, orient="row"),
         "internal.publication": pl.DataFrame({"version": [version], "format": [FORMAT], "digest": [snapshot.digest]}),
     }
     for table, frame in contents.items():
         db.execute(f"DELETE FROM {table}")
         _insert(db, table, frame)
+
+
+def _update_standings(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -> None:
+    files = snapshot.files[EVALUATIONS.name]
+    changed = {file.session for file in frozenset(files) ^ held.evaluation_files}
+    newest = max((file.session for file in files), default=None)
+
+    def read(sessions: Collection[date]) -> str:
+        return _select(EVALUATIONS, snapshot.lake, [file for file in files if file.session in sessions])
+
+    replace_standings(db, [level for level, _ in LEVELS], newest, changed, read)
 
 
 def _insert(db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.attestation import Evidence
+from domain.sessions import EXCHANGE_ZONE
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.claimed import ClaimedPerformance
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS, TERMS
 from models.lake import LakeFile
 from models.settlement import Settlement
@@ -49,6 +51,7 @@ SETTLEMENTS_SCHEMA = {
     "commit_sha": pl.String,
     "settled_at": TIME,
 }
+CLAIMED_SCHEMA = {"strategy": pl.String, "activated_on": pl.Date, "records": pl.String}
 SEALS_SCHEMA = {
     "strategy": pl.String,
     "session": pl.Date,
@@ -71,7 +74,8 @@ class ShownFile(NamedTuple):
 class Snapshot:
     """Everything that a lens is made of. Equal digests make equal lenses.
 
-    `disclosed` are the sessions whose signals are all sealed, and revealed: what is known of them does not change.
+    `claimed` has the current uploads of claimed performances as they are kept, a row a strategy. `disclosed` are the
+    sessions whose signals are all sealed, and revealed: what is known of them does not change.
     """
 
     lake: Path
@@ -79,6 +83,7 @@ class Snapshot:
     files: dict[str, list[ShownFile]]
     strategies: pl.DataFrame
     settlements: pl.DataFrame
+    claimed: pl.DataFrame
     disclosed: frozenset[date]
     digest: str
 
@@ -92,6 +97,7 @@ def take_snapshot(lake: Lake) -> Snapshot:
     with lake.ledger.read() as db:
         settlements = _settlements(db)
         strategies = _strategies(db)
+        claimed = _claimed(db)
         rows = list(_files(db))
     settled = set(settlements["session"])
     through = max(settled, default=None)
@@ -100,10 +106,10 @@ def take_snapshot(lake: Lake) -> Snapshot:
         if file.session in settled or (dataset in MARKET and through is not None and file.session <= through):
             files[dataset].append(file)
     digest = hashlib.sha256(repr((lake.root, files)).encode())
-    for frame in (strategies, settlements):
+    for frame in (strategies, settlements, claimed):
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
-    return Snapshot(lake.root, through, files, strategies, settlements, disclosed, digest.hexdigest())
+    return Snapshot(lake.root, through, files, strategies, settlements, claimed, disclosed, digest.hexdigest())
 
 
 def read_seals(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
@@ -153,6 +159,20 @@ def _settlements(db: Session) -> pl.DataFrame:
     query = select(*columns).outerjoin(Disclosure, col(Disclosure.settlement_id) == col(Settlement.id))
     query = query.order_by(col(Settlement.session), col(Settlement.version))
     return _frame(db.exec(query), SETTLEMENTS_SCHEMA)
+
+
+def _claimed(db: Session) -> pl.DataFrame:
+    query = (
+        sa.select(col(Strategy.slug), col(Strategy.activated_at), col(ClaimedPerformance.records))
+        .join(Strategy, col(Strategy.id) == col(ClaimedPerformance.strategy_id))
+        .where(col(ClaimedPerformance.superseded_at).is_(None))
+        .order_by(col(Strategy.slug))
+    )
+    rows = [
+        (slug, activated_at.astimezone(EXCHANGE_ZONE).date(), records)
+        for slug, activated_at, records in db.execute(query)
+    ]
+    return _frame(rows, CLAIMED_SCHEMA)
 
 
 def _frame(rows: Iterable[Any], schema: dict[str, Any]) -> pl.DataFrame:

@@ -34,6 +34,11 @@ COLUMNS = {
     " benchmark_return, excess_return, excess_sharpe, rolling_excess_sharpe, sortino, turnover, cost, psr,"
     " deflated_sharpe, trials, min_track_record, score, score_psr, score_excess, score_drawdown, score_length,"
     " score_claim",
+    "claims": "strategy, session, nav, after_activation",
+    "standings": "strategy, session, trading_days, nav, daily_return, cumulative_return, evaluated, sessions,"
+    " total_return, annual_return, volatility, sharpe, max_drawdown, calmar, benchmark_return, excess_return,"
+    " excess_sharpe, rolling_excess_sharpe, sortino, turnover, cost, psr, deflated_sharpe, trials, min_track_record,"
+    " score, score_psr, score_excess, score_drawdown, score_length, score_claim",
     "settlements": "session, version, strategies, bars_sha256, rules_sha256, manifest_sha256, commit_sha, settled_at",
     "bars": "symbol, session, open, high, low, close, volume, amount, adj_factor, suspended, limit_up, limit_down,"
     " is_st",
