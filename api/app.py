@@ -7,7 +7,7 @@ from pathlib import Path
 from anyio import to_thread
 from fastapi import FastAPI
 
-from api import auth, errors, health, keys, public, sessions, signals, strategies, verify
+from api import auth, claimed, errors, health, keys, listing, performance, public, sessions, signals, strategies, verify
 from api.gate import Arrivals, Gate
 from api.limits import Limits
 from api.quick import Answers, Quick
@@ -69,7 +69,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
     app.state.countersign = state
     errors.install(app)
-    for module in (auth, keys, sessions, strategies, signals, public, verify, health):
+    for module in (auth, keys, sessions, strategies, signals, claimed, listing, public, performance, verify, health):
         app.include_router(module.router)
     app.add_middleware(Quick, answers=state.answers)
     app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)

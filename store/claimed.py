@@ -59,6 +59,11 @@ def current_uploads(db: Session) -> dict[int, int]:
     return dict(db.execute(query).tuples().all())
 
 
+def is_claimed() -> sa.ColumnElement[bool]:
+    """Write the condition that a strategy has a claimed performance."""
+    return col(Strategy.id).in_(sa.select(col(ClaimedPerformance.strategy_id)).where(_current()))
+
+
 def upload_claimed(
     db: Session, strategy: Strategy, records: str, data_points: int, now: datetime, actor: str
 ) -> tuple[Claimed, bool]:

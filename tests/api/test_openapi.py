@@ -31,7 +31,12 @@ ADDED = {
     "/api/v1/strategies/{slug}/signals",
     "/api/v1/strategies/{slug}/signals/{trade_date}",
     "/api/v1/public/strategies",
+    "/api/v1/strategies/{slug}/claimed",
+    "/api/v1/strategies/{slug}/backtest",
     "/api/v1/public/strategies/{slug}/track-record",
+    "/api/v1/public/strategies/{slug}/performance",
+    "/api/v1/public/strategies/{slug}/claimed",
+    "/api/v1/public/strategies/{slug}/backtest",
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
     "/api/v1/health",
@@ -80,7 +85,17 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
     for name, schema in schemas.items():
         if "enum" not in schema:
             assert schema.get("description"), name
-    for name in ("Invitation", "Login", "RefreshRequest", "KeyRequest", "NewStrategy", "NewSignal", "Holding"):
+    for name in (
+        "Invitation",
+        "Login",
+        "RefreshRequest",
+        "KeyRequest",
+        "NewStrategy",
+        "NewSignal",
+        "Holding",
+        "NewClaimed",
+        "ClaimedRecord",
+    ):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]
             assert found.get("examples"), (name, field)
