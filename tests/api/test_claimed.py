@@ -35,6 +35,23 @@ def days(count: int, last: date = date(2025, 1, 1)) -> list[dict[str, Any]]:
     return [{"date": str(last - timedelta(days=count - 1 - n)), "nav": 1.0 + n / 1e4} for n in range(count)]
 
 
+BAD: dict[str, list[dict[str, Any]]] = {
+    "one": TEN[:1],
+    "none": [],
+    "5001": days(5001),
+    "unsorted": [TEN[1], TEN[0]],
+    "twice": [TEN[0], TEN[0]],
+    "zero": [TEN[0], TEN[1] | {"nav": 0}],
+    "negative": [TEN[0], TEN[1] | {"nav": -1.0}],
+    "1e11": [TEN[0], TEN[1] | {"nav": 1e11}],
+    "text": [TEN[0], TEN[1] | {"nav": "100"}],
+    "today": [TEN[0], {"date": "2025-01-02", "nav": 1.0}],
+    "future": [TEN[0], {"date": "2025-01-03", "nav": 1.0}],
+    "no day": [TEN[0], {"date": "2024-02-30", "nav": 1.0}],
+    "further field": [TEN[0], TEN[1] | {"drawdown": 0.1}],
+}
+
+
 def test_upload_replace_show_delete(web: httpx.Client, me: dict[str, str], active: str) -> None:
     assert web.get(active, headers=me).json() == {"detail": "Claimed performance not found"}
     first = web.put(active, json={"records": TEN}, headers=me)
@@ -73,29 +90,12 @@ def test_upload_replace_show_delete(web: httpx.Client, me: dict[str, str], activ
     assert (anew.status_code, anew.json()["times_replaced"]) == (201, 2)
 
 
-@pytest.mark.parametrize(
-    "records",
-    [
-        pytest.param(TEN[:1], id="one"),
-        pytest.param([], id="none"),
-        pytest.param(days(5001), id="5001"),
-        pytest.param([TEN[1], TEN[0]], id="unsorted"),
-        pytest.param([TEN[0], TEN[0]], id="twice"),
-        pytest.param([TEN[0], TEN[1] | {"nav": 0}], id="zero"),
-        pytest.param([TEN[0], TEN[1] | {"nav": -1.0}], id="negative"),
-        pytest.param([TEN[0], TEN[1] | {"nav": 1e11}], id="1e11"),
-        pytest.param([TEN[0], TEN[1] | {"nav": "100"}], id="text"),
-        pytest.param([TEN[0], {"date": "2025-01-02", "nav": 1.0}], id="today"),
-        pytest.param([TEN[0], {"date": "2025-01-03", "nav": 1.0}], id="future"),
-        pytest.param([TEN[0], {"date": "2024-02-30", "nav": 1.0}], id="no day"),
-        pytest.param([TEN[0], TEN[1] | {"drawdown": 0.1}], id="further field"),
-    ],
-)
-def test_bad_records(web: httpx.Client, me: dict[str, str], active: str, records: list[dict[str, Any]]) -> None:
-    answer = web.put(active, json={"records": records}, headers=me)
-    assert answer.status_code == 422
-    assert all(fault["loc"][:2] == ["body", "records"] for fault in answer.json()["detail"])
-    assert web.get(active, headers=me).status_code == 404
+def test_bad_records(web: httpx.Client, me: dict[str, str], active: str) -> None:
+    for name, records in BAD.items():
+        answer = web.put(active, json={"records": records}, headers=me)
+        assert answer.status_code == 422, name
+        assert all(fault["loc"][:2] == ["body", "records"] for fault in answer.json()["detail"]), name
+        assert web.get(active, headers=me).status_code == 404, name
 
 
 def test_the_largest_and_the_latest_are_fine(web: httpx.Client, me: dict[str, str], active: str) -> None:
@@ -127,15 +127,12 @@ def test_pending_retired_and_other_peoples(
     assert web.get("/public/strategies/alpha/claimed").json() == {"detail": "Strategy not found"}
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_the_old_paths_lead_to_the_new_ones(web: httpx.Client, method: str) -> None:
-    answer = web.request(method, "/strategies/a%20b%3F%0A/backtest")
-    assert (answer.status_code, answer.headers["location"]) == (308, "/api/v1/strategies/a%20b%3F%0A/claimed")
-
-
 def test_an_old_client_that_follows_gets_there(web: httpx.Client, me: dict[str, str], active: str) -> None:
     old = active.replace("claimed", "backtest")
     assert web.put(old, json={"records": TEN}, headers=me, follow_redirects=True).status_code == 201
+    for method in ("GET", "PUT", "DELETE"):
+        answer = web.request(method, "/strategies/a%20b%3F%0A/backtest")
+        assert (answer.status_code, answer.headers["location"]) == (308, "/api/v1/strategies/a%20b%3F%0A/claimed")
     public = "/public/strategies/alpha/backtest"
     assert web.get(public).headers["location"] == "/api/v1/public/strategies/alpha/claimed"
     assert web.get(public, follow_redirects=True).json()["meta"]["data_points"] == 10
