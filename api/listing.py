@@ -51,9 +51,11 @@ def strategies(request: Request, here: Here, asked: Annotated[StrategiesQuery, Q
     return tagged(request, tag, body)
 
 
-def choose(slugs: list[str], standings: pl.DataFrame, asked: StrategiesQuery) -> tuple[pl.DataFrame, int]:
-    """Put strategies (newest first) in order, and cut out the page: slug and figures; and say how many there are."""
-    rows = pl.DataFrame({"slug": slugs}, schema={"slug": pl.String})
+def choose(rows: pl.DataFrame, standings: pl.DataFrame, asked: StrategiesQuery) -> tuple[pl.DataFrame, int]:
+    """Put strategies (slug, newest first) in order, and cut out the page: slug and figures; and say how many there are.
+
+    What the ledger filters by has been; what the standings filter by is left to do.
+    """
     column = FIGURES.get(asked.order, asked.order.value)
     if asked.order is not Order.NEWEST or asked.min_trading_days:
         wanted = {column, "trading_days"} - {Order.NEWEST.value}

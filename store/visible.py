@@ -6,6 +6,7 @@ Hiding must not make a creator look better than they are: beside each strategy s
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
@@ -44,12 +45,16 @@ def read_visible(db: Session) -> dict[str, Visible]:
     counts, uploads = count_by_creator(db), current_uploads(db)
     columns = [col(getattr(Strategy, name)) for name in ("slug", "owner_id", "id", "initial_capital")]
     rows = db.execute(sa.select(*columns).where(col(Strategy.is_public).is_(True)))
-    return {row.slug: Visible(row.id, row.initial_capital, counts[row.owner_id], uploads.get(row.id)) for row in rows}
+    # Read every second: by position, because a row's names cost more than all the rest.
+    return {
+        slug: Visible(number, capital, counts[owner_id], uploads.get(number))
+        for slug, owner_id, number, capital in rows.tuples()
+    }
 
 
-def find_visible(db: Session, asked: StrategiesQuery) -> list[str]:
-    """List the public strategies that the ledger's filters leave, by slug, newest first."""
-    query = sa.select(col(Strategy.slug)).where(col(Strategy.is_public).is_(True))
+def find_visible(db: Session, asked: StrategiesQuery) -> pl.DataFrame:
+    """Find the public strategies that the ledger's filters leave: one column, slug, newest first."""
+    query = sa.select(col(Strategy.id), col(Strategy.slug)).where(col(Strategy.is_public).is_(True))
     for name in ("universe", "status", "execution_price"):
         if getattr(asked, name) is not None:
             query = query.where(col(getattr(Strategy, name)) == getattr(asked, name))
@@ -60,7 +65,13 @@ def find_visible(db: Session, asked: StrategiesQuery) -> list[str]:
     if asked.search is not None:
         texts = (col(Strategy.name), col(Strategy.slug))
         query = query.where(sa.or_(*(text.icontains(asked.search, autoescape=True) for text in texts)))
-    return list(db.execute(query.order_by(col(Strategy.id).desc())).scalars())
+    found = query.subquery()
+    # As one text: to take over ten thousand rows one by one costs ten times as much.
+    pair = sa.cast(found.c.id, sa.String) + "=" + found.c.slug
+    text = db.execute(sa.select(sa.func.aggregate_strings(pair, " "))).scalar_one()
+    pairs = pl.Series("pair", text.split(" ") if text else [], dtype=pl.String).str.split_exact("=", 1).struct.unnest()
+    newest_first = pairs.sort(pl.col("field_0").cast(pl.Int64), descending=True)
+    return newest_first.select(pl.col("field_1").alias("slug"))
 
 
 def describe_visible(db: Session, slugs: Sequence[str]) -> list[dict[str, Any]]:

@@ -7,10 +7,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from domain.claimed import write_records
+from models.enums import StrategyStatus
 from models.lens import LENS_TABLES
+from store.claimed import upload_claimed
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
-from tests.support.settled import make_home, settle, weekdays
+from store.strategies import require_strategy
+from tests.support.settled import make_home, settle, settled_at, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
 QUERIES = re.findall(r"(?<=\n\n)([^\n]*):\n\n```sql\n(.*?)```\n\nColumns: ([^\n]*)", DOCUMENT, re.DOTALL)
@@ -22,6 +26,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for session in weekdays(25):
         settle(made, session)
     settle(made, weekdays(2)[1], seed=1)
+    with made.ledger.write() as db:
+        strategy = require_strategy(db, "strategy-00001")
+        strategy.status = StrategyStatus.ACTIVE
+        records = write_records((day, 100.0 + n % 7) for n, day in enumerate(weekdays(20)))
+        upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "bo")
     publish(made)
     return made.path
 
@@ -33,7 +42,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 13
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 15
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])
