@@ -29,7 +29,7 @@ from store.home import Home
 from store.lens import publish, rebuild
 from tests.support.settled import commit, make_home, results, settled_at, slugs, stage, weekdays
 
-STRATEGIES, SESSIONS, OWNERS, CLAIMS, PER_SECOND, RUNS = 10_000, 120, 500, 300, 10, 5
+STRATEGIES, SESSIONS, OWNERS, CLAIMS, PER_SECOND, RUNS = 10_000, 120, 500, 300, 10, 3
 PUBLIC = "/api/v1/public/strategies"
 ORDERS = ("score", "sharpe", "total_return", "max_drawdown", "trading_days")
 FILTERS = ("universe=hs300", "status=active&min_trading_days=60", "has_claimed=false", "search=strategy%201")

@@ -4,7 +4,7 @@ An upload is never changed or removed. What took its place, and when, can so be 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -53,9 +53,11 @@ def find_claimed(db: Session, strategy_id: int) -> Claimed | None:
     return Claimed(upload, _day(activated_at), str(universe), begun)
 
 
-def current_uploads(db: Session) -> dict[int, int]:
-    """Map the strategies with a claimed performance to the current upload, both by id."""
+def current_uploads(db: Session, strategy_ids: Collection[int] | None = None) -> dict[int, int]:
+    """Map those of these strategies (by default of all) that have a claimed performance to its upload, by id."""
     query = sa.select(col(ClaimedPerformance.strategy_id), col(ClaimedPerformance.id)).where(_current())
+    if strategy_ids is not None:
+        query = query.where(col(ClaimedPerformance.strategy_id).in_(strategy_ids))
     return dict(db.execute(query).tuples().all())
 
 

@@ -80,7 +80,7 @@ def describe_visible(db: Session, slugs: Sequence[str]) -> list[dict[str, Any]]:
     query = sa.select(*columns, col(User.nickname)).join(User, col(User.id) == col(Strategy.owner_id))
     rows = {row.slug: row for row in db.execute(query.where(col(Strategy.slug).in_(slugs)))}
     counts = count_by_creator(db, {row.owner_id for row in rows.values()})
-    claimed = current_uploads(db)
+    claimed = current_uploads(db, {row.id for row in rows.values()})
     names = (*FIELDS, *TIMES, "creator")
     found = []
     for number, owner_id, *shown in (rows[slug] for slug in slugs):
