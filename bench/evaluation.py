@@ -23,7 +23,15 @@ import sqlalchemy as sa
 from bench.report import figure, peer_module, seconds
 from domain.arrays import Floats
 from domain.books import money_of
-from domain.evaluation import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA, evaluate, expected_maximum
+from domain.evaluation import (
+    CARRIED_SCHEMA,
+    NAV_SCHEMA,
+    STRATEGIES_SCHEMA,
+    TRADING_SCHEMA,
+    VERDICTS_SCHEMA,
+    evaluate,
+    expected_maximum,
+)
 from domain.evaluation_kernel import WINDOW, measure, weigh
 from models.datasets import BARS, NAV
 from models.settlement import Settlement
@@ -125,7 +133,7 @@ def frames_of(world: World) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema=NAV_SCHEMA,
     )
     owners = [f"owner-{n % OWNERS}" for n in range(STRATEGIES)]
-    plain = {"initial_capital": CAPITAL, "opened": date(2022, 1, 1), "verdict": None}
+    plain = {"initial_capital": CAPITAL, "opened": date(2022, 1, 1)}
     columns = (pl.lit(value).alias(name) for name, value in plain.items())
     strategies = pl.DataFrame({"strategy": names, "owner": owners}).with_columns(columns)
     return nav, strategies.cast(pl.Schema(STRATEGIES_SCHEMA))
@@ -172,7 +180,8 @@ def main() -> None:
     every = seconds(lambda: every_session(world), 3)
     figure("evaluation, all metrics as of each of 500 sessions", every, "s", must=None, better="lower")
     nav, strategies = frames_of(world)
-    nothing = {"trading": pl.DataFrame(schema=TRADING_SCHEMA), "carried": pl.DataFrame(schema=CARRIED_SCHEMA)}
+    schemas = {"verdicts": VERDICTS_SCHEMA, "trading": TRADING_SCHEMA, "carried": CARRIED_SCHEMA}
+    nothing = {name: pl.DataFrame(schema=schema) for name, schema in schemas.items()}
     frames = seconds(lambda: evaluate(nav, world.days[-1], strategies=strategies, **nothing), RUNS)
     figure("evaluation, a session from frames to frames", frames, "s", must=None, better="lower")
     with tempfile.TemporaryDirectory(dir=os.environ.get("COUNTERSIGN_BENCH_FOLDER")) as folder:

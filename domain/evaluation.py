@@ -48,8 +48,8 @@ STRATEGIES_SCHEMA: dict[str, ColumnType] = {
     "owner": pl.String,
     "initial_capital": pl.Int64,
     "opened": pl.Date,
-    "verdict": pl.String,
 }
+VERDICTS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "session": pl.Date, "verdict": pl.String}
 TRADING_SCHEMA: dict[str, ColumnType] = {
     "strategy": pl.String,
     "session": pl.Date,
@@ -69,18 +69,26 @@ EULER = 0.5772156649015329
 
 
 def evaluate(
-    nav: pl.DataFrame, since: date, *, strategies: pl.DataFrame, trading: pl.DataFrame, carried: pl.DataFrame
+    nav: pl.DataFrame,
+    since: date,
+    *,
+    strategies: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    trading: pl.DataFrame,
+    carried: pl.DataFrame,
 ) -> pl.DataFrame:
     """Evaluate each session in `nav` from `since` on; rows in the schema of EVALUATIONS, by session, then strategy.
 
-    nav: all history, a row a strategy and session. strategies: every one ever opened, with its initial capital (CNY),
-    the day it was opened and the verdict on its claim (null: no claim). trading: of the sessions to evaluate, what was
-    traded and what it cost. carried: traded and costs of the session before `since`, as it was evaluated; no rows where
-    there was none. InputError if a frame is not as described.
+    nav: all history, a row a strategy and session. strategies: every one ever opened, with its initial capital (CNY)
+    and the day it was opened. verdicts: on claimed performances as of the sessions to evaluate; no row where there is
+    none. trading: of these sessions, what was traded and what it cost. carried: traded and costs of the session before
+    `since`, as it was evaluated; no rows where there was none. InputError if a frame is not as described.
     """
-    frames = {"nav": NAV_SCHEMA, "strategies": STRATEGIES_SCHEMA, "trading": TRADING_SCHEMA, "carried": CARRIED_SCHEMA}
-    for (field, schema), frame in zip(frames.items(), (nav, strategies, trading, carried), strict=True):
-        require(field, frame, schema)
+    require("nav", nav, NAV_SCHEMA)
+    require("strategies", strategies, STRATEGIES_SCHEMA)
+    require("verdicts", verdicts, VERDICTS_SCHEMA)
+    require("trading", trading, TRADING_SCHEMA)
+    require("carried", carried, CARRIED_SCHEMA)
     tracked = nav["strategy"].unique()
     ours = strategies.filter(pl.col("strategy").is_in(tracked.implode())).sort("strategy")
     if ours.height != tracked.len():
@@ -111,11 +119,11 @@ def evaluate(
         {
             "strategy": ours["strategy"].gather(who),
             "session": days[first:].gather(at),
-            "verdict": ours["verdict"].gather(who),
             **rows,
         }
     ).with_columns(money(pl.col("costs").cast(pl.Int64)))
-    known = frame.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
+    judged = frame.join(verdicts, on=["strategy", "session"], how="left", validate="1:1", maintain_order="left")
+    known = judged.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
     scored = add_score(known.with_columns(pl.col("min_track_record").ceil()))
     return scored.select(pl.col(name).cast(kind, strict=False) for name, kind in EVALUATIONS.schema.items())
 

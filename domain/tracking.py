@@ -20,7 +20,7 @@ MIN_OVERLAP_SESSIONS = 5
 class Tracking:
     """How a claim compares: figures as fractions, annualised by 252. `correlation` is None where a series never moves.
 
-    `overlap_days` is the number of returns compared.
+    `overlap_days` is the number of common sessions; what is compared are the returns between them, one less.
     """
 
     tracking_diff_annualized: float
@@ -37,21 +37,37 @@ def track(claimed: pl.DataFrame, tracked: pl.DataFrame) -> Tracking | None:
     begins with the strategy's activation, so the common sessions do too. Returns are between neighbours among the
     common sessions: where one series has a gap, both are measured across it.
     """
+    return compare(levels_of(pair(claimed, tracked)))
+
+
+def pair(claimed: pl.DataFrame, tracked: pl.DataFrame) -> pl.DataFrame:
+    """Put both series beside each other on their common sessions, in order: session, nav, nav_tracked."""
     kinds = pl.col("session"), pl.col("nav").cast(pl.Float64)
     pairs = claimed.select(kinds).join(tracked.select(kinds), on="session", suffix="_tracked", validate="1:1")
-    levels = pairs.sort("session").select("nav", "nav_tracked").to_numpy()
-    returns = levels[1:] / levels[:-1] - 1.0
-    if len(returns) < MIN_OVERLAP_SESSIONS:
+    return pairs.sort("session")
+
+
+def levels_of(pairs: pl.DataFrame) -> Floats:
+    """Give the levels of a `pair` as `compare` takes them: common sessions × (claimed, tracked)."""
+    return pairs.select("nav", "nav_tracked").to_numpy()
+
+
+def compare(levels: Floats) -> Tracking | None:
+    """Compare as `track` does; of a history up to a session, `levels` are the rows up to there."""
+    if len(levels) < MIN_OVERLAP_SESSIONS:
         return None
-    difference = returns[:, 0] - returns[:, 1]
-    error = _deviation(difference) * math.sqrt(YEAR)
-    correlation = _correlation(returns)
-    still = max(_deviation(returns[:, 0]), _deviation(returns[:, 1])) <= LEAST_DEVIATION
+    # What is out of all proportion overflows, and is then nan or infinite: no verdict but divergence.
+    with np.errstate(all="ignore"):
+        returns = levels[1:] / levels[:-1] - 1.0
+        difference = returns[:, 0] - returns[:, 1]
+        error = _deviation(difference) * math.sqrt(YEAR)
+        correlation = _correlation(returns)
+        still = max(_deviation(returns[:, 0]), _deviation(returns[:, 1])) <= LEAST_DEVIATION
     return Tracking(
         tracking_diff_annualized=float(difference.mean()) * YEAR,
         tracking_error_annualized=error,
         correlation=correlation,
-        overlap_days=len(returns),
+        overlap_days=len(levels),
         verdict=judge(error, 1.0 if still else correlation),
     )
 

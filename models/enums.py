@@ -139,3 +139,18 @@ class PortfolioStatus(StrEnum):
     DRAFT = "draft"
     ACTIVE = "active"
     PAUSED = "paused"
+
+
+class Order(StrEnum):
+    """What a list of strategies is in order of: best first, those without the figure last, ties newest first."""
+
+    NEWEST = "newest"
+    SCORE = "score"
+    SHARPE = "sharpe"
+    TOTAL_RETURN = "total_return"
+    ANNUAL_RETURN = "annual_return"
+    EXCESS_SHARPE = "excess_sharpe"
+    MAX_DRAWDOWN = "max_drawdown"
+    PSR = "psr"
+    DEFLATED_SHARPE = "deflated_sharpe"
+    TRADING_DAYS = "trading_days"

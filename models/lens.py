@@ -153,6 +153,30 @@ EVALUATIONS = LensTable(
     },
 )
 
+CLAIMS = LensTable(
+    "claims",
+    "What researchers claim their strategies' NAV was, as uploaded last; replaced and deleted uploads are not shown",
+    {
+        "strategy": STRATEGY,
+        "session": ("DATE", "date of the record"),
+        "nav": ("DOUBLE", "claimed net asset value, from 1 at the first record"),
+        "after_activation": ("BOOLEAN", "dated on or after the day of activation: what the claim is tracked by"),
+    },
+)
+
+STANDINGS = LensTable(
+    "standings",
+    "Where each strategy with a NAV stands after its newest settled session, by its newest evaluation",
+    {
+        "strategy": STRATEGY,
+        "session": ("DATE", "its newest settled session"),
+        "trading_days": ("INTEGER", "settled sessions through that one"),
+        **{name: NAV.columns[name] for name in ("nav", "daily_return", "cumulative_return")},
+        "evaluated": ("DATE", "session of its newest evaluation, which all that follows is of; null: none yet"),
+        **{name: column for name, column in EVALUATIONS.columns.items() if name not in {"strategy", "session"}},
+    },
+)
+
 SETTLEMENTS = LensTable(
     "settlements",
     "Settled sessions and the hashes that prove them; a correction is a higher version, whose results the lens shows",
@@ -323,6 +347,8 @@ LENS_TABLES = (
     POSITIONS,
     NAV,
     EVALUATIONS,
+    CLAIMS,
+    STANDINGS,
     SETTLEMENTS,
     CORRECTIONS,
     FACTORS,

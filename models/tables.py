@@ -1,6 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.claimed import ClaimedPerformance
 from models.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
 from models.lake import LakeFile
@@ -18,6 +19,7 @@ __all__ = [
     "Address",
     "ApiKey",
     "AuditEntry",
+    "ClaimedPerformance",
     "CorporateAction",
     "Delivery",
     "Disclosure",

@@ -60,7 +60,7 @@ def unevaluated(db: Session, through: date) -> list[date]:
 def read_strategies(db: Session) -> pl.DataFrame:
     """Read every strategy ever opened, as evaluation takes it, with the price it trades at.
 
-    The day it was opened is the exchange's. No claims are kept yet, so there is no verdict.
+    The day it was opened is the exchange's.
     """
     query = sa.select(
         col(Strategy.slug),
@@ -70,16 +70,17 @@ def read_strategies(db: Session) -> pl.DataFrame:
         col(Strategy.execution_price),
     ).join(User, col(User.id) == col(Strategy.owner_id))
     rows = [
-        (slug, owner, capital, created_at.astimezone(EXCHANGE_ZONE).date(), None, price)
+        (slug, owner, capital, created_at.astimezone(EXCHANGE_ZONE).date(), price)
         for slug, owner, capital, created_at, price in db.execute(query.order_by(col(Strategy.slug)))
     ]
     return pl.DataFrame(rows, schema={**STRATEGIES_SCHEMA, "execution_price": pl.String}, orient="row")
 
 
-def name_run(history: str, strategies: pl.DataFrame, session: date) -> str:
-    """Name an evaluation by what goes into it: the settlements it rests on, and the strategies opened by then."""
+def name_run(history: str, strategies: pl.DataFrame, verdicts: pl.DataFrame, session: date) -> str:
+    """Name an evaluation by what goes into it: the settlements it rests on, the strategies opened by then, verdicts."""
     opened = strategies.filter(pl.col("opened") <= session)
-    return history + frame_sha256(opened)[:TERMS_DIGITS]
+    judged = verdicts.filter(pl.col("session") == session).sort("strategy")
+    return history + frame_sha256(opened)[:TERMS_DIGITS] + frame_sha256(judged)[:TERMS_DIGITS]
 
 
 def read_nav(lake: Lake, through: date) -> pl.DataFrame:

@@ -9,7 +9,7 @@ bytes. The other large datasets stay in the lake, behind views that name their f
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +19,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from domain.claimed import tabulate
 from models.errors import StoreError
 from models.lens import (
     BARS,
+    CLAIMS,
     CORRECTIONS,
     EVALUATIONS,
     EXTERNAL_GAPS,
@@ -36,15 +38,17 @@ from models.lens import (
     POSITIONS,
     SETTLEMENTS,
     SIGNALS,
+    STANDINGS,
     STRATEGIES,
     LensTable,
 )
 from store.lens_corrections import SUPERSEDED, add_superseded, create_view
 from store.lens_external import External
+from store.lens_standings import replace_standings
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 5
+FORMAT = 6
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -84,14 +88,17 @@ INTERNAL = (
             "external_through": ("BIGINT", "number of the newest external signal"),
         },
     ),
-    LensTable(
-        "nav_file",
-        "Lake files whose rows the view nav shows",
-        {
-            "session": ("DATE", "session of the file"),
-            "path": ("VARCHAR", "relative to the lake's root"),
-            "sha256": ("VARCHAR", "hash of the file"),
-        },
+    *(
+        LensTable(
+            f"{name}_file",
+            "The committed files of the lake that rows were taken from",
+            {
+                "session": ("DATE", "session of the file"),
+                "path": ("VARCHAR", "relative to the lake's root"),
+                "sha256": ("VARCHAR", "hash of the file"),
+            },
+        )
+        for name in ("nav", "evaluation")
     ),
 )
 
@@ -102,12 +109,13 @@ class Held:
 
     digest: str
     nav_files: frozenset[ShownFile]
+    evaluation_files: frozenset[ShownFile]
     sealed_sessions: frozenset[date]
     external_digest: str = ""
     external_through: int = 0
 
 
-NOTHING = Held("", frozenset(), frozenset())
+NOTHING = Held("", frozenset(), frozenset(), frozenset())
 
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
@@ -124,11 +132,16 @@ def read_held(path: Path) -> Held | None:
                 return None
             query = "SELECT digest, external_digest, external_through FROM internal.publication"
             digest, *external = db.execute(query).fetchall()[0]
-            files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
+            nav, evaluations = (
+                frozenset(
+                    ShownFile(*file) for file in db.execute(f"SELECT session, path, sha256 FROM {table}").fetchall()
+                )
+                for table in ("internal.nav_file", "internal.evaluation_file")
+            )
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
     except (duckdb.Error, IndexError):
         return None
-    return Held(digest, frozenset(ShownFile(*file) for file in files), frozenset(day for (day,) in sealed), *external)
+    return Held(digest, nav, evaluations, frozenset(day for (day,) in sealed), *external)
 
 
 def fill(
@@ -157,6 +170,7 @@ def fill(
                 _insert(db, EXTERNAL_SIGNALS.name, rows)
             _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
+            _update_standings(db, snapshot, held)
             _comment(db)
             db.commit()
             db.execute("CHECKPOINT lens")
@@ -180,7 +194,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
+    for table in (STRATEGIES, CLAIMS, STANDINGS, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -228,15 +242,15 @@ def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> Non
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
-    nav_files = [(file.session, file.path, file.sha256) for file in snapshot.files[NAV.name]]
+    file_schema = {"session": pl.Date, "path": pl.String, "sha256": pl.String}
     contents = {
         "strategies": snapshot.strategies,
+        "claims": tabulate(snapshot.claimed),
         "settlements": snapshot.settlements,
         "factors": snapshot.factors,
         "external_gaps": external.gaps,
-        "internal.nav_file": pl.DataFrame(
-            nav_files, schema={"session": pl.Date, "path": pl.String, "sha256": pl.String}, orient="row"
-        ),
+        "internal.nav_file": pl.DataFrame(snapshot.files[NAV.name], schema=file_schema, orient="row"),
+        "internal.evaluation_file": pl.DataFrame(snapshot.files[EVALUATIONS.name], schema=file_schema, orient="row"),
         "internal.publication": pl.DataFrame(
             {
                 "version": [version],
@@ -250,6 +264,17 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
     for table, frame in contents.items():
         db.execute(f"DELETE FROM {table}")
         _insert(db, table, frame)
+
+
+def _update_standings(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -> None:
+    files = snapshot.files[EVALUATIONS.name]
+    changed = {file.session for file in frozenset(files) ^ held.evaluation_files}
+    newest = max((file.session for file in files), default=None)
+
+    def read(sessions: Collection[date]) -> str:
+        return _select(EVALUATIONS, snapshot.lake, [file for file in files if file.session in sessions])
+
+    replace_standings(db, [level for level, _ in LEVELS], newest, changed, read)
 
 
 def _insert(db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:

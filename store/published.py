@@ -7,7 +7,6 @@ need a tenth of the room of what is answered from them.
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+import models.lens
 from store.cache import Cache
 from store.lens_file import LEVELS
 from store.lens_reader import Lens
@@ -23,11 +23,12 @@ Row = dict[str, Any]
 
 BLOCK = 64
 MAX_BYTES = 128 * 1024 * 1024
-FIGURES = (
-    "SELECT strategy, count(*) AS trading_days, max(session) AS latest_date, max_by(nav, session) AS nav,"
-    " max_by(cumulative_return, session) AS total_return, max_by(daily_return, session) AS daily_return"
-    " FROM nav WHERE strategy IN (SELECT unnest(?)) GROUP BY strategy"
+MAX_FRAMES_BYTES = 32 * 1024 * 1024
+LEVELS_OF_INDICES = (
+    "SELECT session AS date, close / lag(close) OVER (ORDER BY session) - 1 AS benchmark_return"
+    ' FROM index_levels WHERE "index" = ? ORDER BY session'
 )
+STANDINGS = "SELECT * REPLACE (nav::DOUBLE AS nav) FROM standings"
 NUMBERS = "SELECT strategy, strategy_id FROM internal.strategy_ids"
 RETURNS = ("daily_return", "cumulative_return", "benchmark_return")
 # Money is read as a double: exact to the fen below 10^13, and what JSON has.
@@ -60,6 +61,13 @@ ORDERS = (
 )
 
 
+# The standings of a home where nothing is published yet.
+POLARS = {"VARCHAR": pl.String, "DATE": pl.Date, "INTEGER": pl.Int32, "BIGINT": pl.Int64}
+NOBODY = pl.DataFrame(
+    schema={name: POLARS.get(kind, pl.Float64) for name, (kind, _) in models.lens.STANDINGS.columns.items()}
+)
+
+
 @dataclass(frozen=True)
 class _Block:
     """Rows of neighbouring strategies, and where each strategy's rows begin and how many there are."""
@@ -77,6 +85,7 @@ class Published:
     def __init__(self, lens: Lens, max_bytes: int = MAX_BYTES) -> None:
         self._lens = lens
         self._known: tuple[str | None, dict[str, int], bool] = (None, {}, False)
+        self._frames = Cache[pl.DataFrame](MAX_FRAMES_BYTES, lambda frame: int(frame.estimated_size()))
         self._blocks = Cache[_Block](max_bytes, lambda block: int(block.frame.estimated_size()))
 
     def nav_history(self, slug: str) -> pl.DataFrame:
@@ -110,6 +119,28 @@ class Published:
         history = self.nav_history(slug)
         newest: date | None = history["date"][-1] if history.height else None
         return newest
+
+    def standings(self) -> tuple[str, pl.DataFrame]:
+        """Return where every strategy with a NAV stands, a row each, and the version that says so."""
+        with self._lens.read() as (version, db):
+            return version, self._frame(version, db, STANDINGS)
+
+    def standing(self, slug: str) -> Row:
+        """Return where a strategy stands, by its columns in the lens; nothing before it has a NAV."""
+        rows = self.standings()[1].filter(pl.col("strategy") == slug).to_dicts()
+        return rows[0] if rows else {}
+
+    def benchmark(self, universe: str) -> pl.DataFrame:
+        """Return the daily returns of a universe's index: date, benchmark_return (null: the first)."""
+        with self._lens.read() as (version, db):
+            return self._frame(version, db, LEVELS_OF_INDICES, universe)
+
+    def _frame(self, version: str, db: duckdb.DuckDBPyConnection, query: str, *values: str) -> pl.DataFrame:
+        frame = self._frames.find(version, (query, *values))
+        if frame is None:
+            frame = pl.DataFrame(db.sql(query, params=list(values)).to_arrow_table()).rechunk()
+            self._frames.keep(version, (query, *values), frame)
+        return frame
 
     def _of(
         self,
@@ -158,16 +189,6 @@ class Published:
             corrected = bool(db.execute("SELECT 1 FROM internal.superseded_nav LIMIT 1").fetchall())
             self._known = (version, numbers, corrected)
         return numbers, corrected
-
-
-def read_figures(lens: duckdb.DuckDBPyConnection, slugs: Sequence[str]) -> dict[str, Row]:
-    """Return where each of these strategies stands after its newest settled session; those without one are missing."""
-    if not slugs:
-        return {}
-    cursor = lens.execute(FIGURES, [list(slugs)])
-    names = [column[0] for column in cursor.description or ()]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    return {row.pop("strategy"): row for row in rows}
 
 
 def _read(db: duckdb.DuckDBPyConnection, query: str, order: str, first: int, session: date | None) -> _Block:

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.attestation import Evidence
+from domain.sessions import EXCHANGE_ZONE
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.claimed import ClaimedPerformance
 from models.datasets import (
     BARS,
     EVALUATIONS,
@@ -107,6 +109,7 @@ FACTORS_SCHEMA = {
     "created_at": TIME,
     "validated_at": TIME,
 }
+CLAIMED_SCHEMA = {"strategy": pl.String, "activated_on": pl.Date, "records": pl.String}
 SEALS_SCHEMA = {
     "strategy": pl.String,
     "session": pl.Date,
@@ -137,8 +140,9 @@ class SupersededFile(NamedTuple):
 class Snapshot:
     """Everything that a lens is made of. Equal digests make equal lenses.
 
-    `disclosed` are the sessions whose signals are all sealed, and revealed: what is known of them does not change.
-    `whole` is false while a correction is under way: later sessions rest on what it replaced.
+    `claimed` has the current uploads of claimed performances as they are kept, a row a strategy. `disclosed` are the
+    sessions whose signals are all sealed, and revealed: what is known of them does not change. `whole` is false while
+    a correction is under way: later sessions rest on what it replaced.
     """
 
     lake: Path
@@ -146,6 +150,7 @@ class Snapshot:
     files: dict[str, list[ShownFile]]
     strategies: pl.DataFrame
     settlements: pl.DataFrame
+    claimed: pl.DataFrame
     superseded: list[SupersededFile]
     factors: pl.DataFrame
     disclosed: frozenset[date]
@@ -161,7 +166,7 @@ def take_snapshot(lake: Lake) -> Snapshot:
     """
     with lake.ledger.read() as db:
         settlements = _settlements(db)
-        strategies, factors = _strategies(db), _factors(db)
+        strategies, factors, claimed = _strategies(db), _factors(db), _claimed(db)
         rows, factor_rows = list(_files(db)), list(_factor_files(db))
         superseded = _superseded(db)
         whole = not correction_under_way(db)
@@ -174,11 +179,21 @@ def take_snapshot(lake: Lake) -> Snapshot:
     for dataset, file in factor_rows:
         files[dataset].append(file)
     digest = hashlib.sha256(repr((lake.root, files)).encode())
-    for frame in (strategies, settlements, factors):
+    for frame in (strategies, settlements, claimed, factors):
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
     return Snapshot(
-        lake.root, through, files, strategies, settlements, superseded, factors, disclosed, whole, digest.hexdigest()
+        lake.root,
+        through,
+        files,
+        strategies,
+        settlements,
+        claimed,
+        superseded,
+        factors,
+        disclosed,
+        whole,
+        digest.hexdigest(),
     )
 
 
@@ -271,6 +286,20 @@ def _settlements(db: Session) -> pl.DataFrame:
     query = select(*columns).outerjoin(Disclosure, col(Disclosure.settlement_id) == col(Settlement.id))
     query = query.order_by(col(Settlement.session), col(Settlement.version))
     return _frame(db.exec(query), SETTLEMENTS_SCHEMA)
+
+
+def _claimed(db: Session) -> pl.DataFrame:
+    query = (
+        sa.select(col(Strategy.slug), col(Strategy.activated_at), col(ClaimedPerformance.records))
+        .join(Strategy, col(Strategy.id) == col(ClaimedPerformance.strategy_id))
+        .where(col(ClaimedPerformance.superseded_at).is_(None))
+        .order_by(col(Strategy.slug))
+    )
+    rows = [
+        (slug, activated_at.astimezone(EXCHANGE_ZONE).date(), records)
+        for slug, activated_at, records in db.execute(query)
+    ]
+    return _frame(rows, CLAIMED_SCHEMA)
 
 
 def _frame(rows: Iterable[Any], schema: dict[str, Any]) -> pl.DataFrame:

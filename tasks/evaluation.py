@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from domain.evaluation import TRADING_SCHEMA, evaluate
 from models.datasets import EVALUATIONS
 from models.errors import ConflictError
+from store.claimed import read_verdicts
 from store.evaluations import (
     name_run,
     read_carried,
@@ -57,25 +58,29 @@ def evaluate_sessions(home: Home, sessions: Sequence[date]) -> list[Evaluated]:
 
     The settled session before them is evaluated already. ConflictError if one of them is not settled.
     """
+    nav = read_nav(home.lake, sessions[-1])
     with home.ledger.read() as db:
         histories = settled_histories(db, sessions[-1])
         strategies = read_strategies(db)
         settlements = [found for found in (settlement_of(db, session) for session in sessions) if found]
+        verdicts = read_verdicts(db, nav, sessions)
     if len(settlements) < len(sessions):
         raise ConflictError(f"{sessions[0]} to {sessions[-1]}: not all of these sessions are settled")
     before = max((day for day in histories if day < sessions[0]), default=None)
     trading = [read_trading(home.lake, settlement, strategies) for settlement in settlements]
     figures = evaluate(
-        read_nav(home.lake, sessions[-1]),
+        nav,
         sessions[0],
         strategies=strategies,
+        verdicts=verdicts,
         trading=pl.concat(trading) if trading else pl.DataFrame(schema=TRADING_SCHEMA),
         carried=read_carried(home.lake, before),
     )
     done = []
     for session in sessions:
         rows = figures.filter(pl.col("session") == session)
-        file = home.lake.stage(EVALUATIONS, session, rows, name_run(histories[session], strategies, session))
+        run = name_run(histories[session], strategies, verdicts, session)
+        file = home.lake.stage(EVALUATIONS, session, rows, run)
         with home.ledger.write() as db:
             home.lake.commit(db, [file], home.clock.now())
         done.append(Evaluated(session, rows.height, rows["score"].count()))

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
 from models.wire.base import Answer
+from models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
 
 
 class HealthAnswer(Answer):
@@ -61,17 +62,23 @@ class PublicStrategy(Answer):
     created_at: dt.datetime
     activated_at: dt.datetime | None
     trading_days: int = Field(description="settled sessions", examples=[45])
-    has_claimed: bool
+    has_claimed: bool = Field(description="whether there is a claimed performance")
     latest_date: dt.date | None
     nav: float | None = Field(description="CNY", examples=[1052300.50])
     total_return: float | None = Field(description="as a fraction of the initial capital", examples=[0.0523])
     daily_return: float | None
+    evaluated: dt.date | None = Field(description="session of the newest evaluation, which what follows is of")
+    score: float | None = Field(description="0 to 100; null before the 20th session", examples=[71.5])
+    sharpe: float | None = Field(examples=[1.42])
+    max_drawdown: float | None = Field(examples=[0.0834])
+    psr: float | None = Field(description="probability that the true Sharpe ratio is above 0", examples=[0.93])
 
 
 class PublicStrategiesAnswer(Answer):
-    """Public strategies, newest first."""
+    """Public strategies in the order asked for; a page past the end is empty."""
 
     strategies: list[PublicStrategy]
+    total: int = Field(description="how many there are on all pages", examples=[1])
 
 
 class Corrected(Answer):
@@ -97,6 +104,14 @@ class TrackRecordAnswer(Answer):
     """All settled sessions, oldest first."""
 
     records: list[TrackRecordRow]
+    claimed: ClaimedInRecord | None = Field(default=None, description="absent where nothing is claimed")
+    creator_counts: CreatorCounts
+
+
+class PublicClaimedAnswer(ClaimedAnswer):
+    """A claimed performance, and how it compares with what was settled since activation."""
+
+    tracking: TrackingAnswer | None = Field(default=None, description="absent with fewer than five common sessions")
     creator_counts: CreatorCounts
 
 

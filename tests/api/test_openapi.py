@@ -31,7 +31,12 @@ ADDED = {
     "/api/v1/strategies/{slug}/signals",
     "/api/v1/strategies/{slug}/signals/{trade_date}",
     "/api/v1/public/strategies",
+    "/api/v1/strategies/{slug}/claimed",
+    "/api/v1/strategies/{slug}/backtest",
     "/api/v1/public/strategies/{slug}/track-record",
+    "/api/v1/public/strategies/{slug}/performance",
+    "/api/v1/public/strategies/{slug}/claimed",
+    "/api/v1/public/strategies/{slug}/backtest",
     "/api/v1/public/strategies/{slug}/verify",
     "/api/v1/public/strategies/{slug}/audit",
     "/api/v1/factors",
@@ -124,6 +129,8 @@ def test_every_request_has_an_example_and_every_schema_words(records: Home) -> N
         "NewMember",
         "NewFeed",
         "FeedChange",
+        "NewClaimed",
+        "ClaimedRecord",
     ):
         for field in schemas[name].get("required", ()):
             found = schemas[name]["properties"][field]

@@ -7,14 +7,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from domain.claimed import write_records
 from domain.external import normalise
+from models.enums import StrategyStatus
 from models.lens import LENS_TABLES
+from store.claimed import upload_claimed
 from store.external import Poll, store_answer
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
+from store.strategies import require_strategy
 from tests.support.factors import add_active
 from tests.support.feeds import ITEM, NOON, enter
-from tests.support.settled import make_home, settle, weekdays
+from tests.support.settled import make_home, settle, settled_at, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
 QUERIES = re.findall(r"(?<=\n\n)([^\n]*):\n\n```sql\n(.*?)```\n\nColumns: ([^\n]*)", DOCUMENT, re.DOTALL)
@@ -30,6 +34,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = enter(made, "feed", "https://feed.example")
     with made.ledger.write() as db:
         store_answer(db, Poll(source, NOON, NOON, 60), normalise([ITEM, ITEM | {"id": 2}]))
+        strategy = require_strategy(db, "strategy-00001")
+        strategy.status = StrategyStatus.ACTIVE
+        records = write_records((day, 100.0 + n % 7) for n, day in enumerate(weekdays(20)))
+        upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "bo")
     publish(made)
     return made.path
 
@@ -41,7 +49,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 16
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 18
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])

@@ -182,3 +182,11 @@ def test_nothing_to_evaluate_is_an_empty_frame() -> None:
     assert nothing.schema == pl.Schema(EVALUATIONS.schema)
     assert evaluated(histories({"one": LEVELS}, BENCHMARK, {}), 9).is_empty()
     assert date(2025, 1, 1) == day(0)
+
+
+def test_a_verdict_counts_for_its_own_session() -> None:
+    nav = histories({"one": [1e6 + n for n in range(24)]}, [0.0] * 24, {})
+    told = [("one", day(21), "consistent"), ("one", day(22), "significant_divergence")]
+    rows = evaluated(nav, 20, verdicts=told)
+    assert rows["score_claim"].to_list() == [5.0, 10.0, 0.0, 5.0]
+    assert rows["score"].is_not_null().all()

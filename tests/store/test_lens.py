@@ -39,6 +39,11 @@ COLUMNS = {
     " benchmark_return, excess_return, excess_sharpe, rolling_excess_sharpe, sortino, turnover, cost, psr,"
     " deflated_sharpe, trials, min_track_record, score, score_psr, score_excess, score_drawdown, score_length,"
     " score_claim",
+    "claims": "strategy, session, nav, after_activation",
+    "standings": "strategy, session, trading_days, nav, daily_return, cumulative_return, evaluated, sessions,"
+    " total_return, annual_return, volatility, sharpe, max_drawdown, calmar, benchmark_return, excess_return,"
+    " excess_sharpe, rolling_excess_sharpe, sortino, turnover, cost, psr, deflated_sharpe, trials, min_track_record,"
+    " score, score_psr, score_excess, score_drawdown, score_length, score_claim",
     "settlements": "session, version, strategies, bars_sha256, rules_sha256, manifest_sha256, commit_sha, settled_at",
     "factors": "id, name, owner, universe, status, expression, ic_mean, ic_ir, ic_decay, turnover, sharpe, fitness,"
     " coverage, data_days, max_correlation, newey_west_t, ic_sign_share, yearly_stats, reject_reason, os_ic_mean_30d,"

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from domain.evaluation import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA, evaluate
+from domain.evaluation import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA, VERDICTS_SCHEMA, evaluate
 
 FIRST, CAPITAL = date(2025, 1, 1), 1_000_000
 
@@ -30,7 +30,7 @@ def histories(
 
 def strategies(*slugs: str, **fields: Any) -> pl.DataFrame:
     """Strategies of one owner, opened before the first session, unless `fields` say otherwise."""
-    plain = {"owner": "ann", "initial_capital": CAPITAL, "opened": date(2024, 12, 1), "verdict": None}
+    plain = {"owner": "ann", "initial_capital": CAPITAL, "opened": date(2024, 12, 1)}
     return pl.DataFrame([{"strategy": slug, **plain, **fields} for slug in slugs], schema=STRATEGIES_SCHEMA)
 
 
@@ -40,12 +40,14 @@ def evaluated(
     terms: pl.DataFrame | None = None,
     trading: Sequence[tuple[str, date, float, float]] = (),
     before: pl.DataFrame | None = None,
+    verdicts: Sequence[tuple[str, date, str]] = (),
 ) -> pl.DataFrame:
     """Evaluate from the session of that number on; `trading`: strategy, session, notional and costs in CNY."""
     return evaluate(
         nav,
         day(since),
         strategies=strategies(*nav["strategy"].unique().sort()) if terms is None else terms,
+        verdicts=pl.DataFrame(list(verdicts), schema=VERDICTS_SCHEMA, orient="row"),
         trading=pl.DataFrame(list(trading), schema=TRADING_SCHEMA, orient="row"),
         carried=pl.DataFrame(schema=CARRIED_SCHEMA) if before is None else before.select(*CARRIED_SCHEMA),
     )

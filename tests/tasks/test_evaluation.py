@@ -1,18 +1,24 @@
 """Evaluating sessions of a home by the tasks' own functions: what waits, what comes out, and that it never changes."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
+from domain.claimed import write_records
 from domain.evaluation import TRADING_SCHEMA
+from domain.sessions import at
+from models.claimed import ClaimedPerformance
 from models.datasets import BARS, EVALUATIONS, NAV, ORDERS
 from models.errors import ConflictError
 from models.settlement import Settlement
+from store.claimed import upload_claimed
 from store.evaluations import read_strategies, read_trading, unevaluated
 from store.home import Home
 from store.settlements import settlement_of
+from store.strategies import require_strategy
 from tasks.evaluation import count_scores, evaluate_sessions, find_unevaluated, rank
 from tests.support.settling import evaluate_due, settle_due, settle_session
 from tests.support.trading import put_market, trading
@@ -148,3 +154,27 @@ def test_a_home_that_settled_long_without_evaluating_catches_up(fresh: Home, und
     assert evaluate_due(fresh, DAYS[1]) == 2
     assert evaluate_due(fresh, LAST) == 3
     assert files(fresh) == files(undisturbed)
+
+
+def test_a_session_is_evaluated_by_what_was_claimed_before_its_close_whenever_that_is_done(settled: Home) -> None:
+    before = files(settled)
+    nav = settled.lake.scan(NAV).filter(pl.col("strategy") == "s00").sort("session").collect()
+    records = write_records((day, float(level)) for day, level in nav.select("session", "nav").rows())
+
+    def claim(text: str, hour: int) -> None:
+        with settled.ledger.write() as db:
+            upload_claimed(db, require_strategy(db, "s00"), text, 5, at(LAST, time(hour)), "tester")
+
+    claim(records, 15)
+    evaluate_sessions.fn(settled, DAYS)
+    assert files(settled) == before  # nobody could know of it then
+    with settled.ledger.write() as db:
+        db.execute(sa.update(ClaimedPerformance).values(uploaded_at=at(LAST, time(14))))
+    evaluate_sessions.fn(settled, DAYS)
+    after = files(settled)
+    assert len(set(before) - set(after)) == 1  # the fifth session is the first with a verdict
+    assert sorted(after.values()) == sorted(before.values())  # too young for a score
+    claim(records.replace("=", "=1"), 16)
+    evaluate_sessions.fn(settled, DAYS)
+    assert files(settled) == after
+    assert waiting(settled) == []

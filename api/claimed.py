@@ -1,0 +1,148 @@
+"""Router of claimed performance: uploading, showing and withdrawing what a researcher says a NAV history was."""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from fastapi import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from api.answers import Json
+from api.errors import not_found, problems
+from api.identity import Account
+from api.state import Here, Now, State
+from api.strategies import own_strategy
+from domain.claimed import lay_out, summarise, write_records
+from domain.sessions import EXCHANGE_ZONE
+from domain.tracking import track
+from models.errors import InputError
+from models.wire.base import Answer
+from models.wire.claimed import ClaimedAnswer, ClaimedDeletedAnswer, NewClaimed, UploadedAnswer
+from store.claimed import Claimed, delete_claimed, find_claimed, upload_claimed
+
+PREFIX = "/api/v1/strategies"
+router = APIRouter(prefix=PREFIX + "/{slug}", tags=["claimed performance"])
+
+REPLACED: dict[int | str, dict[str, Any]] = {
+    200: {"model": UploadedAnswer, "description": "In place of what was claimed before"}
+}
+
+
+# How a route is described whose resource has moved.
+BEFORE: Any = {"status_code": 308, "response_class": Response, "deprecated": True}
+
+
+def moved_answers(model: type[Answer]) -> dict[int | str, dict[str, Any]]:
+    """Document what comes of a request that is sent on to /claimed."""
+    there = {"model": model, "description": "What is there, for whoever follows"}
+    return problems(401, 403, 404) | {200: there, 201: there, 308: {"description": "It has moved to /claimed"}}
+
+
+@router.put("/claimed", status_code=201, response_model=UploadedAnswer, responses=problems(401, 403, 404) | REPLACED)
+def upload(here: Here, user: Account, now: Now, slug: str, body: NewClaimed) -> Json:
+    """Claim a NAV history, in place of the one before: that is counted, and shown to everyone.
+
+    Records dated on or after activation are what the claim is tracked by. The same records again change nothing.
+    """
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    if body.records[-1].date >= today:
+        raise InputError("records", f"dates before {today}", body.records[-1].date)
+    records = write_records((record.date, record.nav) for record in body.records)
+    with here.home.ledger.write() as db:
+        strategy = own_strategy(db, user, slug)
+        kept, replaced = upload_claimed(db, strategy, records, len(body.records), now, user.nickname)
+    here.shown.forget()
+    return Json({"strategy_slug": slug} | _meta(kept, kept.records), 200 if replaced else 201)
+
+
+@router.get("/claimed", response_model=ClaimedAnswer, responses=problems(401, 403, 404))
+def show(here: Here, user: Account, slug: str) -> Json:
+    """Show what is claimed of one of one's strategies; NAV starts from 1."""
+    with here.home.ledger.read() as db:
+        found = find_claimed(db, own_strategy(db, user, slug).id)
+    if found is None:
+        raise not_found("Claimed performance")
+    return Json(_shape(found, found.records))
+
+
+@router.delete("/claimed", response_model=ClaimedDeletedAnswer, responses=problems(401, 403, 404))
+def delete(here: Here, user: Account, now: Now, slug: str) -> Json:
+    """Withdraw what is claimed. That it was there stays in the audit log, and counts when another one comes."""
+    with here.home.ledger.write() as db:
+        removed = delete_claimed(db, own_strategy(db, user, slug), now, user.nickname)
+    if removed is None:
+        raise not_found("Claimed performance")
+    here.shown.forget()
+    return Json({"deleted": True, "data_points_removed": removed})
+
+
+def moved_to(prefix: str, slug: str) -> Response:
+    """Point to where this has moved: the same request is to be sent there."""
+    return RedirectResponse(f"{prefix}/{quote(slug, safe='')}/claimed", 308)
+
+
+@router.get("/backtest", responses=moved_answers(ClaimedAnswer), **BEFORE)
+async def show_before(slug: str) -> Response:
+    """Point to /claimed, where this has moved."""
+    return moved_to(PREFIX, slug)
+
+
+@router.put("/backtest", responses=moved_answers(UploadedAnswer), **BEFORE)
+async def upload_before(slug: str) -> Response:
+    """Point to /claimed, where this has moved."""
+    return moved_to(PREFIX, slug)
+
+
+@router.delete("/backtest", responses=moved_answers(ClaimedDeletedAnswer), **BEFORE)
+async def delete_before(slug: str) -> Response:
+    """Point to /claimed, where this has moved."""
+    return moved_to(PREFIX, slug)
+
+
+def show_public(here: State, slug: str, strategy_id: int) -> dict[str, Any] | None:
+    """Return what everyone is shown of a claimed performance, None where nothing is claimed (any more)."""
+    found = _read(here, strategy_id)
+    return _shape(found, found.records) | _tracking(here, slug, found) if found else None
+
+
+def show_in_record(here: State, slug: str, strategy_id: int) -> dict[str, Any]:
+    """Return what stands of a claimed performance beside a track record: `claimed`, or nothing."""
+    found = _read(here, strategy_id)
+    if found is None:
+        return {}
+    shown = lay_out(found.records, found.activated_on)
+    if here.lens.version is None:
+        shown = shown.with_columns(benchmark_return=pl.lit(None, pl.Float64))
+    else:
+        shown = shown.join(here.published.benchmark(found.universe), on="date", how="left", maintain_order="left")
+    body = {"meta": _meta(found, found.records), "records": shown.to_dicts()}
+    return {"claimed": body | _tracking(here, slug, found)}
+
+
+def _read(here: State, strategy_id: int) -> Claimed | None:
+    with here.home.ledger.read() as db:
+        return find_claimed(db, strategy_id)
+
+
+def _shape(found: Claimed, records: pl.DataFrame) -> dict[str, Any]:
+    return {"meta": _meta(found, records), "records": lay_out(records, found.activated_on).to_dicts()}
+
+
+def _meta(found: Claimed, records: pl.DataFrame) -> dict[str, Any]:
+    return {
+        **asdict(summarise(records)),
+        "after_activation": records.filter(pl.col("session") >= found.activated_on).height,
+        "uploaded_at": found.upload.uploaded_at,
+        "first_uploaded_at": found.first_uploaded_at,
+        "times_replaced": found.upload.revision - 1,
+    }
+
+
+def _tracking(here: State, slug: str, found: Claimed) -> dict[str, Any]:
+    """Return `tracking`, or nothing while too few sessions are in common."""
+    if here.lens.version is None:
+        return {}
+    after = found.records.filter(pl.col("session") >= found.activated_on)
+    tracking = track(after, here.published.nav_history(slug).select(pl.col("date").alias("session"), "nav"))
+    return {"tracking": asdict(tracking)} if tracking else {}

@@ -1,0 +1,79 @@
+"""Router of the list of public strategies: filtered, ordered, a page at a time. No login."""
+
+from typing import Annotated
+
+import polars as pl
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from api.answers import dumps, etag, is_current, tagged, unchanged
+from api.errors import problems
+from api.public import PREFIX, UNCHANGED, UNPUBLISHED
+from api.state import Here, State
+from models.enums import Order
+from models.wire.listing import StrategiesQuery
+from models.wire.public import PublicStrategiesAnswer
+from store.published import NOBODY
+from store.visible import describe_visible, find_visible
+
+router = APIRouter(prefix=PREFIX, tags=["public"])
+
+# What a list shows, and which column of the standings that is.
+FIGURES = {
+    "trading_days": "trading_days",
+    "latest_date": "session",
+    "nav": "nav",
+    "total_return": "cumulative_return",
+    "daily_return": "daily_return",
+    **{name: name for name in ("evaluated", "score", "sharpe", "max_drawdown", "psr")},
+}
+
+
+@router.get("", response_model=PublicStrategiesAnswer, responses=problems() | UNCHANGED)
+def strategies(request: Request, here: Here, asked: Annotated[StrategiesQuery, Query()]) -> Response:
+    """List public strategies and where they stand after their newest settled session.
+
+    They stand in the order asked for, best first, those without the figure last, ties newest first.
+    """
+    version, standings = _standings(here)
+    with here.home.ledger.read() as db:
+        page, total = choose(find_visible(db, asked), standings, asked)
+        found = describe_visible(db, page["slug"].to_list())
+    tag = etag(version, found, total)
+    if is_current(request, tag):
+        return unchanged(tag)
+    body = here.lists.find(version, tag)
+    if body is None:
+        figures = page.select(*FIGURES).to_dicts()
+        rows = [each | standing for each, standing in zip(found, figures, strict=True)]
+        body = dumps({"strategies": rows, "total": total})
+        here.lists.keep(version, tag, body)
+    return tagged(request, tag, body)
+
+
+def choose(rows: pl.DataFrame, standings: pl.DataFrame, asked: StrategiesQuery) -> tuple[pl.DataFrame, int]:
+    """Put strategies (slug, newest first) in order, and cut out the page: slug and figures; and say how many there are.
+
+    What the ledger filters by has been; what the standings filter by is left to do.
+    """
+    column = FIGURES.get(asked.order, asked.order.value)
+    if asked.order is not Order.NEWEST or asked.min_trading_days:
+        wanted = {column, "trading_days"} - {Order.NEWEST.value}
+        rows = _beside(rows, standings, *(pl.col(name) for name in wanted))
+    if asked.min_trading_days:
+        rows = rows.filter(pl.col("trading_days") >= asked.min_trading_days)
+    if asked.order is not Order.NEWEST:
+        descending = asked.order is not Order.MAX_DRAWDOWN
+        rows = rows.sort(column, descending=descending, nulls_last=True, maintain_order=True)
+    page = rows.slice(asked.offset, asked.limit).select("slug")
+    shown = (pl.col(column).alias(name) for name, column in FIGURES.items())
+    return _beside(page, standings, *shown).with_columns(pl.col("trading_days").fill_null(0)), rows.height
+
+
+def _beside(rows: pl.DataFrame, standings: pl.DataFrame, *columns: pl.Expr) -> pl.DataFrame:
+    chosen = standings.select(pl.col("strategy").alias("slug"), *columns)
+    return rows.join(chosen, on="slug", how="left", maintain_order="left")
+
+
+def _standings(here: State) -> tuple[str, pl.DataFrame]:
+    return (UNPUBLISHED, NOBODY) if here.lens.version is None else here.published.standings()

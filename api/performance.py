@@ -1,0 +1,73 @@
+"""Router of public performance: every metric of a strategy, and what its researcher claims. No login."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.claimed import BEFORE, moved_answers, moved_to, show_public
+from api.errors import not_found, problems
+from api.public import PREFIX, UNCHANGED, UNPUBLISHED, look_up, published
+from api.state import Here, State
+from domain.evaluation_kernel import WINDOW, measure
+from models.wire.performance import Metrics, PerformanceAnswer, ScoreParts
+from models.wire.public import PublicClaimedAnswer
+from store.visible import Visible
+
+router = APIRouter(prefix=PREFIX, tags=["public"])
+
+METRICS = tuple(name for name in Metrics.model_fields if name != "trading_days")
+PARTS = tuple(ScoreParts.model_fields)
+OTHERS = ("evaluated", "score", "sortino", "turnover", "cost", "psr", "deflated_sharpe", "trials", "min_track_record")
+
+
+@router.get("/{slug}/performance", response_model=PerformanceAnswer, responses=problems(404) | UNCHANGED)
+async def performance(request: Request, here: Here, slug: str) -> Response:
+    """Show every metric, the score with its parts, and how likely it is luck, as of the newest evaluation."""
+
+    def make(version: str, found: Visible) -> dict[str, Any]:
+        standing = {} if version == UNPUBLISHED else here.published.standing(slug)
+        evaluated = standing.get("evaluated")
+        return {
+            **{name: standing.get(name) for name in OTHERS},
+            "metrics": {name: standing.get(name) for name in METRICS} | {"trading_days": standing.get("sessions") or 0},
+            "score_parts": {name: standing.get(f"score_{name}") for name in PARTS},
+            "rolling_excess_sharpe": _rolling(here, slug, found, evaluated) if evaluated else [],
+        }
+
+    return await published(request, here, slug, ("performance",), make)
+
+
+@router.get("/{slug}/claimed", response_model=PublicClaimedAnswer, responses=problems(404) | UNCHANGED)
+async def claimed(request: Request, here: Here, slug: str) -> Response:
+    """Show what is claimed, when it was uploaded, how often it was replaced, and how it compares with what happened."""
+
+    def make(_version: str, found: Visible) -> dict[str, Any]:
+        shown = show_public(here, slug, found.id)
+        if shown is None:
+            raise not_found("Claimed performance")
+        return shown
+
+    found, *_ = await look_up(here, slug)
+    if found.upload_id is None:
+        raise not_found("Claimed performance")
+    return await published(request, here, slug, ("claimed",), make)
+
+
+@router.get("/{slug}/backtest", responses=moved_answers(PublicClaimedAnswer), **BEFORE)
+async def claimed_before(slug: str) -> Response:
+    """Point to /claimed, where this has moved."""
+    return moved_to(PREFIX, slug)
+
+
+def _rolling(here: State, slug: str, found: Visible, evaluated: date) -> list[dict[str, Any]]:
+    history = here.published.nav_history(slug).filter(pl.col("date") <= evaluated)
+    # In whole fen, as it is evaluated.
+    nav = np.round(history["nav"].to_numpy() * 100).reshape(1, -1)
+    benchmark = history["benchmark_return"].fill_null(np.nan).to_numpy().reshape(1, -1)
+    rolling = measure(nav, benchmark, np.array([found.initial_capital * 100.0]), history.height - 1).rolling[0]
+    values = history.select("date", value=pl.Series(rolling).fill_nan(None))
+    return values[WINDOW - 1 :].to_dicts()

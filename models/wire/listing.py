@@ -1,0 +1,28 @@
+"""Wire shape of a question: which public strategies, and in which order."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.enums import ExecutionPrice, Order, StrategyStatus, Universe
+from models.wire.base import Text
+
+Words = Annotated[Text, Field(min_length=1, max_length=100)]
+MAX_COUNT = 2**31 - 1
+
+
+class StrategiesQuery(BaseModel):
+    """Which public strategies to list. All that is given must hold; an unknown filter is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    universe: Universe | None = Field(default=None, examples=["hs300"])
+    status: StrategyStatus | None = Field(default=None, examples=["active"])
+    execution_price: ExecutionPrice | None = Field(default=None, examples=["open"])
+    creator: Words | None = Field(default=None, description="nickname", examples=["user_a1b2c3d4"])
+    has_claimed: bool | None = Field(default=None, description="whether there is a claimed performance")
+    min_trading_days: int | None = Field(default=None, ge=0, le=MAX_COUNT, description="settled sessions, at least")
+    search: Words | None = Field(default=None, description="part of the name or slug; ASCII letters in either case")
+    order: Order = Field(default=Order.NEWEST, description="best first; those without the figure last")
+    limit: int = Field(default=50, ge=1, le=200, description="most items to return")
+    offset: int = Field(default=0, ge=0, le=MAX_COUNT, description="items to skip")
