@@ -20,7 +20,6 @@ from models.errors import CountersignError, InputError
 
 app.add_typer(proof)
 app.add_typer(status)
-app.add_typer(status)
 app.add_typer(market, name="market")
 app.add_typer(admin, name="admin")
 app.add_typer(clock, name="clock")
