@@ -22,10 +22,12 @@ from api import (
     sessions,
     signals,
     strategies,
+    streams,
     tickets,
     verify,
 )
 from api.gate import Arrivals, Gate
+from api.hub import Hub, ending
 from api.limits import Limits
 from api.quick import Answers, Quick
 from api.seals import SealWatch
@@ -56,6 +58,7 @@ ROUTERS = (
     public,
     verify,
     external,
+    streams,
     health,
 )
 DESCRIPTION = """\
@@ -78,6 +81,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         tokens=Tokens(opened.path, secret),
         submissions=Submissions(opened.ledger, opened.sessions),
         seals=SealWatch(opened.ledger),
+        hub=Hub(opened),
         shown=shown,
         published=Published(lens),
         answers=Answers(lens, shown),
@@ -94,7 +98,8 @@ def create_app(home: Path | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
+        with ending(state.hub):
+            yield
         await state.submissions.finish()
         state.lens.close()
 
