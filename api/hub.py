@@ -6,7 +6,6 @@ whose queue is full is cut off; it has the id to come back with, and catches up 
 """
 
 import asyncio
-import hashlib
 import logging
 import signal
 import threading
@@ -16,6 +15,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 import orjson
 from anyio import CapacityLimiter, to_thread
@@ -117,7 +117,7 @@ class Hub:
             self._live.pop(client, None)
 
     async def read(self, client: Client, since: Cursor | None) -> AsyncGenerator[bytes]:
-        """Give a reader what comes after `since`, by default from now on, until it is let go; without an end of its own.
+        """Give a reader what comes after `since`, by default from now on, until it is let go.
 
         `since` was checked: it is no later than the ledger.
         """
@@ -256,7 +256,8 @@ def ending(hub: Hub) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop, before = asyncio.get_running_loop(), {}
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
 
     def heard(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(hub.end)

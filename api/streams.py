@@ -79,13 +79,15 @@ async def stream(
     """Stream signals as server-sent events: external ones as they come, our own once their session is settled.
 
     Takes an API key. Without `Last-Event-ID` the stream begins now; with it, after that event, whichever process gave
-    it and whatever was restarted meanwhile; an id is opaque. Signals come without `event:`, one a symbol, in the order
-    in which they were committed; a signal of our own is that of a public strategy, and says what came of it: 1 bought,
-    -1 sold, 0 neither. A session that is settled again comes again, with a higher `version`. Other events: `gap`, the id
-    given is older than the last 10,000 external signals or the last 20 settlements, and what is between is left out;
-    `slow`, this reader left too much waiting and is cut off; `end`, the key was revoked or the server stops. Whoever
-    comes back with the last id misses nothing. A heartbeat (a comment and an id, without data) comes every 15 s. Of our
-    own signals none has a coin or an exchange.
+    it and whatever was restarted meanwhile; an id is opaque. Signals come without `event:`, one for each symbol, in
+    the order in which they were committed. A signal of our own is that of a public strategy, and says what came of it:
+    1 bought, -1 sold, 0 neither; a session that is settled again comes again, with a higher `version`. It has no coin
+    and no exchange.
+
+    Other events: `gap`, the id given is older than the last 10,000 external signals or the last 20 settlements, and
+    what is between is left out; `slow`, this reader left too much waiting and is cut off; `end`, the key was revoked or
+    the server stops. Whoever comes back with the last id misses nothing. Every 15 s comes a heartbeat: a comment and
+    an id, without data. A key may have 10 streams.
     """
     key = credential(request.scope) or ""
     if not key.startswith(KEY_PREFIX):

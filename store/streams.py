@@ -104,7 +104,7 @@ class Streams:
                 own, place = self._own(db, at, end, limit - len(events))
             except StoreError:
                 own, place = [], at
-        return Page((*events, *own), place, more=place != end and place != at)
+        return Page((*events, *own), place, more=place not in {end, at})
 
     def _own(self, db: Session, after: Cursor, end: Cursor, limit: int) -> tuple[list[Event], Cursor]:
         """Return our own events after a place, and the place after them; hidden ones count towards the limit."""

@@ -1,12 +1,13 @@
 """The api on a port of its own, in a thread of the test's process, and people who use it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from store.accounts import create_invite
@@ -16,9 +17,11 @@ SIGNAL = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weigh
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[str]:
-    """Serve a home; yields the address."""
-    config = uvicorn.Config(create_app(home.path), port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
+def serving(home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None) -> Iterator[str]:
+    """Serve a home; yields the address. `prepare` is given the app before."""
+    app = create_app(home.path)
+    prepare(app)
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,0 +1,241 @@
+"""The stream over HTTP: who may listen, what comes and in which order, coming back, and who is let go."""
+
+import re
+import signal
+import subprocess
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+import store.streams
+from deployments.parts import wait_until_ready
+from deployments.server import free_port
+from deployments.web import api_part
+from domain.sessions import deadline
+from store.accounts import disable_user
+from store.home import Home
+from store.strategies import require_strategy
+from tests.support.feeds import NOON, enter
+from tests.support.homes import Databases, disposed, make_home
+from tests.support.serving import invite_code, join
+from tests.support.settling import settle_session
+from tests.support.streaming import Listener, Sent, bring, dawdling, listening, streaming
+from tests.support.trading import expected, fill, trading
+from tests.support.waiting import wait_until
+
+
+def numbers(events: list[Sent]) -> list[int]:
+    """The ids that the feed gave."""
+    return [int(event.data["external_id"]) for event in events]
+
+
+@pytest.fixture
+def feed(desk: Home) -> int:
+    """A source of external signals."""
+    return enter(desk, "feed", "https://feed.example")
+
+
+def test_external_signals_come_at_once_in_order(desk: Home, feed: int, me: dict[str, str]) -> None:
+    with streaming(desk) as (url, _), listening(url, me) as mine:
+        bring(desk, feed, 1, 2)
+        bring(desk, feed, 3, direction="SHORT", coin="ETH")
+        events = mine.take(3)
+        assert numbers(events) == [1, 2, 3]
+        assert {name: events[2].data[name] for name in ("time", "symbol", "signal", "model", "kind")} == {
+            "time": 1779623885,  # date -u -d "2026-05-24 11:58:05" +%s
+            "symbol": "ETH-USDT",
+            "signal": -1,
+            "model": "feed",
+            "kind": "external",
+        }
+        assert (events[0].data["signal"], events[0].data["entry_low"], events[0].event) == (1, "94250.5", None)
+        bring(desk, feed, 2, stop_loss="90000")
+        (revised,) = mine.take(1)
+        assert (revised.data["external_id"], revised.data["revision"]) == ("000002", 2)
+
+
+def test_a_key_is_needed(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
+    key = me["Authorization"].removeprefix("Bearer ")
+    with streaming(desk) as (url, _):
+        token = web.post("/auth/invite", json={"invite_code": invite_code(desk)}).json()["access_token"]
+        for headers in ({}, {"x-api-key": "csk_wrong"}, {"Authorization": f"Bearer {token}"}):
+            refused = Listener(url, headers)
+            assert refused.code == 401
+            assert refused.headers["www-authenticate"] == "Bearer"
+            refused.close()
+        with listening(url, {"x-api-key": key}) as mine:
+            assert mine.headers["content-type"].startswith("text/event-stream")
+            assert (mine.headers["cache-control"], mine.headers["x-accel-buffering"]) == ("no-store", "no")
+
+
+def test_filters(desk: Home, feed: int, me: dict[str, str]) -> None:
+    second = enter(desk, "second", "https://second.example")
+    wanted: list[dict[str, Any]] = [{"source": "second"}, {"coin": "ETH"}, {"exchange": "okx"}, {"kind": "own"}, {}]
+    with streaming(desk) as (url, _), ExitStack() as stack:
+        mine = [stack.enter_context(listening(url, me, **query)) for query in wanted]
+        bring(desk, feed, 1)
+        bring(desk, second, 2)
+        bring(desk, feed, 3, coin="ETH")
+        bring(desk, feed, 4, exchange="okx")
+        assert numbers(mine[4].take(4)) == [1, 2, 3, 4]
+        assert [numbers(each.take(1)) for each in mine[:3]] == [[2], [3], [4]]
+        faulty = Listener(url, me, kind="other")
+        assert faulty.code == 422
+        faulty.close()
+
+
+def test_coming_back_after_a_restart_and_to_another_process(desk: Home, feed: int, me: dict[str, str]) -> None:
+    with streaming(desk) as (url, _), listening(url, me) as mine:
+        bring(desk, feed, 1, 2, 3, 4)
+        seen = mine.take(2)
+    bring(desk, feed, 5, 6)
+    with streaming(desk, page=2) as (first, _), streaming(desk) as (second, _):
+        for url in (first, second):
+            with listening(url, me, since=seen[-1].id) as mine:
+                assert numbers(mine.take(4)) == [3, 4, 5, 6]
+        with listening(first, me, since=seen[-1].id, coin="BTC") as one, listening(second, me) as two:
+            bring(desk, feed, 7)
+            (last,) = two.take(1)
+            with listening(first, me, since=last.id) as three:
+                bring(desk, feed, 8)
+                assert numbers(one.take(6)) == [3, 4, 5, 6, 7, 8]
+                assert numbers(two.take(1)) == numbers(three.take(1)) == [8]
+
+
+@pytest.mark.parametrize("since", ["7", "e1-s", "e1-s0.0.0x", "e9-s0.0.0", "e0-s1.0.0", "e-1-s0.0.0", "e1-s0.0.x"])
+def test_an_id_that_is_none_is_refused(desk: Home, me: dict[str, str], web: httpx.Client, since: str) -> None:
+    root = str(web.base_url).removesuffix("/api/v1/")
+    answer = httpx.get(f"{root}/v1/signals", headers=me | {"Last-Event-ID": since})
+    assert answer.status_code == 400
+    assert "Last-Event-ID" in answer.json()["detail"]
+
+
+def test_an_id_too_old_leaves_a_gap(desk: Home, feed: int, me: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.streams, "MOST_EXTERNAL", 3)
+    bring(desk, feed, *range(1, 9))
+    with streaming(desk) as (url, _), listening(url, me, since="e2-s0.0.0") as mine:
+        gap, *rest = mine.take(4)
+        assert (gap.event, gap.id, gap.data["from"], gap.data["to"]) == ("gap", None, "e2-s0.0.0", "e5-s0.0.0")
+        assert numbers(rest) == [6, 7, 8]
+    with streaming(desk) as (url, _), listening(url, me, since="e5-s0.0.0") as mine:
+        assert numbers(mine.take(3)) == [6, 7, 8]
+
+
+def test_heartbeats_carry_the_place(desk: Home, feed: int, me: dict[str, str]) -> None:
+    with streaming(desk, heartbeat_seconds=0.02) as (url, _), listening(url, me, coin="ETH") as mine:
+        bring(desk, feed, 1, 2)
+        beats = (block for block in mine.blocks() if block.comment == "heartbeat")
+        assert next(beat.id for beat in beats if beat.id != "e0-s0.0.0") == "e2-s0.0.0"
+
+
+def test_a_slow_reader_is_cut_off_and_slows_nobody(desk: Home, feed: int, me: dict[str, str]) -> None:
+    everything = list(range(1, 12_001))
+    with streaming(desk, page=50, queue=4, patience_seconds=0.2) as (url, hub):
+        with dawdling(url, me) as slow, listening(url, me) as mine:
+            for start in range(0, len(everything), 3_000):
+                bring(desk, feed, *everything[start : start + 3_000])
+            assert numbers(mine.take(len(everything))) == everything
+            bring(desk, feed, 12_001)
+            assert numbers(mine.take(1)) == [12_001]
+            text = b""
+            while part := slow.recv(65_536):
+                text += part
+                if b"event: slow" in text and text.endswith(b"0\r\n\r\n"):
+                    break
+            wait_until(lambda: len(hub._clients) == 1)
+        assert text.count(b"event: slow") == 1
+        seen = [int(found) for found in re.findall(rb'"external_id":"(\d+)"', text)]
+        assert seen == everything[: len(seen)]
+        assert 0 < len(seen) < len(everything)
+        last = re.findall(rb"id: (\S+)\n", text)[-1].decode()
+        with listening(url, me, since=last) as again:
+            assert numbers(again.take(12_001 - len(seen))) == list(range(len(seen) + 1, 12_002))
+
+
+def test_whoever_hangs_up_is_forgotten(desk: Home, me: dict[str, str]) -> None:
+    with streaming(desk, streams_a_key=2) as (url, hub):
+        with listening(url, me), listening(url, me):
+            refused = Listener(url, me)
+            assert (refused.code, refused.headers["retry-after"]) == (429, "5")
+            refused.close()
+        wait_until(lambda: not hub._clients)
+        with listening(url, me):
+            assert len(hub._clients) == 1
+        wait_until(lambda: hub._watch is not None and hub._watch.done())
+
+
+def test_a_revoked_key_and_a_disabled_account_end_their_streams(
+    desk: Home, feed: int, web: httpx.Client, me: dict[str, str], other: dict[str, str]
+) -> None:
+    third = join(desk, web)
+    with streaming(desk, keys_seconds=0.02) as (url, _), ExitStack() as stack:
+        mine, others, left = (stack.enter_context(listening(url, each)) for each in (me, other, third))
+        (key,) = web.get("/billing/api-keys", headers=me).json()["api_keys"]
+        assert web.delete(f"/billing/api-keys/{key['id']}", headers=me).status_code == 200
+        with desk.ledger.write() as db:
+            disable_user(db, web.get("/auth/me", headers=other).json()["nickname"], NOON)
+        for each in (mine, others):
+            assert [event.event for event in each.events()] == ["end"]
+        bring(desk, feed, 1)
+        assert numbers(left.take(1)) == [1]
+
+
+def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
+    sqlite_ledgers: Databases, tmp_path: Any
+) -> None:
+    plan = trading()
+    with disposed(sqlite_ledgers.ledger("sqlite")) as database:
+        home = make_home(tmp_path / "home", database)
+        fill(home)
+        source, hidden = enter(home, "feed", "https://feed.example"), min(plan.weights[0])
+        with home.ledger.write() as db:
+            require_strategy(db, hidden).is_public = False
+        with streaming(home, page=3) as (url, _), httpx.Client(base_url=f"{url}/api/v1") as web:
+            me = join(home, web)
+            with listening(url, me) as mine:
+                bring(home, source, 1)
+                assert numbers(mine.take(1)) == [1]  # nothing of our own came before it
+                for n, session in enumerate(plan.sessions[:2]):
+                    settle_session(home, session)
+                    wanted = own_events(n, hidden)
+                    events = mine.take(len(wanted))
+                    assert [
+                        (each.data["model"], each.data["symbol"], each.data["signal"], each.data["weight"])
+                        for each in events
+                    ] == wanted
+                    assert {each.data["session"] for each in events} == {session.isoformat()}
+                    assert all(each.data["time"] < deadline(session, "close").timestamp() for each in events)
+                bring(home, source, 2)
+                assert numbers(mine.take(1)) == [2]
+
+
+def own_events(n: int, hidden: str) -> list[tuple[str, str, int, float]]:
+    """What the engine, called by itself, says of each symbol that was wanted or ordered, by strategy and symbol."""
+    orders = {
+        (row["strategy"], row["symbol"]): (1 if row["side"] == "buy" else -1) if row["filled"] > 0 else 0
+        for row in expected()[n].orders.iter_rows(named=True)
+    }
+    weights = {slug: dict(each) for slug, each in trading().weights[n].items() if slug != hidden}
+    keys = {(slug, symbol) for slug, each in weights.items() for symbol in each}
+    keys |= {key for key in orders if key[0] in weights}
+    return [
+        (slug, symbol, orders.get((slug, symbol), 0), weights[slug].get(symbol, 0.0)) for slug, symbol in sorted(keys)
+    ]
+
+
+def test_a_server_that_stops_ends_its_streams_first(desk: Home, me: dict[str, str]) -> None:
+    part = api_part(desk.path, port=free_port())
+    child = part.start()
+    try:
+        wait_until_ready(part, child)
+        assert part.url
+        with listening(part.url, me) as mine:
+            child._process.send_signal(signal.SIGINT)
+            assert [event.event for event in mine.events()] == ["end"]
+        assert child._process.wait(4) is not None
+    except subprocess.TimeoutExpired:
+        pytest.fail("it waited for the stream")
+    finally:
+        child.stop(5)
