@@ -27,12 +27,13 @@ from api import (
     verify,
 )
 from api.gate import Arrivals, Gate
-from api.hub import Hub, ending
+from api.hub import Hub
 from api.limits import Limits
 from api.quick import Answers, Quick
 from api.seals import SealWatch
 from api.shown import Shown
 from api.state import State
+from api.stopping import told_to_stop
 from api.submissions import Submissions
 from api.tokens import Tokens
 from settings import load_settings, open_home
@@ -98,7 +99,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
-        with ending(state.hub):
+        with told_to_stop(state.hub.end):
             yield
         await state.submissions.finish()
         state.lens.close()

@@ -7,20 +7,15 @@ whose queue is full is cut off; it has the id to come back with, and catches up 
 
 import asyncio
 import logging
-import signal
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
-from typing import Any
 
-import orjson
 from anyio import CapacityLimiter, to_thread
 
 from api.errors import refuse
+from api.listeners import ENDING, FULL, GAP, REVOKED, Listener, Pace, event
 from domain.streams import Cursor, Filter, Page
 from models.errors import StoreError
 from store.accounts import good_keys, hash_key
@@ -31,54 +26,6 @@ from store.streams import Streams
 log = logging.getLogger("countersign.api")
 
 CACHED_BYTES = 16 * 1024 * 1024
-FULL = "this stream was read too slowly; come back with the id of the last event"
-ENDING = "the server stops; come back"
-REVOKED = "the key was revoked, or its account disabled"
-
-
-@dataclass
-class Pace:
-    """How often the hub does what, and how much it lets wait. Sizes of pages are in events, of queues in pages."""
-
-    poll_seconds: float = 0.25
-    heartbeat_seconds: float = 15.0
-    keys_seconds: float = 2.0
-    # Of one burst, until those with a full queue are cut off.
-    patience_seconds: float = 2.0
-    page: int = 256
-    queue: int = 64
-    streams_a_key: int = 10
-    streams: int = 2_000
-    retry_seconds: float = 3.0
-
-
-@dataclass(eq=False)
-class Client:
-    """A reader of the stream: what waits for it, and with which words it is let go."""
-
-    wanted: Filter
-    key_hash: str
-    queue: deque[bytes] = field(default_factory=deque)
-    last: bytes | None = None
-    _ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def give(self, chunk: bytes) -> None:
-        """Let a chunk wait for it."""
-        self.queue.append(chunk)
-        self._ready.set()
-
-    def end(self, words: bytes) -> None:
-        """Let it go, with these last bytes."""
-        if self.last is None:
-            self.last = words
-            self._ready.set()
-
-    async def take(self) -> bytes:
-        """Return what waits for it longest, once something does; nothing where it is let go."""
-        while not self.queue and self.last is None:
-            self._ready.clear()
-            await self._ready.wait()
-        return self.queue.popleft() if self.queue else b""
 
 
 class Hub:
@@ -87,8 +34,8 @@ class Hub:
     def __init__(self, home: Home) -> None:
         self.pace = Pace()
         self._home, self._store = home, Streams(home)
-        self._clients: dict[Client, None] = {}
-        self._live: dict[Client, None] = {}
+        self._clients: dict[Listener, None] = {}
+        self._live: dict[Listener, None] = {}
         self._head = Cursor()
         self._watch: asyncio.Task[None] | None = None
         self._starting, self._readers = asyncio.Lock(), CapacityLimiter(1)
@@ -104,19 +51,19 @@ class Hub:
             raise refuse(503, "too many streams are open; try again", {"Retry-After": "5"})
 
     @contextmanager
-    def joined(self, wanted: Filter, key: str) -> Generator[Client]:
+    def joined(self, wanted: Filter, key: str) -> Generator[Listener]:
         """Count a reader in, for as long as its stream lasts."""
-        client = Client(wanted, hash_key(key))
+        client = Listener(wanted, hash_key(key))
         self._clients[client] = None
         if self._ended:
-            client.end(goodbye(ENDING))
+            client.end(event("end", ENDING))
         try:
             yield client
         finally:
             self._clients.pop(client, None)
             self._live.pop(client, None)
 
-    async def read(self, client: Client, since: Cursor | None) -> AsyncGenerator[bytes]:
+    async def read(self, client: Listener, since: Cursor | None) -> AsyncGenerator[bytes]:
         """Give a reader what comes after `since`, by default from now on, until it is let go.
 
         `since` was checked: it is no later than the ledger.
@@ -124,9 +71,7 @@ class Hub:
         await self._start()
         at = self._head if since is None else await to_thread.run_sync(self._store.oldest, since)
         if since is not None and at != since:
-            yield _event(
-                "gap", {"from": str(since), "to": str(at), "detail": "too long ago: what is between is left out"}
-            )
+            yield event("gap", GAP, **{"from": str(since), "to": str(at)})
         yield b"retry: %d\nid: %b\n\n" % (1000 * self.pace.retry_seconds, str(at).encode())
         while client.last is None:
             if at == self._head:
@@ -151,7 +96,7 @@ class Hub:
         """Let all readers go, and take no more."""
         self._ended = True
         for client in tuple(self._clients):
-            client.end(goodbye(ENDING))
+            client.end(event("end", ENDING))
 
     async def _start(self) -> None:
         async with self._starting:
@@ -207,7 +152,7 @@ class Hub:
                 # What it is not given any more must not be followed by anything.
                 self._live.pop(client)
                 client.queue.clear()
-                client.end(_event("slow", {"detail": FULL}))
+                client.end(event("slow", FULL))
 
     def _beat(self) -> None:
         # With the id, so that whoever filters comes back to where it was and not to its last event.
@@ -234,41 +179,4 @@ class Hub:
         good = await to_thread.run_sync(read)
         for client in tuple(self._clients):
             if client.key_hash in hashes - good:
-                client.end(goodbye(REVOKED))
-
-
-def goodbye(words: str) -> bytes:
-    """Write the event that ends a stream."""
-    return _event("end", {"detail": words})
-
-
-def _event(name: str, said: dict[str, str]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(said))
-
-
-@contextmanager
-def ending(hub: Hub) -> Generator[None]:
-    """End the streams as soon as the server is told to stop: it would wait for them first, and for ever.
-
-    A server tells its app so only after the last connection is closed; so we listen for the signals that it gets, which
-    go on to it. In a thread there are none: whoever started it must end the streams.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
-
-    def heard(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(hub.end)
-        following = before[number]
-        if callable(following):
-            following(number, frame)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, heard)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+                client.end(event("end", REVOKED))

@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.errors import problems, refuse
-from api.hub import Client, Hub
+from api.hub import Hub
 from api.identity import CHALLENGE, Account
 from api.limits import credential
+from api.listeners import Listener
 from api.state import Here
 from domain.streams import Cursor, Filter, Kind, parse_cursor
 from models.errors import InputError
@@ -56,7 +57,7 @@ class EventStream(Response):
                 listening.cancel()
 
 
-async def _listen(receive: Receive, client: Client) -> None:
+async def _listen(receive: Receive, client: Listener) -> None:
     """Let a reader go who has hung up."""
     while (await receive())["type"] != "http.disconnect":
         pass
