@@ -1,5 +1,6 @@
 """The app: settings are read here, stores opened, routers joined. `create_app(home)` is what a server is given."""
 
+import resource
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -44,6 +45,8 @@ from store.published import Published
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
+# A stream is an open file, and many systems begin with no more than 1,024.
+FILES = 4_096
 LISTS_BYTES = 8 * 1024 * 1024
 ROUTERS = (
     auth,
@@ -99,6 +102,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
+        _allow_files()
         with told_to_stop(state.hub.end):
             yield
         await state.submissions.finish()
@@ -116,6 +120,14 @@ def create_app(home: Path | None = None) -> FastAPI:
         app.add_route(PATH, metrics.answer, include_in_schema=False)
         app.add_middleware(Counting, metrics=metrics)
     return app
+
+
+def _allow_files() -> None:
+    """Raise the limit of open files of this process to what it takes, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:

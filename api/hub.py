@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from anyio import CapacityLimiter, to_thread
 
 from api.errors import refuse
-from api.listeners import ENDING, FULL, GAP, REVOKED, Listener, Pace, event
+from api.listeners import AWAY, ENDING, FULL, GAP, REVOKED, Listener, Pace, event
 from domain.streams import Cursor, Filter, Page
 from models.errors import StoreError
 from store.accounts import good_keys, hash_key
@@ -68,6 +68,17 @@ class Hub:
 
         `since` was checked: it is no later than the ledger.
         """
+        try:
+            async for chunk in self._catch_up(client, since):
+                yield chunk
+        except StoreError:
+            client.end(event("end", AWAY))
+        while chunk := await client.take():
+            yield chunk
+        yield client.last or b""
+
+    async def _catch_up(self, client: Listener, since: Cursor | None) -> AsyncGenerator[bytes]:
+        """Bring a reader to where the hub stands; nothing comes between that and its being live."""
         await self._start()
         at = self._head if since is None else await to_thread.run_sync(self._store.oldest, since)
         if since is not None and at != since:
@@ -84,9 +95,6 @@ class Hub:
             at = page.through
             if chunk := page.chunk(client.wanted):
                 yield chunk
-        while chunk := await client.take():
-            yield chunk
-        yield client.last or b""
 
     async def ahead(self, cursor: Cursor) -> bool:
         """Whether a place is one that the ledger has not come to."""
@@ -111,7 +119,7 @@ class Hub:
         async with self._readers:
             page = self._pages.find(version, key)
             if page is None:
-                page = await to_thread.run_sync(self._store.page, after, self._head, self.pace.page)
+                page = await to_thread.run_sync(self._store.page, *key, self.pace.page)
                 self._pages.keep(version, key, page)
         return page
 

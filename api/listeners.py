@@ -10,6 +10,7 @@ from domain.streams import Filter
 
 GAP = "too long ago: what is between is left out"
 FULL = "this stream was read too slowly; come back with the id of the last event"
+AWAY = "the platform's store does not answer; come back"
 ENDING = "the server stops; come back"
 REVOKED = "the key was revoked, or its account disabled"
 

@@ -93,8 +93,8 @@ async def stream(
     key = credential(request.scope) or ""
     if not key.startswith(KEY_PREFIX):
         raise refuse(401, f"a stream takes an API key ({KEY_PREFIX}...)", CHALLENGE)
-    here.hub.require_room(key)
     since = await _since(here.hub, last_event_id) if last_event_id else None
+    here.hub.require_room(key)  # last, so that nobody comes between this and its being counted
     return EventStream(here.hub, Filter(kind, source, coin, exchange), key, since)
 
 

@@ -3,20 +3,26 @@
 import re
 import signal
 import subprocess
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 import store.streams
 from deployments.parts import wait_until_ready
 from deployments.server import free_port
 from deployments.web import api_part
 from domain.sessions import deadline
+from domain.streams import parse_cursor
 from store.accounts import disable_user
 from store.home import Home
 from store.strategies import require_strategy
+from tests.support.correcting import change_bars, correct_session
 from tests.support.feeds import NOON, enter
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.serving import invite_code, join
@@ -104,6 +110,47 @@ def test_coming_back_after_a_restart_and_to_another_process(desk: Home, feed: in
                 assert numbers(two.take(1)) == numbers(three.take(1)) == [8]
 
 
+def test_nothing_is_lost_or_doubled_where_catching_up_ends(desk: Home, feed: int, me: dict[str, str]) -> None:
+    last = 80
+
+    def write() -> None:
+        for number in range(1, last + 1):
+            bring(desk, feed, number)
+
+    with streaming(desk, page=3) as (url, _), listening(url, me) as mine, ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        events = []
+        for size in (1, 9, 10, 20, 15, 15):
+            events += mine.take(size)
+            with listening(url, me, since=events[size // 2].id) as late:
+                rest = late.take(last - numbers(events)[size // 2])
+            assert numbers(rest) == list(range(numbers(events)[size // 2] + 1, last + 1))
+            assert increasing(rest)
+        events += mine.take(last - len(events))
+        writing.result()
+        assert numbers(events) == list(range(1, last + 1))
+        assert increasing(events)
+
+
+def test_a_store_that_does_not_answer_ends_the_catching_up_alone(desk: Home, feed: int, me: dict[str, str]) -> None:
+    def rename(table: str, name: str) -> None:
+        with desk.ledger.write() as db:
+            db.execute(sa.text(f"ALTER TABLE {table} RENAME TO {name}"))
+
+    with streaming(desk) as (url, _), listening(url, me) as mine:
+        bring(desk, feed, 1)
+        (seen,) = mine.take(1)
+        rename("settlement", "away")
+        refused = Listener(url, me, since=seen.id)
+        assert (refused.code, refused.headers["retry-after"]) == (503, "1")
+        refused.close()
+        with streaming(desk) as (second, _), closing(Listener(second, me)) as other:
+            assert [event.event for event in other.events()] == ["end"]
+        rename("away", "settlement")
+        bring(desk, feed, 2)
+        assert numbers(mine.take(1)) == [2]
+
+
 @pytest.mark.parametrize("since", ["7", "e1-s", "e1-s0.0.0x", "e9-s0.0.0", "e0-s1.0.0", "e-1-s0.0.0", "e1-s0.0.x"])
 def test_an_id_that_is_none_is_refused(desk: Home, me: dict[str, str], web: httpx.Client, since: str) -> None:
     root = str(web.base_url).removesuffix("/api/v1/")
@@ -131,14 +178,14 @@ def test_heartbeats_carry_the_place(desk: Home, feed: int, me: dict[str, str]) -
 
 
 def test_a_slow_reader_is_cut_off_and_slows_nobody(desk: Home, feed: int, me: dict[str, str]) -> None:
-    everything = list(range(1, 12_001))
-    with streaming(desk, page=50, queue=4, patience_seconds=0.2) as (url, hub):
+    everything = list(range(1, 2_001))
+    with streaming(desk, send_bytes=8_192, page=50, queue=4, patience_seconds=0.2) as (url, hub):
         with dawdling(url, me) as slow, listening(url, me) as mine:
-            for start in range(0, len(everything), 3_000):
-                bring(desk, feed, *everything[start : start + 3_000])
+            for start in range(0, len(everything), 500):
+                bring(desk, feed, *everything[start : start + 500])
             assert numbers(mine.take(len(everything))) == everything
-            bring(desk, feed, 12_001)
-            assert numbers(mine.take(1)) == [12_001]
+            bring(desk, feed, 2_001)
+            assert numbers(mine.take(1)) == [2_001]
             text = b""
             while part := slow.recv(65_536):
                 text += part
@@ -151,7 +198,7 @@ def test_a_slow_reader_is_cut_off_and_slows_nobody(desk: Home, feed: int, me: di
         assert 0 < len(seen) < len(everything)
         last = re.findall(rb"id: (\S+)\n", text)[-1].decode()
         with listening(url, me, since=last) as again:
-            assert numbers(again.take(12_001 - len(seen))) == list(range(len(seen) + 1, 12_002))
+            assert numbers(again.take(2_001 - len(seen))) == list(range(len(seen) + 1, 2_002))
 
 
 def test_whoever_hangs_up_is_forgotten(desk: Home, me: dict[str, str]) -> None:
@@ -161,8 +208,11 @@ def test_whoever_hangs_up_is_forgotten(desk: Home, me: dict[str, str]) -> None:
             assert (refused.code, refused.headers["retry-after"]) == (429, "5")
             refused.close()
         wait_until(lambda: not hub._clients)
-        with listening(url, me):
-            assert len(hub._clients) == 1
+        with ThreadPoolExecutor(6) as pool:
+            rush = list(pool.map(lambda _: Listener(url, me, since="e0-s0.0.0"), range(6)))
+        assert sorted(each.code for each in rush) == [200, 200, 429, 429, 429, 429]
+        for each in rush:
+            each.close()
         wait_until(lambda: hub._watch is not None and hub._watch.done())
 
 
@@ -183,7 +233,7 @@ def test_a_revoked_key_and_a_disabled_account_end_their_streams(
 
 
 def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
-    sqlite_ledgers: Databases, tmp_path: Any
+    sqlite_ledgers: Databases, tmp_path: Path
 ) -> None:
     plan = trading()
     with disposed(sqlite_ledgers.ledger("sqlite")) as database:
@@ -196,7 +246,8 @@ def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
             me = join(home, web)
             with listening(url, me) as mine:
                 bring(home, source, 1)
-                assert numbers(mine.take(1)) == [1]  # nothing of our own came before it
+                begun = mine.take(1)
+                assert numbers(begun) == [1]  # nothing of our own came before it
                 for n, session in enumerate(plan.sessions[:2]):
                     settle_session(home, session)
                     wanted = own_events(n, hidden)
@@ -209,6 +260,43 @@ def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
                     assert all(each.data["time"] < deadline(session, "close").timestamp() for each in events)
                 bring(home, source, 2)
                 assert numbers(mine.take(1)) == [2]
+            corrections_come_complete(home, source, url, me, hidden=hidden, since=begun[0].id)
+
+
+def corrections_come_complete(
+    home: Home, source: int, url: str, me: dict[str, str], hidden: str, since: str | None
+) -> None:
+    """A correction shows nothing until all that rests on it is settled again; then all of it, as events of their own.
+
+    `since` is where the first two sessions, which are settled, begin.
+    """
+    first, second = trading().sessions[:2]
+    wanted = [
+        (session.isoformat(), slug, symbol)
+        for n, session in enumerate((first, second))
+        for slug, symbol, _, _ in own_events(n, hidden)
+    ]
+    with listening(url, me) as mine:
+        change_bars(home, first)
+        assert correct_session(home, first, stop_after=1)
+        bring(home, source, 3)
+        assert numbers(mine.take(1)) == [3]
+        settle_session(home, second)
+        corrected = mine.take(len(wanted))
+        bring(home, source, 4)
+        assert numbers(mine.take(1)) == [4]
+    assert [(each.data["session"], each.data["model"], each.data["symbol"]) for each in corrected] == wanted
+    assert {each.data["version"] for each in corrected} == {2}
+    with listening(url, me, since=since) as again:
+        everything = again.take(3 + 2 * len(wanted))
+    assert [each.data for each in everything[-len(wanted) :]] == [each.data for each in corrected]
+    assert increasing(everything)
+
+
+def increasing(events: list[Sent]) -> bool:
+    """Whether each event's id is another place than the one before it, and behind it."""
+    places = [parse_cursor(event.id or "") for event in events]
+    return all(later != earlier and later.covers(earlier) for earlier, later in pairwise(places))
 
 
 def own_events(n: int, hidden: str) -> list[tuple[str, str, int, float]]:

@@ -1,5 +1,6 @@
 """The api on a port of its own, in a thread of the test's process, and people who use it."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +18,13 @@ SIGNAL = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weigh
 
 
 @contextmanager
-def serving(home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None) -> Iterator[str]:
-    """Serve a home; yields the address. `prepare` is given the app before."""
+def serving(
+    home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None, send_bytes: int | None = None
+) -> Iterator[str]:
+    """Serve a home; yields the address. `prepare` is given the app before.
+
+    `send_bytes`: how much the system takes of an answer before its reader does, where its own choice is too much.
+    """
     app = create_app(home.path)
     prepare(app)
     config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
@@ -28,8 +34,11 @@ def serving(home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None
     while not server.started:
         assert thread.is_alive()
         thread.join(0.005)
+    line = server.servers[0].sockets[0]
+    if send_bytes:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{line.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(20)

@@ -105,7 +105,7 @@ def dawdling(url: str, headers: dict[str, str]) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def streaming(home: Home, **pace: float) -> Iterator[tuple[str, Hub]]:
+def streaming(home: Home, send_bytes: int | None = None, **pace: float) -> Iterator[tuple[str, Hub]]:
     """Serve a home with a hub of this pace, by default one that looks often."""
     hubs: list[Hub] = []
 
@@ -114,7 +114,7 @@ def streaming(home: Home, **pace: float) -> Iterator[tuple[str, Hub]]:
         for name, value in ({"poll_seconds": 0.01} | pace).items():
             setattr(hubs[0].pace, name, value)
 
-    with serving(home, prepare) as url:
+    with serving(home, prepare, send_bytes) as url:
         yield url, hubs[0]
 
 
