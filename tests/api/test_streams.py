@@ -1,8 +1,8 @@
 """The stream over HTTP: who may listen, what comes and in which order, coming back, and who is let go."""
 
+import os
 import re
 import signal
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import pairwise
@@ -12,11 +12,10 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+import uvicorn
 
 import store.streams
-from deployments.parts import wait_until_ready
-from deployments.server import free_port
-from deployments.web import api_part
+from api.app import create_app
 from domain.sessions import deadline
 from domain.streams import parse_cursor
 from store.accounts import disable_user
@@ -181,9 +180,10 @@ def test_a_slow_reader_is_cut_off_and_slows_nobody(desk: Home, feed: int, me: di
     everything = list(range(1, 2_001))
     with streaming(desk, send_bytes=8_192, page=50, queue=4, patience_seconds=0.2) as (url, hub):
         with dawdling(url, me) as slow, listening(url, me) as mine:
-            for start in range(0, len(everything), 500):
-                bring(desk, feed, *everything[start : start + 500])
-            assert numbers(mine.take(len(everything))) == everything
+            for start in range(0, len(everything), 200):  # a full queue at a time
+                some = everything[start : start + 200]
+                bring(desk, feed, *some)
+                assert numbers(mine.take(len(some))) == some
             bring(desk, feed, 2_001)
             assert numbers(mine.take(1)) == [2_001]
             text = b""
@@ -314,16 +314,18 @@ def own_events(n: int, hidden: str) -> list[tuple[str, str, int, float]]:
 
 
 def test_a_server_that_stops_ends_its_streams_first(desk: Home, me: dict[str, str]) -> None:
-    part = api_part(desk.path, port=free_port())
-    child = part.start()
-    try:
-        wait_until_ready(part, child)
-        assert part.url
-        with listening(part.url, me) as mine:
-            child._process.send_signal(signal.SIGINT)
-            assert [event.event for event in mine.events()] == ["end"]
-        assert child._process.wait(4) is not None
-    except subprocess.TimeoutExpired:
-        pytest.fail("it waited for the stream")
-    finally:
-        child.stop(5)
+    # In this thread, the only one that hears signals.
+    server = uvicorn.Server(uvicorn.Config(create_app(desk.path), port=0, log_level="warning", lifespan="on"))
+
+    def listen() -> list[str | None]:
+        wait_until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with listening(f"http://127.0.0.1:{port}", me) as mine:
+            os.kill(os.getpid(), signal.SIGINT)
+            return [event.event for event in mine.events()]
+
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(listen)
+        with pytest.raises(KeyboardInterrupt):
+            server.run()
+        assert heard.result() == ["end"]
