@@ -74,7 +74,8 @@ async def stream(
     coin: Word = None,
     exchange: Word = None,
     last_event_id: Annotated[
-        str | None, Header(description="id of the last event that arrived: go on after it")
+        str | None,
+        Header(description="id of the last event that arrived: go on after it", examples=["e1042-s18.7.1"]),
     ] = None,
 ) -> Response:
     """Stream signals as server-sent events: external ones as they come, our own once their session is settled.
@@ -82,13 +83,13 @@ async def stream(
     Takes an API key. Without `Last-Event-ID` the stream begins now; with it, after that event, whichever process gave
     it and whatever was restarted meanwhile; an id is opaque. Signals come without `event:`, one for each symbol, in
     the order in which they were committed. A signal of our own is that of a public strategy, and says what came of it:
-    1 bought, -1 sold, 0 neither; a session that is settled again comes again, with a higher `version`. It has no coin
-    and no exchange.
+    1 bought, -1 sold, 0 neither; a session that is settled again comes again, with a higher `version`, once the
+    correction is complete. It has no coin and no exchange.
 
     Other events: `gap`, the id given is older than the last 10,000 external signals or the last 20 settlements, and
-    what is between is left out; `slow`, this reader left too much waiting and is cut off; `end`, the key was revoked or
-    the server stops. Whoever comes back with the last id misses nothing. Every 15 s comes a heartbeat: a comment and
-    an id, without data. A key may have 10 streams.
+    what is between is left out; `slow`, this reader left too much waiting and is cut off; `end`, the key was revoked,
+    the server stops, or its store does not answer. Whoever comes back with the last id misses nothing. Every 15 s comes
+    a heartbeat: a comment and an id, without data. A key may have 10 streams in each process of the api.
     """
     key = credential(request.scope) or ""
     if not key.startswith(KEY_PREFIX):
