@@ -22,7 +22,7 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
 from store.cache import Cache
-from store.external_reader import Wanted, newest_id, read_signals
+from store.external_reader import SHOWN, Wanted, newest_id, read_signals
 from store.home import Home
 from store.settlements import read_files
 
@@ -30,26 +30,8 @@ from store.settlements import read_files
 MOST_EXTERNAL, MOST_SETTLEMENTS = 10_000, 20
 HELD_BYTES = 64 * 1024 * 1024
 DIRECTIONS = {"LONG": 1, "SHORT": -1}
-# What is said of an external signal beside the four fields that all signals have.
-SAID = (
-    "external_id",
-    "revision",
-    "published_at",
-    "received_at",
-    "exchange",
-    "coin",
-    "currency",
-    "direction",
-    "entry_low",
-    "entry_high",
-    "target1",
-    "target2",
-    "target3",
-    "stop_loss",
-    "type",
-    "leverage",
-    "risk_level",
-)
+# What is said of an external signal beside the four fields that all signals have; when it was last seen changes.
+SAID = tuple(name for name in SHOWN if name not in {"last_seen_at", "ask"})
 
 
 class Proof(NamedTuple):

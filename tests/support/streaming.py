@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from api.hub import Hub
 from domain.external import normalise
+from domain.streams import parse_cursor
 from store.external import Poll, store_answer
 from store.home import Home
 from tests.support.feeds import ITEM, NOON
@@ -76,6 +78,17 @@ class Listener:
         """Hang up."""
         self._answer.close()
         self._connection.close()
+
+
+def numbers(events: list[Sent]) -> list[int]:
+    """The ids that the feed gave."""
+    return [int(event.data["external_id"]) for event in events]
+
+
+def increasing(events: list[Sent]) -> bool:
+    """Whether each event's id is another place than the one before it, and behind it."""
+    places = [parse_cursor(event.id or "") for event in events]
+    return all(later != earlier and later.covers(earlier) for earlier, later in pairwise(places))
 
 
 @contextmanager
