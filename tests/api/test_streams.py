@@ -136,12 +136,12 @@ def test_a_store_that_does_not_answer_ends_the_catching_up_alone(desk: Home, fee
         assert numbers(mine.take(1)) == [2]
 
 
-@pytest.mark.parametrize("since", ["7", "e1-s", "e1-s0.0.0x", "e9-s0.0.0", "e0-s1.0.0", "e-1-s0.0.0", "e1-s0.0.x"])
-def test_an_id_that_is_none_is_refused(desk: Home, me: dict[str, str], web: httpx.Client, since: str) -> None:
-    root = str(web.base_url).removesuffix("/api/v1/")
-    answer = httpx.get(f"{root}/v1/signals", headers=me | {"Last-Event-ID": since})
-    assert answer.status_code == 400
-    assert "Last-Event-ID" in answer.json()["detail"]
+def test_an_id_that_is_none_is_refused(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
+    url = str(web.base_url).replace("/api/v1/", "/v1/signals")
+    for since in ("7", "e1-s", "e1-s0.0.0x", "e9-s0.0.0", "e0-s1.0.0", "e-1-s0.0.0", "e1-s0.0.x"):
+        answer = web.get(url, headers=me | {"Last-Event-ID": since})
+        assert answer.status_code == 400, since
+        assert "Last-Event-ID" in answer.json()["detail"]
 
 
 def test_an_id_too_old_leaves_a_gap(desk: Home, feed: int, me: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
