@@ -1,5 +1,6 @@
 """The app: settings are read here, stores opened, routers joined. `create_app(home)` is what a server is given."""
 
+import resource
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,15 +26,18 @@ from api import (
     sessions,
     signals,
     strategies,
+    streams,
     tickets,
     verify,
 )
 from api.gate import Arrivals, Gate
+from api.hub import Hub
 from api.limits import Limits
 from api.quick import Answers, Quick
 from api.seals import SealWatch
 from api.shown import Shown
 from api.state import State
+from api.stopping import told_to_stop
 from api.submissions import Submissions
 from api.tokens import Tokens
 from settings import load_settings, open_home
@@ -44,6 +48,8 @@ from store.published import Published
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
+# A stream is an open file, and many systems begin with no more than 1,024.
+FILES = 4_096
 LISTS_BYTES = 8 * 1024 * 1024
 ROUTERS = (
     auth,
@@ -62,6 +68,7 @@ ROUTERS = (
     performance,
     verify,
     external,
+    streams,
     health,
 )
 DESCRIPTION = """\
@@ -84,6 +91,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         tokens=Tokens(opened.path, secret),
         submissions=Submissions(opened.ledger, opened.sessions),
         seals=SealWatch(opened.ledger),
+        hub=Hub(opened),
         shown=shown,
         published=Published(lens),
         answers=Answers(lens, shown),
@@ -100,7 +108,9 @@ def create_app(home: Path | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
+        _allow_files()
+        with told_to_stop(state.hub.end):
+            yield
         await state.submissions.finish()
         state.lens.close()
 
@@ -116,6 +126,14 @@ def create_app(home: Path | None = None) -> FastAPI:
         app.add_route(PATH, metrics.answer, include_in_schema=False)
         app.add_middleware(Counting, metrics=metrics)
     return app
+
+
+def _allow_files() -> None:
+    """Raise the limit of open files of this process to what it takes, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:

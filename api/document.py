@@ -54,6 +54,9 @@ def _operation(method: str, path: str, operation: dict[str, Any], schemas: dict[
         shape = answer.get("content", {}).get("application/json", {}).get("schema")
         if code.startswith("2") and shape:
             yield from _fields(f"answer {code}", shape, schemas)
+        stream = answer.get("content", {}).get("text/event-stream", {})
+        for each in stream.get("schema", {}).get("oneOf", ()):
+            yield from _fields("data of an event", {"$ref": each["title"]}, schemas | {each["title"]: each})
     refusals = [code for code in operation["responses"] if not code.startswith("2")]
     yield from (f"- other answers: {', '.join(refusals)}", "")
 

@@ -29,6 +29,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 UNKNOWN = "unknown"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LABELS = ("method", "route", "status")
+EVENT_STREAM = b"text/event-stream"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
@@ -86,19 +87,32 @@ class Counting:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, counted = time.perf_counter(), 500, False
+
+        def count() -> None:
+            route = getattr(scope.get("route"), "path", UNKNOWN)
+            self.metrics.count(scope["method"], route, status, time.perf_counter() - began)
 
         async def watching(message: Message) -> None:
-            nonlocal status
+            nonlocal status, counted
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if is_stream(message):
+                    # How long somebody listens is their business; ours is how long they waited for the beginning.
+                    counted = True
+                    count()
             await send(message)
 
         try:
             await self.app(scope, receive, watching)
         finally:
-            route = getattr(scope.get("route"), "path", UNKNOWN)
-            self.metrics.count(scope["method"], route, status, time.perf_counter() - began)
+            if not counted:
+                count()
+
+
+def is_stream(start: Message) -> bool:
+    """Whether an answer that begins so is a stream of events."""
+    return any(name == b"content-type" and value.startswith(EVENT_STREAM) for name, value in start["headers"])
 
 
 class _Standing(Collector):

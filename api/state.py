@@ -8,6 +8,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.gate import ARRIVAL, WHOLE
+from api.hub import Hub
 from api.limits import Limits
 from api.quick import Answers
 from api.seals import SealWatch
@@ -34,6 +35,7 @@ class State:
     tokens: Tokens
     submissions: Submissions
     seals: SealWatch
+    hub: Hub
     shown: Shown
     published: Published
     answers: Answers

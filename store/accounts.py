@@ -7,6 +7,7 @@ constant time. Hashing passwords and signing tokens is the api's business.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -27,14 +28,14 @@ def create_invite(db: Session, uses: int, now: datetime) -> str:
     if uses < 1:
         raise InputError("uses", "at least 1", uses)
     code = secrets.token_urlsafe(16)
-    db.add(InviteCode(code_hash=_hash(code), max_uses=uses, created_at=now))
+    db.add(InviteCode(code_hash=hash_key(code), max_uses=uses, created_at=now))
     return code
 
 
 def accept_invite(db: Session, code: str, now: datetime) -> User:
     """Open an anonymous account of the default tier. RefusedError if the code is not known or used up."""
-    found = db.exec(select(InviteCode).where(InviteCode.code_hash == _hash(code))).one_or_none()
-    if found is None or not hmac.compare_digest(found.code_hash, _hash(code)):
+    found = db.exec(select(InviteCode).where(InviteCode.code_hash == hash_key(code))).one_or_none()
+    if found is None or not hmac.compare_digest(found.code_hash, hash_key(code)):
         raise RefusedError("invite_code: not a code that was given out")
     if found.uses >= found.max_uses:
         raise RefusedError(f"invite_code: used up, it was good for {found.max_uses} accounts")
@@ -77,7 +78,7 @@ def create_key(db: Session, user_id: int, name: str, now: datetime) -> tuple[Api
     if count >= MAX_KEYS:
         raise RefusedError(f"api keys: {MAX_KEYS} are active already, revoke one first")
     text = KEY_PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(user_id=user_id, name=name, key_hash=_hash(text), last_four=text[-4:], created_at=now)
+    key = ApiKey(user_id=user_id, name=name, key_hash=hash_key(text), last_four=text[-4:], created_at=now)
     db.add(key)
     db.flush()
     return key, text
@@ -101,13 +102,28 @@ def revoke_key(db: Session, user_id: int, key_id: int, now: datetime) -> bool:
 
 def authenticate_key(db: Session, text: str) -> User | None:
     """Return the account whose active key this is, disabled or not; None for any other text."""
-    hashed = _hash(text)
+    hashed = hash_key(text)
     query = sa.select(ApiKey, User).join(User, col(User.id) == col(ApiKey.user_id))
     found = db.execute(query.where(col(ApiKey.key_hash) == hashed)).one_or_none()
     if found is None or found[0].revoked_at is not None or not hmac.compare_digest(found[0].key_hash, hashed):
         return None
     user: User = found[1]
     return user
+
+
+def good_keys(db: Session, hashes: Collection[str]) -> set[str]:
+    """Return those of these hashes whose keys are active, of accounts that are not disabled."""
+    found, wanted = set[str](), sorted(hashes)
+    query = sa.select(col(ApiKey.key_hash)).join(User, col(User.id) == col(ApiKey.user_id))
+    query = query.where(col(ApiKey.revoked_at).is_(None), col(User.disabled_at).is_(None))
+    for start in range(0, len(wanted), 500):
+        found.update(db.execute(query.where(col(ApiKey.key_hash).in_(wanted[start : start + 500]))).scalars())
+    return found
+
+
+def hash_key(text: str) -> str:
+    """Return the hash under which a key, or an invite code, is kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def require_room(db: Session, user: User) -> None:
@@ -164,7 +180,3 @@ def _free_nickname(db: Session) -> str:
         nickname = f"user_{secrets.token_hex(4)}"
         if db.exec(select(User.id).where(User.nickname == nickname)).first() is None:
             return nickname
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,12 +1,14 @@
 """The api on a port of its own, in a thread of the test's process, and people who use it."""
 
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from store.accounts import create_invite
@@ -16,17 +18,27 @@ SIGNAL = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weigh
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[str]:
-    """Serve a home; yields the address."""
-    config = uvicorn.Config(create_app(home.path), port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
+def serving(
+    home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None, send_bytes: int | None = None
+) -> Iterator[str]:
+    """Serve a home; yields the address. `prepare` is given the app before.
+
+    `send_bytes`: how much the system takes of an answer before its reader does, where its own choice is too much.
+    """
+    app = create_app(home.path)
+    prepare(app)
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         thread.join(0.005)
+    line = server.servers[0].sockets[0]
+    if send_bytes:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{line.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(20)

@@ -1,0 +1,71 @@
+"""Wire shapes of the stream's events: what every signal has, and what its kind has to say beside."""
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field
+
+from models.wire.base import Answer
+
+
+class StreamedSignal(Answer):
+    """What the data of every event has."""
+
+    time: int = Field(description="when it was published, or received by us: seconds since 1970", examples=[1779624000])
+    symbol: str = Field(description="coin-currency, or symbol of the exchange", examples=["BTC-USDT"])
+    signal: Literal[-1, 0, 1] = Field(
+        description="-1 sell, 0 hold, 1 buy; of our own: what was traded when the session was settled"
+    )
+    model: str = Field(description="name of the feed, or slug of the strategy", examples=["cqs-free"])
+    revision: int = Field(examples=[1])
+
+
+class StreamedExternal(StreamedSignal):
+    """A signal of somebody else's feed, or a revision of one. Prices are decimal strings, as the feed wrote them."""
+
+    kind: Literal["external"]
+    external_id: str = Field(examples=["1847291"])
+    published_at: dt.datetime
+    received_at: dt.datetime
+    exchange: str = Field(examples=["binance"])
+    coin: str = Field(examples=["BTC"])
+    currency: str = Field(examples=["USDT"])
+    direction: Literal["LONG", "SHORT"]
+    entry_low: str = Field(examples=["94250.5"])
+    entry_high: str
+    target1: str | None
+    target2: str | None
+    target3: str | None
+    stop_loss: str
+    type: str | None = Field(examples=["SHORT TERM"])
+    leverage: str | None
+    risk_level: str | None
+
+
+class StreamedOwn(StreamedSignal):
+    """One symbol of a signal of ours, once its session is settled."""
+
+    kind: Literal["own"]
+    session: dt.date
+    version: int = Field(description="of the settlement: counted up by corrections", examples=[1])
+    settled_at: dt.datetime
+    simulated: bool = Field(description="whether this platform lives by a simulated clock")
+    weight: float = Field(description="share of equity that was wanted; 0: none", examples=[0.05])
+    signal_hash: str = Field(description="hex SHA-256 of the sealed payload")
+    commit: str | None = Field(description="the journal's commit that sealed it; null: not sealed yet")
+
+
+EVENTS = (StreamedExternal, StreamedOwn)
+EXAMPLE = (
+    "retry: 3000\n"
+    "id: e1041-s18.0.0\n\n"
+    "id: e1042-s18.0.0\n"
+    'data: {"time":1779624000,"symbol":"BTC-USDT","signal":1,"model":"cqs-free","kind":"external",'
+    '"external_id":"1847291","revision":1,"direction":"LONG","entry_low":"94250.5","entry_high":"94400",'
+    '"stop_loss":"93100"}\n\n'
+    "id: e1042-s18.7.1\n"
+    'data: {"time":1779671340,"symbol":"600519.SH","signal":1,"model":"hs300-ml-alpha","kind":"own",'
+    '"session":"2026-05-25","version":1,"revision":2,"weight":0.05,"signal_hash":"9f2c…","commit":"41d0…"}\n\n'
+    ": heartbeat\n"
+    "id: e1042-s19.0.0\n\n"
+)
