@@ -25,6 +25,7 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     WATCHDOG = "watchdog"
     POLL = "poll"
+    OUTCOMES = "outcomes"
 
 
 @app.command()

@@ -9,7 +9,6 @@ Pure: signals and bars of one pair in, a verdict a signal out.
 """
 
 from datetime import timedelta
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,8 @@ import polars as pl
 
 from domain.arrays import Flags, Floats, Integers
 from domain.outcome_kernel import DONE, NEVER, STOPPED, TARGETS, WAITING, Bars, Orders, Watched, watch
-from models.errors import InputError
 
 ENTRY_WINDOW = timedelta(hours=24)
-# Two-sided 95 % of the normal distribution.
-Z95 = 1.959963984540054
 
 STATES = ("pending", "expired", "open", "stopped", "done")
 TIME = pl.Datetime("us", "UTC")
@@ -101,16 +97,11 @@ def judge(signals: pl.DataFrame, klines: pl.DataFrame, interval: timedelta) -> p
     return pl.DataFrame(columns, schema=OUTCOMES_SCHEMA)
 
 
-def wilson(hits: int, of: int) -> tuple[float, float] | None:
-    """The 95 % interval of a share after Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; None of nothing."""
-    if hits < 0 or hits > of:
-        raise InputError("hits", f"0 to {of}", hits)
-    if of == 0:
-        return None
-    share, z2 = hits / of, Z95**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = Z95 * sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
+def covers(published: pl.Series, klines: pl.DataFrame, interval: timedelta) -> pl.Series:
+    """Whether the bars (`opened_at` ascending) hold the first one after each publication: without it all is pending."""
+    opened, moments = klines["opened_at"].to_physical().to_numpy(), published.to_physical().to_numpy()
+    step = interval // timedelta(microseconds=1)
+    return pl.Series(_covered(opened, moments, np.searchsorted(opened, moments), step), dtype=pl.Boolean)
 
 
 def _long_view(signals: pl.DataFrame, side: Floats, first: Integers, published: Integers) -> Orders:

@@ -1,7 +1,7 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
+from models.external import ExternalOutcome, ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
@@ -21,6 +21,7 @@ __all__ = [
     "CorporateAction",
     "Delivery",
     "Disclosure",
+    "ExternalOutcome",
     "ExternalSignal",
     "Factor",
     "FactorPortfolio",

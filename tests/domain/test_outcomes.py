@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from domain.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge, wilson
+from domain.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge
+from domain.shares import wilson
 from models.errors import InputError
 from tests.support.shared import shared
 
