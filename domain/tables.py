@@ -112,7 +112,14 @@ def _given_names(frame: pl.DataFrame, table: Table) -> dict[str, str]:
 
 
 def _dtype(kind: Kind) -> pl.DataType | type[pl.DataType]:
-    return {Text: pl.String, Number: pl.Float64, Flag: pl.Boolean, Day: pl.Date, Moment: TIME}[type(kind)]
+    dtypes: dict[type[Kind], pl.DataType | type[pl.DataType]] = {
+        Text: pl.String,
+        Number: pl.Float64,
+        Flag: pl.Boolean,
+        Day: pl.Date,
+        Moment: TIME,
+    }
+    return dtypes[type(kind)]
 
 
 def _clean(values: pl.Series, kind: Kind) -> pl.Series:

@@ -38,11 +38,11 @@ from models.lens import (
     STRATEGIES,
     LensTable,
 )
-from store.lens_external import External
+from store.lens_external import OUTCOMES, ROWS, VIEW, External, News, put_news
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 4
+FORMAT = 5
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -70,6 +70,8 @@ INTERNAL = (
         "How the signals of disclosed sessions were sealed: columns of the view signals",
         {name: SIGNALS.columns[name] for name in (*SEAL_KEY, *NOT_IN_THE_LAKE)},
     ),
+    ROWS,
+    OUTCOMES,
     LensTable(
         "publication",
         "What this file was made from",
@@ -79,6 +81,7 @@ INTERNAL = (
             "digest": ("VARCHAR", "hash of all that is settled; equal digests, equal contents"),
             "external_digest": ("VARCHAR", "hash of all that came from outside"),
             "external_through": ("BIGINT", "number of the newest external signal"),
+            "outcomes_through": ("BIGINT", "number of the newest change of their outcomes"),
         },
     ),
     LensTable(
@@ -102,6 +105,7 @@ class Held:
     sealed_sessions: frozenset[date]
     external_digest: str = ""
     external_through: int = 0
+    outcomes_through: int = 0
 
 
 NOTHING = Held("", frozenset(), frozenset())
@@ -119,7 +123,7 @@ def read_held(path: Path) -> Held | None:
             (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
             if layout != FORMAT:
                 return None
-            query = "SELECT digest, external_digest, external_through FROM internal.publication"
+            query = "SELECT digest, external_digest, external_through, outcomes_through FROM internal.publication"
             digest, *external = db.execute(query).fetchall()[0]
             files = db.execute("SELECT session, path, sha256 FROM internal.nav_file").fetchall()
             sealed = db.execute("SELECT DISTINCT session FROM internal.seal").fetchall()
@@ -135,11 +139,11 @@ def fill(
     held: Held,
     seals: pl.DataFrame,
     external: External,
-    external_rows: Iterable[pl.DataFrame],
+    news: News,
 ) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since, `external_rows` the external signals that came since. With `held`
+    `seals` are those of the sessions disclosed since, `news` what came from outside since. With `held`
     NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
     """
     try:
@@ -149,8 +153,7 @@ def fill(
                 _create(db)
             added = _update_nav(db, snapshot, held)
             _insert(db, "internal.seal", seals)
-            for rows in external_rows:
-                _insert(db, EXTERNAL_SIGNALS.name, rows)
+            put_news(db, news)
             _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
             _comment(db)
@@ -176,7 +179,7 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
+    for table in (STRATEGIES, SETTLEMENTS, FACTORS, EXTERNAL_GAPS):
         db.execute(f"CREATE TABLE {_definition(table)}")
 
 
@@ -240,6 +243,7 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
                 "digest": [snapshot.digest],
                 "external_digest": [external.digest],
                 "external_through": [external.through],
+                "outcomes_through": [external.outcomes_through],
             }
         ),
     }
@@ -260,6 +264,7 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
+    db.execute(VIEW)
     for table in VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
@@ -267,7 +272,7 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in (*VIEWS, NAV) else "TABLE"
+        kind = "VIEW" if table in (*VIEWS, NAV, EXTERNAL_SIGNALS) else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name
         db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
         for column, (_, comment) in table.columns.items():

@@ -50,7 +50,8 @@ def read_undecided(ledger: Ledger, markets: Collection[str]) -> pl.DataFrame:
         after = rows[-1][0]
         table = [(row[0], said[tuple(row[1:4])], *row[4:]) for row in rows]
         texts = {name: pl.String if name in PRICES else dtype for name, dtype in JUDGED.items()}
-        parts.append(pl.DataFrame(table, schema=texts, orient="row").cast(JUDGED))
+        frame = pl.DataFrame(table, schema=texts, orient="row")
+        parts.append(frame.with_columns(pl.col(PRICES).cast(pl.Float64)))
     return pl.concat(parts)
 
 
@@ -105,7 +106,7 @@ def newest_change(db: Session) -> int:
 def read_records(db: Session) -> dict[str, dict[str, Any]]:
     """Read what became of each source's signals, by their newest revisions; sources without an outcome are missing."""
     closed = col(ExternalOutcome.closed_at).is_not(None) & col(ExternalOutcome.decided_at).is_not(None)
-    expired = (ExternalOutcome.outcome == "expired") & col(ExternalOutcome.decided_at).is_not(None)
+    expired = (col(ExternalOutcome.outcome) == "expired") & col(ExternalOutcome.decided_at).is_not(None)
     counts = {
         "judged": sa.literal(value=True),
         "invalid": ExternalOutcome.outcome == "invalid",
