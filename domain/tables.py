@@ -225,7 +225,7 @@ def _since_1970(numbers: pl.Series) -> pl.Series:
 
 
 def _said(text: pl.Series) -> pl.Series:
-    plain = text.str.strip_chars().str.replace("T", " ", literal=True).str.replace(r" ?(Z|UTC|\+00:?00)$", "")
+    plain = text.str.strip_chars().str.replace(r" ?(Z|UTC|\+00:?00)$", "").str.replace("T", " ", literal=True)
     tried = [plain.str.to_datetime(each, time_unit="us", time_zone="UTC", strict=False) for each in TIME_FORMATS]
     return pl.select(pl.coalesce(tried)).to_series()
 

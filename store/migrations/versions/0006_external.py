@@ -91,29 +91,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_external_signal_source", ["source_id", "id"], unique=False)
 
     op.create_table(
-        "external_outcome",
-        sa.Column("signal_id", sa.Integer(), nullable=False),
-        sa.Column("series", sa.String(), nullable=False),
-        sa.Column("change", sa.Integer(), nullable=False),
-        sa.Column("outcome", sa.String(), nullable=False),
-        sa.Column("r_multiple", sa.Float(), nullable=True),
-        sa.Column("entered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("target1_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("target2_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("target3_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["signal_id"],
-            ["external_signal.id"],
-        ),
-        sa.PrimaryKeyConstraint("signal_id"),
-    )
-    with op.batch_alter_table("external_outcome", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_external_outcome_change"), ["change"], unique=False)
-
-    op.create_table(
         "poll_state",
         sa.Column("source_id", sa.Integer(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
@@ -176,10 +153,6 @@ def downgrade() -> None:
     op.drop_table("quarantined_item")
     op.drop_table("poll_tally")
     op.drop_table("poll_state")
-    with op.batch_alter_table("external_outcome", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_external_outcome_change"))
-
-    op.drop_table("external_outcome")
     with op.batch_alter_table("external_signal", schema=None) as batch_op:
         batch_op.drop_index("ix_external_signal_source")
         batch_op.drop_index(batch_op.f("ix_external_signal_received_at"))
