@@ -29,7 +29,7 @@ def make_klines(count: int) -> pl.DataFrame:
 def make_signals(count: int) -> pl.DataFrame:
     """Long ones with a zone that is met at once, a stop at 80 and a target at 120."""
     frame: dict[str, object] = dict.fromkeys(SIGNALS_SCHEMA) | {
-        "published_at": START,
+        "known_at": START,
         "direction": "LONG",
         "entry_low": 94.0,
         "entry_high": 106.0,
@@ -45,7 +45,7 @@ def plainly(signals: pl.DataFrame, klines: pl.DataFrame) -> int:
     for signal in signals.iter_rows(named=True):
         entered = False
         for opened_at, _, high, low, _ in bars:
-            if opened_at < signal["published_at"]:
+            if opened_at < signal["known_at"]:
                 continue
             entered = entered or (high >= signal["entry_low"] and low <= signal["entry_high"])
             if entered and (low <= signal["stop_loss"] or high >= signal["target1"]):

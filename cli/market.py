@@ -43,18 +43,20 @@ def market_import_klines(
     exchange: Annotated[str, typer.Option(help="As the feeds call it, such as binance.")],
     pair: Annotated[str, typer.Option(help="Coin and currency, such as BTC/USDT.")],
     interval: Annotated[str, typer.Option(help="How long a bar is: 1m, 15m, 1h, 1d and the like.")],
+    holes: Annotated[bool, typer.Option("--with-holes", help="Let bars be missing in between.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import klines of a crypto pair: opened_at (or date, timestamp; UTC), open, high, low, close, volume.
 
-    They are added to what is there; a bar of the same time takes the place of the known one.
+    They are added to what is there; a bar of the same time takes the place of the known one. A bar that is still under
+    way is left out.
     """
     series = series_of(exchange, pair, interval)
     opened = open_home(home)
     from tasks.klines import import_klines  # noqa: PLC0415
 
-    show(import_klines(opened, path, series, wall_clock()), as_json=as_json)
+    show(import_klines(opened, path, series, wall_clock(), holes=holes), as_json=as_json)
 
 
 @market.command("simulate")

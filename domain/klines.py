@@ -43,12 +43,13 @@ class Merged(NamedTuple):
     replaced: pl.DataFrame
 
 
-def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime) -> pl.DataFrame:
+def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *, holes: bool = False) -> pl.DataFrame:
     """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, in whatever order they came.
 
-    Raises InputError as domain.tables.normalise does, and for a bar that is not on the interval's grid (multiples of it
-    since midnight UTC), opens after `now`, or has a price outside its low and high. Holes are let in: what happened in
-    one is unknown, and whoever judges by the bars stops there.
+    The bar that is still under way at `now` is left out: what it says is not final. Raises InputError as
+    domain.tables.normalise does, and for a bar that is not on the interval's grid (multiples of it since midnight UTC),
+    opens after `now`, or has a price outside its low and high; for bars further apart than the interval throughout; and
+    for holes, unless they are let in: what happened in one is unknown, and whoever judges by the bars stops there.
     """
     bars = normalise(frame, KLINE_TABLE)
     step = series.step // timedelta(microseconds=1)
@@ -56,7 +57,11 @@ def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime) ->
     _refuse(bars, pl.col("opened_at") > now, "opened_at", f"times up to now, {now:%F %T} UTC")
     inside = pl.all_horizontal(pl.col(name).is_between("low", "high") for name in PRICES)
     _refuse(bars, ~inside, "high", "prices between low and high")
-    return bars
+    _refuse_holes(bars["opened_at"], series, holes=holes)
+    over = bars.filter(pl.col("opened_at") + series.step <= now)
+    if over.is_empty():
+        raise InputError("opened_at", "a bar that is over", f"one of {bars['opened_at'][0]:%F %T} that is under way")
+    return over
 
 
 def merge(known: pl.DataFrame, newer: pl.DataFrame) -> Merged:
@@ -75,3 +80,16 @@ def _refuse(bars: pl.DataFrame, wrong: pl.Expr, field: str, expected: str) -> No
         prices = "" if field == "opened_at" else " with " + ", ".join(f"{name} {bar[name]:g}" for name in PRICES)
         more = "" if found.height == 1 else f" (and {found.height - 1} more)"
         raise InputError(field, expected, f"the bar of {bar['opened_at']:%F %T}{prices}{more}")
+
+
+def _refuse_holes(opened: pl.Series, series: KlineSeries, *, holes: bool) -> None:
+    apart = opened.diff().drop_nulls()
+    after = (apart > series.step).arg_true()
+    if after.len() == 0:
+        return
+    if after.len() == apart.len() > 1:
+        raise InputError("interval", f"bars {series.interval} apart", f"bars at least {apart.min()} apart")
+    if not holes:
+        more = "" if after.len() == 1 else f" (and {after.len() - 1} more holes)"
+        found = f"none between {opened[after[0]]:%F %T} and {opened[after[0] + 1]:%F %T}{more}"
+        raise InputError("opened_at", f"a bar every {series.interval}, unless holes are let in", found)

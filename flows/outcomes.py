@@ -26,7 +26,7 @@ from tasks.runs import record_process
 def signal_outcomes(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:  # noqa: ARG001 - stages are called alike
     """Judge the signals that are not finally decided, and show what became of each source's so far.
 
-    Safe to repeat: what is decided stays so, until klines that it rests on change or the source revises its signal.
+    Safe to repeat: what is decided stays so, until klines that it rests on change.
     """
     log = get_run_logger()
     opened = open_home(home)
@@ -38,7 +38,7 @@ def signal_outcomes(session: date | None = None, home: Path | None = None) -> li
     with opened.ledger.read() as db:
         rows = [{"source": source} | _shown(record) for source, record in sorted(read_records(db).items())]
     if rows:
-        show_table(rows, "signal-outcomes", description="What became of each source's signals, by newest revisions")
+        show_table(rows, "signal-outcomes", description="What became of each source's signals, as first seen")
     if any(each.changed for each in judged):
         publish_lens(opened)
     return rows

@@ -26,7 +26,7 @@ _PAIR = re.compile(r"([A-Z0-9]{1,20})/([A-Z0-9]{1,20})", re.ASCII)
 
 @dataclass(frozen=True)
 class KlineSeries:
-    """One series. The exchange in lower case, coin and currency in upper case, however a feed writes them."""
+    """One series. The exchange is in lower case with _ between words, coin and currency in upper case."""
 
     exchange: str
     coin: str
@@ -51,22 +51,26 @@ class KlineSeries:
 
 def market_of(exchange: str, coin: str, currency: str) -> str:
     """Name exchange and pair of a signal, in the words of whose feed it is."""
-    return f"{exchange.lower()}-{coin.upper()}-{currency.upper()}"
+    return f"{_exchange(exchange)}-{coin.upper()}-{currency.upper()}"
 
 
 def series_of(exchange: str, pair: str, interval: str) -> KlineSeries:
     """Make a series of what an operator wrote, such as binance, BTC/USDT and 15m; InputError names what is none."""
-    exchange = exchange.strip().lower()
-    if not _EXCHANGE.fullmatch(exchange):
+    name = _exchange(exchange.strip())
+    if not _EXCHANGE.fullmatch(name):
         raise InputError("exchange", "letters, digits and _, as the feed calls it", exchange)
     found = _PAIR.fullmatch(pair.strip().upper())
     if not found:
         raise InputError("pair", "coin and currency such as BTC/USDT", pair)
     if interval not in INTERVALS:
         raise InputError("interval", f"one of {', '.join(INTERVALS)}", interval)
-    return KlineSeries(exchange, found[1], found[2], interval)
+    return KlineSeries(name, found[1], found[2], interval)
 
 
 def parse_name(name: str) -> KlineSeries:
     """Read a series' name in the lake."""
     return KlineSeries(*name.split("-"))
+
+
+def _exchange(word: str) -> str:
+    return re.sub(r"[ .-]", "_", word.lower())

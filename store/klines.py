@@ -45,8 +45,7 @@ def put_klines(lake: Lake, series: KlineSeries, bars: pl.DataFrame, subject: str
             if _paths(_of_months(db, series, months)) != _paths(old):
                 continue  # another import came first
             lake.replace(db, [file for file in old if _month(file) in changed], staged, now)
-            times = news["opened_at"]
-            reopened = reopen(db, _coarser(db, series), times.min(), times.max())  # type: ignore[arg-type]
+            reopened = _reopen(db, series, news["opened_at"])
             audit_import(db, KLINES.name, f"{series.name} {subject}", news.height, now)
         return KlinesPut(merged.added.height, merged.replaced.height, reopened)
 
@@ -81,7 +80,11 @@ def _stage(lake: Lake, series: KlineSeries, bars: pl.DataFrame, months: set[Mont
     return [lake.stage(KLINES, day, part, series=series.name) for day, part in days if (day.year, day.month) in months]
 
 
-def _coarser(db: Session, series: KlineSeries) -> list[str]:
-    """Name the series of the pair whose outcomes these bars may change: finer bars judge instead of coarser ones."""
-    pair = [each for each in list_series(db) if each.market == series.market]
-    return [each.name for each in pair if each.step >= series.step]
+def _reopen(db: Session, series: KlineSeries, changed: pl.Series) -> int:
+    """Reopen what bars of these times may change: outcomes by their own series, and by coarser ones of the pair.
+
+    Finer bars judge before coarser ones do, and those begin within a bar that such an outcome rests on.
+    """
+    first, last = changed.min(), changed.max()
+    pair = [each for each in list_series(db) if each.market == series.market and each.step >= series.step]
+    return sum(reopen(db, each.name, first - (each.step - series.step), last) for each in pair)  # type: ignore[operator, arg-type]

@@ -6,7 +6,6 @@ from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func
 
 from domain.shares import Share, share
@@ -23,7 +22,7 @@ PRICES = ("entry_low", "entry_high", "stop_loss", "target1", "target2", "target3
 JUDGED: dict[str, Any] = {
     "signal_id": pl.Int64,
     "market": pl.String,
-    "published_at": TIME,
+    "known_at": TIME,
     "direction": pl.String,
     **dict.fromkeys(PRICES, pl.Float64),
 }
@@ -31,12 +30,15 @@ ROWS_AT_ONCE = 20_000
 # Longer than a signal waits for its entry, and the longest bar: what an expired outcome rests on ends before.
 EXPIRED_RESTS_ON = timedelta(hours=48)
 TARGETS = ("target1", "target2", "target3")
+# Of an outcome's row: whether more bars change nothing about it.
+FINAL = pl.col("outcome").is_in(["expired", "invalid"]) | pl.col("closed_at").is_not_null()
 
 
 def read_undecided(ledger: Ledger, markets: Collection[str]) -> pl.DataFrame:
-    """Read the newest revisions of these markets' signals that are not finally decided, columns as in JUDGED.
+    """Read the revisions of these markets' signals that are not finally decided, columns as in JUDGED.
 
-    Prices become floats here, and only here.
+    Each counts from when its source published it, but not from before it reached us: what a feed dates back, or changes
+    once the market has moved, wins nothing. Prices become floats here, and only here.
     """
     parts = [pl.DataFrame(schema=JUDGED)]
     with ledger.read() as db:
@@ -48,7 +50,7 @@ def read_undecided(ledger: Ledger, markets: Collection[str]) -> pl.DataFrame:
         if not rows:
             break
         after = rows[-1][0]
-        table = [(row[0], said[tuple(row[1:4])], *row[4:]) for row in rows]
+        table = [(row[0], said[tuple(row[1:4])], max(row[4:6]), *row[6:]) for row in rows]
         texts = {name: pl.String if name in PRICES else dtype for name, dtype in JUDGED.items()}
         frame = pl.DataFrame(table, schema=texts, orient="row")
         parts.append(frame.with_columns(pl.col(PRICES).cast(pl.Float64)))
@@ -60,8 +62,7 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
 
     One is final once it is closed, expired, or can be none at all: `now` is when that was decided.
     """
-    final = pl.col("outcome").is_in(["expired", "invalid"]) | pl.col("closed_at").is_not_null()
-    judged = outcomes.with_columns(final=final)
+    judged = outcomes.with_columns(final=FINAL)
     known = _read(db, outcomes["signal_id"].to_list())
     same = judged.join(known, on=judged.columns, how="semi", nulls_equal=True)
     fresh = judged.join(same, on="signal_id", how="anti")
@@ -74,20 +75,22 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
     return fresh.height
 
 
-def reopen(db: Session, series: Collection[str], since: datetime, until: datetime) -> int:
-    """Let outcomes by these series be judged again that rest on bars opened from `since` to `until`; say how many."""
-    signal = col(ExternalOutcome.signal_id) == col(ExternalSignal.id)
-    rests_on = col(ExternalOutcome.closed_at) >= since
-    expired = col(ExternalOutcome.closed_at).is_(None) & (ExternalOutcome.outcome == "expired")
-    rests_on |= expired & (col(ExternalSignal.published_at) >= since - EXPIRED_RESTS_ON)
-    found = sa.select(col(ExternalSignal.id)).where(signal, rests_on, col(ExternalSignal.published_at) <= until)
+def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
+    """Let outcomes by a series be judged again that rest on bars opened from `since` to `until`; say how many."""
+    published, received = col(ExternalSignal.published_at), col(ExternalSignal.received_at)
+    earliest = since - EXPIRED_RESTS_ON
+    expired = (ExternalOutcome.outcome == "expired") & ((published >= earliest) | (received >= earliest))
+    found = sa.select(col(ExternalSignal.id)).where(
+        col(ExternalSignal.id) == col(ExternalOutcome.signal_id),
+        (col(ExternalOutcome.closed_at) >= since) | expired,
+        published <= until,
+        received <= until,
+    )
     update = sa.update(ExternalOutcome).where(
-        col(ExternalOutcome.series).in_(series), col(ExternalOutcome.decided_at).is_not(None), found.exists()
+        ExternalOutcome.series == series, col(ExternalOutcome.decided_at).is_not(None), found.exists()
     )
-    done = db.execute(
-        update.values(decided_at=None, change=newest_change(db) + 1).returning(col(ExternalOutcome.signal_id))
-    )
-    return len(done.all())
+    values = {"decided_at": None, "change": newest_change(db) + 1}
+    return len(db.execute(update.values(values).returning(col(ExternalOutcome.signal_id))).all())
 
 
 def read_changes(db: Session, after: int) -> list[sa.Row[Any]]:
@@ -104,7 +107,7 @@ def newest_change(db: Session) -> int:
 
 
 def read_records(db: Session) -> dict[str, dict[str, Any]]:
-    """Read what became of each source's signals, by their newest revisions; sources without an outcome are missing."""
+    """Read what became of each source's signals, as first seen; sources without an outcome are missing."""
     closed = col(ExternalOutcome.closed_at).is_not(None) & col(ExternalOutcome.decided_at).is_not(None)
     expired = (col(ExternalOutcome.outcome) == "expired") & col(ExternalOutcome.decided_at).is_not(None)
     counts = {
@@ -124,7 +127,7 @@ def read_records(db: Session) -> dict[str, dict[str, Any]]:
         sa.select(col(Source.name), mean, *sums)
         .join(ExternalSignal, col(ExternalSignal.source_id) == col(Source.id))
         .join(ExternalOutcome, col(ExternalOutcome.signal_id) == col(ExternalSignal.id))
-        .where(~_is_superseded())
+        .where(col(ExternalSignal.revision) == 1)
         .group_by(col(Source.name))
     )
     return {row["name"]: _record(dict(row)) for row in db.execute(query).mappings()}
@@ -161,23 +164,16 @@ def _words(db: Session, markets: Collection[str]) -> dict[tuple[str, ...], str]:
 
 def _undecided(said: list[tuple[str, ...]], after: int) -> Any:
     words = [col(getattr(ExternalSignal, name)) for name in ("exchange", "coin", "currency")]
-    columns = [col(getattr(ExternalSignal, name)) for name in ("published_at", "direction", *PRICES)]
+    columns = [col(getattr(ExternalSignal, name)) for name in ("published_at", "received_at", "direction", *PRICES)]
     decided = sa.select(col(ExternalOutcome.signal_id)).where(
         col(ExternalOutcome.signal_id) == col(ExternalSignal.id), col(ExternalOutcome.decided_at).is_not(None)
     )
     return (
         sa.select(col(ExternalSignal.id), *words, *columns)
-        .where(col(ExternalSignal.id) > after, sa.tuple_(*words).in_(said), ~_is_superseded(), ~decided.exists())
+        .where(col(ExternalSignal.id) > after, sa.tuple_(*words).in_(said), ~decided.exists())
         .order_by(col(ExternalSignal.id))
         .limit(ROWS_AT_ONCE)
     )
-
-
-def _is_superseded() -> Any:
-    later = aliased(ExternalSignal)
-    same = col(later.source_id) == ExternalSignal.source_id
-    same &= col(later.external_id) == ExternalSignal.external_id
-    return sa.select(col(later.id)).where(same & (col(later.revision) > ExternalSignal.revision)).exists()
 
 
 def _read(db: Session, signal_ids: list[int]) -> pl.DataFrame:

@@ -13,7 +13,10 @@ from store.klines import put_klines
 
 @dataclass(frozen=True)
 class KlinesImported:
-    """What an import came to: bars that are new, and that took the place of others; outcomes to be judged again."""
+    """What an import came to: bars that are new, and that took the place of others; outcomes to be judged again.
+
+    `rows` are the file's bars but for one that is still under way.
+    """
 
     series: str
     rows: int
@@ -24,9 +27,9 @@ class KlinesImported:
     reopened: int
 
 
-def import_klines(home: Home, path: Path, series: KlineSeries, now: datetime) -> KlinesImported:
+def import_klines(home: Home, path: Path, series: KlineSeries, now: datetime, *, holes: bool = False) -> KlinesImported:
     """Import klines from a Parquet or CSV file. InputError names what is wrong with it; nothing is kept then."""
-    bars = normalise_klines(read_table(path), series, now)
+    bars = normalise_klines(read_table(path), series, now, holes=holes)
     put = put_klines(home.lake, series, bars, path.name, now)
     since, until = bars["opened_at"][0], bars["opened_at"][-1]
     return KlinesImported(series.name, bars.height, since, until, put.added, put.replaced, put.reopened)

@@ -8,13 +8,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session
 
-from domain.outcomes import covers, judge
+from domain.outcomes import judge
 from models.datasets import KLINES
 from models.klines import KlineSeries
 from models.lake import LakeFile
 from store.home import Home
 from store.klines import kline_files, list_series
-from store.outcomes import OUTCOME, put_outcomes, read_undecided
+from store.outcomes import FINAL, OUTCOME, put_outcomes, read_undecided
 
 Files = dict[KlineSeries, list[LakeFile]]
 
@@ -45,8 +45,8 @@ def judge_signals(home: Home, now: datetime) -> list[Judged]:
 
 
 def _judge_market(home: Home, market: str, signals: pl.DataFrame, now: datetime) -> int:
-    # Bars that open before the publication say nothing.
-    since = signals["published_at"].dt.date().min()
+    # Bars that open before a signal is known say nothing.
+    since = signals["known_at"].dt.date().min()
     while True:
         with home.ledger.read() as db:
             files = _files(db, market, since)  # type: ignore[arg-type]
@@ -67,19 +67,12 @@ def _paths(files: Files) -> dict[str, list[str]]:
 
 
 def _verdicts(home: Home, files: Files, signals: pl.DataFrame) -> pl.DataFrame:
-    """Judge each signal by the finest series that was there when it was published; without any it is pending."""
+    """Judge each signal by the finest series that decides it; where none does, the finest that knows of it speaks."""
     parts, left = [], signals
     for series, its in files.items():
-        klines = home.lake.read_files(KLINES, its)
-        covered = covers(left["published_at"], klines, series.step)
-        parts.append(_verdicts_by(series, klines, left.filter(covered)))
-        left = left.filter(~covered)
-    if left.height:
-        parts.append(_verdicts_by(next(iter(files)), pl.DataFrame(schema=KLINES.schema), left))
-    return pl.concat(parts)
-
-
-def _verdicts_by(series: KlineSeries, klines: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
-    own = signals.select("signal_id")
-    verdicts = judge(signals, klines, series.step)
-    return own.with_columns(series=pl.lit(series.name)).hstack(verdicts).select(*OUTCOME)
+        verdicts = judge(left, home.lake.read_files(KLINES, its), series.step)
+        named = left.select("signal_id", series=pl.lit(series.name)).hstack(verdicts).select(*OUTCOME)
+        parts.append(named)
+        left = left.join(named.filter(FINAL), on="signal_id", how="anti", maintain_order="left")
+    tried = pl.concat(parts).sort(FINAL, pl.col("outcome") != "pending", descending=True, maintain_order=True)
+    return tried.unique("signal_id", keep="first", maintain_order=True)

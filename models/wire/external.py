@@ -108,7 +108,7 @@ class ShareAnswer(Answer):
 
 
 class RecordAnswer(Answer):
-    """What became of a source's signals, each by its newest revision, by first touch; rates are of closed signals."""
+    """What became of a source's signals, as first seen, by first touch; rates are of closed signals."""
 
     judged: int = Field(description="signals that there are klines for, and that were looked at", examples=[14])
     invalid: int = Field(description="without a sensible stop, zone or targets", examples=[0])

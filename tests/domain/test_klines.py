@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from domain.klines import merge, normalise_klines
 from models.errors import InputError
-from models.klines import parse_name, series_of
+from models.klines import market_of, parse_name, series_of
 from tests.support.feeds import NOON
 from tests.support.klines import SERIES, bars
 from tests.support.shared import shared
 
 FOUR = bars((1, 3, 1, 2), (2, 4, 2, 3), (3, 5, 2, 4), (4, 4, 4, 4))
-LATER = NOON + timedelta(days=1)
+LATER, HOUR = NOON + timedelta(days=1), timedelta(hours=1)
 
 
 def changed(**columns: Any) -> pl.DataFrame:
@@ -31,7 +31,7 @@ def changed(**columns: Any) -> pl.DataFrame:
         [1779624000, 1779624900, 1779625800, 1779626700],
         [1779624000000, 1779624900000, 1779625800000, 1779626700000],
         ["1779624000", "1779624900000", "2026-05-24 12:30", "1779626700"],
-        [datetime(2026, 5, 24, 12, 15 * n) for n in range(4)],
+        [datetime(2026, 5, 24, 12, 15 * n) for n in range(4)],  # noqa: DTZ001 - a zone may be missing
     ],
 )
 @pytest.mark.parametrize("name", ["opened_at", "date", "timestamp"])
@@ -63,6 +63,14 @@ def test_other_names_and_any_order() -> None:
             "opened_at: expected a multiple of 15m, got .*07",
         ),
         (changed(opened_at=FOUR["opened_at"] + timedelta(days=2)), "opened_at: expected times up to now"),
+        (
+            FOUR[[0, 1, 3]],
+            "opened_at: expected a bar every 15m.*, got none between 2026-05-24 12:15:00 and .* 12:45:00",
+        ),
+        (
+            changed(opened_at=pl.Series([NOON + timedelta(hours=n) for n in range(4)])),
+            "interval: .* 15m .* 1:00:00 apart",
+        ),
         (changed(opened_at=pl.lit("noon")), "opened_at: expected a time .*, got 'noon' in row 1"),
         (changed(opened_at=pl.lit("2026-05-24 12:00:00+08:00")), r"opened_at: .*\(UTC\), .*, got '2026"),
         (changed(opened_at=17796240000000000), "opened_at: .*, got 17796240000000000 in row 1"),
@@ -79,10 +87,22 @@ def test_what_is_no_kline_is_named(frame: pl.DataFrame, words: str) -> None:
         normalise_klines(frame, SERIES, LATER)
 
 
+def test_holes_are_let_in_where_they_are_known_of() -> None:
+    assert normalise_klines(FOUR[[0, 1, 3]], SERIES, LATER, holes=True).height == 3
+
+
+def test_the_bar_under_way_is_left_out() -> None:
+    assert normalise_klines(FOUR, SERIES, NOON + timedelta(minutes=59)).equals(FOUR.head(3))
+    assert normalise_klines(FOUR, SERIES, NOON + timedelta(minutes=60)).equals(FOUR)
+    with pytest.raises(InputError, match="opened_at: expected a bar that is over, got one of 2026-05-24 12:00:00"):
+        normalise_klines(FOUR.head(1), SERIES, NOON + timedelta(minutes=1))
+
+
 def test_names_of_series() -> None:
-    series = series_of(" Binance_Futures", "btc/usdt", "1h")
+    series = series_of(" Binance-Futures", "btc/usdt", "1h")
     assert (series.name, series.market) == ("binance_futures-BTC-USDT-1h", "binance_futures-BTC-USDT")
     assert parse_name(series.name) == series
+    assert market_of("binance futures", "BTC", "usdt") == series.market
     for exchange, pair, interval, field in (
         ("bin/../ance", "BTC/USDT", "1h", "exchange"),
         ("binance", "BTC-USDT", "1h", "pair"),
@@ -94,7 +114,7 @@ def test_names_of_series() -> None:
 
 
 @given(st.lists(st.integers(0, 20), unique=True), st.lists(st.integers(0, 20), unique=True), st.booleans())
-def test_merging_is_a_dictionarys_update(known: list[int], newer: list[int], other: bool) -> None:  # noqa: FBT001 - drawn
+def test_merging_is_a_dictionarys_update(known: list[int], newer: list[int], other: bool) -> None:
     def frame(minutes: list[int], close: float) -> pl.DataFrame:
         opened = pl.Series([NOON + timedelta(minutes=n) for n in sorted(minutes)], dtype=FOUR.schema["opened_at"])
         return pl.DataFrame(

@@ -3,10 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+from sqlmodel import select
+
 from models.datasets import KLINES
 from models.klines import series_of
 from models.operations import AuditEntry
-from sqlmodel import select
 from store.home import Home
 from store.klines import kline_files, list_series
 from tests.support.klines import SERIES, bars, put
