@@ -15,6 +15,7 @@ from models.klines import series_of
 from store.external import Poll, store_answer
 from store.home import Home
 from store.outcomes import newest_change, no_record, read_records
+from store.sources import list_sources
 from tasks.klines import import_klines
 from tasks.outcomes import judge_signals
 from tests.support.feeds import ITEM, NOON, enter
@@ -37,13 +38,11 @@ QUARTER = timedelta(minutes=15)
 
 
 def come(home: Home, *items: Any, source: str = "feed", at: datetime = NOON) -> None:
-    number = SOURCES.setdefault((id(home), source), 0) or enter(home, source, "https://feed.example")
-    SOURCES[id(home), source] = number
+    with home.ledger.read() as db:
+        known = {each.source.name: each.source.id for each in list_sources(db)}
+    number = known.get(source) or enter(home, source, "https://feed.example")
     with home.ledger.write() as db:
         store_answer(db, Poll(number, at, at, 60), normalise(items))
-
-
-SOURCES: dict[tuple[int, str], int] = {}
 
 
 def judge(home: Home, hours: int = 0) -> list[tuple[str, int, int]]:
@@ -136,6 +135,7 @@ def test_coarser_klines_decide_what_the_finer_leave_open(home: Home) -> None:
     judge(home)
     assert (outcomes(home)[ITEM["id"]].outcome, outcomes(home)[ITEM["id"]].series) == ("stopped", SERIES.name)
     # The minutes of the bar that it rests on, begun after that bar did, tell more.
+    fine = bars(*[FLAT] * 15, SECOND, start=NOON + 2 * minutes.step, step=minutes.step)
     assert put(home, bars(*[FLAT] * 15, SECOND, start=NOON + 2 * minutes.step, step=minutes.step), minutes) == (
         16,
         0,
