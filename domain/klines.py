@@ -88,7 +88,7 @@ def _refuse_holes(opened: pl.Series, series: KlineSeries, *, holes: bool) -> Non
     if after.len() == 0:
         return
     if after.len() == apart.len() > 1:
-        raise InputError("interval", f"bars {series.interval} apart", f"bars at least {apart.min()} apart")
+        raise InputError("interval", f"bars {series.interval} apart", f"bars at least {apart.sort()[0]} apart")
     if not holes:
         more = "" if after.len() == 1 else f" (and {after.len() - 1} more holes)"
         found = f"none between {opened[after[0]]:%F %T} and {opened[after[0] + 1]:%F %T}{more}"

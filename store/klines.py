@@ -85,6 +85,6 @@ def _reopen(db: Session, series: KlineSeries, changed: pl.Series) -> int:
 
     Finer bars judge before coarser ones do, and those begin within a bar that such an outcome rests on.
     """
-    first, last = changed.min(), changed.max()
+    times = changed.sort()
     pair = [each for each in list_series(db) if each.market == series.market and each.step >= series.step]
-    return sum(reopen(db, each.name, first - (each.step - series.step), last) for each in pair)  # type: ignore[operator, arg-type]
+    return sum(reopen(db, each.name, times[0] - (each.step - series.step), times[-1]) for each in pair)

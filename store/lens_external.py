@@ -1,4 +1,4 @@
-"""External signals in the lens: a view over two tables, each extended by what came since the version before.
+"""External signals in the lens: views over two tables, each extended by what came since the version before.
 
 Outcomes come long after the signals: in a table of their own they are written without touching a million rows.
 They are read from the ledger, where they are few, append-only and numbered, and not by way of the lake: a day of them
@@ -15,7 +15,8 @@ import duckdb
 import polars as pl
 
 from models.external import ExternalSignal
-from models.lens import EXTERNAL_GAPS, EXTERNAL_SIGNALS, LensTable
+from models.lens_external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from models.lens_table import LensTable
 from store.external_reader import newest_id, read_gaps, read_rows
 from store.ledger import Ledger
 from store.outcomes import newest_change, read_changes
@@ -34,16 +35,24 @@ ROWS = LensTable(
     "Rows of the view external_signals",
     NUMBER | {name: EXTERNAL_SIGNALS.columns[name] for name in ("source", *COLUMNS)},
 )
-OUTCOMES_SCHEMA = {"id": pl.Int64(), "outcome": pl.String(), "r_multiple": pl.Float64()}
+# What `known_at` and the columns of ROWS leave of an outcome.
+VERDICT = tuple(name for name in EXTERNAL_OUTCOMES.columns if name not in {*ROWS.columns, "known_at"})
+NOT_TIME = {"series": pl.String(), "outcome": pl.String(), "r_multiple": pl.Float64()}
+OUTCOMES_SCHEMA = {"id": pl.Int64(), **{name: NOT_TIME.get(name, TIME) for name in VERDICT}}
 OUTCOMES = LensTable(
     "external_outcome",
-    "Decided outcomes: columns of the view external_signals",
-    NUMBER | {name: EXTERNAL_SIGNALS.columns[name] for name in ("outcome", "r_multiple")},
+    "Decided outcomes: columns of the views external_signals and external_outcomes",
+    NUMBER | {name: EXTERNAL_OUTCOMES.columns[name] for name in VERDICT},
 )
-VIEW = (
-    f"CREATE OR REPLACE VIEW {EXTERNAL_SIGNALS.name} AS SELECT {', '.join(EXTERNAL_SIGNALS.columns)}"
-    f" FROM internal.{ROWS.name} LEFT JOIN internal.{OUTCOMES.name} USING (id)"
-)
+_JOIN = f"internal.{ROWS.name} {{}} JOIN internal.{OUTCOMES.name} USING (id)"
+_KNOWN = [
+    "greatest(published_at, received_at) AS known_at" if name == "known_at" else name
+    for name in EXTERNAL_OUTCOMES.columns
+]
+VIEWS = {
+    EXTERNAL_SIGNALS.name: f"SELECT {', '.join(EXTERNAL_SIGNALS.columns)} FROM {_JOIN.format('LEFT')}",
+    EXTERNAL_OUTCOMES.name: f"SELECT {', '.join(_KNOWN)} FROM {_JOIN.format('')}",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def take_external(ledger: Ledger) -> External:
 def read_news(ledger: Ledger, after: int, through: int, outcomes_after: int) -> News:
     """Read the signals whose ids lie in (after, through], and the outcomes that changed since a change."""
     with ledger.read() as db:
-        changes = [tuple(row) for row in read_changes(db, outcomes_after)]
+        changes = [tuple(row) for row in read_changes(db, VERDICT, outcomes_after)]
     return News(_signals(ledger, after, through), pl.DataFrame(changes, schema=OUTCOMES_SCHEMA, orient="row"))
 
 
@@ -93,6 +102,12 @@ def put_news(db: duckdb.DuckDBPyConnection, news: News) -> None:
     db.execute(f"DELETE FROM internal.{OUTCOMES.name} WHERE id IN (SELECT id FROM changed)")
     db.execute(f"INSERT INTO internal.{OUTCOMES.name} BY NAME SELECT * FROM changed WHERE outcome IS NOT NULL")
     db.unregister("changed")
+
+
+def create_external_views(db: duckdb.DuckDBPyConnection) -> None:
+    """Create the views that show the two tables."""
+    for name, query in VIEWS.items():
+        db.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
 
 def _signals(ledger: Ledger, after: int, through: int) -> Iterator[pl.DataFrame]:

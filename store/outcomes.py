@@ -1,6 +1,6 @@
 """Outcomes of external signals in the ledger: what is to be judged, what was decided, and each source's record."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,9 +67,9 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
     same = judged.join(known, on=judged.columns, how="semi", nulls_equal=True)
     fresh = judged.join(same, on="signal_id", how="anti")
     if fresh.height:
+        own = {"change": newest_change(db) + 1}  # before the rows go that may have the newest
         for chunk in _chunks(fresh["signal_id"].to_list()):
             db.execute(sa.delete(ExternalOutcome).where(col(ExternalOutcome.signal_id).in_(chunk)))
-        own = {"change": newest_change(db) + 1}
         rows = [row | own | {"decided_at": now if row.pop("final") else None} for row in fresh.iter_rows(named=True)]
         db.execute(sa.insert(ExternalOutcome), rows)
     return fresh.height
@@ -79,7 +79,7 @@ def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
     """Let outcomes by a series be judged again that rest on bars opened from `since` to `until`; say how many."""
     published, received = col(ExternalSignal.published_at), col(ExternalSignal.received_at)
     earliest = since - EXPIRED_RESTS_ON
-    expired = (ExternalOutcome.outcome == "expired") & ((published >= earliest) | (received >= earliest))
+    expired = (col(ExternalOutcome.outcome) == "expired") & ((published >= earliest) | (received >= earliest))
     found = sa.select(col(ExternalSignal.id)).where(
         col(ExternalSignal.id) == col(ExternalOutcome.signal_id),
         (col(ExternalOutcome.closed_at) >= since) | expired,
@@ -87,16 +87,16 @@ def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
         received <= until,
     )
     update = sa.update(ExternalOutcome).where(
-        ExternalOutcome.series == series, col(ExternalOutcome.decided_at).is_not(None), found.exists()
+        col(ExternalOutcome.series) == series, col(ExternalOutcome.decided_at).is_not(None), found.exists()
     )
     values = {"decided_at": None, "change": newest_change(db) + 1}
     return len(db.execute(update.values(values).returning(col(ExternalOutcome.signal_id))).all())
 
 
-def read_changes(db: Session, after: int) -> list[sa.Row[Any]]:
-    """List what changed after a number: the signal's id, and its outcome and R where they are final, else nulls."""
+def read_changes(db: Session, columns: Sequence[str], after: int) -> list[sa.Row[Any]]:
+    """List what changed after a number: the signal's id, and these columns of its outcome; nulls where not final."""
     is_final = col(ExternalOutcome.decided_at).is_not(None)
-    shown = (sa.case((is_final, getattr(ExternalOutcome, name))) for name in ("outcome", "r_multiple"))
+    shown = (sa.case((is_final, getattr(ExternalOutcome, name))) for name in columns)
     query = sa.select(col(ExternalOutcome.signal_id), *shown).where(col(ExternalOutcome.change) > after)
     return list(db.execute(query.order_by(col(ExternalOutcome.signal_id))))
 
@@ -110,10 +110,10 @@ def read_records(db: Session) -> dict[str, dict[str, Any]]:
     """Read what became of each source's signals, as first seen; sources without an outcome are missing."""
     closed = col(ExternalOutcome.closed_at).is_not(None) & col(ExternalOutcome.decided_at).is_not(None)
     expired = (col(ExternalOutcome.outcome) == "expired") & col(ExternalOutcome.decided_at).is_not(None)
-    counts = {
+    counts: dict[str, Any] = {
         "judged": sa.literal(value=True),
-        "invalid": ExternalOutcome.outcome == "invalid",
-        "pending": ExternalOutcome.outcome == "pending",
+        "invalid": col(ExternalOutcome.outcome) == "invalid",
+        "pending": col(ExternalOutcome.outcome) == "pending",
         "expired": expired,
         "closed": closed,
         "stopped": closed & col(ExternalOutcome.stopped_at).is_not(None),

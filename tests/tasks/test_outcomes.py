@@ -136,11 +136,7 @@ def test_coarser_klines_decide_what_the_finer_leave_open(home: Home) -> None:
     assert (outcomes(home)[ITEM["id"]].outcome, outcomes(home)[ITEM["id"]].series) == ("stopped", SERIES.name)
     # The minutes of the bar that it rests on, begun after that bar did, tell more.
     fine = bars(*[FLAT] * 15, SECOND, start=NOON + 2 * minutes.step, step=minutes.step)
-    assert put(home, bars(*[FLAT] * 15, SECOND, start=NOON + 2 * minutes.step, step=minutes.step), minutes) == (
-        16,
-        0,
-        1,
-    )
+    assert put(home, fine, minutes) == (16, 0, 1)
     judge(home)
     assert (outcomes(home)[ITEM["id"]].outcome, outcomes(home)[ITEM["id"]].series) == ("target2", minutes.name)
 
