@@ -78,7 +78,7 @@ def test_signals_and_gaps_are_shown_and_extended(tmp_path: Path, monkeypatch: An
 def test_outcomes_are_shown_once_they_are_decided_and_taken_back_with_their_klines(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     source = enter(home, "feed", "https://feed.example")
-    short = {
+    short = ITEM | {
         "direction": "SHORT",
         "buy_start": "100",
         "buy_end": "101",
