@@ -11,6 +11,7 @@ from flows.scheduled import remember_run
 from settings import open_home
 from store.clock import wall_clock
 from store.outcomes import read_records
+from tasks.klines import extend_sample_klines
 from tasks.outcomes import judge_signals
 from tasks.publish import publish_lens
 from tasks.runs import record_process
@@ -30,6 +31,7 @@ def signal_outcomes(session: date | None = None, home: Path | None = None) -> li
     """
     log = get_run_logger()
     opened = open_home(home)
+    extend_sample_klines(opened, wall_clock())
     judged = judge_signals(opened, wall_clock())
     for each in judged:
         log.info("%s: %d signals looked at, %d outcomes new or different", each.market, each.signals, each.changed)
