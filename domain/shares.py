@@ -34,4 +34,5 @@ def wilson(hits: int, of: int) -> tuple[float, float] | None:
     share, z2 = hits / of, Z95**2
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = Z95 * sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # Exactly 0 and 1 at the ends, where rounding leaves a little.
+    return (middle - half if hits else 0.0), (middle + half if hits < of else 1.0)

@@ -12,8 +12,10 @@ from models.lens import LENS_TABLES
 from store.external import Poll, store_answer
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
+from tasks.outcomes import judge_signals
 from tests.support.factors import add_active
 from tests.support.feeds import ITEM, NOON, enter
+from tests.support.klines import bars, put
 from tests.support.settled import make_home, settle, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
@@ -30,6 +32,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = enter(made, "feed", "https://feed.example")
     with made.ledger.write() as db:
         store_answer(db, Poll(source, NOON, NOON, 60), normalise([ITEM, ITEM | {"id": 2}]))
+    touched = (94_000.0, 97_000.0, 94_000.0, 97_000.0)
+    put(made, bars((94_300.0, 94_400.0, 94_300.0, 94_400.0), touched))
+    judge_signals.fn(made, NOON)
     publish(made)
     return made.path
 
@@ -41,7 +46,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 16
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 17
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])
