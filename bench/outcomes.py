@@ -1,6 +1,6 @@
 """Outcomes against their requirement: 10,000 signals, each watched over 50,000 bars, and the same by a plain loop.
 
-Once by arrays alone, and once as the flow does it: signals from the ledger, bars from the lake, outcomes into the ledger.
+Once by arrays alone, and once as the flow does it: signals and bars read from ledger and lake, outcomes written.
 
 Bars walk inside a corridor; zones lie where price trades at once, stops and targets outside the corridor, so that every
 signal is watched to the last bar. The peer reads the same rules in Python, of a few signals, scaled to all.
