@@ -50,14 +50,14 @@ def prepare_sample(home: Home) -> dict[str, Any]:
     if not sessions:
         _simulate(home)
         sessions = home.lake.sessions(BARS)
-    _enter_feed(home, wall_clock())
+    enter_feed(home, wall_clock())
     replayed = sessions[-REPLAYED:]
     if settled is None or settled < replayed[-1]:
         _replay(home, replayed)
     return {"home": str(home.path), "sessions": len(replayed), "from": str(replayed[0]), "to": str(replayed[-1])}
 
 
-def _enter_feed(home: Home, now: datetime) -> None:
+def enter_feed(home: Home, now: datetime) -> None:
     """Enter the feed that `up` simulates, with a day behind it, unless it was entered, or removed, before."""
     from tasks.klines import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
     from tasks.outcomes import judge_signals  # noqa: PLC0415

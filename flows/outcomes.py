@@ -41,8 +41,7 @@ def signal_outcomes(session: date | None = None, home: Path | None = None) -> li
         rows = [{"source": source} | _shown(record) for source, record in sorted(read_records(db).items())]
     if rows:
         show_table(rows, "signal-outcomes", description="What became of each source's signals, as first seen")
-    if any(each.changed for each in judged):
-        publish_lens(opened)
+    publish_lens(opened)
     return rows
 
 
