@@ -29,6 +29,7 @@ from models.wire.external import (
 )
 from store.clock import wall_clock
 from store.external_reader import Wanted, read_gaps, read_quarantine, read_signals, read_statistics
+from store.outcomes import no_record, read_records
 from store.sources import Polled, add_source, find_source, list_sources, pause_source, remove_source
 
 router = APIRouter(prefix="/api/v1/external", tags=["external"])
@@ -65,12 +66,13 @@ def signals(
 
 @router.get("/statistics", response_model=StatisticsAnswer, responses=problems(401, 403))
 def statistics(here: Here, _user: Account) -> Json:
-    """Show what each source brought, by counts."""
+    """Show what each source brought, by counts, and what the market made of its signals."""
     with here.home.ledger.read() as db:
-        found = read_statistics(db)
+        found, records = read_statistics(db), read_records(db)
     for row in found:
         stopped, paused, removed = (row.pop(name) for name in ("stopped_at", "paused_at", "removed_at"))
         row["state"] = "removed" if removed else _state(stopped, paused)
+        row["outcomes"] = records.get(row["name"]) or no_record()
     return Json({"sources": found})
 
 

@@ -9,7 +9,9 @@ import typer
 
 from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, show
 from cli.operations import Stage, run
+from models.klines import series_of
 from settings import open_home
+from store.clock import wall_clock
 
 market = group("Market data: import it, simulate it, fetch it.")
 
@@ -33,6 +35,28 @@ for _name, _kind, _help in (
     ("import-actions", "import_actions", "Import corporate actions: symbol, session, cash, bonus."),
 ):
     market.command(_name, help=_help)(_importer(_kind))
+
+
+@market.command("import-klines")
+def market_import_klines(
+    path: FileArgument,
+    exchange: Annotated[str, typer.Option(help="As the feeds call it, such as binance.")],
+    pair: Annotated[str, typer.Option(help="Coin and currency, such as BTC/USDT.")],
+    interval: Annotated[str, typer.Option(help="How long a bar is: 1m, 15m, 1h, 1d and the like.")],
+    holes: Annotated[bool, typer.Option("--with-holes", help="Let bars be missing in between.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import klines of a crypto pair: opened_at (or date, timestamp; UTC), open, high, low, close, volume.
+
+    They are added to what is there; a bar of the same time takes the place of the known one. A bar that is still under
+    way is left out.
+    """
+    series = series_of(exchange, pair, interval)
+    opened = open_home(home)
+    from tasks.klines import import_klines  # noqa: PLC0415
+
+    show(import_klines(opened, path, series, wall_clock(), holes=holes), as_json=as_json)
 
 
 @market.command("simulate")

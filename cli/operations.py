@@ -26,6 +26,7 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     WATCHDOG = "watchdog"
     POLL = "poll"
+    OUTCOMES = "outcomes"
 
 
 @app.command()

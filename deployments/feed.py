@@ -16,14 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 from deployments.environment import ROOT
 from deployments.parts import Part
 from deployments.server import free_port
-from domain.feed_simulation import PATHS, SimulatedFeed
+from domain.feed_simulation import PATHS, SAMPLE_SOURCE, SimulatedFeed
 from store.clock import wall_clock
 from store.home import Home
 from store.sources import list_sources, move_source
 
 HOST = "127.0.0.1"
-# The source of this name in a home with the simulated clock is the simulator's.
-SAMPLE_SOURCE = "sample-feed"
 LARGEST_FORM = 65_536
 
 

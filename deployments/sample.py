@@ -1,6 +1,6 @@
 """The sample home: a made-up market, six strategies and their last 60 sessions, for a first look at everything."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import polars as pl
 from sqlmodel import select
 
-from deployments.feed import HOST, SAMPLE_SOURCE
+from deployments.feed import HOST
 from deployments.server import prefect_api
+from domain.external import normalise
+from domain.feed_simulation import FREE, MOST_MINUTES, SAMPLE_SOURCE, SimulatedFeed
 from domain.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
 from domain.sessions import at
 from models.datasets import BARS
@@ -19,6 +21,7 @@ from models.external import Source
 from models.feeds import FeedTerms
 from models.timetable import TIMETABLE
 from store.clock import wall_clock
+from store.external import Poll, store_answer
 from store.home import Home
 from store.settlements import settled_through
 from store.sources import add_source
@@ -29,6 +32,8 @@ REPLAYED = 60
 PAUSED = "sample-paused"
 # Often, so that a first look sees signals arrive.
 FEED_SECONDS = 30
+# For so long the feed has been polled when a first look is taken: some of its signals are decided.
+FEED_SINCE = timedelta(days=1)
 
 
 def prepare_sample(home: Home) -> dict[str, Any]:
@@ -45,19 +50,30 @@ def prepare_sample(home: Home) -> dict[str, Any]:
     if not sessions:
         _simulate(home)
         sessions = home.lake.sessions(BARS)
+    enter_feed(home, wall_clock())
     replayed = sessions[-REPLAYED:]
     if settled is None or settled < replayed[-1]:
         _replay(home, replayed)
-    _enter_feed(home)
     return {"home": str(home.path), "sessions": len(replayed), "from": str(replayed[0]), "to": str(replayed[-1])}
 
 
-def _enter_feed(home: Home) -> None:
-    """Enter the feed that `up` simulates, unless it was entered, or removed, before."""
+def enter_feed(home: Home, now: datetime) -> None:
+    """Enter the feed that `up` simulates, with a day behind it, unless it was entered, or removed, before."""
+    from tasks.klines import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
+    from tasks.outcomes import judge_signals  # noqa: PLC0415
+
     with home.ledger.write() as db:
-        if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is None:
-            wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
-            add_source(db, wanted, wall_clock(), actor="sample")
+        if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is not None:
+            return
+        wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
+        source = add_source(db, wanted, now - FEED_SINCE, actor="sample")
+        window, feed = timedelta(minutes=MOST_MINUTES), SimulatedFeed()
+        for back in range(FEED_SINCE // window - 1, -1, -1):
+            asked = now - back * window
+            answer = feed.answer({"api_key": FREE, "interval": str(MOST_MINUTES)}, asked)
+            store_answer(db, Poll(source.id, asked, asked, FEED_SECONDS), normalise(answer["signals"]))
+    extend_sample_klines(home, now)
+    judge_signals.fn(home, now)
 
 
 def _simulate(home: Home) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from models.external import SCALPING, SIGNAL_TYPES
 
 FREE = "FREE"
+# The source of this name in a home with the simulated clock is the simulator's.
+SAMPLE_SOURCE = "sample-feed"
 PATHS = ("/getSignal", "/api/v1/getSignal")
 DEFAULT_MINUTES, MOST_MINUTES = 5, 20
 FUTURES = (
@@ -26,6 +28,8 @@ FUTURES = (
     "okx_futures",
 )
 EXCHANGES = ("binance", "kucoin", *FUTURES)
+# Prices swing around these, by this fraction; seconds a radian.
+SWING, SWING_SECONDS = 0.05, 40_000
 COINS = {"BTC": 94_000.0, "ETH": 3_400.0, "SOL": 170.0, "ADA": 0.62, "DOGE": 0.18, "SHIB": 0.0000134}
 MESSAGES = {
     1: "Bad parameter",
@@ -98,7 +102,7 @@ def _signal(draws: Random, pool: str, number: int, opened: datetime, now: dateti
     exchange = draws.choice([name for name in EXCHANGES if not (scalping and name == "bitmex")])
     horizons = [name for name in SIGNAL_TYPES if pool == "vip" or name != SCALPING]
     side = 1 if exchange not in FUTURES or draws.random() < 0.5 else -1
-    ask = COINS[coin] * (1 + 0.05 * math.sin(opened.timestamp() / 40_000)) * draws.uniform(0.99, 1.01)
+    ask = COINS[coin] * (1 + SWING * math.sin(opened.timestamp() / SWING_SECONDS)) * draws.uniform(0.99, 1.01)
     zone = (0.999, 1.001) if scalping else (1 - side * 0.002, 1 + side * 0.002)
     steps = [draws.uniform(0.01, 0.02)] if scalping else [draws.uniform(0.01, 0.02) * n for n in (1, 2, 3)]
     unused = 0 if scalping else draws.choice((0, 0, 1, 2))

@@ -1,15 +1,14 @@
 """Outcomes: what the market made of other people's signals, by first touch and never in their favour.
 
-A signal is entered when price trades inside its zone within 24 hours of its publication. From there on every bar is
-asked for the stop first, and for the targets only where that was not touched: one bar that touches both is a stop. The
-position is divided equally among the targets that the signal names; what is left at the stop leaves there, or at the
-open of a bar that opens beyond it. The result is in R, multiples of the way from entry to stop.
+A signal is entered when price trades inside its zone within 24 hours of the moment it was known. From there on every
+bar is asked for the stop first, and for the targets only where that was not touched: one bar that touches both is a
+stop. The position is divided equally among the targets that the signal names; what is left at the stop leaves there, or
+at the open of a bar that opens beyond it. The result is in R, multiples of the way from entry to stop.
 
 Pure: signals and bars of one pair in, a verdict a signal out.
 """
 
 from datetime import timedelta
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,16 +16,13 @@ import polars as pl
 
 from domain.arrays import Flags, Floats, Integers
 from domain.outcome_kernel import DONE, NEVER, STOPPED, TARGETS, WAITING, Bars, Orders, Watched, watch
-from models.errors import InputError
 
 ENTRY_WINDOW = timedelta(hours=24)
-# Two-sided 95 % of the normal distribution.
-Z95 = 1.959963984540054
 
 STATES = ("pending", "expired", "open", "stopped", "done")
 TIME = pl.Datetime("us", "UTC")
 SIGNALS_SCHEMA: dict[str, Any] = {
-    "published_at": TIME,
+    "known_at": TIME,
     "direction": pl.String,
     "entry_low": pl.Float64,
     "entry_high": pl.Float64,
@@ -61,22 +57,22 @@ def judge(signals: pl.DataFrame, klines: pl.DataFrame, interval: timedelta) -> p
     pair, ascending. `outcome` is
 
     - invalid: no zone or stop, a stop or target on the wrong side of the zone, or targets that are not in order;
-    - pending: not entered yet, or the bars do not cover the time after its publication;
+    - pending: not entered yet, or the bars do not cover the time after it was known;
     - expired: 24 hours went by without a trade in the zone;
     - open: entered, nothing touched yet;
     - stopped: the stop came first;
     - target1, target2, target3: the furthest target touched before the stop.
 
     `r_multiple` and `closed_at` are null until stop or last target. Times are opening times of bars. Bars that opened
-    before the publication say nothing: what they hold may have been before it.
+    before `known_at` say nothing: what they hold may have been before it.
     """
     side = np.where(signals["direction"].to_numpy() == "SHORT", -1.0, 1.0)
     opened = klines["opened_at"].to_physical().to_numpy()
-    published = signals["published_at"].to_physical().to_numpy()
+    known = signals["known_at"].to_physical().to_numpy()
     step = interval // timedelta(microseconds=1)
-    orders = _long_view(signals, side, np.searchsorted(opened, published), published)
+    orders = _long_view(signals, side, np.searchsorted(opened, known), known)
     valid = _valid(signals, orders)
-    covered = valid & _covered(opened, published, orders.first, step)
+    covered = valid & _covered(opened, known, orders.first, step)
     seen = _nothing_seen(signals.height)
     for sign in (1.0, -1.0):
         ours = np.flatnonzero(covered & (side == sign))
@@ -101,43 +97,31 @@ def judge(signals: pl.DataFrame, klines: pl.DataFrame, interval: timedelta) -> p
     return pl.DataFrame(columns, schema=OUTCOMES_SCHEMA)
 
 
-def wilson(hits: int, of: int) -> tuple[float, float] | None:
-    """The 95 % interval of a share after Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; None of nothing."""
-    if hits < 0 or hits > of:
-        raise InputError("hits", f"0 to {of}", hits)
-    if of == 0:
-        return None
-    share, z2 = hits / of, Z95**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = Z95 * sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def _long_view(signals: pl.DataFrame, side: Floats, first: Integers, published: Integers) -> Orders:
+def _long_view(signals: pl.DataFrame, side: Floats, first: Integers, known: Integers) -> Orders:
     """The signals as the kernel takes them, multiplied by −1 where they are short."""
     start, end = (side * _floats(signals, name) for name in ("entry_low", "entry_high"))
     targets = np.column_stack([side * _floats(signals, f"target{k + 1}") for k in range(TARGETS)])
-    last_entry = published + ENTRY_WINDOW // timedelta(microseconds=1)
+    last_entry = known + ENTRY_WINDOW // timedelta(microseconds=1)
     stop = side * _floats(signals, "stop_loss")
     return Orders(first, last_entry, np.minimum(start, end), np.maximum(start, end), stop, targets)
 
 
 def _valid(signals: pl.DataFrame, orders: Orders) -> Flags:
-    known = signals["direction"].is_in(["LONG", "SHORT"]).fill_null(value=False).to_numpy()
+    sided = signals["direction"].is_in(["LONG", "SHORT"]).fill_null(value=False).to_numpy()
     # A comparison with nan is false: a zone or stop that is missing is invalid, a target that is missing is not.
     beyond = np.column_stack([orders.zone_high[:, None], orders.targets])
     falling = [beyond[:, later] <= beyond[:, earlier] for later in range(1, TARGETS + 1) for earlier in range(later)]
     ordered = (orders.stop < orders.zone_low) & (orders.zone_low <= orders.zone_high) & ~np.any(falling, axis=0)
-    valid: Flags = known & ordered
+    valid: Flags = sided & ordered
     return valid
 
 
-def _covered(opened: Integers, published: Integers, first: Integers, step: int) -> Flags:
-    """Whether the first bar after the publication is there: it opens less than one bar's length after it."""
+def _covered(opened: Integers, known: Integers, first: Integers, step: int) -> Flags:
+    """Whether the first bar after that moment is there: it opens less than one bar's length after it."""
     if opened.size == 0:
-        return np.zeros(published.size, bool)
+        return np.zeros(known.size, bool)
     found = opened[np.minimum(first, opened.size - 1)]
-    covered: Flags = (first < opened.size) & (found - published < step)
+    covered: Flags = (first < opened.size) & (found - known < step)
     return covered
 
 

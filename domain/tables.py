@@ -6,7 +6,7 @@ Rows are counted from 1, as a reader of the file counts them below its header.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import UTC, datetime, time
 
 import polars as pl
 
@@ -14,6 +14,11 @@ from models.errors import InputError
 
 SYMBOL = r"^\d{6}\.(SH|SZ|BJ)$"
 MIDNIGHT = time()
+TIME = pl.Datetime("us", "UTC")
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+# From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
+MILLISECONDS_FROM = 10**11
+TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,15 @@ class Day:
     nullable: bool = False
 
 
-Kind = Text | Number | Flag | Day
+@dataclass(frozen=True)
+class Moment:
+    """A point in time, never null, in this century: a timestamp, ISO text, or seconds or milliseconds since 1970.
+
+    UTC where no zone is said; text may name no other.
+    """
+
+
+Kind = Text | Number | Flag | Day | Moment
 
 
 @dataclass(frozen=True)
@@ -98,8 +111,15 @@ def _given_names(frame: pl.DataFrame, table: Table) -> dict[str, str]:
     return given
 
 
-def _dtype(kind: Kind) -> type[pl.DataType]:
-    return {Text: pl.String, Number: pl.Float64, Flag: pl.Boolean, Day: pl.Date}[type(kind)]
+def _dtype(kind: Kind) -> pl.DataType | type[pl.DataType]:
+    dtypes: dict[type[Kind], pl.DataType | type[pl.DataType]] = {
+        Text: pl.String,
+        Number: pl.Float64,
+        Flag: pl.Boolean,
+        Day: pl.Date,
+        Moment: TIME,
+    }
+    return dtypes[type(kind)]
 
 
 def _clean(values: pl.Series, kind: Kind) -> pl.Series:
@@ -112,6 +132,8 @@ def _clean(values: pl.Series, kind: Kind) -> pl.Series:
             return _clean_flags(values)
         case Day():
             return _clean_days(values, kind)
+        case Moment():
+            return _clean_moments(values)
 
 
 def _clean_text(values: pl.Series, kind: Text) -> pl.Series:
@@ -174,6 +196,38 @@ def _clean_days(values: pl.Series, kind: Day) -> pl.Series:
     if not kind.nullable:
         _refuse(values, days.is_null(), expected)
     return days
+
+
+def _clean_moments(values: pl.Series) -> pl.Series:
+    expected = "a time such as 2026-05-24 14:30:00 (UTC), or seconds or milliseconds since 1970"
+    if values.dtype == pl.Datetime:
+        zone = values.dtype.time_zone  # type: ignore[attr-defined]
+        times = values.dt.convert_time_zone("UTC") if zone else values.dt.replace_time_zone("UTC")
+    elif values.dtype == pl.Date:
+        times = values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    elif values.dtype == pl.String:
+        numbers = values.str.strip_chars().cast(pl.Int64, strict=False)
+        times = _since_1970(numbers).fill_null(_said(values))
+    elif values.dtype.is_integer():
+        times = _since_1970(values.cast(pl.Int64, strict=False))
+    else:
+        raise InputError(values.name, expected, f"a column of {values.dtype}")
+    times = times.cast(TIME)
+    _refuse(values, ~times.is_between(EARLIEST, LATEST).fill_null(value=False), expected)
+    return times
+
+
+def _since_1970(numbers: pl.Series) -> pl.Series:
+    milliseconds = numbers.abs() >= MILLISECONDS_FROM
+    # What is in neither unit is null: it would overflow, and come back as some other time.
+    known = pl.when(numbers.abs() < MILLISECONDS_FROM * 1000).then(numbers)
+    return pl.select(known * pl.when(milliseconds).then(1_000).otherwise(1_000_000)).to_series().cast(TIME)
+
+
+def _said(text: pl.Series) -> pl.Series:
+    plain = text.str.strip_chars().str.replace(r" ?(Z|UTC|\+00:?00)$", "").str.replace("T", " ", literal=True)
+    tried = [plain.str.to_datetime(each, time_unit="us", time_zone="UTC", strict=False) for each in TIME_FORMATS]
+    return pl.select(pl.coalesce(tried)).to_series()
 
 
 def _refuse(values: pl.Series, wrong: pl.Series, expected: str) -> None:

@@ -1,8 +1,8 @@
 """Schemas of the lake's datasets: one place that says which columns a Parquet file has, in which order and unit.
 
 Money is DECIMAL(18,2) in CNY, prices are CNY for one share, quantities are shares (fractional only after a corporate
-action), returns are fractions (0.01 is one per cent). Every file holds one session, or many of one factor, sorted by
-its `sort` columns, which are also unique within it.
+action), returns are fractions (0.01 is one per cent). Every file holds one session, or many rows of one series, sorted
+by its `sort` columns, which are also unique within it.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,15 @@ ColumnType = DataType | DataTypeClass
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a file."""
+    """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a file.
+
+    `series` is what the folders of its series are called, `<series>=<name>/`; without it files are by session alone.
+    """
 
     name: str
     schema: dict[str, ColumnType]
     sort: tuple[str, ...]
+    series: str | None = None
 
 
 BARS = Dataset(
@@ -184,6 +188,7 @@ FACTOR_VALUES = Dataset(
     "factor_values",
     {"factor": pl.String, "session": pl.Date, "symbol": pl.String, "value": pl.Float64},
     ("session", "symbol"),
+    series="factor",
 )
 
 # In sample one file a factor, as validation measured it; out of sample one file a session, of all factors. `ic` and
@@ -199,7 +204,24 @@ FACTOR_IC = Dataset(
         "phase": pl.String,
     },
     ("factor", "session"),
+    series="factor",
 )
 
-ALL = (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, FACTOR_VALUES, FACTOR_IC)
+# Bars of a crypto pair on one exchange, one file a month of a series such as binance-BTC-USDT-15m. Times are UTC,
+# prices in the quote currency; volume is whatever the source counts in.
+KLINES = Dataset(
+    "klines",
+    {
+        "opened_at": pl.Datetime("us", "UTC"),
+        "open": pl.Float64,
+        "high": pl.Float64,
+        "low": pl.Float64,
+        "close": pl.Float64,
+        "volume": pl.Float64,
+    },
+    ("opened_at",),
+    series="pair",
+)
+
+ALL = (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, FACTOR_VALUES, FACTOR_IC, KLINES)
 DATASETS = {each.name: each for each in ALL}

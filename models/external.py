@@ -101,6 +101,29 @@ class ExternalSignal(SQLModel, table=True):
     raw: str
 
 
+class ExternalOutcome(SQLModel, table=True):
+    """What became of one revision of a signal, by the klines of `series`; see domain.outcomes for the words.
+
+    Final once `decided_at` is set, until klines that it rests on change. `change` is counted up by everything that is
+    written at once: whoever has seen all up to one number asks for what is above it.
+    """
+
+    __tablename__ = "external_outcome"
+
+    signal_id: int = Field(foreign_key="external_signal.id", primary_key=True)
+    series: str
+    change: int = Field(index=True)
+    outcome: str
+    r_multiple: float | None = None
+    entered_at: datetime | None = instant(default=None)
+    stopped_at: datetime | None = instant(default=None)
+    target1_at: datetime | None = instant(default=None)
+    target2_at: datetime | None = instant(default=None)
+    target3_at: datetime | None = instant(default=None)
+    closed_at: datetime | None = instant(default=None)
+    decided_at: datetime | None = instant(default=None)
+
+
 class QuarantinedItem(SQLModel, table=True):
     """An item of a feed's answer that is no signal, and why. The same item again changes `last_seen_at` alone."""
 

@@ -21,13 +21,13 @@ class LakeFile(SQLModel, table=True):
             postgresql_where=text("superseded_at IS NULL"),
         ),
         Index("ix_lake_file_dataset_session", "dataset", "session"),
-        Index("ix_lake_file_factor", "factor", "dataset"),
+        Index("ix_lake_file_series", "series", "dataset"),
     )
 
     id: int = identity()
     dataset: str
-    session: date = Field(description="of its rows; of a factor's file, which holds many, the newest")
-    factor: str | None = Field(default=None, description="the factor whose rows it holds; null: one session's rows")
+    session: date = Field(description="of its rows; of a series' file, which holds many, the newest")
+    series: str | None = Field(default=None, description="a factor or pair, whose rows it holds; null: one session's")
     path: str = Field(description="relative to the lake's root")
     run: str = Field(description="what wrote it: a hash of its inputs, so that writing it again gives the same name")
     rows: int

@@ -3,24 +3,9 @@
 What an analyst may rely on. How the rows get there is the store's business.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class LensTable:
-    """One table (or view) of the lens: `columns` maps a name to its SQL type and its comment."""
-
-    name: str
-    comment: str
-    columns: dict[str, tuple[str, str]]
-
-
-MONEY = "DECIMAL(18,2)"
-TIME = "TIMESTAMP WITH TIME ZONE"
-
-STRATEGY = ("VARCHAR", "slug of the strategy; strategies.slug")
-SESSION = ("DATE", "trading session of the exchange")
-SYMBOL = ("VARCHAR", "code and exchange, such as 600000.SH")
+from models.lens_external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from models.lens_factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from models.lens_table import MONEY, SESSION, STRATEGY, SYMBOL, TIME, LensTable
 
 STRATEGIES = LensTable(
     "strategies",
@@ -236,110 +221,6 @@ INDEX_LEVELS = LensTable(
     },
 )
 
-FACTOR = ("VARCHAR", "id of the factor; factors.id")
-
-FACTORS = LensTable(
-    "factors",
-    "Every alpha factor: how it stands, what validation measured (in sample), and how it did since (out of sample)",
-    {
-        "id": ("VARCHAR", "what other tables call factor"),
-        "name": ("VARCHAR", "name its owner gave it; not unique"),
-        "owner": ("VARCHAR", "nickname of its owner"),
-        "universe": ("VARCHAR", "hs300, csi500 or csi1000"),
-        "status": ("VARCHAR", "draft, ready, validating, active or rejected, when this lens was published"),
-        "expression": ("VARCHAR", "formula, as its owner says; not verified"),
-        "ic_mean": ("DOUBLE", "mean rank IC with the return from one close after to the next; null: not validated"),
-        "ic_ir": ("DOUBLE", "mean IC over its sample standard deviation, a session, not annualised"),
-        "ic_decay": ("DOUBLE[]", "mean IC with the returns of lags 1 to 5"),
-        "turnover": ("DOUBLE", "mean share of the outer quintiles' members that are new, a session"),
-        "sharpe": ("DOUBLE", "of the long-short return, annualised by the square root of 252"),
-        "fitness": ("DOUBLE", "sharpe × √(|annual return| / turnover of at least 0.02)"),
-        "coverage": ("DOUBLE", "mean share of the universe with a value; null: the universe is not known"),
-        "data_days": ("INTEGER", "sessions with values, when it was validated"),
-        "max_correlation": ("DOUBLE", "largest by absolute value with another active factor of its owner"),
-        "newey_west_t": ("DOUBLE", "t-statistic of the mean IC, lag 5"),
-        "ic_sign_share": ("DOUBLE", "share of sessions whose IC has the sign of the mean"),
-        "yearly_stats": (
-            'STRUCT("year" INTEGER, ic_mean DOUBLE, ic_ir DOUBLE, "returns" DOUBLE, drawdown DOUBLE, turnover DOUBLE,'
-            ' "days" INTEGER)[]',
-            "by calendar year: returns and drawdown of the long-short portfolio, as fractions",
-        ),
-        "reject_reason": ("VARCHAR", "which checks it failed; null: none"),
-        "os_ic_mean_30d": ("DOUBLE", "mean IC of the last 30 sessions that count; null with fewer than 10"),
-        "os_ic_mean_60d": ("DOUBLE", "the same of the last 60"),
-        "os_ic_mean_120d": ("DOUBLE", "the same of the last 120"),
-        "os_start_date": ("DATE", "first session that is out of sample; null: it is not active"),
-        "os_sessions": ("INTEGER", "sessions since that count"),
-        "os_late": ("INTEGER", "sessions left out, because their values came when the price was known"),
-        "claimed_ic_mean": ("DOUBLE", "what its owner says"),
-        "claimed_ic_ir": ("DOUBLE", "what its owner says"),
-        "created_at": (TIME, "when it was opened"),
-        "validated_at": (TIME, "when it was admitted or rejected; null: neither"),
-    },
-)
-
-FACTOR_IC = LensTable(
-    "factor_ic",
-    "Rank IC of validated factors, session by session",
-    {
-        "factor": FACTOR,
-        "session": ("DATE", "session of the values; the return is from the next close to the one after"),
-        "ic": ("DOUBLE", "Spearman correlation of values and returns; null: fewer than 10 symbols, or all alike"),
-        "symbols": ("INTEGER", "symbols with both a value and a return"),
-        "phase": ("VARCHAR", "is: in sample, os: out of sample"),
-    },
-)
-
-FACTOR_VALUES = LensTable(
-    "factor_values",
-    "Current values of the active factors, as they were uploaded",
-    {
-        "factor": FACTOR,
-        "session": SESSION,
-        "symbol": SYMBOL,
-        "value": ("DOUBLE", "in whatever unit its owner takes"),
-    },
-)
-
-PRICE = "DECIMAL(38,18)"
-
-EXTERNAL_SIGNALS = LensTable(
-    "external_signals",
-    "Signals of other people's feeds as they came, a row a revision; the highest revision is what the feed said last",
-    {
-        "source": ("VARCHAR", "name of the source"),
-        "external_id": ("VARCHAR", "id that the source gave it"),
-        "revision": ("INTEGER", "1 as first seen, counted up by every change of content"),
-        "published_at": (TIME, "when the source says that it was published"),
-        "received_at": (TIME, "when this revision reached us"),
-        "exchange": ("VARCHAR", "where to trade, in the source's words"),
-        "coin": ("VARCHAR", "what to trade"),
-        "currency": ("VARCHAR", "quote currency"),
-        "direction": ("VARCHAR", "LONG or SHORT"),
-        "entry_low": (PRICE, "lower end of the entry zone, in the quote currency"),
-        "entry_high": (PRICE, "upper end of the entry zone"),
-        "target1": (PRICE, "first price to take profit at; null: none"),
-        "target2": (PRICE, "second price to take profit at; null: none"),
-        "target3": (PRICE, "third price to take profit at; null: none"),
-        "stop_loss": (PRICE, "price at which the signal is wrong"),
-        "type": ("VARCHAR", "horizon, such as SHORT TERM; null: not said"),
-        "leverage": ("DOUBLE", "suggested leverage; null: not said"),
-        "risk_level": ("DOUBLE", "the source's own risk score; null: not said"),
-        "outcome": ("VARCHAR", "what became of it; null: not decided"),
-        "r_multiple": ("DOUBLE", "result in multiples of the risk from entry to stop; null: not decided"),
-    },
-)
-
-EXTERNAL_GAPS = LensTable(
-    "external_gaps",
-    "Times in which a source's signals may have come and gone unseen",
-    {
-        "source": ("VARCHAR", "name of the source"),
-        "started_at": (TIME, "the last good poll before"),
-        "ended_at": (TIME, "from when on the next good poll saw everything; null: it lasts"),
-    },
-)
-
 LENS_TABLES = (
     STRATEGIES,
     SIGNALS,
@@ -357,5 +238,6 @@ LENS_TABLES = (
     INDEX_LEVELS,
     FACTOR_VALUES,
     EXTERNAL_SIGNALS,
+    EXTERNAL_OUTCOMES,
     EXTERNAL_GAPS,
 )

@@ -2,7 +2,7 @@
 
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.claimed import ClaimedPerformance
-from models.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
+from models.external import ExternalOutcome, ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
 from models.lake import LakeFile
 from models.market import CorporateAction, QualityReport, UniverseMember
@@ -23,6 +23,7 @@ __all__ = [
     "CorporateAction",
     "Delivery",
     "Disclosure",
+    "ExternalOutcome",
     "ExternalSignal",
     "Factor",
     "FactorPortfolio",

@@ -41,6 +41,7 @@ TIMETABLE = (
         time(0, 40),
         hourly=True,
     ),
+    Slot("outcomes", "signal_outcomes", "flows.outcomes:signal_outcomes", time(0, 25), time(0, 45), hourly=True),
     Slot("attestation-retry", "attestation_retry", "flows.attestation:attestation_retry", time(9, 10), time(9, 15)),
     Slot(
         "attestation-retry-close",

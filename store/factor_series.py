@@ -3,11 +3,11 @@
 import polars as pl
 
 from models.datasets import FACTOR_IC
-from store.lake import Lake, factor_files
+from store.lake import Lake, series_files
 
 
 def read_series(lake: Lake, factor_id: str) -> pl.DataFrame:
     """Read a factor's in-sample series, oldest session first: the columns of `factor_ic`; empty before validation."""
     with lake.ledger.read() as db:
-        files = factor_files(db, FACTOR_IC.name, factor_id)
+        files = series_files(db, FACTOR_IC.name, factor_id)
     return lake.scan_files(FACTOR_IC, files).sort("session").collect()

@@ -20,7 +20,7 @@ from models.errors import RefusedError
 from models.factors import MIN_SESSIONS, Factor, FactorSession
 from models.lake import LakeFile
 from store.factors import forget_figures, own_factor, stretch_of
-from store.lake import Lake, StagedFile, factor_files
+from store.lake import Lake, StagedFile, series_files
 
 MAX_FILES = 24
 
@@ -91,8 +91,8 @@ def read_values(
 def _files_of(lake: Lake, factor_ids: set[str]) -> list[LakeFile]:
     with lake.ledger.read() as db:
         if len(factor_ids) == 1:
-            return factor_files(db, FACTOR_VALUES.name, *factor_ids)
-    return [file for file in lake.files(FACTOR_VALUES) if file.factor in factor_ids]
+            return series_files(db, FACTOR_VALUES.name, *factor_ids)
+    return [file for file in lake.files(FACTOR_VALUES) if file.series in factor_ids]
 
 
 def _find_change(
@@ -101,7 +101,7 @@ def _find_change(
     with lake.ledger.read() as db:
         factor = own_factor(db, owner_id, factor_id)
         known = _known(db, factor_id)
-        files = factor_files(db, FACTOR_VALUES.name, factor_id)
+        files = series_files(db, FACTOR_VALUES.name, factor_id)
     if factor.status == FactorStatus.VALIDATING:
         raise RefusedError(f"status: {factor.name} is being validated; upload when that is done")
     fresh = digests.join(known, on=["session", "values_sha256"], how="anti")
@@ -139,7 +139,7 @@ def _stage(
         parts.append(kept.join(change.fresh, on="session", how="anti"))
     frame = pl.concat(parts)
     newest: date = frame["session"].max()  # type: ignore[assignment]
-    return old, [lake.stage(FACTOR_VALUES, newest, frame, factor=factor_id)]
+    return old, [lake.stage(FACTOR_VALUES, newest, frame, series=factor_id)]
 
 
 def _holds_any(lake: Lake, file: LakeFile, days: frozenset[date]) -> bool:
@@ -171,7 +171,7 @@ def _move_on(db: Session, lake: Lake, factor: Factor, now: datetime) -> None:
     if factor.status != FactorStatus.ACTIVE:
         if factor.status == FactorStatus.REJECTED:
             forget_figures(factor)
-            lake.replace(db, factor_files(db, FACTOR_IC.name, factor.id), [], now)
+            lake.replace(db, series_files(db, FACTOR_IC.name, factor.id), [], now)
         enough = stretch_of(db, factor.id).sessions >= MIN_SESSIONS
         factor.status = FactorStatus.READY if enough else FactorStatus.DRAFT
     db.add(factor)

@@ -12,7 +12,7 @@ from models.errors import MissingError, RefusedError
 from models.factors import Factor, FactorFigures, FactorSession, FactorTerms
 from models.operations import AuditEntry
 from models.users import User
-from store.lake import Lake, factor_files
+from store.lake import Lake, series_files
 
 # What lists can be ordered by; a minus turns it round.
 ORDERS = {"created_at": col(Factor.created_at), "ic_mean": col(Factor.ic_mean), "ic_ir": col(Factor.ic_ir)}
@@ -78,7 +78,7 @@ def delete_factor(db: Session, lake: Lake, factor: Factor, now: datetime) -> Non
     """
     _require_changeable(factor, "deleted")
     for dataset in (FACTOR_VALUES, FACTOR_IC):
-        lake.replace(db, factor_files(db, dataset.name, factor.id), [], now)
+        lake.replace(db, series_files(db, dataset.name, factor.id), [], now)
     db.execute(sa.delete(FactorSession).where(col(FactorSession.factor_id) == factor.id))
     db.flush()
     db.delete(factor)

@@ -1,4 +1,4 @@
-"""The lake: immutable Parquet files, one folder a dataset, one sub-folder a session or, of factors, a factor.
+"""The lake: immutable Parquet files, one folder a dataset, one sub-folder a session or a series (a factor, a pair).
 
 Files are staged first and committed by rows of the ledger: a file counts only while a committed row names it. A crash
 in between leaves files that nobody reads, and the next attempt writes the same names with the same bytes.
@@ -36,7 +36,7 @@ class StagedFile:
     rows: int
     size_bytes: int
     sha256: str
-    factor: str | None = None
+    series: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Lake:
         frame: pl.DataFrame,
         run: str | None = None,
         n: int = 0,
-        factor: str | None = None,
+        series: str | None = None,
     ) -> StagedFile:
         """Write one session's rows (or the `n`-th chunk of them) and return the file, still uncommitted.
 
-        `frame` must have exactly the dataset's columns and types; it is sorted here. With `factor` it holds rows of
-        that factor, of any sessions, the newest of them `session`. `run` names the inputs; by default the content names
+        `frame` must have exactly the dataset's columns and types; it is sorted here. With `series` it holds rows of
+        that series, of any sessions, the newest of them `session`. `run` names the inputs; by default the content names
         itself. Staging the same again gives the same file with the same bytes. StoreError, and nothing written, where a
         committed file has the name and other bytes.
         """
@@ -66,13 +66,13 @@ class Lake:
         content = encode(frame.sort(dataset.sort))
         sha256 = hashlib.sha256(content).hexdigest()
         run = run or sha256[:16]
-        folder = f"factor={factor}" if factor else f"session={session}"
+        folder = f"{dataset.series}={series}" if series else f"session={session}"
         path = f"{dataset.name}/{folder}/{run}-{n}.parquet"
         target = self.root / path
         if not _holds(target, content):
             self._refuse_other(dataset, session, path, sha256)
             write_atomically(target, content, temporary_folder=self.root / TEMPORARY)
-        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256, factor)
+        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256, series)
 
     def _refuse_other(self, dataset: Dataset, session: date, path: str, sha256: str) -> None:
         # Not by the path alone: the index by path has only the files that count now.
@@ -87,13 +87,13 @@ class Lake:
     ) -> int:
         """Make staged files count, inside the caller's transaction; return how many rows changed.
 
-        They replace whatever the same datasets held for the same sessions, or factors, and for the partitions `emptied`
+        They replace whatever the same datasets held for the same sessions, or series, and for the partitions `emptied`
         (dataset, session) though no file is staged for them. Committing what is there already changes nothing.
         """
         staged = list(files)
-        partitions = {(file.dataset, file.session) for file in staged if file.factor is None}.union(emptied)
-        factors = [row for file in staged if file.factor for row in factor_files(db, file.dataset, file.factor)]
-        return self.replace(db, [*_current(db, partitions), *factors], staged, now)
+        partitions = {(file.dataset, file.session) for file in staged if file.series is None}.union(emptied)
+        series = [row for file in staged if file.series for row in series_files(db, file.dataset, file.series)]
+        return self.replace(db, [*_current(db, partitions), *series], staged, now)
 
     def replace(self, db: Session, old: Iterable[LakeFile], staged: Sequence[StagedFile], now: datetime) -> int:
         """Make staged files count in place of these, which count until now; return how many rows changed."""
@@ -193,10 +193,10 @@ class Lake:
         return faults
 
 
-def factor_files(db: Session, dataset: str, factor: str) -> list[LakeFile]:
-    """List the committed files of one factor, by path."""
+def series_files(db: Session, dataset: str, series: str) -> list[LakeFile]:
+    """List the committed files of one series, by path."""
     query = select(LakeFile).where(
-        LakeFile.factor == factor, LakeFile.dataset == dataset, col(LakeFile.superseded_at).is_(None)
+        LakeFile.series == series, LakeFile.dataset == dataset, col(LakeFile.superseded_at).is_(None)
     )
     return list(db.exec(query.order_by(col(LakeFile.path))))
 
@@ -235,7 +235,7 @@ def _current(db: Session, partitions: set[tuple[str, date]]) -> list[LakeFile]:
         sessions = sorted(session for name, session in partitions if name == dataset)
         query = select(LakeFile).where(
             LakeFile.dataset == dataset,
-            col(LakeFile.factor).is_(None),
+            col(LakeFile.series).is_(None),
             col(LakeFile.superseded_at).is_(None),
             LakeFile.session >= sessions[0],
             LakeFile.session <= sessions[-1],

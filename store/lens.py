@@ -18,7 +18,7 @@ from models.errors import HeldError, LeaseError
 from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
-from store.lens_external import External, read_external, take_external
+from store.lens_external import External, read_news, take_external
 from store.lens_file import NOTHING, Held, fill, read_held
 from store.snapshot import Snapshot, read_seals, take_snapshot
 
@@ -116,8 +116,8 @@ def _make_version(
     if old is not None and held is not NOTHING:
         shutil.copyfile(old, building)
     seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
-    rows = read_external(owner.ledger, held.external_through, external.through)
-    added = fill(building, version, snapshot, held, seals, external, rows)
+    news = read_news(owner.ledger, held.external_through, external.through, held.outcomes_through)
+    added = fill(building, version, snapshot, held, seals, external, news)
     with building.open("rb") as file:
         os.fsync(file.fileno())
     path = home / FOLDER / f"{version}.duckdb"

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from models.lens import CORRECTIONS, LensTable
+from models.lens import CORRECTIONS
+from models.lens_table import LensTable
 from store.snapshot import SupersededFile
 
 ROWS = ("session", "version", "nav", "cumulative_return")
@@ -45,7 +46,7 @@ def add_superseded(db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[Su
         db.unregister("fresh")
 
 
-def create_view(db: duckdb.DuckDBPyConnection, newest: str) -> None:
+def create_corrections_view(db: duckdb.DuckDBPyConnection, newest: str) -> None:
     """Create the view `corrections`; `newest` is the query for the rows of NAV that count."""
     db.execute(
         "CREATE OR REPLACE VIEW corrections AS SELECT strategy, session, version, old.nav, old.cumulative_return,"

@@ -1,19 +1,15 @@
 """The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
 
-NAV is a table of its own, because one strategy's history is read all the time and lies in as many lake files as there
-are sessions. Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144.
-Reading one strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch.
-Strategies are numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight
-bytes. The other large datasets stay in the lake, behind views that name their files.
+NAV, corrections and what came from outside are tables in it, extended from version to version (`store.lens_nav` and its
+neighbours). The other large datasets stay in the lake, behind views that name their files.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -26,11 +22,6 @@ from models.lens import (
     CLAIMS,
     CORRECTIONS,
     EVALUATIONS,
-    EXTERNAL_GAPS,
-    EXTERNAL_SIGNALS,
-    FACTOR_IC,
-    FACTOR_VALUES,
-    FACTORS,
     INDEX_LEVELS,
     LENS_TABLES,
     NAV,
@@ -40,43 +31,36 @@ from models.lens import (
     SIGNALS,
     STANDINGS,
     STRATEGIES,
-    LensTable,
 )
-from store.lens_corrections import SUPERSEDED, add_superseded, create_view
-from store.lens_external import External
+from models.lens_external import EXTERNAL_GAPS
+from models.lens_factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from models.lens_table import LensTable
+from store.lens_corrections import SUPERSEDED, add_superseded, create_corrections_view
+from store.lens_external import OUTCOMES, ROWS, External, News, create_external_views, put_news
+from store.lens_external import VIEWS as EXTERNAL_VIEWS
+from store.lens_lake import NOT_IN_THE_LAKE, SEAL_KEY, quote, select_files
+from store.lens_nav import LEVELS, NAV_TABLES, create_nav_view, update_nav
 from store.lens_standings import replace_standings
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 6
+FORMAT = 7
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
 STORAGE_VERSION = "v1.4.0"
-# Tables of NAV rows, and how many sessions their batches have.
-LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))
-NUMBER = {"strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids")}
-FIGURES = {name: column for name, column in NAV.columns.items() if name != "strategy"}
-# Views over the lake. What a folder says of its files is known before they are opened; of the IC it says now this, now
-# that.
+# Views over the lake.
 VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS, FACTOR_IC, FACTOR_VALUES)
-BY_SESSION = "hive_partitioning = true, hive_types = {session: DATE}"
-PARTITIONS = {
-    FACTOR_VALUES.name: "hive_partitioning = true, hive_types = {factor: VARCHAR}",
-    FACTOR_IC.name: "hive_partitioning = false",
-}
-# Where the columns of `signals` are that its lake files do not have.
-NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
-SEAL_KEY = ("strategy", "session", "revision")
 INTERNAL = (
     SUPERSEDED,
-    *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
-    LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
+    *NAV_TABLES,
     LensTable(
         "seal",
         "How the signals of disclosed sessions were sealed: columns of the view signals",
         {name: SIGNALS.columns[name] for name in (*SEAL_KEY, *NOT_IN_THE_LAKE)},
     ),
+    ROWS,
+    OUTCOMES,
     LensTable(
         "publication",
         "What this file was made from",
@@ -86,6 +70,7 @@ INTERNAL = (
             "digest": ("VARCHAR", "hash of all that is settled; equal digests, equal contents"),
             "external_digest": ("VARCHAR", "hash of all that came from outside"),
             "external_through": ("BIGINT", "number of the newest external signal"),
+            "outcomes_through": ("BIGINT", "number of the newest change of their outcomes"),
         },
     ),
     *(
@@ -113,6 +98,7 @@ class Held:
     sealed_sessions: frozenset[date]
     external_digest: str = ""
     external_through: int = 0
+    outcomes_through: int = 0
 
 
 NOTHING = Held("", frozenset(), frozenset(), frozenset())
@@ -130,7 +116,7 @@ def read_held(path: Path) -> Held | None:
             (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
             if layout != FORMAT:
                 return None
-            query = "SELECT digest, external_digest, external_through FROM internal.publication"
+            query = "SELECT digest, external_digest, external_through, outcomes_through FROM internal.publication"
             digest, *external = db.execute(query).fetchall()[0]
             nav, evaluations = (
                 frozenset(
@@ -151,11 +137,11 @@ def fill(
     held: Held,
     seals: pl.DataFrame,
     external: External,
-    external_rows: Iterable[pl.DataFrame],
+    news: News,
 ) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since, `external_rows` the external signals that came since. With `held`
+    `seals` are those of the sessions disclosed since, `news` what came from outside since. With `held`
     NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
     """
     try:
@@ -163,11 +149,10 @@ def fill(
             db.begin()
             if held is NOTHING:
                 _create(db)
-            added = _update_nav(db, snapshot, held)
+            added = update_nav(db, snapshot, held.nav_files)
             add_superseded(db, snapshot.lake, snapshot.superseded)
             _insert(db, "internal.seal", seals)
-            for rows in external_rows:
-                _insert(db, EXTERNAL_SIGNALS.name, rows)
+            put_news(db, news)
             _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
             _update_standings(db, snapshot, held)
@@ -182,7 +167,7 @@ def fill(
 @contextmanager
 def _attached(db: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
     db.execute(
-        f"ATTACH {_quote(str(path))} AS lens (ROW_GROUP_SIZE {ROW_GROUP_SIZE}, STORAGE_VERSION '{STORAGE_VERSION}')"
+        f"ATTACH {quote(str(path))} AS lens (ROW_GROUP_SIZE {ROW_GROUP_SIZE}, STORAGE_VERSION '{STORAGE_VERSION}')"
     )
     db.execute("USE lens")
     yield
@@ -194,51 +179,8 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, CLAIMS, STANDINGS, SETTLEMENTS, FACTORS, EXTERNAL_SIGNALS, EXTERNAL_GAPS):
+    for table in (STRATEGIES, CLAIMS, STANDINGS, SETTLEMENTS, FACTORS, EXTERNAL_GAPS):
         db.execute(f"CREATE TABLE {_definition(table)}")
-
-
-def _update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: Held) -> int:
-    wanted = frozenset(snapshot.files[NAV.name])
-    changed = {file.session for file in wanted ^ held.nav_files}
-    for session in changed & {file.session for file in held.nav_files}:
-        for level, _ in LEVELS:
-            db.execute(f"DELETE FROM internal.{level} WHERE session = ?", [session])
-    fresh = sorted(changed & {file.session for file in wanted})
-    done = 0
-    for level, size in reversed(LEVELS):
-        while len(fresh) - done >= size:
-            sessions = fresh[done : done + size]
-            files = [file for file in snapshot.files[NAV.name] if sessions[0] <= file.session <= sessions[-1]]
-            query = _select(NAV, snapshot.lake, [file for file in files if file.session in changed])
-            _insert_sorted(db, level, _numbered(db, query))
-            done += size
-    _merge_full_levels(db)
-    newest = LEVELS[0][0]
-    db.execute(f"CREATE OR REPLACE TABLE internal.{newest} AS FROM internal.{newest} ORDER BY strategy_id, session")
-    return len(fresh)
-
-
-def _merge_full_levels(db: duckdb.DuckDBPyConnection) -> None:
-    for (level, _), (above, size) in pairwise(LEVELS):
-        sessions = db.execute(f"SELECT count(DISTINCT session) FROM internal.{level}").fetchall()[0][0]
-        if sessions >= size:
-            _insert_sorted(db, above, f"SELECT * FROM internal.{level}")
-            db.execute(f"DELETE FROM internal.{level}")
-
-
-def _numbered(db: duckdb.DuckDBPyConnection, query: str) -> str:
-    """Number the strategies that `query` brings in, and write the query for its rows with numbers."""
-    db.execute(
-        "INSERT INTO internal.strategy_ids"
-        " SELECT (SELECT count(*) FROM internal.strategy_ids) + row_number() OVER (ORDER BY strategy), strategy"
-        f" FROM (SELECT DISTINCT strategy FROM ({query}) ANTI JOIN internal.strategy_ids USING (strategy))"
-    )
-    return f"SELECT strategy_id, {', '.join(FIGURES)} FROM ({query}) JOIN internal.strategy_ids USING (strategy)"
-
-
-def _insert_sorted(db: duckdb.DuckDBPyConnection, level: str, query: str) -> None:
-    db.execute(f"INSERT INTO internal.{level} FROM ({query}) ORDER BY strategy_id, session")
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
@@ -258,6 +200,7 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
                 "digest": [snapshot.digest],
                 "external_digest": [external.digest],
                 "external_through": [external.through],
+                "outcomes_through": [external.outcomes_through],
             }
         ),
     }
@@ -272,7 +215,7 @@ def _update_standings(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: H
     newest = max((file.session for file in files), default=None)
 
     def read(sessions: Collection[date]) -> str:
-        return _select(EVALUATIONS, snapshot.lake, [file for file in files if file.session in sessions])
+        return select_files(EVALUATIONS, snapshot.lake, [file for file in files if file.session in sessions])
 
     replace_standings(db, [level for level, _ in LEVELS], newest, changed, read)
 
@@ -284,42 +227,22 @@ def _insert(db: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> N
 
 
 def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    levels = " UNION ALL ".join(f"SELECT * FROM internal.{level}" for level, _ in LEVELS)
-    db.execute(
-        f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
-        f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
-    )
-    create_view(db, levels)
+    create_corrections_view(db, create_nav_view(db))
+    create_external_views(db)
     for table in VIEWS:
-        query = _select(table, snapshot.lake, snapshot.files[table.name])
+        query = select_files(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in (*VIEWS, NAV, CORRECTIONS) else "TABLE"
+        kind = "VIEW" if table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name
-        db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
+        db.execute(f"COMMENT ON {kind} {name} IS {quote(table.comment)}")
         for column, (_, comment) in table.columns.items():
-            db.execute(f'COMMENT ON COLUMN {name}."{column}" IS {_quote(comment)}')
-
-
-def _select(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
-    """Write the query for the rows of exactly these files. Their folders' names prune them before they are opened."""
-    paths = ", ".join(_quote(str(lake / file.path)) for file in files)
-    if not paths:
-        empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
-        return f"SELECT {empty} WHERE false"
-    rows = f"read_parquet([{paths}], {PARTITIONS.get(table.name, BY_SESSION)})"
-    if table is SIGNALS:
-        rows += f" LEFT JOIN internal.seal USING ({', '.join(SEAL_KEY)})"
-    return f"SELECT {', '.join(table.columns)} FROM {rows}"
+            db.execute(f'COMMENT ON COLUMN {name}."{column}" IS {quote(comment)}')
 
 
 def _definition(table: LensTable) -> str:
     columns = ", ".join(f'"{name}" {sql_type}' for name, (sql_type, _) in table.columns.items())
     return f"{table.name} ({columns})"
-
-
-def _quote(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -96,7 +96,7 @@ def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set
         day = sessions.previous(day) if day else None
         if day is None or not missing:
             break
-        files = [file for file in lake.files(FACTOR_VALUES, since=day) if file.factor in missing]
+        files = [file for file in lake.files(FACTOR_VALUES, since=day) if file.series in missing]
         part = lake.scan_files(FACTOR_VALUES, files).filter(pl.col("session") == day).collect()
         parts.append(part)
         missing -= set(part["factor"].unique())

@@ -16,7 +16,7 @@ import polars as pl
 
 import models.lens
 from store.cache import Cache
-from store.lens_file import LEVELS
+from store.lens_nav import LEVELS
 from store.lens_reader import Lens
 
 Row = dict[str, Any]

@@ -253,7 +253,7 @@ def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile]]:
     active = sa.select(col(Factor.id)).where(col(Factor.status) == FactorStatus.ACTIVE)
     shown = sa.or_(
         col(LakeFile.dataset) == FACTOR_IC.name,
-        sa.and_(col(LakeFile.dataset) == FACTOR_VALUES.name, col(LakeFile.factor).in_(active)),
+        sa.and_(col(LakeFile.dataset) == FACTOR_VALUES.name, col(LakeFile.series).in_(active)),
     )
     query = select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
     for dataset, session, path, sha256 in db.exec(

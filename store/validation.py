@@ -71,7 +71,7 @@ def stage_series(lake: Lake, factor_id: str, report: "FactorReport") -> StagedFi
         "ls_return",
         pl.lit(str(Phase.IS)).alias("phase"),
     )
-    return lake.stage(FACTOR_IC, _newest(report), frame, factor=factor_id)
+    return lake.stage(FACTOR_IC, _newest(report), frame, series=factor_id)
 
 
 def write_figures(factor: Factor, report: "FactorReport") -> None:

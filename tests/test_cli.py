@@ -53,6 +53,25 @@ def test_a_home_from_nothing_to_bars(tmp_path: Path) -> None:
     assert lake.select("symbol", "session", "close").rows() == [("600000.SH", date(2025, 1, 2), 10.2)]
 
 
+def test_klines_from_a_file_to_the_lake(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "btc.csv"
+    countersign(home, "init")
+    bar = {"open": 10.0, "high": 10.3, "low": 9.9, "close": 10.2, "volume": 5}
+    pl.DataFrame([bar | {"timestamp": f"2025-01-02T{hour:02}:00:00Z"} for hour in (3, 4, 6)]).write_csv(file)
+    command = ("market", "import-klines", str(file), "--exchange", "Binance", "--pair", "btc/usdt", "--interval")
+    for more, words in (
+        (("15m",), "interval: expected bars 15m apart, got bars at least 1:00:00 apart"),
+        (("1h",), "opened_at: expected a bar every 1h, unless holes are let in, got none between 2025-01-02 04:00:00"),
+    ):
+        refused = countersign(home, *command, *more)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr.startswith(f"countersign: {words}")
+    done = json.loads(countersign(home, *command, "1h", "--with-holes", "--json").stdout)
+    assert (done["series"], done["rows"], done["added"]) == ("binance-BTC-USDT-1h", 3, 3)
+    lake = pl.read_parquet(home / "lake" / "klines" / "pair=binance-BTC-USDT-1h" / "*.parquet")
+    assert lake["close"].to_list() == [10.2] * 3
+
+
 def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path) -> None:
     simulated, real = tmp_path / "simulated", tmp_path / "real"
     countersign(simulated, "init", COUNTERSIGN_CLOCK="simulated")

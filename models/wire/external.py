@@ -97,6 +97,35 @@ class ExternalSignalsAnswer(Answer):
     next_cursor: int = Field(description="ask again with it: what comes after these", examples=[42])
 
 
+class ShareAnswer(Answer):
+    """How often something happened, with the 95 % interval after Wilson; shares are fractions, null of nothing."""
+
+    hits: int = Field(examples=[6])
+    of: int = Field(examples=[10])
+    share: float | None = Field(examples=[0.6])
+    low: float | None = Field(examples=[0.3127])
+    high: float | None = Field(examples=[0.8318])
+
+
+class RecordAnswer(Answer):
+    """What became of a source's signals, as first seen, by first touch; rates are of closed signals."""
+
+    judged: int = Field(description="signals that there are klines for, and that were looked at", examples=[14])
+    invalid: int = Field(description="without a sensible stop, zone or targets", examples=[0])
+    pending: int = Field(description="not entered yet, or not covered by klines", examples=[1])
+    expired: int = Field(description="not entered within 24 hours", examples=[2])
+    open: int = Field(description="entered, neither stopped nor at the last target", examples=[1])
+    closed: int = Field(description="stopped, or at the last target", examples=[10])
+    mean_r: float | None = Field(
+        description="mean result of closed signals, in multiples of the risk from entry to stop", examples=[0.21]
+    )
+    expired_rate: ShareAnswer = Field(description="of expired and closed signals")
+    stop_rate: ShareAnswer = Field(description="closed signals that were stopped, after targets too")
+    target1_rate: ShareAnswer = Field(description="of closed signals that name the target")
+    target2_rate: ShareAnswer
+    target3_rate: ShareAnswer
+
+
 class FeedStatistics(Answer):
     """What a source brought since it was entered."""
 
@@ -113,6 +142,7 @@ class FeedStatistics(Answer):
     revised: int = Field(description="revisions of signals seen before")
     quarantined: int = Field(description="items that were no signals")
     gaps: int
+    outcomes: RecordAnswer
 
 
 class StatisticsAnswer(Answer):

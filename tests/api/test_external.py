@@ -10,7 +10,9 @@ from domain.external import normalise
 from store.accounts import grant_admin
 from store.external import Poll, store_answer, store_failure
 from store.home import Home
+from tasks.outcomes import judge_signals
 from tests.support.feeds import ITEM, KEY, NOON, enter
+from tests.support.klines import bars, put
 
 FEED = {"name": "feed", "url": "https://feed.example", "key": KEY, "type": "SCALPING"}
 MAPPING = {"fields": {"id": "no"}, "constants": {"exchange": "venue"}, "key_param": "token"}
@@ -127,6 +129,14 @@ def test_signals_with_filters_and_a_cursor(desk: Home, web: httpx.Client, me: di
         "gaps": 1,
         "state": "polled",
     }
+    assert (counts["outcomes"]["judged"], counts["outcomes"]["mean_r"]) == (0, None)
+    put(desk, bars((94_300.0, 94_400.0, 94_300.0, 94_400.0), (94_000.0, 94_000.0, 93_000.0, 93_000.0)))
+    judge_signals.fn(desk, NOON)
+    (judged,) = web.get("/external/statistics", headers=me).json()["sources"]
+    record = judged["outcomes"]
+    stopped = record["closed"]
+    assert (record["judged"], record["mean_r"]) == (5, -1.0 if stopped else None)
+    assert record["stop_rate"]["hits"] == record["stop_rate"]["of"] == stopped > 0
 
 
 def test_the_quarantine(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:

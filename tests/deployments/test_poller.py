@@ -7,9 +7,9 @@ import psutil
 import pytest
 from sqlmodel import func, select
 
-from deployments.feed import SAMPLE_SOURCE, feed_part, simulated_feed
+from deployments.feed import feed_part, simulated_feed
 from deployments.poller import poller_part
-from domain.feed_simulation import SimulatedFeed
+from domain.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
 from models.external import ExternalSignal
 from store.clock import wall_clock
 from store.home import Home

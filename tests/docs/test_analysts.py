@@ -16,8 +16,10 @@ from store.external import Poll, store_answer
 from store.lens import LINK, publish
 from store.lens_reader import open_lens
 from store.strategies import require_strategy
+from tasks.outcomes import judge_signals
 from tests.support.factors import add_active
 from tests.support.feeds import ITEM, NOON, enter
+from tests.support.klines import bars, put
 from tests.support.settled import make_home, settle, settled_at, weekdays
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "analysts.md").read_text()
@@ -38,6 +40,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         strategy.status = StrategyStatus.ACTIVE
         records = write_records((day, 100.0 + n % 7) for n, day in enumerate(weekdays(20)))
         upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "bo")
+    touched = (94_000.0, 97_000.0, 94_000.0, 97_000.0)
+    put(made, bars((94_300.0, 94_400.0, 94_300.0, 94_400.0), touched))
+    judge_signals.fn(made, NOON)
     publish(made)
     return made.path
 
@@ -49,7 +54,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 18
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 19
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from domain.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge, wilson
+from domain.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge
+from domain.shares import wilson
 from models.errors import InputError
 from tests.support.shared import shared
 
@@ -29,7 +30,7 @@ def klines(*bars: tuple[float, float, float, float]) -> pl.DataFrame:
 
 def signals(*given: dict[str, Any], at: datetime = START) -> pl.DataFrame:
     empty: dict[str, Any] = dict.fromkeys(SIGNALS_SCHEMA)
-    return pl.DataFrame([empty | {"published_at": at} | each for each in given], schema=SIGNALS_SCHEMA, orient="row")
+    return pl.DataFrame([empty | {"known_at": at} | each for each in given], schema=SIGNALS_SCHEMA, orient="row")
 
 
 def outcome(signal: dict[str, Any], *bars: tuple[float, float, float, float], at: datetime = START) -> dict[str, Any]:
@@ -152,10 +153,10 @@ def slow(signal: dict[str, Any], bars: list[dict[str, Any]], step: timedelta) ->
     low, high = sorted((signal["entry_low"], signal["entry_high"]))
     stop = signal["stop_loss"]
     targets = [signal[f"target{k}"] for k in (1, 2, 3) if signal[f"target{k}"] is not None]
-    after = [bar for bar in bars if bar["opened_at"] >= signal["published_at"]]
-    if not after or after[0]["opened_at"] - signal["published_at"] >= step:
+    after = [bar for bar in bars if bar["opened_at"] >= signal["known_at"]]
+    if not after or after[0]["opened_at"] - signal["known_at"] >= step:
         return "pending", None
-    until, entry, hit = signal["published_at"] + timedelta(hours=24), None, 0
+    until, entry, hit = signal["known_at"] + timedelta(hours=24), None, 0
     for bar in after:
         first = entry is None
         if entry is None:
@@ -231,7 +232,7 @@ def test_real_bars_end_as_the_letter_says() -> None:
         stop, low, high, *targets = close * (1 + sign * np.array([-0.02, -0.004, 0.002, 0.01, 0.02, 0.04]))
         drawn.append(
             {
-                "published_at": at + timedelta(seconds=int(rng.integers(0, 900))),
+                "known_at": at + timedelta(seconds=int(rng.integers(0, 900))),
                 "direction": "LONG" if sign > 0 else "SHORT",
                 "entry_low": min(low, high),
                 "entry_high": max(low, high),
@@ -242,9 +243,7 @@ def test_real_bars_end_as_the_letter_says() -> None:
     given_signals = signals(*drawn)
     found = judge(given_signals, bars, step)
     for n, signal in enumerate(given_signals.iter_rows(named=True)):
-        near = bars.filter(
-            pl.col("opened_at").is_between(signal["published_at"], signal["published_at"] + 1_500 * step)
-        )
+        near = bars.filter(pl.col("opened_at").is_between(signal["known_at"], signal["known_at"] + 1_500 * step))
         word, multiple = slow(signal, near.to_dicts(), step)
         assert found["outcome"][n] == word
         assert found["r_multiple"][n] == (None if multiple is None else pytest.approx(multiple))

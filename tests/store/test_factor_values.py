@@ -20,7 +20,7 @@ from store.closes import Closes
 from store.factor_values import Uploaded, put_values, read_values
 from store.factors import delete_factor, open_factor, own_factor
 from store.home import Home
-from store.lake import factor_files
+from store.lake import series_files
 from store.sessions import load_sessions
 from store.strategies import ensure_user
 from store.validation import validate
@@ -83,10 +83,10 @@ def test_the_same_again_changes_nothing_and_back_again_counts(home: Home) -> Non
     old, new = ({DAYS[0]: {"600000.SH": value}} for value in (1.0, 2.0))
     put(home, factor, old)
     with home.ledger.read() as db:
-        before = factor_files(db, FACTOR_VALUES.name, factor.id)
+        before = series_files(db, FACTOR_VALUES.name, factor.id)
     assert put(home, factor, old, NOW + timedelta(1)) == Uploaded(1, 0, 1, FactorStatus.DRAFT)
     with home.ledger.read() as db:
-        assert factor_files(db, FACTOR_VALUES.name, factor.id) == before
+        assert series_files(db, FACTOR_VALUES.name, factor.id) == before
     put(home, factor, new, NOW + timedelta(2))
     put(home, factor, old, NOW + timedelta(3))
     assert held(home, factor) == old
@@ -114,7 +114,7 @@ def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home:
             assert put(home, factor, cells).total_days == len(expected)
     assert held(home, factor) == expected
     with home.ledger.read() as db:
-        files = factor_files(db, FACTOR_VALUES.name, factor.id)
+        files = series_files(db, FACTOR_VALUES.name, factor.id)
     assert len(files) <= 3
     days = [set(home.lake.scan_files(FACTOR_VALUES, [file]).collect()["session"]) for file in files]
     assert sum(map(len, days)) == len(expected)

@@ -15,7 +15,7 @@ from models.errors import StoreError
 from models.factors import Factor
 from models.lens import LENS_TABLES
 from models.strategies import Strategy
-from store import lens_file
+from store import lens_nav
 from store.factor_values import put_values
 from store.home import Home
 from store.lens import FOLDER, KEPT_VERSIONS, LINK, lens_is_current, publish, rebuild
@@ -56,6 +56,8 @@ COLUMNS = {
     "index_levels": "index, session, close",
     "external_signals": "source, external_id, revision, published_at, received_at, exchange, coin, currency, direction,"
     " entry_low, entry_high, target1, target2, target3, stop_loss, type, leverage, risk_level, outcome, r_multiple",
+    "external_outcomes": "source, external_id, revision, series, outcome, r_multiple, known_at, entered_at, stopped_at,"
+    " target1_at, target2_at, target3_at, closed_at, decided_at",
     "external_gaps": "source, started_at, ended_at",
 }
 
@@ -274,7 +276,7 @@ def test_every_row_is_in_one_level_however_sessions_come(
     home: Home, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = (("nav_recent", 1), ("nav_batches", 3), ("nav_history", 9))
-    monkeypatch.setattr(lens_file, "LEVELS", sizes)
+    monkeypatch.setattr(lens_nav, "LEVELS", sizes)
     days = DAYS[: 12 + at_once % 12]
     for n, session in enumerate(days):
         settle(home, session, symbols=("600000.SH",))

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from domain.external import normalise
-from models.lens import EXTERNAL_GAPS, EXTERNAL_SIGNALS
+from models.lens_external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
 from store import lens_external
 from store.external import Poll, store_answer, store_failure
 from store.home import Home
 from store.lens import lens_is_current, publish, rebuild
 from store.lens_reader import open_lens
+from tasks.outcomes import judge_signals
 from tests.support.feeds import ITEM, NOON, enter
+from tests.support.klines import bars, put
 from tests.support.settled import make_home
 
 
@@ -71,3 +73,56 @@ def test_signals_and_gaps_are_shown_and_extended(tmp_path: Path, monkeypatch: An
     before = rows(home, "FROM external_signals ORDER BY ALL")
     rebuild(home)
     assert rows(home, "FROM external_signals ORDER BY ALL") == before
+
+
+def test_outcomes_are_shown_once_they_are_decided_and_taken_back_with_their_klines(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home")
+    source = enter(home, "feed", "https://feed.example")
+    short = ITEM | {
+        "direction": "SHORT",
+        "buy_start": "100",
+        "buy_end": "101",
+        "stop_loss": "105",
+        "target1": "90",
+        "target2": "",
+    }
+    late = ITEM | {"id": 2, "timestamp": "2026-05-24 20:00:00"}
+    with home.ledger.write() as db:
+        store_answer(db, Poll(source, NOON, NOON, 60), normalise([short, late]))
+    decided_at = NOON + timedelta(hours=2)
+
+    def judged(*rows: tuple[float, float, float, float]) -> None:
+        put(home, bars(*rows))
+        judge_signals.fn(home, decided_at)
+        publish(home)
+
+    judged((100.0, 101.0, 99.0, 100.0), (95.0, 96.0, 89.0, 91.0))
+    assert rows(home, "SELECT external_id, outcome, r_multiple FROM external_signals ORDER BY ALL") == [
+        ("1847291", "target1", 2.0),
+        ("2", None, None),
+    ]
+    ((*row,),) = rows(home, "FROM external_outcomes")
+    quarter = NOON + timedelta(minutes=15)
+    assert dict(zip(EXTERNAL_OUTCOMES.columns, row, strict=True)) == {
+        "source": "feed",
+        "external_id": "1847291",
+        "revision": 1,
+        "series": "binance-BTC-USDT-15m",
+        "outcome": "target1",
+        "r_multiple": 2.0,
+        "known_at": NOON,
+        "entered_at": NOON,
+        "stopped_at": None,
+        "target1_at": quarter,
+        "target2_at": None,
+        "target3_at": None,
+        "closed_at": quarter,
+        "decided_at": decided_at,
+    }
+    judged((100.0, 101.0, 99.0, 100.0), (95.0, 96.0, 91.0, 91.0))
+    assert rows(home, "FROM external_outcomes") == []
+    judged((100.0, 106.0, 99.0, 100.0))
+    shown = rows(home, "SELECT outcome, r_multiple FROM external_outcomes")
+    assert shown == [("stopped", -1.0)]
+    rebuild(home)
+    assert rows(home, "SELECT outcome, r_multiple FROM external_outcomes") == shown

@@ -136,7 +136,7 @@ def add_active(home: Home, name: str, days: list[date]) -> str:
         schema=FACTOR_IC.schema,
         orient="row",
     )
-    inside = home.lake.stage(FACTOR_IC, days[-2], ic.head(-1), factor=factor.id)
+    inside = home.lake.stage(FACTOR_IC, days[-2], ic.head(-1), series=factor.id)
     tracked = home.lake.read(FACTOR_IC, days[-1]).filter(pl.col("phase") == "os")
     outside = home.lake.stage(FACTOR_IC, days[-1], pl.concat([tracked, ic.tail(1)]))
     with home.ledger.write() as db:

@@ -1,0 +1,40 @@
+"""The flow of outcomes in a sample home: klines made up to now, signals judged, records shown, the lens published."""
+
+import json
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from deployments.sample import enter_feed
+from domain.feed_simulation import SAMPLE_SOURCE
+from flows.outcomes import signal_outcomes
+from store.clock import wall_clock
+from store.external_reader import read_gaps
+from store.lens_reader import open_lens
+from store.outcomes import read_records
+from tests.support.homes import Databases, make_home
+
+
+@pytest.mark.usefixtures("served_home")
+def test_a_sample_home_has_outcomes_at_once_and_after_every_run(tmp_path: Path, databases: Databases) -> None:
+    home = make_home(tmp_path / "home", databases.ledger("sqlite"))
+    enter_feed(home, wall_clock())
+    enter_feed(home, wall_clock())
+    with home.ledger.read() as db:
+        record = read_records(db)[SAMPLE_SOURCE]
+        assert read_gaps(db, None, 10, 0) == []
+    assert record["closed"] > 50
+    assert 0 < record["target1_rate"]["low"] < record["target1_rate"]["high"] < 1
+    (row,) = signal_outcomes(home=home.path)
+    assert row["source"] == SAMPLE_SOURCE
+    assert row["judged"] >= record["judged"]
+    with get_client(sync_client=True) as client:
+        (shown,) = [each for each in client.read_artifacts() if each.key == "signal-outcomes"]
+    assert " % of " in json.loads(str(shown.data))[0]["target1_rate"]
+    with home.ledger.read() as db:
+        closed = read_records(db)[SAMPLE_SOURCE]["closed"]
+    signal_outcomes(home=home.path)
+    with open_lens(home.path) as lens, lens.use() as db:
+        found = db.execute("SELECT count(*) FROM external_outcomes WHERE closed_at IS NOT NULL").fetchall()
+    assert found[0][0] >= closed
