@@ -19,10 +19,12 @@ PortOption = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the ap
 class Stage(StrEnum):
     """The stages that can be run by hand."""
 
+    PORTFOLIO_SIGNALS = "portfolio-signals"
     ATTESTATION_RETRY = "attestation-retry"
     MARKET_INGEST = "market-ingest"
     SETTLE = "settle"
     EVALUATE = "evaluate"
+    FACTOR_TRACKING = "factor-tracking"
     WATCHDOG = "watchdog"
     POLL = "poll"
 

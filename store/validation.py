@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from domain.sessions import Sessions
 from models.datasets import FACTOR_IC
-from models.enums import FactorStatus, Phase
+from models.enums import FactorStatus, NoticeKind, Phase
 from models.errors import LeaseError, RefusedError
 from models.factors import Factor
 from store.closes import Closes
@@ -132,7 +132,8 @@ def _decide(db: Session, factor: Factor, report: "FactorReport", since: date, no
     db.add(factor)
     verdict = f"rejected: {factor.reject_reason}" if factor.reject_reason else "accepted, and is tracked from now on"
     text = f"factor {factor.name} was {verdict}"
-    notify(db, f"factor {factor.id} {factor.revision}", f"factor {factor.status}", text, now, factor.owner_id)
+    kind = NoticeKind.FACTOR_REJECTED if factor.reject_reason else NoticeKind.FACTOR_ACCEPTED
+    notify(db, f"factor {factor.id} {factor.revision}", kind.value, text, now, factor.owner_id)
 
 
 def _why(report: "FactorReport") -> Iterator[str]:

@@ -32,6 +32,7 @@ from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
 from tasks.attestation_checks import ATTESTATION_CHECKS
 from tasks.external_checks import feed_problems
+from tasks.factor_checks import FACTOR_CHECKS
 from tasks.problems import KEY, Problem, Repair
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -57,6 +58,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _lens,
         _orphans,
         *ATTESTATION_CHECKS,
+        *FACTOR_CHECKS,
         feed_problems,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))

@@ -1,0 +1,50 @@
+"""The watchdog's look at factors and portfolios: signals that were not made, and sessions that are not tracked."""
+
+from collections.abc import Callable
+from datetime import date
+
+from domain.sessions import EXCHANGE_ZONE, at, deadline
+from models.enums import ExecutionPrice
+from models.timetable import TIMETABLE
+from store.home import Home
+from store.portfolio_signals import unanswered
+from store.tracking import untracked
+from tasks.problems import Problem, Repair
+
+SIGNALS = next(slot for slot in TIMETABLE if slot.stage == Repair.PORTFOLIOS)
+TRACKING = next(slot for slot in TIMETABLE if slot.stage == Repair.TRACK)
+
+
+def _without_signal(home: Home, session: date) -> list[Problem]:
+    """Portfolios that have no signal, for today or for `session`, and whose owners were not told why.
+
+    Before the deadline the stage makes the signals; after it, it tells their owners, and that is all it can do.
+    """
+    now, problems = home.clock.now(), []
+    today = now.astimezone(EXCHANGE_ZONE).date()
+    for day in sorted({session, today}):
+        if day not in home.sessions or now <= at(day, SIGNALS.late_after):
+            continue
+        with home.ledger.read() as db:
+            count = len(unanswered(db, day, at(day, SIGNALS.at)))
+        if count:
+            missed = now >= deadline(day, ExecutionPrice.OPEN)
+            text = f"{day}: {count} portfolios have no signal" + (", and their owners do not know" if missed else "")
+            problems.append(Problem("portfolios without signal", str(day), text, Repair.PORTFOLIOS, day))
+    return problems
+
+
+def _untracked(home: Home, session: date) -> list[Problem]:
+    """Sessions whose forward return is known and whose tracking is late; before that it is only on its way."""
+    with home.ledger.read() as db:
+        waiting = untracked(db, home.sessions, session)
+    problems = []
+    for day in waiting:
+        known = home.sessions.next(home.sessions.next(day))
+        if at(known, TRACKING.late_after) < home.clock.now():
+            text = f"{day}: the IC of the factors is not tracked"
+            problems.append(Problem("not tracked", str(day), text, Repair.TRACK, day))
+    return problems
+
+
+FACTOR_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (_without_signal, _untracked)
