@@ -4,17 +4,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, unmapped
 from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
+from flows.runners import THREADS
 from flows.scheduled import due_session, remember_run, run_name
-from models.errors import LeaseError
+from models.errors import InputError, LeaseError
 from settings import open_home
 from store.home import Home
 from store.lease import lease
 from tasks.factors import SESSIONS_PER_BATCH, Tracked, chart, find_untracked, list_tracked, track_sessions
+from tasks.revalidation import find_affected, revalidate_chunk, row_of
 from tasks.runs import record_process
 
 LEASE = "factor-tracking"
@@ -66,3 +68,27 @@ def track_waiting(home: Home, through: date, again: date | None = None) -> list[
         show_table(rows, LEASE, description=f"Out-of-sample IC, {done[-1].session}")
         create_markdown_artifact(chart(home, rows), key="factor-ic", description="The last ICs of each factor")
     return done
+
+
+@flow(
+    name="factor_revalidation",
+    flow_run_name="revalidate factors {since} to {until}",
+    on_running=[record_process],
+    task_runner=THREADS,
+)
+def factor_revalidation(since: date, until: date, home: Path | None = None) -> list[dict[str, Any]]:
+    """Measure all factors again that were validated on bars from `since` to `until`. Safe to repeat.
+
+    For after a correction of these bars. An active factor stays active, whatever comes out; store/revalidation.py says
+    why, and who is told. What was measured out of sample is tracked again by its own flow.
+    """
+    if since > until:
+        raise InputError("from", f"a day not after {until}", since)
+    opened = open_home(home)
+    chunks = find_affected(opened, since, until)
+    done = [each for chunk in revalidate_chunk.map(unmapped(opened), chunks).result() for each in chunk]
+    rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.fails, each.name))]
+    if rows:
+        publish_and_show(opened)
+        show_table(rows, "factor-revalidation", description=f"Factors measured again on the bars of {since} to {until}")
+    return rows

@@ -24,7 +24,7 @@ from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
 
-FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "publish", "replay")
+FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "factor_revalidation", "publish", "replay")
 
 
 class UnrepairedError(CountersignError):
@@ -81,6 +81,8 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
     _run_again(daily_evaluation, problems, Repair.EVALUATE, "not evaluated", through, home)
     if Repair.SETTLE in wanted:
         _attempt(daily_evaluation, session=through, home=home.path)
+    if Repair.INGEST in wanted:
+        _attempt(factor_os_tracking, session=through, home=home.path)
     _run_again(factor_os_tracking, problems, Repair.TRACK, "not tracked", through, home)
     for session in _sessions(problems, Repair.PORTFOLIOS):
         _attempt(portfolio_signal_generation, session=session, home=home.path)
