@@ -1,7 +1,7 @@
 """Compiles what measures factors ahead of its first use, in a process of its own that gives way to everything else.
 
-On a fresh installation that takes five seconds of a processor and more, which the first researcher to submit a factor would wait for;
-later it finds all of it on disk. Numba holds the interpreter while it compiles, hence no thread of the api's.
+On a fresh installation that takes five seconds of a processor and more, which whoever submits the first factor would
+wait for; later all of it is on disk. Numba holds the interpreter while it compiles, hence no thread of the api's.
 """
 
 import os

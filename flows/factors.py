@@ -32,29 +32,26 @@ LEASE = "factor-tracking"
 def factor_os_tracking(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Track all sessions whose forward return is known by the close of `session` (default: the newest closed one).
 
-    Safe to repeat. What waits is what was not tracked yet, whose bars were corrected or whose values came late since.
-    Where nothing waits, a session asked for by name is tracked again, which also restores a file that was lost.
+    Safe to repeat. What waits is what was not tracked yet, whose bars were corrected or whose values came late since,
+    or whose file was lost.
     """
     log = get_run_logger()
     opened = open_home(home)
     if session is not None and session not in opened.sessions:
         log.info("%s is not a session: nothing to track", session)
         return []
-    done = track_waiting(opened, due_session(opened) if session is None else session, again=session)
+    done = track_waiting(opened, session or due_session(opened))
     if done:
         publish_and_show(opened)
     return [{"session": str(each.session), "factors": each.factors, "measured": each.measured} for each in done]
 
 
-def track_waiting(home: Home, through: date, again: date | None = None) -> list[Tracked]:
-    """Track what waits as a step of the calling flow, or `again` where nothing does, and show what came out.
-
-    Nothing is done while another run does it.
-    """
+def track_waiting(home: Home, through: date) -> list[Tracked]:
+    """Track what waits as a step of the calling flow, and show what came out; nothing while another run does it."""
     log = get_run_logger()
     try:
         with lease(home.ledger, LEASE):
-            due = list(find_untracked(home, through, again).items())
+            due = list(find_untracked(home, through).items())
             batches = [
                 dict(due[start : start + SESSIONS_PER_BATCH]) for start in range(0, len(due), SESSIONS_PER_BATCH)
             ]

@@ -81,9 +81,8 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
     _run_again(daily_evaluation, problems, Repair.EVALUATE, "not evaluated", through, home)
     if Repair.SETTLE in wanted:
         _attempt(daily_evaluation, session=through, home=home.path)
-    if Repair.INGEST in wanted:
+    if wanted & {Repair.INGEST, Repair.TRACK}:
         _attempt(factor_os_tracking, session=through, home=home.path)
-    _run_again(factor_os_tracking, problems, Repair.TRACK, "not tracked", through, home)
     for session in _sessions(problems, Repair.PORTFOLIOS):
         _attempt(portfolio_signal_generation, session=session, home=home.path)
     if Repair.SEAL in wanted:

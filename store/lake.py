@@ -191,6 +191,12 @@ class Lake:
         return faults
 
 
+def is_whole(lake: Lake, file: LakeFile) -> bool:
+    """Whether a file is there, with as many bytes as it should have."""
+    path = lake.root / file.path
+    return path.is_file() and path.stat().st_size == file.size_bytes
+
+
 def factor_files(db: Session, dataset: str, factor: str) -> list[LakeFile]:
     """List the committed files of one factor, by path."""
     query = select(LakeFile).where(

@@ -14,6 +14,7 @@ from models.datasets import FACTOR_IC
 from models.enums import Phase
 from store.factor_values import read_values
 from store.home import Home
+from store.lake import is_whole
 from store.tracking import (
     read_active,
     read_closes,
@@ -21,6 +22,7 @@ from store.tracking import (
     read_tracked,
     trackable,
     tracked_factors,
+    tracked_files,
     untracked,
     write_tracking,
 )
@@ -41,14 +43,15 @@ class Tracked:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def find_untracked(home: Home, through: date, again: date | None = None) -> dict[date, str]:
-    """Map the sessions to track to their runs, oldest first: what waits, or `again` where nothing does."""
+def find_untracked(home: Home, through: date) -> dict[date, str]:
+    """Map the sessions to track to their runs, oldest first: what waits, and whatever has lost its file."""
+    lost = {file.session for file in tracked_files(home.lake) if not is_whole(home.lake, file)}
     with home.ledger.read() as db:
         due = untracked(db, home.sessions, through)
-        if due or again is None:
-            return due
-        known = trackable(db, home.sessions, home.sessions.newest_closed(home.clock.now()))
-        return {again: known[again]} if again in known else {}
+        if lost:
+            known = trackable(db, home.sessions, max(through, home.sessions.newest_closed(home.clock.now())))
+            due |= {session: known[session] for session in lost & known.keys()}
+    return dict(sorted(due.items()))
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -60,7 +63,7 @@ def track_sessions(home: Home, due: Mapping[date, str]) -> list[Tracked]:
     values = values.filter(pl.col("session") >= pl.col("os_start_date"))
     frames = {session: _measure(home, session, values.filter(pl.col("session") == session)) for session in due}
     fresh = pl.concat(frames.values())
-    old = read_tracked(home.lake).filter(~pl.col("session").is_in(list(due)))
+    old = read_tracked(home.lake, without=due)
     series = pl.concat([old, fresh.select(old.columns)])
     staged = [home.lake.stage(FACTOR_IC, session, frame, due[session]) for session, frame in frames.items()]
     with home.ledger.read() as db:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
 from models.attestation import JournalCommit
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from models.datasets import BARS, EVALUATIONS, FACTOR_IC, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.settlement import Settlement
@@ -27,6 +27,7 @@ from models.timetable import TIMETABLE
 from store.clock import wall_clock
 from store.evaluations import unevaluated
 from store.home import Home
+from store.lake import is_whole
 from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
@@ -187,6 +188,12 @@ def _damaged(home: Home, session: date) -> list[Problem]:
         for file in _damaged_files(home, dataset, session):
             text = f"{file.path} is missing or cut"
             problems.append(Problem("damaged file", file.path, text, repair, file.session))
+    for file in _damaged_files(home, FACTOR_IC, session):
+        text = f"{file.path} is missing or cut"
+        if file.factor:
+            text += f": countersign factors revalidate --from {file.session} --to {session}"
+        repair = Repair.NONE if file.factor else Repair.TRACK
+        problems.append(Problem("damaged file", file.path, text, repair, file.session))
     for dataset in (BARS, INDEX_LEVELS):
         for file in _damaged_files(home, dataset, session):
             text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"
@@ -195,11 +202,7 @@ def _damaged(home: Home, session: date) -> list[Problem]:
 
 
 def _damaged_files(home: Home, dataset: Dataset, session: date) -> list[LakeFile]:
-    def whole(path: Path, size: int) -> bool:
-        return path.is_file() and path.stat().st_size == size
-
-    files = home.lake.files(dataset, through=session)
-    return [file for file in files if not whole(home.lake_path / file.path, file.size_bytes)]
+    return [file for file in home.lake.files(dataset, through=session) if not is_whole(home.lake, file)]
 
 
 def _lens(home: Home, _session: date) -> list[Problem]:

@@ -1,0 +1,135 @@
+"""Factor flows under a real Prefect server: tracking that catches up and shows, and measuring again."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from sqlmodel import select
+
+from domain.sessions import at
+from models.datasets import BARS, FACTOR_IC
+from models.enums import FactorStatus, FactorUniverse
+from models.errors import InputError
+from models.factors import Factor, FactorTerms
+from models.operations import Notification
+from store.closes import Closes
+from store.factor_series import read_series
+from store.factors import open_factor
+from store.home import Home
+from store.lease import lease
+from store.lens import lens_is_current
+from store.market import stage_sessions
+from store.strategies import ensure_user
+from store.validation import validate
+from tests.support.factors import market_of
+from tests.support.homes import Databases, make_home
+from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, prepare, put_market, upload
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@pytest.fixture
+def lab_home(home: Home) -> tuple[Home, Lab]:
+    return home, prepare(home)
+
+
+def artifacts(*keys: str) -> list[str]:
+    with get_client(sync_client=True) as client:
+        found = [
+            client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))) for key in keys
+        ]
+    return [str(each[0].data) for each in found]
+
+
+def test_tracking_catches_up_publishes_and_shows(served_home: Path, databases: Databases, tmp_path: Path) -> None:
+    from flows.factors import factor_os_tracking  # noqa: PLC0415 - imported where its server is known
+
+    home = make_home(tmp_path / "home", databases.ledger("sqlite"))
+    lab = prepare(home)
+    for name in NAMES:
+        upload(home, lab.owner, lab.factors[name], name, lab.later[0], lab.later[-1])
+    home.clock.set(at(lab.later[-1], SLOTS["factor-tracking"].at))
+    with lease(home.ledger, "factor-tracking"):
+        assert factor_os_tracking(home=home.path) == []
+    rows: list[dict[str, Any]] = factor_os_tracking(home=home.path)
+    assert rows == [{"session": str(day), "factors": 2, "measured": 2} for day in lab.later[:3]]
+    assert lens_is_current(home)
+    table, drawing = artifacts("factor-tracking", "factor-ic")
+    assert [row["factor"] for row in orjson.loads(table)] == list(NAMES)
+    assert drawing.count("\n") == 3
+    assert factor_os_tracking(home=home.path) == []
+    assert factor_os_tracking(date(2024, 12, 28), home=home.path) == []  # a Saturday
+
+
+def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_home: tuple[Home, Lab]) -> None:
+    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+
+    home, lab = lab_home
+    days = sorted(market_of(home).bars["session"].unique())
+    upload(home, lab.owner, lab.factors["first"], "noise", lab.later[0], lab.later[-1])
+    before, series = factor_of(home, lab, "first"), read_series(home.lake, lab.factors["first"])
+    # On the same bars nothing changes, though there are more values by now.
+    rows: list[dict[str, Any]] = factor_revalidation(days[3], days[4], home=home.path)
+    assert {(row["status"], row["fails"]) for row in rows} == {("active", "")}
+    assert factor_of(home, lab, "first") == before
+    assert read_series(home.lake, lab.factors["first"]).equals(series)
+    # Every return is turned round for the first factor: it fails, stays active, and everybody is told once.
+    shuffled = market_of(home).bars.with_columns(close=pl.col("close").shuffle(3).over("session"))
+    put(home, shuffled)
+    for _ in range(2):
+        rows = factor_revalidation(days[0], days[-1], home=home.path)
+        assert [(row["factor"], row["status"], row["fails"] != "") for row in rows] == [
+            (name, "active", True) for name in NAMES
+        ]
+    changed = factor_of(home, lab, "first")
+    assert rows[0]["ic_mean after"] == round(changed.ic_mean or 0.0, 4) != round(before.ic_mean or 0.0, 4)
+    assert (changed.status, changed.validated_through) == ("active", before.validated_through)
+    assert not read_series(home.lake, lab.factors["first"]).equals(series)
+    assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_rejected", lab.owner)] * 2
+    # Whoever is rejected on wrong bars may submit again on the right ones.
+    rejected = open_rejected(home, lab)
+    put_market(home)
+    rows = factor_revalidation(days[0], days[-1], home=home.path)
+    assert {row["factor"]: row["status"] for row in rows} == {"first": "active", "second": "active", "again": "ready"}
+    assert factor_of(home, lab, "first").ic_mean == before.ic_mean
+    assert [kind for kind, _ in open_notices(home)] == ["factor_accepted"]
+    with home.ledger.read() as db:
+        ready = db.get_one(Factor, rejected)
+    assert (ready.status, ready.ic_mean, ready.reject_reason) == (FactorStatus.READY, None, None)
+    assert [file for file in home.lake.files(FACTOR_IC) if file.factor == rejected] == []
+    assert factor_revalidation(days[-1], days[-1], home=home.path) == []
+    with pytest.raises(InputError, match="from: expected a day not after"):
+        factor_revalidation(days[4], days[3], home=home.path)
+
+
+def put(home: Home, bars: pl.DataFrame) -> None:
+    with home.ledger.write() as db:
+        home.lake.commit(db, stage_sessions(home.lake, BARS, bars), home.clock.now())
+
+
+def open_rejected(home: Home, lab: Lab) -> str:
+    """A third factor of another user's, rejected on the bars of the moment."""
+    with home.ledger.write() as db:
+        owner = ensure_user(db, "bob", home.clock.now())
+        factor = open_factor(db, owner, FactorTerms(name="again", universe=FactorUniverse.HS300), home.clock.now())
+    upload(home, owner.id, factor.id, "first", date.min, lab.later[0])
+    done = validate(home.lake, home.sessions, Closes(home.lake), owner.id, factor.id, home.clock.now())
+    assert done.status == "rejected"
+    return factor.id
+
+
+def open_notices(home: Home) -> list[tuple[str, int | None]]:
+    """What was told since the factors were admitted, and still holds."""
+    with home.ledger.read() as db:
+        rows = db.exec(select(Notification)).all()
+    matters = [
+        (row.kind, row.user_id)
+        for row in rows
+        if row.resolved_at is None and len(row.key.split()) > 3 - ("fails" in row.key)
+    ]
+    return sorted(matters, key=lambda each: (each[0], each[1] or 0))
