@@ -1,6 +1,7 @@
 """Router of public strategies: the list, track records and audit logs. No login; only what is settled."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any
 
 import polars as pl
@@ -58,16 +59,21 @@ def strategies(
 
 @router.get("/{slug}/track-record", response_model=TrackRecordAnswer, responses=problems(404) | UNCHANGED)
 async def track_record(request: Request, here: Here, slug: str) -> Response:
-    """Show every settled session, oldest first; NAV starts from 1."""
+    """Show every settled session, oldest first; NAV starts from 1.
+
+    A session whose NAV a correction changed also says what it was first, in `corrected`.
+    """
 
     def make(version: str, found: Visible) -> dict[str, Any]:
         if version == UNPUBLISHED:
             return {"records": []}
-        history = here.published.nav_history(slug)
+        history, first = here.published.track_record(slug)
         # By columns: to have polars make the rows takes three times as long as all the rest.
         dates, navs, *returns = (history[name].to_list() for name in ("date", "nav", *RETURNS))
         rows = zip(dates, (nav / found.initial_capital for nav in navs), *returns, strict=True)
-        return {"records": [dict(zip(RECORD, row, strict=True)) for row in rows]}
+        records = [dict(zip(RECORD, row, strict=True)) for row in rows]
+        _mark_corrected(records, first, found.initial_capital)
+        return {"records": records}
 
     return await published(request, here, slug, ("track-record",), make)
 
@@ -83,6 +89,17 @@ async def audit(request: Request, here: Here, slug: str, limit: Limit = 50, offs
         return {"audit_log": history.reverse().slice(offset, limit).to_dicts(), "total": history.height}
 
     return await published(request, here, slug, ("audit", limit, offset), make)
+
+
+def _mark_corrected(records: list[dict[str, Any]], first: dict[date, tuple[int, float]], capital: int) -> None:
+    """Say of each record that a correction changed what its NAV was first."""
+    if not first:
+        return
+    for record in records:
+        version, nav = first.get(record["date"], (1, None))
+        if nav is not None and nav / capital != record["nav"]:
+            difference = round(record["nav"] * capital - nav, 2) / capital
+            record["corrected"] = {"version": version, "first_nav": nav / capital, "difference": difference}
 
 
 async def published(

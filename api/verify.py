@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from sqlmodel import Session
+from sqlmodel import Session, select
 from starlette.responses import Response
 
 from api.answers import dumps, etag, tagged
@@ -17,12 +17,12 @@ from api.public import UNCHANGED, look_up
 from api.state import Here, State
 from domain.attestation import Evidence
 from domain.signals import payload
+from models.settlement import Settlement
 from models.signals import Signal
 from models.wire.base import Day
 from models.wire.public import VerifyAnswer
 from store.evidence import read_attestations
 from store.history import newest_revision
-from store.settlements import settlement_of
 from store.visible import Visible
 
 router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
@@ -56,12 +56,12 @@ def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[by
     if here.lens.version is not None:
         session = date or here.published.newest_session(slug)
         settled = here.published.session(slug, session) if session else None
+    nav, positions, orders, versions = settled or (None, [], [], [])
     with here.home.ledger.read() as db:
         sealed = _sealed_signal(db, here, slug, found, session, revealed=settled is not None) if session else None
-        provenance = _provenance(db, session) if session and settled else None
+        provenance = _provenance(db, session, versions[-1]["version"]) if session and versions else None
     if session is None or (settled is None and sealed is None):
         raise not_found("Settled session")
-    nav, positions, orders = settled or (None, [], [])
     verification = {
         "nav": nav and {"reported_nav" if name == "nav" else name: value for name, value in nav.items()},
         "positions": positions,
@@ -75,6 +75,7 @@ def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[by
         "creator_counts": found.creator_counts._asdict(),
         "verification": verification,
         "data_provenance": provenance,
+        "versions": versions,
         "how_to_verify": instructions(here, slug, session, verification),
     }
     return dumps(proof), settled is not None and (sealed is None or sealed["committed"])
@@ -115,8 +116,9 @@ def _revealed(slug: str, signal: Signal) -> dict[str, str]:
     }
 
 
-def _provenance(db: Session, session: date) -> dict[str, Any] | None:
-    found = settlement_of(db, session)
+def _provenance(db: Session, session: date, version: int) -> dict[str, Any] | None:
+    """What the version shown was settled with: a newer one that is settled already is shown once it is published."""
+    found = db.exec(select(Settlement).where(Settlement.session == session, Settlement.version == version)).first()
     if found is None:
         return None
     fields = ("version", "bars_sha256", "rules_sha256", "manifest_sha256", "settled_at")

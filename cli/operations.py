@@ -1,5 +1,6 @@
 """Running the platform: a home, its processes, its stages."""
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,6 +138,22 @@ def _flow(stage: Stage) -> Any:
     from models.timetable import TIMETABLE  # noqa: PLC0415
 
     return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
+
+
+@app.command()
+def correct(
+    session: Annotated[datetime, typer.Option("--session", formats=["%Y-%m-%d"], help="Settled session.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Settle a session again, in a new version, from bars, levels or actions that changed since; and all later ones.
+
+    The old versions are kept, and both are shown.
+    """
+    with prefect(home) as opened:
+        from flows.correction import correct_settlement  # noqa: PLC0415
+
+        show(correct_settlement(session.date(), home=opened.path), as_json=as_json)
 
 
 @app.command()

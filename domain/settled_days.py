@@ -3,11 +3,11 @@
 The NAV itself is the business of `domain.resettlement`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from domain.claims import Records
-from domain.journal import Commit, Fault, FaultKind
+from domain.journal import Commit, Fault, FaultKind, File
 from domain.records import SettledDay
 from domain.sessions import CLOSE, EXCHANGE_ZONE, at
 from models.enums import Event
@@ -17,6 +17,7 @@ def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:
     """Check that settled days follow each other, were settled after their close, and leave nobody out."""
     faults = []
     before: set[str] | None = None
+    newest_before: SettledDay | None = None
     for session, versions in sorted(records.days.items()):
         for version, (day, file) in sorted(versions.items()):
             commit = commits[file.commit]
@@ -33,8 +34,21 @@ def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:
                 detail = f"committed {commit.committed_at:%F %T} UTC, before it was settled ({day.settled_at:%F %T})"
                 faults.append(Fault(FaultKind.DATE_FORGED, detail, *where))
             faults += _check_results(records, day, where)
+        faults += _check_carried(versions, newest_before, commits)
         before = {day.manifest_sha256 for day, _ in versions.values()}
+        newest_before = versions[max(versions)][0]
     return faults + _check_presence(records)
+
+
+def _check_carried(
+    versions: Mapping[int, tuple[SettledDay, File]], before: SettledDay | None, commits: Sequence[Commit]
+) -> list[Fault]:
+    """Check that a correction was carried on: what counts of a day rests on what counts of the day before."""
+    day, file = versions[max(versions)]
+    if before is None or before.version == 1 or day.previous == before.manifest_sha256:
+        return []
+    detail = f"rests on a version of {before.session} that was corrected since: the correction is not complete"
+    return [Fault(FaultKind.CHAIN_BROKEN, detail, commits[file.commit].name, file.path, "", str(day.session))]
 
 
 def _check_results(records: Records, day: SettledDay, where: tuple[str, str, str, str]) -> list[Fault]:

@@ -45,7 +45,8 @@ class Report:
     """What came of verifying a journal.
 
     `pinned`: signatures were checked against keys from outside the journal. `settled` and `replayed` count sessions,
-    `replayed` is None where no bars were given. `gaps` are the settled sessions in which a strategy said nothing.
+    `replayed` is None where no bars were given. `corrected` are the settled sessions with more than one version, of
+    which the newest counts. `gaps` are the settled sessions in which a strategy said nothing.
     """
 
     head: str
@@ -57,6 +58,7 @@ class Report:
     gaps: dict[str, tuple[date, ...]]
     settled: int
     replayed: int | None
+    corrected: tuple[date, ...]
     tokens_checked: int
     tokens_unchecked: int
     faults: tuple[Fault, ...]
@@ -115,6 +117,7 @@ def verify(
         gaps=silent,
         settled=len(records.days),
         replayed=replayed,
+        corrected=tuple(session for session, versions in sorted(records.days.items()) if len(versions) > 1),
         tokens_checked=sum(stamp.checked and not stamp.fault for stamp in stamps),
         tokens_unchecked=sum(not stamp.checked and not stamp.fault for stamp in stamps),
         faults=tuple(faults),

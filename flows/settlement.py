@@ -108,13 +108,17 @@ def disclose(home: Home) -> None:
         get_run_logger().error("not disclosed yet: %s", error)
 
 
-def settle_in_order(home: Home, sessions: Iterable[date], *, as_tasks: bool = True) -> Iterator[Outcome]:
+def settle_in_order(
+    home: Home, sessions: Iterable[date], *, correct: date | None = None, as_tasks: bool = True
+) -> Iterator[Outcome]:
     """Settle sessions one after the other; end at the first that is held. The caller holds the lease.
 
-    The stages are Prefect tasks, or plain calls where the caller is a task itself.
+    `correct` is the one of them, settled before, that takes the market which counts now. The stages are Prefect tasks,
+    or plain calls where the caller is a task itself.
     """
     for session in sessions:
-        plan = plan_session(home, session) if as_tasks else plan_session.fn(home, session)
+        decide = plan_session if as_tasks else plan_session.fn
+        plan = decide(home, session, correct=session == correct)
         if isinstance(plan, Held):
             yield Outcome(session, held=plan.reasons)
             return

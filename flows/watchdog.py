@@ -24,7 +24,13 @@ from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
 
-FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "factor_revalidation", "publish", "replay")
+FLOW_NAMES = (
+    *(slot.name for slot in TIMETABLE),
+    "factor_revalidation",
+    "publish",
+    "replay",
+    "correct_settlement",
+)
 
 
 class UnrepairedError(CountersignError):

@@ -92,6 +92,7 @@ class NoticeKind(StrEnum):
 
     SETTLED = "settled"
     ORDERS_REFUSED = "orders_refused"
+    CORRECTED = "corrected"
     SEALED_LATE = "sealed_late"
     DEADLINE_NEAR = "deadline_near"
     FACTOR_ACCEPTED = "factor_accepted"

@@ -168,6 +168,20 @@ SETTLEMENTS = LensTable(
     },
 )
 
+CORRECTIONS = LensTable(
+    "corrections",
+    "What the NAV of corrected sessions was in the versions before: a row a strategy, session and superseded version",
+    {
+        "strategy": STRATEGY,
+        "session": SESSION,
+        "version": ("INTEGER", "the superseded one; settlements.version"),
+        "nav": (MONEY, "net asset value in that version, CNY"),
+        "cumulative_return": ("DOUBLE", "that nav against the initial capital, as a fraction"),
+        "settled_at": (TIME, "when that version was settled"),
+        "difference": (MONEY, "nav of the newest version less this one, CNY"),
+    },
+)
+
 BARS = LensTable(
     "bars",
     "Daily bars, unadjusted, through the newest settled session; adjusted price = price × adj_factor",
@@ -310,6 +324,7 @@ LENS_TABLES = (
     NAV,
     EVALUATIONS,
     SETTLEMENTS,
+    CORRECTIONS,
     FACTORS,
     FACTOR_IC,
     BARS,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import takewhile
 
 import orjson
 import polars as pl
@@ -18,14 +19,21 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
 from store.home import Home
-from store.settlements import last_strategy_id, read_files
+from store.settlements import correction_under_way, last_strategy_id, read_files
 from store.strategies import read_terms
 
 
 def due_settlements(db: Session) -> list[int]:
-    """List the ids of the settlements that are not disclosed yet, oldest first; they are disclosed in that order."""
+    """List the ids of the settlements that are not disclosed yet, oldest first; they are disclosed in that order.
+
+    Of a correction under way nothing is disclosed: readers of the journal must not meet days that do not fit together.
+    """
     newest = db.exec(select(func.max(Disclosure.settlement_id))).one() or 0
-    return list(db.exec(select(Settlement.id).where(col(Settlement.id) > newest).order_by(col(Settlement.id))))
+    query = select(Settlement.id, Settlement.version).where(col(Settlement.id) > newest)
+    due = list(db.exec(query.order_by(col(Settlement.id))))
+    if any(version > 1 for _, version in due) and correction_under_way(db):
+        due = list(takewhile(lambda row: row[1] == 1, due))
+    return [settlement_id for settlement_id, _ in due]
 
 
 def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:

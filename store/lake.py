@@ -6,7 +6,7 @@ in between leaves files that nobody reads, and the next attempt writes the same 
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -82,14 +82,16 @@ class Lake:
         if committed and sha256 not in committed:
             raise StoreError(f"{path}: committed with other bytes than those made now; nothing was changed")
 
-    def commit(self, db: Session, files: Iterable[StagedFile], now: datetime) -> int:
+    def commit(
+        self, db: Session, files: Iterable[StagedFile], now: datetime, emptied: Collection[tuple[str, date]] = ()
+    ) -> int:
         """Make staged files count, inside the caller's transaction; return how many rows changed.
 
-        They replace whatever the same datasets held for the same sessions, or factors. Committing what is there already
-        changes nothing.
+        They replace whatever the same datasets held for the same sessions, or factors, and for the partitions `emptied`
+        (dataset, session) though no file is staged for them. Committing what is there already changes nothing.
         """
         staged = list(files)
-        partitions = {(file.dataset, file.session) for file in staged if file.factor is None}
+        partitions = {(file.dataset, file.session) for file in staged if file.factor is None}.union(emptied)
         factors = [row for file in staged if file.factor for row in factor_files(db, file.dataset, file.factor)]
         return self.replace(db, [*_current(db, partitions), *factors], staged, now)
 
@@ -146,7 +148,7 @@ class Lake:
         """Scan the committed rows of a dataset, in no promised order."""
         return self.scan_files(dataset, self.files(dataset, since, through))
 
-    def scan_files(self, dataset: Dataset, files: Iterable[LakeFile]) -> pl.LazyFrame:
+    def scan_files(self, dataset: Dataset, files: Iterable[LakeFile | StagedFile]) -> pl.LazyFrame:
         """Scan the given files. StoreError where one is missing or was cut."""
         paths = []
         for file in files:
@@ -164,7 +166,7 @@ class Lake:
         """Read one session's rows, sorted; an empty frame where nothing is committed."""
         return self.read_files(dataset, self.files(dataset, session, session))
 
-    def read_files(self, dataset: Dataset, files: Iterable[LakeFile]) -> pl.DataFrame:
+    def read_files(self, dataset: Dataset, files: Iterable[LakeFile | StagedFile]) -> pl.DataFrame:
         """Read the given files' rows, sorted as one session's are."""
         # Sorted once they are here: sorting as they are read costs three times as much.
         return self.scan_files(dataset, files).collect().sort(dataset.sort)

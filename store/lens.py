@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from models.errors import LeaseError
+from models.errors import HeldError, LeaseError
 from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
@@ -45,8 +45,9 @@ class Published:
 def publish(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
     """Publish what is committed and settled; the published version is extended by what changed.
 
-    While another publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the
-    lake is missing or the disk refuses. Safe to repeat.
+    While a correction is under way nothing new is published: half of a correction is never shown. While another
+    publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the lake is missing
+    or the disk refuses. Safe to repeat.
     """
     return _publish(home, wait_seconds, from_nothing=False)
 
@@ -79,7 +80,10 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
         held = (None if from_nothing or old is None else read_held(old)) or NOTHING
         snapshot, external = take_snapshot(home.lake), take_external(home.ledger)
         path, added = old, 0
-        if path is None or (held.digest, held.external_digest) != (snapshot.digest, external.digest):
+        if not snapshot.whole:
+            if path is None:
+                raise HeldError("a correction is under way: `countersign run settle` completes it")
+        elif path is None or (held.digest, held.external_digest) != (snapshot.digest, external.digest):
             path, added = _make_version(home, old, held, snapshot, external)
         seconds = time.perf_counter() - started
         return Published(path.stem, path, path != old, snapshot.settled_through, added, seconds)

@@ -22,6 +22,7 @@ import polars as pl
 from models.errors import StoreError
 from models.lens import (
     BARS,
+    CORRECTIONS,
     EVALUATIONS,
     EXTERNAL_GAPS,
     EXTERNAL_SIGNALS,
@@ -38,11 +39,12 @@ from models.lens import (
     STRATEGIES,
     LensTable,
 )
+from store.lens_corrections import SUPERSEDED, add_superseded, create_view
 from store.lens_external import External
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 4
+FORMAT = 5
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.
@@ -63,6 +65,7 @@ PARTITIONS = {
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
 SEAL_KEY = ("strategy", "session", "revision")
 INTERNAL = (
+    SUPERSEDED,
     *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
     LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
     LensTable(
@@ -148,6 +151,7 @@ def fill(
             if held is NOTHING:
                 _create(db)
             added = _update_nav(db, snapshot, held)
+            add_superseded(db, snapshot.lake, snapshot.superseded)
             _insert(db, "internal.seal", seals)
             for rows in external_rows:
                 _insert(db, EXTERNAL_SIGNALS.name, rows)
@@ -260,6 +264,7 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         f"CREATE OR REPLACE VIEW nav AS SELECT strategy, {', '.join(FIGURES)}"
         f" FROM ({levels}) JOIN internal.strategy_ids USING (strategy_id)"
     )
+    create_view(db, levels)
     for table in VIEWS:
         query = _select(table, snapshot.lake, snapshot.files[table.name])
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
@@ -267,7 +272,7 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 def _comment(db: duckdb.DuckDBPyConnection) -> None:
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in (*VIEWS, NAV) else "TABLE"
+        kind = "VIEW" if table in (*VIEWS, NAV, CORRECTIONS) else "TABLE"
         name = f"internal.{table.name}" if table in INTERNAL else table.name
         db.execute(f"COMMENT ON {kind} {name} IS {_quote(table.comment)}")
         for column, (_, comment) in table.columns.items():

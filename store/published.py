@@ -36,6 +36,18 @@ NAV = " UNION ALL ".join(
     f" coalesce(detail, '') AS detail FROM internal.{level} WHERE strategy_id BETWEEN $first AND $last"
     for level, _ in LEVELS
 )
+# Where the newest version of a session is not the first: the first NAV, and what is newer. Versions count up.
+FIRST = (
+    "SELECT strategy_id, session AS date, max(version) + 1 AS version, arg_min(nav, version)::DOUBLE AS first_nav"
+    " FROM internal.superseded_nav WHERE strategy_id BETWEEN $first AND $last GROUP BY ALL"
+)
+VERSIONS = (
+    "SELECT version, settled_at, manifest_sha256, commit_sha FROM settlements WHERE session = $session ORDER BY ALL"
+)
+SUPERSEDED = (
+    "SELECT strategy_id, version, nav::DOUBLE AS nav FROM internal.superseded_nav"
+    " WHERE session = $session AND strategy_id BETWEEN $first AND $last"
+)
 OF_SESSION = (
     " JOIN internal.strategy_ids USING (strategy) WHERE session = $session AND strategy_id BETWEEN $first AND $last"
 )
@@ -64,7 +76,7 @@ class Published:
 
     def __init__(self, lens: Lens, max_bytes: int = MAX_BYTES) -> None:
         self._lens = lens
-        self._numbers: tuple[str | None, dict[str, int]] = (None, {})
+        self._known: tuple[str | None, dict[str, int], bool] = (None, {}, False)
         self._blocks = Cache[_Block](max_bytes, lambda block: int(block.frame.estimated_size()))
 
     def nav_history(self, slug: str) -> pl.DataFrame:
@@ -72,15 +84,26 @@ class Published:
         with self._lens.read() as (version, db):
             return self._of(version, db, slug, NAV, "date")
 
-    def session(self, slug: str, session: date) -> tuple[Row, list[Row], list[Row]] | None:
-        """Return NAV, positions and orders of one settled session; None where the strategy was not settled in it."""
+    def track_record(self, slug: str) -> tuple[pl.DataFrame, dict[date, tuple[int, float]]]:
+        """Return what `nav_history` does; and of corrected sessions the newest version and the first one's NAV."""
+        with self._lens.read() as (version, db):
+            history = self._of(version, db, slug, NAV, "date")
+            if not self._look(version, db)[1]:
+                return history, {}
+            first = self._of(version, db, slug, FIRST, "date")
+        return history, {day: (newest, nav) for day, newest, nav in first.iter_rows()}
+
+    def session(self, slug: str, session: date) -> tuple[Row, list[Row], list[Row], list[Row]] | None:
+        """Return NAV, positions, orders and versions of one settled session; None where the strategy was not in it."""
         with self._lens.read() as (version, db):
             history = self._of(version, db, slug, NAV, "date")
             n = history["date"].search_sorted(session)
             if n == history.height or history["date"][n] != session:
                 return None
             positions, orders = (self._of(version, db, slug, query, "symbol", session) for query in (POSITIONS, ORDERS))
-            return history.row(n, named=True), positions.to_dicts(), orders.to_dicts()
+            nav = history.row(n, named=True)
+            versions = self._versions(version, db, slug, session, nav["nav"])
+            return nav, positions.to_dicts(), orders.to_dicts(), versions
 
     def newest_session(self, slug: str) -> date | None:
         """Return the newest settled session of a strategy, None before the first."""
@@ -107,11 +130,34 @@ class Published:
         return block.of(number)
 
     def _number(self, version: str, db: duckdb.DuckDBPyConnection, slug: str) -> int:
-        known, numbers = self._numbers
+        return self._look(version, db)[0].get(slug, -1)
+
+    def _versions(
+        self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: float
+    ) -> list[Row]:
+        """List the versions of a session with the NAV of each in CNY; `newest` is the one that counts."""
+        key = (VERSIONS, session)
+        found = self._blocks.find(version, key)
+        if found is None:
+            found = _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})
+            self._blocks.keep(version, key, found)
+        old: dict[int, float] = {}
+        if found.frame.height > 1:
+            old = dict(self._of(version, db, slug, SUPERSEDED, "version", session).iter_rows())
+        navs = [old.get(number, newest) for number in found.frame["version"]]
+        return [
+            row | {"nav": nav, "difference": round(newest - nav, 2)}
+            for row, nav in zip(found.frame.to_dicts(), navs, strict=True)
+        ]
+
+    def _look(self, version: str, db: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], bool]:
+        """Return the numbers of strategies, and whether anything was ever corrected: read once a version."""
+        known, numbers, corrected = self._known
         if known != version:
             numbers = dict(db.execute(NUMBERS).fetchall())
-            self._numbers = (version, numbers)
-        return numbers.get(slug, -1)
+            corrected = bool(db.execute("SELECT 1 FROM internal.superseded_nav LIMIT 1").fetchall())
+            self._known = (version, numbers, corrected)
+        return numbers, corrected
 
 
 def read_figures(lens: duckdb.DuckDBPyConnection, slugs: Sequence[str]) -> dict[str, Row]:

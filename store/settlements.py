@@ -43,9 +43,26 @@ def settled_through(db: Session) -> date | None:
     return db.exec(select(func.max(Settlement.session))).one()
 
 
+def consistent_through(db: Session) -> date | None:
+    """Return the session that was settled last: up to it, each session rests on the newest version of the one before.
+
+    Later sessions that are settled rest on what a correction replaced since. They are settled again in their order, so
+    the correction is complete once the last one settled is the newest one, as it always is without corrections.
+    """
+    return db.exec(select(col(Settlement.session)).order_by(col(Settlement.id).desc()).limit(1)).first()
+
+
+def correction_under_way(db: Session) -> bool:
+    """Whether settled sessions wait to be settled again, on a corrected one."""
+    return consistent_through(db) != settled_through(db)
+
+
 def due_sessions(db: Session, sessions: Sessions, through: date) -> list[date]:
-    """List the sessions up to `through` that wait to be settled, oldest first: from the first one with a signal on."""
-    settled = settled_through(db)
+    """List the sessions up to `through` that wait to be settled, oldest first: from the first one with a signal on.
+
+    After a correction, the settled sessions behind it wait again.
+    """
+    settled = consistent_through(db)
     since = sessions.next(settled) if settled else first_session(db)
     if since is None or since > through:
         return []

@@ -13,13 +13,12 @@ from multiprocessing.connection import Connection
 
 from models.errors import LeaseError, StoreError
 from store.home import Home
-from store.sealing import Extent, extent, sealing
+from store.sealing import extent, sealing
 
 # Rounds that may wait: enough to be busy all the time, few enough that little is unsealed if all of it dies.
 MOST_WAITING = 6
 PATIENCE_SECONDS = 60.0
-
-Order = tuple[datetime, Extent]
+DIED = "the process that seals has died; what is not sealed yet waits in the ledger"
 
 
 class SideSealer:
@@ -32,7 +31,10 @@ class SideSealer:
 
     def seal(self, now: datetime) -> None:
         """Have everything sealed and disclosed that is there by now, as of `now`; raise what an earlier round met."""
-        self._pipe.send((now, extent(self._home)))
+        try:
+            self._pipe.send((now, extent(self._home)))
+        except OSError:
+            raise StoreError(DIED) from None
         self._waiting += 1
         while self._waiting > MOST_WAITING or self._pipe.poll():
             self._hear()
@@ -45,9 +47,9 @@ class SideSealer:
     def _hear(self) -> None:
         try:
             answer = self._pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             self._waiting = 0
-            raise StoreError("the process that seals has died; what is not sealed yet waits in the ledger") from None
+            raise StoreError(DIED) from None
         self._waiting -= 1
         if answer is not None:
             raise answer

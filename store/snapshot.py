@@ -38,7 +38,10 @@ from models.strategies import Strategy
 from models.users import User
 from store.lake import Lake
 from store.ledger import Ledger
+from store.settlements import correction_under_way
 
+# Digits of a settlement's hash in the names of its files.
+RUN_DIGITS = 16
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
 FACTORS = (FACTOR_VALUES.name, FACTOR_IC.name)
@@ -122,11 +125,20 @@ class ShownFile(NamedTuple):
     sha256: str
 
 
+class SupersededFile(NamedTuple):
+    """A file of the NAV that a session had before it was corrected: in `version`, no longer in the newest one."""
+
+    session: date
+    version: int
+    path: str
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Everything that a lens is made of. Equal digests make equal lenses.
 
     `disclosed` are the sessions whose signals are all sealed, and revealed: what is known of them does not change.
+    `whole` is false while a correction is under way: later sessions rest on what it replaced.
     """
 
     lake: Path
@@ -134,8 +146,10 @@ class Snapshot:
     files: dict[str, list[ShownFile]]
     strategies: pl.DataFrame
     settlements: pl.DataFrame
+    superseded: list[SupersededFile]
     factors: pl.DataFrame
     disclosed: frozenset[date]
+    whole: bool
     digest: str
 
 
@@ -149,6 +163,8 @@ def take_snapshot(lake: Lake) -> Snapshot:
         settlements = _settlements(db)
         strategies, factors = _strategies(db), _factors(db)
         rows, factor_rows = list(_files(db)), list(_factor_files(db))
+        superseded = _superseded(db)
+        whole = not correction_under_way(db)
     settled = set(settlements["session"])
     through = max(settled, default=None)
     files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTORS)}
@@ -161,7 +177,9 @@ def take_snapshot(lake: Lake) -> Snapshot:
     for frame in (strategies, settlements, factors):
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
-    return Snapshot(lake.root, through, files, strategies, settlements, factors, disclosed, digest.hexdigest())
+    return Snapshot(
+        lake.root, through, files, strategies, settlements, superseded, factors, disclosed, whole, digest.hexdigest()
+    )
 
 
 def read_seals(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
@@ -196,6 +214,24 @@ def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:
     )
     for dataset, session, path, sha256 in db.exec(query):
         yield dataset, ShownFile(session, path, sha256)
+
+
+def _superseded(db: Session) -> list[SupersededFile]:
+    """List the NAV files of versions that were corrected. Files are named by the settlement that wrote them."""
+    query = (
+        sa.select(col(Settlement.session), col(Settlement.version), col(LakeFile.path))
+        .join(
+            LakeFile,
+            sa.and_(
+                col(LakeFile.dataset) == NAV.name,
+                col(LakeFile.session) == col(Settlement.session),
+                col(LakeFile.run) == sa.func.substr(col(Settlement.run), 1, RUN_DIGITS),
+            ),
+        )
+        .where(col(LakeFile.superseded_at).is_not(None))
+        .order_by(col(Settlement.session), col(Settlement.version), col(LakeFile.path))
+    )
+    return [SupersededFile(*row) for row in db.execute(query).tuples()]
 
 
 def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile]]:

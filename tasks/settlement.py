@@ -15,6 +15,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from domain.books import SIGNALS_SCHEMA
+from domain.corrections import MARKET, changed_inputs
 from domain.provenance import frame_sha256, manifest, object_sha256
 from domain.rules import RULES_SHA256
 from domain.settlement import Settled, settle
@@ -25,6 +26,7 @@ from models.errors import ConflictError, StoreError
 from models.quality import Finding
 from models.settlement import Settlement
 from store.clock import wall_clock
+from store.corrections import levels_again, nav_of_both, record_correction
 from store.home import Home
 from store.lake import StagedFile
 from store.notifications import notify, resolve
@@ -44,6 +46,8 @@ from store.signals import read_signals
 from store.strategies import read_terms
 from tasks.quality import look
 
+# What settling a session writes: a new version replaces all of it, though it may have nothing of a kind.
+RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # Part of what makes the bytes: a chunk is a file. Strategies fall into chunks by id, so growth never moves one.
 STRATEGIES_PER_CHUNK = 2_000
 
@@ -90,10 +94,12 @@ def find_due_sessions(home: Home, through: date) -> list[date]:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def plan_session(home: Home, session: date) -> Plan | Held:
+def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | Held:
     """Decide whether a session can be settled, and name everything that goes in.
 
-    ConflictError if it is settled already and what went in then is not what is there now.
+    A settled session takes the market that it was settled with, or with `correct` the one that counts now. Where that,
+    or the settled session before it, is another than then, it is planned as a new version. ConflictError if anything
+    else differs.
     """
     began_at = wall_clock()
     day_before = home.sessions.previous(session)
@@ -104,31 +110,36 @@ def plan_session(home: Home, session: date) -> Plan | Held:
         signals = object_sha256(signal_hashes(db, session))
         actions = read_actions(db, session)
     previous = day_before if before else None
-    if settled:
-        # What it was settled with, though bars or actions have been corrected since.
-        was = orjson.loads(settled.manifest)["inputs"]
-        market = {name: was[name] for name in ("actions", "bars_files", "earlier_bars_files", "index_files")}
+    was, base = _inputs_of(settled), _inputs_of(before)
+    rests_on = before.manifest_sha256 if before else ""
+    if settled and not correct:
+        market = {name: was[name] for name in MARKET}
+        if before and was["previous"] != rests_on:
+            market["index_files"] = levels_again(home.lake, before.session, was, base)
     else:
         faults, files = _look(home, session, previous)
         if faults:
-            return _hold(home, session, tuple(f"{fault.rule}: {fault.detail}" for fault in faults))
+            reasons = tuple(f"{fault.rule}: {fault.detail}" for fault in faults)
+            return Held(session, reasons) if settled else _hold(home, session, reasons)
         market = {"actions": write_actions(actions), **files}
-    inputs = {
+    inputs: dict[str, Any] = {
         **market,
         "bars": frame_sha256(read_files(home.lake, BARS, market["bars_files"])),
         "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, market["index_files"])),
         "rules": RULES_SHA256,
         "signals": signals,
         "terms": frame_sha256(terms),
-        "previous": before.manifest_sha256 if before else "",
+        "previous": rests_on,
     }
-    version = settled.version if settled else 1
+    version = 1
+    if settled:
+        changed = changed_inputs(session, was, inputs, correct=correct)
+        version = settled.version + bool(changed)
+        # Which correction a version belongs to: its own, or that of the session it rests on.
+        own = f"{session}.{version}"
+        origin = (own if correct else base.get("corrected", own)) if changed else was.get("corrected")
+        inputs |= {"corrected": origin} if origin else {}
     run = object_sha256({"session": session.isoformat(), "version": version, "inputs": inputs})
-    if settled and settled.run != run:
-        raise ConflictError(
-            f"{session}: settled from other inputs than those found now"
-            f" ({', '.join(sorted(key for key in inputs if was.get(key) != inputs[key]))}); a settled day never changes"
-        )
     return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)), began_at)
 
 
@@ -177,6 +188,7 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
     written = [{"path": file.path, "rows": file.rows, "sha256": file.sha256} for file in files]
     record = manifest(plan.session.isoformat(), plan.version, plan.inputs, written).decode()
     now = home.clock.now()
+    corrected = nav_of_both(home.lake, plan.session, files) if plan.version > 1 else None
     with home.ledger.write() as db:
         found = settlement_of(db, plan.session)
         if found and found.version == plan.version:
@@ -185,7 +197,11 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
                     f"{plan.session}: settling again gave other bytes than the settled ones; nothing was changed"
                 )
             return False
-        home.lake.commit(db, files, now)
+        if plan.version != (found.version if found else 0) + 1:
+            raise ConflictError(f"{plan.session}: another version was settled meanwhile; nothing was changed")
+        home.lake.commit(db, files, now, emptied=[(dataset.name, plan.session) for dataset in RESULTS])
+        if found and corrected:
+            record_correction(db, found, plan.inputs, *corrected, now)
         db.add(
             Settlement(
                 session=plan.session,
@@ -202,6 +218,11 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
         )
         resolve(db, _held_key(plan.session), now)
     return True
+
+
+def _inputs_of(settlement: Settlement | None) -> dict[str, Any]:
+    inputs: dict[str, Any] = orjson.loads(settlement.manifest)["inputs"] if settlement else {}
+    return inputs
 
 
 def _look(home: Home, session: date, previous: date | None) -> tuple[list[Finding], dict[str, list[str]]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
 from domain.attestation import TimeClass
 from domain.audit import UNREADABLE, Audit
@@ -32,6 +33,7 @@ def render_report(report: Report) -> str:
         f"sealed      {_tally(report.classes) or 'nothing'}",
         f"evidence    {_tally(evidence) or 'none'}{_tokens(report)}",
         f"settled     {_count(report.settled, 'session', 'sessions')}, {_replayed(report)}",
+        *_corrected(report.corrected),
         f"gaps        {sum(map(len, gaps.values()))} sessions without a signal, {len(gaps)} strategies",
         *(f"            {slug}: {_listed([str(day) for day in days])}" for slug, days in list(gaps.items())[:SHOWN]),
     ]
@@ -95,6 +97,12 @@ def _replayed(report: Report) -> str:
     if report.replayed is None:
         return "none settled again (give bars with --bars)"
     return f"{report.replayed} settled again from the bars given"
+
+
+def _corrected(sessions: Sequence[date]) -> list[str]:
+    if not sessions:
+        return []
+    return [f"corrected   {_count(len(sessions), 'session', 'sessions')}: {_listed([str(day) for day in sessions])}"]
 
 
 def _tally(counts: dict[str, int]) -> str:

@@ -25,6 +25,7 @@ from models.signals import Signal
 from models.strategies import Strategy
 from models.timetable import TIMETABLE
 from store.clock import wall_clock
+from store.corrections import changed_sessions
 from store.evaluations import unevaluated
 from store.home import Home
 from store.lake import is_whole
@@ -53,6 +54,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _horizon,
         _disk,
         _unsettled,
+        _changed,
         _missing_nav,
         _unevaluated,
         _damaged,
@@ -132,6 +134,21 @@ def _unsettled(home: Home, session: date) -> list[Problem]:
             problems.append(Problem("no market data", day.isoformat(), f"{day} has no bars", Repair.INGEST, day))
         problems.append(Problem("not settled", day.isoformat(), f"{day} is not settled", Repair.SETTLE, day))
     return problems
+
+
+def _changed(home: Home, session: date) -> list[Problem]:
+    """Settled sessions whose market has changed since: whether to correct them is the operator's decision."""
+    changed = changed_sessions(home.lake, home.sessions, session)
+    return [
+        Problem(
+            "changed after settlement",
+            f"{day}",
+            f"{day}: {', '.join(what)} changed after it was settled; `countersign correct --session {day}` corrects it",
+            session=day,
+            warning=True,
+        )
+        for day, what in changed.items()
+    ]
 
 
 def _missing_nav(home: Home, session: date) -> list[Problem]:

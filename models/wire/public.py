@@ -74,6 +74,14 @@ class PublicStrategiesAnswer(Answer):
     strategies: list[PublicStrategy]
 
 
+class Corrected(Answer):
+    """What a correction changed: the NAV as it was settled first."""
+
+    version: int = Field(description="the newest, which `nav` is from", examples=[2])
+    first_nav: float = Field(description="nav of version 1, starting from 1 as `nav` does", examples=[1.0519])
+    difference: float = Field(description="nav less first_nav", examples=[0.0004])
+
+
 class TrackRecordRow(Answer):
     """One settled session; `nav` starts from 1."""
 
@@ -82,6 +90,7 @@ class TrackRecordRow(Answer):
     daily_return: float | None
     cumulative_return: float | None
     benchmark_return: float | None = Field(description="of that day; null: not known")
+    corrected: Corrected | None = Field(default=None, description="only where a correction changed nav")
 
 
 class TrackRecordAnswer(Answer):
@@ -184,6 +193,17 @@ class Provenance(Answer):
     manifest: dict[str, Any] = Field(description="inputs, and every file that was written")
 
 
+class Version(Answer):
+    """One version of a settled session: a correction is a new one, and the old ones stay."""
+
+    version: int
+    nav: float = Field(description="CNY, in that version")
+    difference: float = Field(description="CNY, nav of the newest version less this one", examples=[0.0])
+    settled_at: dt.datetime
+    manifest_sha256: str
+    commit_sha: str | None = Field(description="journal commit that holds its record; null: not yet")
+
+
 class Instruction(Answer):
     """One step of checking it yourself."""
 
@@ -200,4 +220,5 @@ class VerifyAnswer(Answer):
     creator_counts: CreatorCounts
     verification: Verification
     data_provenance: Provenance | None = Field(description="null: not settled yet")
+    versions: list[Version] = Field(description="of the settled session, oldest first; more than one: it was corrected")
     how_to_verify: list[Instruction]

@@ -81,6 +81,40 @@ def test_lists_and_records(records: Home) -> None:
         assert {row["type"] for row in log["audit_log"]} <= {"REBALANCE", "HOLD"}
 
 
+def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
+    first, _, third, *_ = made.weekdays(5)
+    path = "/public/strategies/strategy-00001"
+    with browsing(records) as web:
+        before = {row["date"]: row for row in web.get(f"{path}/track-record").json()["records"]}
+        assert not any("corrected" in row for row in before.values())
+        [only] = web.get(f"{path}/verify?date={third}").json()["versions"]
+        made.settle(records, third, seed=1)
+        made.settle(records, third, seed=2)
+        seen = web.get(f"{path}/verify?date={third}").json()
+        assert [each["version"] for each in seen["versions"]] == [1]  # settled, and not published yet
+        assert seen["data_provenance"]["version"] == 1
+        publish(records)
+        after = {row["date"]: row for row in web.get(f"{path}/track-record").json()["records"]}
+        assert [day for day, row in after.items() if "corrected" in row] == [str(third)]
+        row, was = after[str(third)], before[str(third)]["nav"]
+        assert row["corrected"] == {
+            "version": 3,
+            "first_nav": was,
+            "difference": pytest.approx(row["nav"] - was, abs=1e-12),
+        }
+        assert row["nav"] != was
+        proof = web.get(f"{path}/verify?date={third}").json()
+        versions = proof["versions"]
+        assert [each["version"] for each in versions] == [1, 2, 3]
+        assert {**versions[0], "difference": 0.0} == only
+        assert versions[2]["nav"] == proof["verification"]["nav"]["reported_nav"]
+        assert versions[2]["manifest_sha256"] == proof["data_provenance"]["manifest_sha256"]
+        for each in versions:
+            assert each["difference"] == pytest.approx(versions[2]["nav"] - each["nav"], abs=0.004)
+        assert len({each["nav"] for each in versions}) == 3
+        assert len(web.get(f"{path}/verify?date={first}").json()["versions"]) == 1
+
+
 def test_readers_are_told_that_nothing_changed_until_something_does(records: Home) -> None:
     paths = [
         f"/public/strategies{rest}"

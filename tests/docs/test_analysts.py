@@ -41,7 +41,7 @@ def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_every_query_of_the_document_is_tested() -> None:
-    assert len(QUERIES) == DOCUMENT.count("```sql") == 15
+    assert len(QUERIES) == DOCUMENT.count("```sql") == 16
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])

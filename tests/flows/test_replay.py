@@ -15,6 +15,7 @@ from store.home import Home
 from store.lens import lens_is_current
 from store.market import upsert
 from tests.support.homes import Databases, copy_home
+from tests.support.journals import git
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
 
@@ -62,19 +63,33 @@ def replay(home: Home, *days: Any, **files: Path) -> dict[str, Any]:
     return flow(since, until, home=home.path, **files)
 
 
+def rounds(home: Home) -> list[str]:
+    """The journal's commits: time and message."""
+    return git(home.path / "journal", "log", "--format=%ct %s").splitlines()
+
+
 def test_a_replay_in_two_parts_is_as_one(
-    served_home: Path, desk: Home, strategies: Path, signals: Path, databases: Databases, tmp_path: Path
+    served_home: Path,
+    desk: Home,
+    strategies: Path,
+    signals: Path,
+    databases: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The one with its sealer at hand, the other, as long replays do, with one in a process of its own."""
     other = copy_home(databases, desk, tmp_path / "other")
     whole = replay(desk, strategies=strategies, signals=signals)
     assert whole["sessions"] == whole["settled"] == len(DAYS)
     assert whole["signals"] == sum(map(len, PLAN.weights))
+    monkeypatch.setattr("flows.replay.SESSIONS_WORTH_A_PROCESS", 1)
     replay(other, DAYS[0], DAYS[1], strategies=strategies, signals=signals)
     rest = replay(other, DAYS[0], DAYS[-1], strategies=strategies, signals=signals)
     assert (rest["sessions"], rest["settled"]) == (3, 3)
     for day in DAYS:
         # Salts differ, and so do the hashes in the files of signals; what was earned does not.
         assert other.lake.read(NAV, day).equals(desk.lake.read(NAV, day))
+    assert [rounds(home) for home in (other, desk)] == [rounds(desk)] * 2
     assert lens_is_current(desk)
     before = results(desk)
     again = replay(desk, strategies=strategies, signals=signals)

@@ -31,6 +31,7 @@ COLUMNS = {
     " slippage_rate, status, is_public, created_at, activated_at, retired_at",
     "signals": "strategy, session, revision, symbol, weight, received_at, margin_seconds, signal_hash, commit_sha,"
     " commit_time, evidence",
+    "corrections": "strategy, session, version, nav, cumulative_return, settled_at, difference",
     "orders": "strategy, session, symbol, side, wanted, filled, price, notional, commission, stamp_duty, reason",
     "positions": "strategy, session, symbol, quantity, close, market_value",
     "nav": "strategy, session, nav, cash, daily_return, cumulative_return, benchmark_return, event, detail",
@@ -217,6 +218,29 @@ def test_a_correction_replaces_what_was_shown(home: Home) -> None:
     assert query(home, f"SELECT version FROM settlements WHERE session = '{DAYS[3]}'")["version"].to_list() == [1, 2]
     positions = query(home, f"FROM positions WHERE session = '{DAYS[3]}'")
     assert_frame_equal(positions, corrected["positions"].select(positions.columns), check_row_order=False)
+
+
+def test_what_was_corrected_stays_on_view(home: Home) -> None:
+    first = settle(home, DAYS[0], chunks=2)["nav"]
+    settle(home, DAYS[1])
+    publish(home)
+    assert query(home, "FROM corrections").is_empty()
+    second = settle(home, DAYS[0], seed=1)["nav"]
+    publish(home)
+    once = query(home, "FROM corrections")
+    third = settle(home, DAYS[0], seed=2)["nav"]
+    publish(home)
+    shown = query(home, "FROM corrections ORDER BY version, strategy")
+    for version, then in ((1, first), (2, second)):
+        rows = shown.filter(pl.col("version") == version)
+        assert rows["session"].unique().to_list() == [DAYS[0]]
+        for name in ("strategy", "nav", "cumulative_return"):
+            assert rows[name].to_list() == then.sort("strategy")[name].to_list()
+        assert rows["difference"].to_list() == (third.sort("strategy")["nav"] - then.sort("strategy")["nav"]).to_list()
+        assert set(rows["settled_at"]) == {settled_at(DAYS[0], version)}
+    assert once["difference"].sort().to_list() == sorted((second["nav"] - first["nav"]).to_list())
+    rebuild(home)
+    assert_frame_equal(query(home, "FROM corrections ORDER BY version, strategy"), shown)
 
 
 def test_a_correction_that_keeps_some_of_its_files_shows_no_row_twice(home: Home) -> None:

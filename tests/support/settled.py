@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from sqlmodel import func, select
+from sqlmodel import Session, func, select
 
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import Universe
@@ -104,7 +104,7 @@ def commit(home: Home, session: date, files: list[StagedFile], strategies: int) 
             Settlement(
                 session=session,
                 version=version,
-                run=digest[:16],
+                run=files[0].run,
                 strategies=strategies,
                 bars_sha256="b" * 64,
                 rules_sha256="c" * 64,
@@ -113,6 +113,19 @@ def commit(home: Home, session: date, files: list[StagedFile], strategies: int) 
                 settled_at=now,
             )
         )
+        if version > 1:
+            _follow(db, session)
+
+
+def _follow(db: Session, session: date) -> None:
+    """Settle the later sessions again, on the corrected one; their figures are made up anyway, and stay."""
+    db.flush()
+    query = select(Settlement).where(Settlement.session > session)
+    newest = {row.session: row for row in db.exec(query.order_by("session", "version"))}
+    for row in newest.values():
+        fields = row.model_dump(exclude={"id"}) | {"version": row.version + 1}
+        db.add(Settlement(**fields))
+        db.flush()
 
 
 def bars(session: date, symbols: Sequence[str] = SYMBOLS) -> pl.DataFrame:

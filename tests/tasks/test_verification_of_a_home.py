@@ -2,10 +2,18 @@
 
 from pathlib import Path
 
+import pytest
+from sqlmodel import select
+
 from domain.journal import FaultKind
+from domain.verification import Report
+from models.datasets import BARS
+from models.settlement import Settlement
 from store.home import Home
-from store.sealing import seal_pending
+from store.sealing import seal_pending, sealing
 from tasks.verification import verify_journal
+from tasks.verification_text import render_report
+from tests.support.correcting import change_bars, correct_session
 from tests.support.journals import git
 from tests.support.trading import trading
 
@@ -24,3 +32,54 @@ def test_a_traded_home_settles_again_to_the_fen(settled: Home, tmp_path: Path) -
     silent = {slug: len(days) for slug, days in report.gaps.items()}
     assert silent["s00"] == 0
     assert "s08" not in silent
+
+
+def faults(report: Report) -> list[tuple[FaultKind, str, str]]:
+    """What is wrong but for the time of the seals: everything was sealed in one go, after the last session."""
+    return [
+        (fault.kind, fault.session, fault.detail.split(":")[0])
+        for fault in report.faults
+        if fault.kind is not FaultKind.LATE
+    ]
+
+
+@pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
+def test_a_corrected_home_settles_again_from_the_corrected_bars(settled: Home, tmp_path: Path) -> None:
+    seal_pending(settled, settled.clock.now())
+    days, journal = trading().sessions, settled.path / "journal"
+    old, new = tmp_path / "old.parquet", tmp_path / "new.parquet"
+    trading().market.bars.write_parquet(old)
+    change_bars(settled, days[1])
+    settled.lake.scan(BARS).sort("session", "symbol").collect().write_parquet(new)
+    correct_session(settled, days[1])
+    assert seal_pending(settled, settled.clock.now()).disclosed == 4
+    for bars in (None, new):
+        report = verify_journal(journal, bars=bars)
+        assert faults(report) == []
+        assert report.corrected == days[1:]
+    assert f"corrected   4 sessions: {', '.join(map(str, days[1:]))}" in render_report(report)
+    assert report.replayed == len(days)
+    assert (FaultKind.BARS_MISMATCH, str(days[1])) in {each[:2] for each in faults(verify_journal(journal, bars=old))}
+    # Nothing that was there is written again, the reveals least of all.
+    changes = git(journal, "log", "--name-status", "--format=").split("\n")
+    assert {line[0] for line in changes if line} == {"A"}
+    brought = [line.split("\t")[1] for line in changes if line]
+    assert len(brought) == len(set(brought))
+    assert git(journal, "log", "-4", "--name-only", "--format=").split() == [
+        f"settlements/{day.year}/{day}.2.json" for day in reversed(days[1:])
+    ]
+
+
+@pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
+def test_a_journal_with_half_a_correction_does_not_hold(settled: Home) -> None:
+    seal_pending(settled, settled.clock.now())
+    days = trading().sessions
+    change_bars(settled, days[2])
+    correct_session(settled, days[2], stop_after=1)
+    with settled.ledger.read() as db:
+        [half] = db.exec(select(Settlement.id).where(Settlement.version == 2))
+    with sealing(settled) as sealer:
+        sealer._disclose(half, settled.clock.now())  # which the sealer does not do before the rest is there
+    found = faults(verify_journal(settled.path / "journal"))
+    detail = f"rests on a version of {days[2]} that was corrected since"
+    assert found == [(FaultKind.CHAIN_BROKEN, str(days[3]), detail)]

@@ -1,0 +1,76 @@
+"""Corrections: what of a settled session's market is another now, and what settling it again came to. Pure.
+
+Which session to correct, and when, is the operator's decision; here is only what it rests on.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from models.errors import ConflictError
+
+# The inputs of a settlement that are read from the market: what a correction takes anew.
+MARKET = ("actions", "bars_files", "earlier_bars_files", "index_files")
+# What a corrected session may have been settled with otherwise, and one that only rests on a corrected session.
+CORRECTED = frozenset({*MARKET, "bars", "index_levels", "rules"})
+FOLLOWING = frozenset({"previous", "index_files", "index_levels", "rules"})
+WORDS = {"bars_files": "bars", "index_files": "index levels", "actions": "corporate actions"}
+
+
+class NavChange(NamedTuple):
+    """How many strategies a new version gave another NAV, of how many; and the largest change, in CNY and for whom."""
+
+    changed: int
+    strategies: int
+    strategy: str = ""
+    largest: str = ""
+
+
+def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in words what of the market that a session was settled with (`was`) is another in `now`.
+
+    History that was added before the first settled session is no change to it; history that was replaced is.
+    """
+    changed = [word for name, word in WORDS.items() if was[name] != now[name]]
+    if not set(was["earlier_bars_files"]) <= set(now["earlier_bars_files"]):
+        changed.append("bars of earlier sessions")
+    return tuple(changed)
+
+
+def changed_inputs(session: date, was: Mapping[str, Any], now: Mapping[str, Any], *, correct: bool) -> set[str]:
+    """Name the inputs of a settled session that are others now.
+
+    Where it is corrected (`correct`) that may be its market, where the session before it was, the state it starts from;
+    in both cases the rule book. ConflictError if anything else is.
+    """
+    changed = {name for name in now if was.get(name) != now[name]}
+    allowed = (FOLLOWING if "previous" in changed else frozenset()) | (CORRECTED if correct else frozenset())
+    if changed - allowed:
+        names = ", ".join(sorted(changed - allowed))
+        raise ConflictError(
+            f"{session}: settled from other inputs than those found now ({names}); a settled day never changes"
+        )
+    return changed
+
+
+def nav_differences(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """Compare two versions of a session's NAV; return strategy, before, after and change where they differ, in CNY."""
+    both = before.select("strategy", before="nav").join(after.select("strategy", after="nav"), on="strategy")
+    change = (pl.col("after") - pl.col("before")).alias("change")
+    return both.filter(pl.col("after") != pl.col("before")).with_columns(change).sort("strategy")
+
+
+def sum_up(differences: pl.DataFrame, strategies: int) -> NavChange:
+    """Sum up what `nav_differences` found; of changes equally large, the first strategy's is named."""
+    if differences.is_empty():
+        return NavChange(0, strategies)
+    largest = differences.sort(pl.col("change").abs(), descending=True, maintain_order=True).row(0, named=True)
+    return NavChange(differences.height, strategies, largest["strategy"], f"{largest['change']:+,.2f}")
+
+
+def describe(change: NavChange) -> str:
+    """Write a change down for people."""
+    text = f"NAV of {change.changed} of {change.strategies} strategies changed"
+    return f"{text}, most that of {change.strategy}: {change.largest} CNY" if change.changed else text

@@ -1,0 +1,64 @@
+"""Correction flow: settles a session again from bars, levels and actions that changed, and all that rests on it."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.artifacts import show_table
+from flows.evaluation import evaluate_waiting
+from flows.publish import publish_and_show
+from flows.runners import THREADS
+from flows.scheduled import due_session
+from flows.settlement import LEASE, disclose, settle_in_order
+from models.errors import RefusedError
+from settings import open_home
+from store.home import Home
+from store.lease import lease
+from tasks.correction import describe_corrections, find_changes
+from tasks.runs import record_process
+
+
+@flow(name="correct_settlement", flow_run_name="correct {session}", on_running=[record_process], task_runner=THREADS)
+def correct_settlement(session: date, home: Path | None = None) -> list[dict[str, Any]]:
+    """Settle a session in a new version from the market that counts now, and every later one on top of it.
+
+    Everything is evaluated again, disclosed and published at the end, at once. A session whose market is what it was is
+    left as it is; after a crash, the same call completes what it began. InputError for a session that is not settled,
+    RefusedError if the quality gate holds its bars: nothing was changed then.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    with lease(opened.ledger, LEASE):
+        again = correct(opened, session)
+    evaluate_waiting(opened, due_session(opened))
+    disclose(opened)
+    publish_and_show(opened)
+    rows = describe_corrections(opened, again) if again else [_unchanged(session)]
+    for row in rows:
+        log.info("%s", row)
+    show_table(rows, "corrections", description=f"Correction of {session}")
+    return rows
+
+
+def correct(home: Home, session: date) -> list[date]:
+    """Settle what waits of an earlier correction, then correct the session; return what was settled again, in order.
+
+    The caller holds the lease.
+    """
+    waiting = list(find_changes(home, session).waiting)
+    if waiting:
+        list(settle_in_order(home, waiting))
+    found = find_changes(home, session)
+    if not found.changed:
+        return waiting
+    for outcome in settle_in_order(home, [session, *found.later], correct=session):
+        if outcome.held:
+            raise RefusedError(f"{session} is not corrected, nothing was changed: {'; '.join(outcome.held)}")
+    return sorted({*waiting, session, *found.later})
+
+
+def _unchanged(session: date) -> dict[str, Any]:
+    detail = "bars, index levels and corporate actions are those it was settled with"
+    return {"session": session.isoformat(), "state": "unchanged", "detail": detail}

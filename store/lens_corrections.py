@@ -1,0 +1,55 @@
+"""What corrections replaced, in the lens's file: the NAV of superseded versions, kept beside the NAV that counts.
+
+A table of its own rather than a view over the lake: a correction may reach through as many files as there are sessions,
+and one strategy's history is read all the time. What a superseded version says never changes, so it is only added to.
+"""
+
+# ruff: noqa: S608 - every name in these queries is a constant of ours
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from models.lens import CORRECTIONS, LensTable
+from store.snapshot import SupersededFile
+
+ROWS = ("session", "version", "nav", "cumulative_return")
+SUPERSEDED = LensTable(
+    "superseded_nav",
+    "Rows of the view corrections",
+    {
+        "strategy_id": ("INTEGER", "number of the strategy in internal.strategy_ids"),
+        **{name: CORRECTIONS.columns[name] for name in ROWS},
+    },
+)
+TABLE = f"internal.{SUPERSEDED.name}"
+KNOWN = f"SELECT DISTINCT session, version FROM {TABLE}"
+FRESH = (
+    f"INSERT INTO {TABLE} SELECT strategy_id, {', '.join(ROWS)}"
+    " FROM read_parquet($paths, filename = true, hive_partitioning = true, hive_types = {session: DATE})"
+    " JOIN fresh USING (filename) JOIN internal.strategy_ids USING (strategy) ORDER BY strategy_id, session, version"
+)
+
+
+def add_superseded(db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[SupersededFile]) -> None:
+    """Make the table hold the rows of exactly these files."""
+    wanted, held = list(files), set(db.execute(KNOWN).fetchall())
+    for key in held - {(file.session, file.version) for file in wanted}:
+        db.execute(f"DELETE FROM {TABLE} WHERE session = ? AND version = ?", list(key))
+    fresh = {str(lake / file.path): file.version for file in wanted if (file.session, file.version) not in held}
+    if fresh:
+        db.register("fresh", pl.DataFrame({"filename": list(fresh), "version": list(fresh.values())}).to_arrow())
+        db.execute(FRESH, {"paths": list(fresh)})
+        db.unregister("fresh")
+
+
+def create_view(db: duckdb.DuckDBPyConnection, newest: str) -> None:
+    """Create the view `corrections`; `newest` is the query for the rows of NAV that count."""
+    db.execute(
+        "CREATE OR REPLACE VIEW corrections AS SELECT strategy, session, version, old.nav, old.cumulative_return,"
+        f" settled_at, (newest.nav - old.nav)::DECIMAL(18,2) AS difference FROM {TABLE} AS old"
+        f" JOIN ({newest}) AS newest USING (strategy_id, session)"
+        " JOIN internal.strategy_ids USING (strategy_id) JOIN settlements USING (session, version)"
+    )

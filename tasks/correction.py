@@ -1,0 +1,50 @@
+"""Correction tasks: what a settled session's market has become, and what correcting it came to.
+
+The settling itself is `tasks.settlement`'s: a correction is a settlement of the same session in a new version.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from models.errors import InputError
+from store.corrections import changed_sessions, corrections_of
+from store.home import Home
+from store.settlements import due_sessions, settled_through, settlement_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What there is to correct: what changed of a session's market, in words, and the sessions that rest on it.
+
+    `waiting` are those that an earlier correction, cut short, has left to be settled again.
+    """
+
+    changed: tuple[str, ...]
+    later: tuple[date, ...]
+    waiting: tuple[date, ...]
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def find_changes(home: Home, session: date) -> Standing:
+    """Compare a session's market with the one it was settled with. InputError for one that is not settled."""
+    with home.ledger.read() as db:
+        newest = settled_through(db)
+        if newest is None or settlement_of(db, session) is None:
+            raise InputError("session", "a settled session", session)
+        waiting = due_sessions(db, home.sessions, newest)
+    changed = changed_sessions(home.lake, home.sessions, session, since=session).get(session, ())
+    return Standing(changed, tuple(home.sessions.between(session, newest)[1:]), tuple(waiting))
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def describe_corrections(home: Home, sessions: Collection[date]) -> list[dict[str, Any]]:
+    """List what the audit log says of the newest versions of corrected sessions, in order."""
+    with home.ledger.read() as db:
+        entries = corrections_of(db, sessions)
+    rows = [(*entry.subject.split("."), entry.detail) for entry in entries]
+    return [{"session": day, "state": "corrected", "version": int(n), "detail": detail} for day, n, detail in rows]
