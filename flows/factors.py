@@ -11,8 +11,9 @@ from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.scheduled import due_session, remember_run, run_name
-from models.errors import InputError, LeaseError
+from models.errors import InputError, LeaseError, StoreError
 from settings import open_home
+from store.closes import Closes
 from store.home import Home
 from store.lease import lease
 from tasks.factors import SESSIONS_PER_BATCH, Tracked, chart, find_untracked, list_tracked, track_sessions
@@ -77,15 +78,21 @@ def factor_revalidation(since: date, until: date, home: Path | None = None) -> l
     """Measure all factors again that were validated on bars from `since` to `until`. Safe to repeat.
 
     For after a correction of these bars. An active factor stays active, whatever comes out; store/revalidation.py says
-    why, and who is told. What was measured out of sample is tracked again by its own flow.
+    why, and who is told. What was measured out of sample is tracked again by its own flow. StoreError, which fails the
+    run, if some could not be measured: the others are.
     """
     if since > until:
         raise InputError("from", f"a day not after {until}", since)
     opened = open_home(home)
     chunks = find_affected(opened, since, until)
-    done = [each for chunk in revalidate_chunk.map(unmapped(opened), chunks).result() for each in chunk]
-    rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.fails, each.name))]
+    # All of them share one reading of the bars.
+    measured = revalidate_chunk.map(unmapped(opened), unmapped(Closes(opened.lake)), chunks).result()
+    done = [each for chunk in measured for each in chunk]
+    rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.error, not each.fails, each.name))]
     if rows:
         publish_and_show(opened)
         show_table(rows, "factor-revalidation", description=f"Factors measured again on the bars of {since} to {until}")
+    errors = [f"{each.name}: {each.error}" for each in done if each.error]
+    if errors:
+        raise StoreError(f"{len(errors)} factors could not be measured: " + "; ".join(errors[:10]))
     return rows

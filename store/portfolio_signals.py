@@ -24,6 +24,7 @@ from store.notifications import notify, resolve
 from store.portfolios import members_of
 from store.signals import Submission
 
+_KEY = "portfolio "
 # Why the engine made no signal, for people.
 WORDS = {
     "NO_FACTORS": "it has no factors",
@@ -32,9 +33,6 @@ WORDS = {
     "NO_DIRECTION": "an IC that says neither up nor down",
     "NO_COMMON_SYMBOL": "no symbol in common",
 }
-
-
-_KEY = "portfolio "
 
 
 @dataclass(frozen=True)
@@ -109,16 +107,24 @@ def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set
 
 
 def unanswered(db: Session, session: date, before: datetime) -> list[FactorPortfolio]:
-    """List the portfolios that were active from `before` on and have no signal for a session, nor were told why not."""
+    """List the portfolios that are active since `before` and have no signal for a session, nor were told why not."""
     signal = sa.select(col(Signal.id)).where(
         col(Signal.strategy_id) == col(FactorPortfolio.strategy_id), col(Signal.session) == session
     )
     told = sa.select(col(Notification.id)).where(
         col(Notification.key) == _KEY + col(FactorPortfolio.id) + sa.literal(f" {session}")
     )
-    active = select(FactorPortfolio).where(FactorPortfolio.status == PortfolioStatus.ACTIVE)
-    found = list(db.exec(active.where(~signal.exists(), ~told.exists()).order_by(col(FactorPortfolio.id))))
-    return [portfolio for portfolio in found if _active_since(db, portfolio) < before]
+    since = sa.select(func.max(col(AuditEntry.at))).where(
+        col(AuditEntry.subject) == col(FactorPortfolio.id),
+        col(AuditEntry.action) == f"portfolio {PortfolioStatus.ACTIVE}",
+    )
+    waiting = select(FactorPortfolio).where(
+        FactorPortfolio.status == PortfolioStatus.ACTIVE,
+        ~signal.exists(),
+        ~told.exists(),
+        since.scalar_subquery() < before,
+    )
+    return list(db.exec(waiting.order_by(col(FactorPortfolio.id))))
 
 
 def unmade(db: Session, portfolios: Sequence[FactorPortfolio], reason: str) -> list[PortfolioSignal]:
@@ -135,14 +141,6 @@ def tell(db: Session, signal: PortfolioSignal, session: date, now: datetime) -> 
     else:
         text = f"portfolio {signal.name} has no signal for {session}: {signal.reason}"
         notify(db, key, NoticeKind.PORTFOLIO_WITHOUT_SIGNAL.value, text, now, signal.owner_id)
-
-
-def _active_since(db: Session, portfolio: FactorPortfolio) -> datetime:
-    """When it was activated, or went on, last."""
-    query = select(func.max(AuditEntry.at)).where(
-        AuditEntry.subject == portfolio.id, AuditEntry.action == f"portfolio {PortfolioStatus.ACTIVE}"
-    )
-    return db.exec(query).one() or portfolio.created_at
 
 
 def _reasons(lake: Lake, failures: pl.DataFrame, factors: dict[str, Factor], session: date) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from domain.sessions import Sessions
 from models.datasets import FACTOR_IC
 from models.enums import FactorStatus, NoticeKind
-from models.errors import RefusedError
+from models.errors import CountersignError, RefusedError
 from models.factors import Factor, FactorSession
 from store.closes import Closes
 from store.factors import forget_figures
@@ -36,7 +36,10 @@ Figures = tuple[float | None, ...]
 
 @dataclass(frozen=True)
 class Revalidated:
-    """A factor's figures (SHOWN) before and after; `fails` are the checks it does not pass now, in words."""
+    """A factor's figures (SHOWN) before and after; `fails` are the checks it does not pass now, in words.
+
+    `error` says why it could not be measured; its figures are those before then.
+    """
 
     factor: str
     name: str
@@ -44,6 +47,7 @@ class Revalidated:
     before: Figures
     after: Figures
     fails: str
+    error: str | None = None
 
 
 def affected(db: Session, sessions: Sessions, since: date, until: date) -> list[str]:
@@ -63,7 +67,8 @@ def affected(db: Session, sessions: Sessions, since: date, until: date) -> list[
 def revalidate(lake: Lake, sessions: Sessions, closes: Closes, factor_id: str, now: datetime) -> Revalidated | None:
     """Measure a factor again by the values that it was validated with; None if it is at work, or gone, by now.
 
-    Figures and series become those of the bars that count now. Safe to repeat.
+    Figures and series become those of the bars that count now, and of the owner's other factors that are active now.
+    Safe to repeat. What cannot be measured, with values lost, stays as it was: `error` says so.
     """
     with lake.ledger.read() as db:
         factor = db.get(Factor, factor_id)
@@ -85,6 +90,9 @@ def revalidate(lake: Lake, sessions: Sessions, closes: Closes, factor_id: str, n
                 return Revalidated(found.id, found.name, found.status, before, after, "; ".join(reasons(report)))
     except RefusedError:  # it is being validated
         return None
+    except CountersignError as error:
+        figures = _shown(factor)
+        return Revalidated(factor.id, factor.name, factor.status, figures, figures, "", str(error))
 
 
 def _shown(factor: Factor) -> Figures:
@@ -102,7 +110,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
         factor.status, factor.revision = FactorStatus.READY, factor.revision + 1
         lake.replace(db, factor_files(db, FACTOR_IC.name, factor.id), [], now)
         key = f"factor {factor.id} {factor.revision} ready again"
-        notify(db, key, NoticeKind.FACTOR_ACCEPTED.value, text, now, factor.owner_id)
+        notify(db, key, NoticeKind.FACTOR_REVALIDATED.value, text, now, factor.owner_id)
     else:
         factor.reject_reason = "; ".join(reasons(report))
 
@@ -111,7 +119,7 @@ def _tell(db: Session, factor: Factor, report: "FactorReport", now: datetime) ->
     """Tell owner and operator that an active factor does not pass any more, or close the matter."""
     key = f"factor {factor.id} fails"
     told: Sequence[tuple[str, str, int | None]] = (
-        (key, NoticeKind.FACTOR_REJECTED.value, factor.owner_id),
+        (key, NoticeKind.FACTOR_REVALIDATED.value, factor.owner_id),
         (f"{key}, operator", "factor fails", None),
     )
     text = f"factor {factor.name} stays active, but on corrected bars it does not pass: {'; '.join(reasons(report))}"

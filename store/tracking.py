@@ -65,14 +65,9 @@ def read_closes(lake: Lake, sessions: tuple[date, date]) -> pl.DataFrame:
     return bars.sort("session").select("session", "symbol", pl.col("close") * factor)
 
 
-def tracked_files(lake: Lake) -> list[LakeFile]:
-    """List the files of out-of-sample ICs, oldest session first."""
-    return [file for file in lake.files(FACTOR_IC) if file.factor is None]
-
-
 def read_tracked(lake: Lake, without: Collection[date] = ()) -> pl.DataFrame:
     """Read every out-of-sample IC, but for those of some sessions: factor, session, ic; in no promised order."""
-    files = [file for file in tracked_files(lake) if file.session not in without]
+    files = [file for file in lake.files(FACTOR_IC) if file.factor is None and file.session not in without]
     tracked = lake.scan_files(FACTOR_IC, files).filter(pl.col("phase") == Phase.OS)
     return tracked.select("factor", "session", "ic").collect()
 

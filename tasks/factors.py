@@ -14,7 +14,6 @@ from models.datasets import FACTOR_IC
 from models.enums import Phase
 from store.factor_values import read_values
 from store.home import Home
-from store.lake import is_whole
 from store.tracking import (
     read_active,
     read_closes,
@@ -22,7 +21,6 @@ from store.tracking import (
     read_tracked,
     trackable,
     tracked_factors,
-    tracked_files,
     untracked,
     write_tracking,
 )
@@ -45,7 +43,7 @@ class Tracked:
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_untracked(home: Home, through: date) -> dict[date, str]:
     """Map the sessions to track to their runs, oldest first: what waits, and whatever has lost its file."""
-    lost = {file.session for file in tracked_files(home.lake) if not is_whole(home.lake, file)}
+    lost = {file.session for file in home.lake.damaged(FACTOR_IC) if file.factor is None}
     with home.ledger.read() as db:
         due = untracked(db, home.sessions, through)
         if lost:

@@ -11,7 +11,6 @@ from store.closes import Closes
 from store.home import Home
 from store.revalidation import SHOWN, Revalidated, affected, revalidate
 
-# They share one reading of the bars.
 FACTORS_PER_CHUNK = 25
 
 
@@ -24,9 +23,8 @@ def find_affected(home: Home, since: date, until: date) -> list[list[str]]:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def revalidate_chunk(home: Home, factor_ids: Sequence[str]) -> list[Revalidated]:
-    """Measure factors again, one after the other; each is committed by itself."""
-    closes = Closes(home.lake)
+def revalidate_chunk(home: Home, closes: Closes, factor_ids: Sequence[str]) -> list[Revalidated]:
+    """Measure factors again, one after the other; each is committed by itself, and none keeps another out."""
     found = (revalidate(home.lake, home.sessions, closes, each, home.clock.now()) for each in factor_ids)
     return [each for each in found if each is not None]
 
@@ -36,7 +34,7 @@ def row_of(done: Revalidated) -> dict[str, Any]:
     row: dict[str, Any] = {"factor": done.name, "id": done.factor, "status": done.status}
     for name, before, after in zip(SHOWN, done.before, done.after, strict=True):
         row |= {f"{name} before": _round(before), f"{name} after": _round(after)}
-    return row | {"fails": done.fails}
+    return row | {"fails": done.fails, "error": done.error}
 
 
 def _round(value: float | None) -> float | None:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
 from models.attestation import JournalCommit
-from models.datasets import BARS, EVALUATIONS, FACTOR_IC, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.settlement import Settlement
@@ -28,7 +28,6 @@ from store.clock import wall_clock
 from store.corrections import changed_sessions
 from store.evaluations import unevaluated
 from store.home import Home
-from store.lake import is_whole
 from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
@@ -202,24 +201,14 @@ def _damaged(home: Home, session: date) -> list[Problem]:
     problems = []
     repairs = [(dataset, Repair.SETTLE) for dataset in SETTLED_DATASETS] + [(EVALUATIONS, Repair.EVALUATE)]
     for dataset, repair in repairs:
-        for file in _damaged_files(home, dataset, session):
+        for file in home.lake.damaged(dataset, session):
             text = f"{file.path} is missing or cut"
             problems.append(Problem("damaged file", file.path, text, repair, file.session))
-    for file in _damaged_files(home, FACTOR_IC, session):
-        text = f"{file.path} is missing or cut"
-        if file.factor:
-            text += f": countersign factors revalidate --from {file.session} --to {session}"
-        repair = Repair.NONE if file.factor else Repair.TRACK
-        problems.append(Problem("damaged file", file.path, text, repair, file.session))
     for dataset in (BARS, INDEX_LEVELS):
-        for file in _damaged_files(home, dataset, session):
+        for file in home.lake.damaged(dataset, session):
             text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"
             problems.append(Problem("damaged file", file.path, text))
     return problems
-
-
-def _damaged_files(home: Home, dataset: Dataset, session: date) -> list[LakeFile]:
-    return [file for file in home.lake.files(dataset, through=session) if not is_whole(home.lake, file)]
 
 
 def _lens(home: Home, _session: date) -> list[Problem]:

@@ -12,9 +12,9 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from sqlmodel import select
 
 from domain.sessions import at
-from models.datasets import BARS, FACTOR_IC
+from models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
 from models.enums import FactorStatus, FactorUniverse
-from models.errors import InputError
+from models.errors import InputError, StoreError
 from models.factors import Factor, FactorTerms
 from models.operations import Notification
 from store.closes import Closes
@@ -26,6 +26,7 @@ from store.lens import lens_is_current
 from store.market import stage_sessions
 from store.strategies import ensure_user
 from store.validation import validate
+from tasks.factor_checks import FACTOR_CHECKS
 from tests.support.factors import market_of
 from tests.support.homes import Databases, make_home
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, prepare, put_market, upload
@@ -73,10 +74,11 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
     days = sorted(market_of(home).bars["session"].unique())
     upload(home, lab.owner, lab.factors["first"], "noise", lab.later[0], lab.later[-1])
     before, series = factor_of(home, lab, "first"), read_series(home.lake, lab.factors["first"])
-    # On the same bars nothing changes, though there are more values by now.
+    # On the same bars nothing changes, though there are more values by now: only another factor was admitted since.
     rows: list[dict[str, Any]] = factor_revalidation(days[3], days[4], home=home.path)
     assert {(row["status"], row["fails"]) for row in rows} == {("active", "")}
-    assert factor_of(home, lab, "first") == before
+    since = {"max_correlation", "checks"}
+    assert factor_of(home, lab, "first").model_dump(exclude=since) == before.model_dump(exclude=since)
     assert read_series(home.lake, lab.factors["first"]).equals(series)
     # Every return is turned round for the first factor: it fails, stays active, and everybody is told once.
     shuffled = market_of(home).bars.with_columns(close=pl.col("close").shuffle(3).over("session"))
@@ -90,14 +92,14 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
     assert rows[0]["ic_mean after"] == round(changed.ic_mean or 0.0, 4) != round(before.ic_mean or 0.0, 4)
     assert (changed.status, changed.validated_through) == ("active", before.validated_through)
     assert not read_series(home.lake, lab.factors["first"]).equals(series)
-    assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_rejected", lab.owner)] * 2
+    assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_revalidated", lab.owner)] * 2
     # Whoever is rejected on wrong bars may submit again on the right ones.
     rejected = open_rejected(home, lab)
     put_market(home)
     rows = factor_revalidation(days[0], days[-1], home=home.path)
     assert {row["factor"]: row["status"] for row in rows} == {"first": "active", "second": "active", "again": "ready"}
     assert factor_of(home, lab, "first").ic_mean == before.ic_mean
-    assert [kind for kind, _ in open_notices(home)] == ["factor_accepted"]
+    assert [kind for kind, _ in open_notices(home)] == ["factor_revalidated"]
     with home.ledger.read() as db:
         ready = db.get_one(Factor, rejected)
     assert (ready.status, ready.ic_mean, ready.reject_reason) == (FactorStatus.READY, None, None)
@@ -105,6 +107,39 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
     assert factor_revalidation(days[-1], days[-1], home=home.path) == []
     with pytest.raises(InputError, match="from: expected a day not after"):
         factor_revalidation(days[4], days[3], home=home.path)
+
+
+def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, lab_home: tuple[Home, Lab]) -> None:
+    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+
+    home, lab = lab_home
+    days = sorted(market_of(home).bars["session"].unique())
+    before = {name: factor_of(home, lab, name) for name in NAMES}
+    for file in home.lake.files(FACTOR_VALUES):
+        if file.factor == lab.factors["first"]:
+            (home.lake_path / file.path).rename(home.lake_path / "away")
+            lost = file
+    series = next(file for file in home.lake.files(FACTOR_IC) if file.factor == lab.factors["second"])
+    (home.lake_path / series.path).unlink()
+    told = {problem.subject: problem.text for problem in FACTOR_CHECKS[2](home, days[-1])}
+    assert set(told) == {lost.path, series.path}
+    assert told[series.path].endswith(
+        f"`countersign factors revalidate --from {series.session} --to {days[-1]}` makes it again"
+    )
+    with pytest.raises(StoreError, match=r"1 factors could not be measured: first: .*factor_values"):
+        factor_revalidation(series.session, days[-1], home=home.path)
+    assert home.lake.verify([series]) == []
+    [table] = artifacts("factor-revalidation")
+    rows = orjson.loads(table)
+    assert [(row["factor"], row["error"] is None) for row in rows] == [("first", False), ("second", True)]
+    assert factor_of(home, lab, "first") == before["first"]
+    # Later bars are in no figure; earlier ones are.
+    put(home, market_of(home).bars.with_columns(close=pl.col("close").shuffle(3).over("session")))
+    assert factor_revalidation(days[-1], days[-1], home=home.path) == []
+    assert factor_of(home, lab, "second").ic_mean == before["second"].ic_mean
+    (home.lake_path / "away").rename(home.lake_path / lost.path)
+    factor_revalidation(days[0], days[0], home=home.path)
+    assert all(factor_of(home, lab, name).ic_mean != before[name].ic_mean for name in NAMES)
 
 
 def put(home: Home, bars: pl.DataFrame) -> None:
@@ -124,12 +159,9 @@ def open_rejected(home: Home, lab: Lab) -> str:
 
 
 def open_notices(home: Home) -> list[tuple[str, int | None]]:
-    """What was told since the factors were admitted, and still holds."""
+    """What was told of factors that were measured again, and still holds."""
     with home.ledger.read() as db:
         rows = db.exec(select(Notification)).all()
-    matters = [
-        (row.kind, row.user_id)
-        for row in rows
-        if row.resolved_at is None and len(row.key.split()) > 3 - ("fails" in row.key)
-    ]
+    kinds = {"factor fails", "factor_revalidated"}
+    matters = [(row.kind, row.user_id) for row in rows if row.resolved_at is None and row.kind in kinds]
     return sorted(matters, key=lambda each: (each[0], each[1] or 0))

@@ -5,8 +5,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 from sqlmodel import select
 
 from domain.sessions import at, deadline
@@ -59,6 +63,15 @@ def run(home: Home, session: date | None = None) -> list[tuple[str, int, int | N
     return [(row["portfolio"], row["symbols"], row["revision"], row["news"]) for row in rows]
 
 
+def table() -> list[dict[str, Any]]:
+    """The newest artifact of the flow."""
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["portfolio-signals"]))
+        newest = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
+    found: list[dict[str, Any]] = orjson.loads(str(newest[0].data))
+    return found
+
+
 def told(home: Home) -> list[tuple[str, str]]:
     with home.ledger.read() as db:
         rows = db.exec(select(Notification).where(Notification.user_id == 1)).all()
@@ -97,11 +110,16 @@ def test_before_the_deadline_once_and_after_it_never(served_home: Path, home: Ho
 
 
 def test_one_that_cannot_be_made_or_is_refused_says_why(served_home: Path, home: Home, lab: Lab) -> None:
-    stale = home.sessions.next(lab.later[-1])
+    newest, stale = lab.later[-1], home.sessions.next(lab.later[-1])
+    home.clock.set(at(newest, NINE))
+    assert run(home) == [("both", 5, 1, True)]  # five sessions old: still good
     home.clock.set(at(stale, NINE))
     assert run(home) == [("both", 0, None, False)]
-    [(kind, text)] = told(home)
-    assert (kind, "no values from the 5 sessions before: first" in text) == ("portfolio_without_signal", True)
+    before = home.sessions.previous(lab.later[0])
+    reason = f"no values from the 5 sessions before: first (newest: {before}), second (newest: {before})"
+    assert told(home) == [("portfolio_without_signal", f"portfolio both has no signal for {stale}: {reason}")]
+    [row] = table()
+    assert (row["portfolio"], row["session"], row["revision"], row["reason"]) == ("both", str(stale), None, reason)
     for name in NAMES:
         upload(home, lab.owner, lab.factors[name], name, lab.later[-1], lab.later[-1])
     assert run(home) == [("both", 5, 1, True)]
