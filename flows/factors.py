@@ -90,8 +90,8 @@ def factor_revalidation(since: date, until: date, home: Path | None = None) -> l
     done = [each for chunk in measured for each in chunk]
     rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.error, not each.fails, each.name))]
     if rows:
-        publish_and_show(opened)
         show_table(rows, "factor-revalidation", description=f"Factors measured again on the bars of {since} to {until}")
+        publish_and_show(opened)
     errors = [f"{each.name}: {each.error}" for each in done if each.error]
     if errors:
         raise StoreError(f"{len(errors)} factors could not be measured: " + "; ".join(errors[:10]))

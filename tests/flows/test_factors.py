@@ -4,11 +4,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import polars as pl
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 from sqlmodel import select
 
 from domain.sessions import at
@@ -29,7 +31,7 @@ from store.validation import validate
 from tasks.factor_checks import FACTOR_CHECKS
 from tests.support.factors import market_of
 from tests.support.homes import Databases, make_home
-from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, prepare, put_market, upload
+from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, prepare, put_market, upload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
@@ -42,7 +44,12 @@ def lab_home(home: Home) -> tuple[Home, Lab]:
 def artifacts(*keys: str) -> list[str]:
     with get_client(sync_client=True) as client:
         found = [
-            client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))) for key in keys
+            client.read_artifacts(
+                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+                sort=ArtifactSort.CREATED_DESC,
+                limit=1,
+            )
+            for key in keys
         ]
     return [str(each[0].data) for each in found]
 
@@ -80,9 +87,8 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
     since = {"max_correlation", "checks"}
     assert factor_of(home, lab, "first").model_dump(exclude=since) == before.model_dump(exclude=since)
     assert read_series(home.lake, lab.factors["first"]).equals(series)
-    # Every return is turned round for the first factor: it fails, stays active, and everybody is told once.
-    shuffled = market_of(home).bars.with_columns(close=pl.col("close").shuffle(3).over("session"))
-    put(home, shuffled)
+    # On prices that nobody foresaw both fail, stay active, and everybody is told once.
+    put(home, unforeseen(home))
     for _ in range(2):
         rows = factor_revalidation(days[0], days[-1], home=home.path)
         assert [(row["factor"], row["status"], row["fails"] != "") for row in rows] == [
@@ -94,7 +100,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
     assert not read_series(home.lake, lab.factors["first"]).equals(series)
     assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_revalidated", lab.owner)] * 2
     # Whoever is rejected on wrong bars may submit again on the right ones.
-    rejected = open_rejected(home, lab)
+    rejected = open_rejected(home, "first")
     put_market(home)
     rows = factor_revalidation(days[0], days[-1], home=home.path)
     assert {row["factor"]: row["status"] for row in rows} == {"first": "active", "second": "active", "again": "ready"}
@@ -104,7 +110,6 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
         ready = db.get_one(Factor, rejected)
     assert (ready.status, ready.ic_mean, ready.reject_reason) == (FactorStatus.READY, None, None)
     assert [file for file in home.lake.files(FACTOR_IC) if file.factor == rejected] == []
-    assert factor_revalidation(days[-1], days[-1], home=home.path) == []
     with pytest.raises(InputError, match="from: expected a day not after"):
         factor_revalidation(days[4], days[3], home=home.path)
 
@@ -114,9 +119,9 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
 
     home, lab = lab_home
     days = sorted(market_of(home).bars["session"].unique())
-    before = {name: factor_of(home, lab, name) for name in NAMES}
+    other = open_rejected(home, "noise")
     for file in home.lake.files(FACTOR_VALUES):
-        if file.factor == lab.factors["first"]:
+        if file.factor == other:
             (home.lake_path / file.path).rename(home.lake_path / "away")
             lost = file
     series = next(file for file in home.lake.files(FACTOR_IC) if file.factor == lab.factors["second"])
@@ -126,20 +131,45 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     assert told[series.path].endswith(
         f"`countersign factors revalidate --from {series.session} --to {days[-1]}` makes it again"
     )
-    with pytest.raises(StoreError, match=r"1 factors could not be measured: first: .*factor_values"):
+    with pytest.raises(StoreError, match=r"1 factors could not be measured: again: .*factor_values"):
         factor_revalidation(series.session, days[-1], home=home.path)
     assert home.lake.verify([series]) == []
     [table] = artifacts("factor-revalidation")
     rows = orjson.loads(table)
-    assert [(row["factor"], row["error"] is None) for row in rows] == [("first", False), ("second", True)]
-    assert factor_of(home, lab, "first") == before["first"]
-    # Later bars are in no figure; earlier ones are.
-    put(home, market_of(home).bars.with_columns(close=pl.col("close").shuffle(3).over("session")))
-    assert factor_revalidation(days[-1], days[-1], home=home.path) == []
-    assert factor_of(home, lab, "second").ic_mean == before["second"].ic_mean
+    assert [(row["factor"], row["error"] is None) for row in rows] == [
+        ("again", False),
+        ("first", True),
+        ("second", True),
+    ]
     (home.lake_path / "away").rename(home.lake_path / lost.path)
-    factor_revalidation(days[0], days[0], home=home.path)
-    assert all(factor_of(home, lab, name).ic_mean != before[name].ic_mean for name in NAMES)
+    assert [row["factor"] for row in factor_revalidation(days[0], days[-1], home=home.path)] == ["again", *NAMES]
+
+
+def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(
+    served_home: Path, lab_home: tuple[Home, Lab]
+) -> None:
+    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+
+    home, lab = lab_home
+    days = sorted(market_of(home).bars["session"].unique())
+    newest = factor_of(home, lab, "first").validated_through
+    assert newest == days[-6]
+    put(home, unforeseen(home))
+    # The first values look at prices from the next session on, the last ones as far as six sessions ahead.
+    sixth = home.sessions.next(days[-1])
+    for since, until in ((days[0], days[0]), (home.sessions.next(sixth), home.sessions.next(sixth))):
+        assert factor_revalidation(since, until, home=home.path) == []
+    for since, until in ((days[0], days[1]), (sixth, sixth)):
+        rows = factor_revalidation(since, until, home=home.path)
+        assert [row["factor"] for row in rows] == list(NAMES)
+
+
+def unforeseen(home: Home) -> pl.DataFrame:
+    """The market's bars with closes that are random walks, of which no factor knows."""
+    bars = market_of(home).bars.sort("session", "symbol")
+    steps = pl.Series("step", np.random.default_rng(9).normal(0, 0.01, bars.height))
+    walks = bars.with_columns(steps).with_columns(close=10 * pl.col("step").cum_sum().over("symbol").exp())
+    return walks.drop("step")
 
 
 def put(home: Home, bars: pl.DataFrame) -> None:
@@ -147,12 +177,13 @@ def put(home: Home, bars: pl.DataFrame) -> None:
         home.lake.commit(db, stage_sessions(home.lake, BARS, bars), home.clock.now())
 
 
-def open_rejected(home: Home, lab: Lab) -> str:
+def open_rejected(home: Home, values: str) -> str:
     """A third factor of another user's, rejected on the bars of the moment."""
+    before_last = later_days(home)[0]
     with home.ledger.write() as db:
         owner = ensure_user(db, "bob", home.clock.now())
         factor = open_factor(db, owner, FactorTerms(name="again", universe=FactorUniverse.HS300), home.clock.now())
-    upload(home, owner.id, factor.id, "first", date.min, lab.later[0])
+    upload(home, owner.id, factor.id, values, date.min, before_last)
     done = validate(home.lake, home.sessions, Closes(home.lake), owner.id, factor.id, home.clock.now())
     assert done.status == "rejected"
     return factor.id
