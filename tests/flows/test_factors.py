@@ -8,9 +8,6 @@ import numpy as np
 import orjson
 import polars as pl
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.sorting import ArtifactSort
 from sqlmodel import select
 
 from domain.sessions import at
@@ -29,36 +26,21 @@ from store.market import stage_sessions
 from store.strategies import ensure_user
 from store.validation import validate
 from tasks.factor_checks import FACTOR_CHECKS
+from tests.support.artifacts import artifact
 from tests.support.factors import market_of
-from tests.support.homes import Databases, make_home
-from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, prepare, put_market, upload
+from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, put_market, upload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 
 @pytest.fixture
-def lab_home(home: Home) -> tuple[Home, Lab]:
-    return home, prepare(home)
+def home(lab_home: Home) -> Home:
+    return lab_home
 
 
-def artifacts(*keys: str) -> list[str]:
-    with get_client(sync_client=True) as client:
-        found = [
-            client.read_artifacts(
-                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
-                sort=ArtifactSort.CREATED_DESC,
-                limit=1,
-            )
-            for key in keys
-        ]
-    return [str(each[0].data) for each in found]
-
-
-def test_tracking_catches_up_publishes_and_shows(served_home: Path, databases: Databases, tmp_path: Path) -> None:
+def test_tracking_catches_up_publishes_and_shows(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.factors import factor_os_tracking  # noqa: PLC0415 - imported where its server is known
 
-    home = make_home(tmp_path / "home", databases.ledger("sqlite"))
-    lab = prepare(home)
     for name in NAMES:
         upload(home, lab.owner, lab.factors[name], name, lab.later[0], lab.later[-1])
     home.clock.set(at(lab.later[-1], SLOTS["factor-tracking"].at))
@@ -67,17 +49,16 @@ def test_tracking_catches_up_publishes_and_shows(served_home: Path, databases: D
     rows: list[dict[str, Any]] = factor_os_tracking(home=home.path)
     assert rows == [{"session": str(day), "factors": 2, "measured": 2} for day in lab.later[:3]]
     assert lens_is_current(home)
-    table, drawing = artifacts("factor-tracking", "factor-ic")
+    table, drawing = artifact("factor-tracking"), artifact("factor-ic")
     assert [row["factor"] for row in orjson.loads(table)] == list(NAMES)
     assert drawing.count("\n") == 3
     assert factor_os_tracking(home=home.path) == []
     assert factor_os_tracking(date(2024, 12, 28), home=home.path) == []  # a Saturday
 
 
-def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_home: tuple[Home, Lab]) -> None:
+def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
-    home, lab = lab_home
     days = sorted(market_of(home).bars["session"].unique())
     upload(home, lab.owner, lab.factors["first"], "noise", lab.later[0], lab.later[-1])
     before, series = factor_of(home, lab, "first"), read_series(home.lake, lab.factors["first"])
@@ -114,10 +95,9 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, lab_hom
         factor_revalidation(days[4], days[3], home=home.path)
 
 
-def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, lab_home: tuple[Home, Lab]) -> None:
+def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
-    home, lab = lab_home
     days = sorted(market_of(home).bars["session"].unique())
     other = open_rejected(home, "noise")
     for file in home.lake.files(FACTOR_VALUES):
@@ -134,8 +114,7 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     with pytest.raises(StoreError, match=r"1 factors could not be measured: again: .*factor_values"):
         factor_revalidation(series.session, days[-1], home=home.path)
     assert home.lake.verify([series]) == []
-    [table] = artifacts("factor-revalidation")
-    rows = orjson.loads(table)
+    rows = orjson.loads(artifact("factor-revalidation"))
     assert [(row["factor"], row["error"] is None) for row in rows] == [
         ("again", False),
         ("first", True),
@@ -145,12 +124,9 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     assert [row["factor"] for row in factor_revalidation(days[0], days[-1], home=home.path)] == ["again", *NAMES]
 
 
-def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(
-    served_home: Path, lab_home: tuple[Home, Lab]
-) -> None:
+def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
-    home, lab = lab_home
     days = sorted(market_of(home).bars["session"].unique())
     newest = factor_of(home, lab, "first").validated_through
     assert newest == days[-6]

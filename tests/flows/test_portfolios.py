@@ -1,6 +1,5 @@
 """The morning's signals of portfolios under a real Prefect server, in the watchdog's care, and through whole days."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,6 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.sorting import ArtifactSort
 from sqlmodel import select
 
 from domain.sessions import at, deadline
@@ -28,32 +24,17 @@ from store.standing import read_standing
 from tasks.factor_checks import FACTOR_CHECKS
 from tasks.portfolios import MISSED
 from tasks.problems import Repair
-from tests.support.homes import Databases, copy_home, disposed, make_home
-from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, prepare, upload
+from tests.support.artifacts import artifact
+from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 NINE, LATE = SLOTS["portfolio-signals"].at, SLOTS["portfolio-signals"].late_after
 
 
-@pytest.fixture(scope="module", params=("sqlite", "postgresql"))
-def prepared(
-    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Home, Lab]:
-    home = make_home(tmp_path_factory.mktemp("prepared") / "home", databases.ledger(request.param))
-    return home, prepare(home)
-
-
 @pytest.fixture
-def lab(prepared: tuple[Home, Lab]) -> Lab:
-    return prepared[1]
-
-
-@pytest.fixture
-def home(prepared: tuple[Home, Lab], databases: Databases, tmp_path: Path) -> Iterator[Home]:
-    home = copy_home(databases, prepared[0], tmp_path / "home")
-    with disposed(home.database_url):
-        yield home
+def home(lab_home: Home) -> Home:
+    return lab_home
 
 
 def run(home: Home, session: date | None = None) -> list[tuple[str, int, int | None, bool]]:
@@ -64,11 +45,7 @@ def run(home: Home, session: date | None = None) -> list[tuple[str, int, int | N
 
 
 def table() -> list[dict[str, Any]]:
-    """The newest artifact of the flow."""
-    with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["portfolio-signals"]))
-        newest = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
-    found: list[dict[str, Any]] = orjson.loads(str(newest[0].data))
+    found: list[dict[str, Any]] = orjson.loads(artifact("portfolio-signals"))
     return found
 
 

@@ -1,8 +1,6 @@
 """Factors tracked out of sample: what waits, what comes of it, and values that came late."""
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -22,28 +20,12 @@ from tasks.factors import chart, draw, find_untracked, list_tracked, track_sessi
 from tasks.problems import Repair
 from tasks.watchdog import find_problems
 from tests.support.factors import market_of
-from tests.support.homes import Databases, copy_home, disposed, make_home
-from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, prepare, upload
-
-
-@pytest.fixture(scope="module", params=("sqlite", "postgresql"))
-def prepared(
-    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Home, Lab]:
-    home = make_home(tmp_path_factory.mktemp("prepared") / "home", databases.ledger(request.param))
-    return home, prepare(home)
+from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
 
 @pytest.fixture
-def lab(prepared: tuple[Home, Lab]) -> Lab:
-    return prepared[1]
-
-
-@pytest.fixture
-def home(prepared: tuple[Home, Lab], databases: Databases, tmp_path: Path) -> Iterator[Home]:
-    home = copy_home(databases, prepared[0], tmp_path / "home")
-    with disposed(home.database_url):
-        yield home
+def home(lab_home: Home) -> Home:
+    return lab_home
 
 
 def track_due(home: Home, through: date) -> list[date]:
