@@ -18,11 +18,11 @@ LOWEST_PRIORITY = 19
 
 
 @contextmanager
-def compiling(home: Path) -> Iterator[None]:
+def compiling(home: Path) -> Iterator[Child]:
     """Have it compiled in the background of the block; what is not done by its end is given up."""
     child = Child(("deployments.ahead",), {}, home / "logs" / "compiling.log")
     try:
-        yield
+        yield child
     finally:
         child.kill_group()
 

@@ -138,6 +138,30 @@ def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: H
     assert check(home, second) == []
 
 
+def test_what_an_outage_missed_is_tracked_and_told_once(served_home: Path, home: Home, lab: Lab) -> None:
+    from flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
+
+    first, second, third, fourth, _ = lab.later
+    for name in NAMES:
+        upload(home, lab.owner, lab.factors[name], name, first, first)
+    home.clock.set(at(third, SLOTS["watchdog"].late_after))
+    rows: list[dict[str, Any]] = settlement_watchdog(home=home.path)
+    found = [(row["problem"], row["what"][:10], row["state"]) for row in rows if row["problem"] != "stale lens"]
+    missed = [("portfolios without signal", str(day), "repaired") for day in (first, second, third)]
+    assert found == [*missed, ("not tracked", str(first), "repaired")]
+    assert [kind for kind, _ in told(home)] == ["portfolio_without_signal"] * 3
+    with home.ledger.read() as db:
+        assert [(matter.key, matter.text) for matter in open_matters(db)] == [
+            (MISSED, f"1 portfolios missed the deadline of {third}")
+        ]
+    assert factor_of(home, lab, "first").os_sessions == 1
+    assert settlement_watchdog(home=home.path) == []
+    home.clock.set(at(fourth, NINE))
+    assert run(home) == [("both", 5, 1, True)]
+    with home.ledger.read() as db:
+        assert open_matters(db) == []
+
+
 def late(home: Home) -> set[str]:
     standing = read_standing(home, home.clock.now())
     return {stage.stage for stage in standing.stages if stage.late and stage.stage == "portfolio-signals"}
