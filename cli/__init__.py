@@ -11,6 +11,7 @@ import sys
 import typer
 
 from cli.administration import admin, clock
+from cli.factors import factors
 from cli.market import market
 from cli.operations import app
 from cli.proof import app as proof
@@ -24,6 +25,7 @@ app.add_typer(market, name="market")
 app.add_typer(admin, name="admin")
 app.add_typer(clock, name="clock")
 app.add_typer(source, name="source")
+app.add_typer(factors, name="factors")
 
 
 def main() -> None:

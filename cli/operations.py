@@ -20,10 +20,12 @@ PortOption = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the ap
 class Stage(StrEnum):
     """The stages that can be run by hand."""
 
+    PORTFOLIO_SIGNALS = "portfolio-signals"
     ATTESTATION_RETRY = "attestation-retry"
     MARKET_INGEST = "market-ingest"
     SETTLE = "settle"
     EVALUATE = "evaluate"
+    FACTOR_TRACKING = "factor-tracking"
     WATCHDOG = "watchdog"
     POLL = "poll"
     OUTCOMES = "outcomes"
@@ -46,6 +48,7 @@ def up(
 ) -> None:
     """Start everything: Prefect's server and UI, api, sealer, poller, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
+    from deployments.ahead import compiling  # noqa: PLC0415
     from deployments.feed import feed_part  # noqa: PLC0415
     from deployments.poller import poller_part  # noqa: PLC0415
     from deployments.ready import schedules_are_planned  # noqa: PLC0415
@@ -63,7 +66,8 @@ def up(
         *([feed] if feed else []),
         poller_part(opened.path),
     )
-    start(opened.path, prefect_port=prefect_port, parts=parts, say=typer.echo, until=checked)
+    with compiling(opened.path):
+        start(opened.path, prefect_port=prefect_port, parts=parts, say=typer.echo, until=checked)
 
 
 @app.command()
@@ -75,11 +79,12 @@ def api(
 ) -> None:
     """Start only the api, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
+    from deployments.ahead import compiling  # noqa: PLC0415
     from deployments.supervisor import Supervisor, stop_on_signals  # noqa: PLC0415
     from deployments.web import api_part  # noqa: PLC0415
 
     supervisor = Supervisor([api_part(opened.path, host, port, workers)], typer.echo)
-    with stop_on_signals(supervisor):
+    with compiling(opened.path), stop_on_signals(supervisor):
         supervisor.run()
 
 

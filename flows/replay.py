@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flows.artifacts import show_table
 from flows.evaluation import evaluate_waiting
+from flows.factors import track_waiting
 from flows.publish import publish_and_show
 from flows.runners import THREADS
 from flows.settlement import LEASE, Outcome, settle_in_order
@@ -35,6 +36,7 @@ from tasks.replay import (
     read_strategies,
     remaining_sessions,
     set_clock,
+    submit_portfolios,
     submit_signals,
 )
 from tasks.runs import record_process
@@ -85,6 +87,7 @@ def replay(
             outcomes += settled
             advance(session)
     evaluate_waiting(opened, until)
+    track_waiting(opened, until)
     publish_and_show(opened)
     rows = [outcome.row() for outcome in reversed(outcomes)]
     if rows:
@@ -100,7 +103,8 @@ def replay_session(
 
     HeldError if the quality gate holds it.
     """
-    taken = submit_signals(home, signals, session, seal) if signals else 0
+    taken = submit_portfolios(home, session, seal)
+    taken += submit_signals(home, signals, session, seal) if signals else 0
     set_clock(home, session, SETTLED_AT)
     with home.ledger.read() as db:
         due = due_sessions(db, home.sessions, session)

@@ -45,7 +45,14 @@ def due_session(home: Home) -> date:
     return home.sessions.newest_closed(now if home.clock.simulated else scheduled_at(now))
 
 
-def run_name(verb: str) -> Callable[[], str]:
+def due_today(home: Home) -> date | None:
+    """Return the session that a run in the morning is for: its scheduled day, None where that is no session."""
+    now = home.clock.now()
+    day = (now if home.clock.simulated else scheduled_at(now)).astimezone(EXCHANGE_ZONE).date()
+    return day if day in home.sessions else None
+
+
+def run_name(verb: str, due: Callable[[Home], date | None] = due_session) -> Callable[[], str]:
     """Make a `flow_run_name` such as "settle 2025-01-02": the session asked for, or else the one that is due.
 
     Prefect's own templates ("settle {session}") say "settle None" on every scheduled run.
@@ -54,7 +61,7 @@ def run_name(verb: str) -> Callable[[], str]:
     def name() -> str:
         context = FlowRunContext.get()
         given = (context.parameters or {}) if context else {}
-        return f"{verb} {given.get('session') or _due_day(given.get('home'))}"
+        return f"{verb} {given.get('session') or _due_day(given.get('home'), due)}"
 
     return name
 
@@ -74,9 +81,10 @@ def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
         logging.getLogger("countersign").warning("the end of %s was not noted: %s", flow.name, error)
 
 
-def _due_day(home: Path | None) -> date:
-    """The due session; where the home does not open, which the flow itself will say, the day of the schedule."""
+def _due_day(home: Path | None, due: Callable[[Home], date | None]) -> date:
+    """The due session; without one, or where the home does not open (the flow will say so), the schedule's day."""
     try:
-        return due_session(open_home(home))
+        found = due(open_home(home))
     except CountersignError:
-        return scheduled_at(wall_clock()).date()
+        found = None
+    return found or scheduled_at(wall_clock()).date()

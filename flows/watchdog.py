@@ -9,7 +9,9 @@ from prefect import flow, get_run_logger
 from flows.artifacts import show_table
 from flows.attestation import attestation_retry
 from flows.evaluation import daily_evaluation
+from flows.factors import factor_os_tracking
 from flows.market import market_data_ingest
+from flows.portfolios import portfolio_signal_generation
 from flows.publish import publish
 from flows.scheduled import due_session, remember_run, run_name
 from flows.settlement import settle_all_active_strategies
@@ -22,7 +24,13 @@ from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
 
-FLOW_NAMES = (*(slot.name for slot in TIMETABLE), "publish", "replay", "correct_settlement")
+FLOW_NAMES = (
+    *(slot.name for slot in TIMETABLE),
+    "factor_revalidation",
+    "publish",
+    "replay",
+    "correct_settlement",
+)
 
 
 class UnrepairedError(CountersignError):
@@ -79,9 +87,13 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
     _run_again(daily_evaluation, problems, Repair.EVALUATE, "not evaluated", through, home)
     if Repair.SETTLE in wanted:
         _attempt(daily_evaluation, session=through, home=home.path)
+    if wanted & {Repair.INGEST, Repair.TRACK}:
+        _attempt(factor_os_tracking, session=through, home=home.path)
+    for session in _sessions(problems, Repair.PORTFOLIOS):
+        _attempt(portfolio_signal_generation, session=session, home=home.path)
     if Repair.SEAL in wanted:
         _attempt(attestation_retry, home=home.path)
-    if wanted & {Repair.SETTLE, Repair.EVALUATE, Repair.SEAL, Repair.PUBLISH}:
+    if wanted & {Repair.SETTLE, Repair.EVALUATE, Repair.TRACK, Repair.SEAL, Repair.PUBLISH}:
         _attempt(publish, home=home.path)
 
 

@@ -97,6 +97,7 @@ class NoticeKind(StrEnum):
     DEADLINE_NEAR = "deadline_near"
     FACTOR_ACCEPTED = "factor_accepted"
     FACTOR_REJECTED = "factor_rejected"
+    FACTOR_REVALIDATED = "factor_revalidated"
     PORTFOLIO_WITHOUT_SIGNAL = "portfolio_without_signal"
     TICKET_ANSWERED = "ticket_answered"
 

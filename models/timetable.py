@@ -32,6 +32,13 @@ class Slot:
 
 
 TIMETABLE = (
+    Slot(
+        "portfolio-signals",
+        "portfolio_signal_generation",
+        "flows.portfolios:portfolio_signal_generation",
+        time(9, 0),
+        time(9, 5),
+    ),
     # The poller asks the feeds every few minutes; this shows what came, and stands in where no poller runs.
     Slot(
         "poll",
@@ -59,5 +66,6 @@ TIMETABLE = (
         time(18, 40),
     ),
     Slot("evaluate", "daily_evaluation", "flows.evaluation:daily_evaluation", time(18, 30), time(18, 45)),
+    Slot("factor-tracking", "factor_os_tracking", "flows.factors:factor_os_tracking", time(18, 40), time(18, 55)),
     Slot("watchdog", "settlement_watchdog", "flows.watchdog:settlement_watchdog", time(18, 45), time(19, 15)),
 )

@@ -181,6 +181,15 @@ class Lake:
             if path.is_file() and path.relative_to(self.root).as_posix() not in known
         )
 
+    def damaged(self, dataset: Dataset, through: date | None = None) -> list[LakeFile]:
+        """List the committed files of a dataset that are gone or cut: a look at their sizes, not at their bytes."""
+
+        def whole(path: Path, size: int) -> bool:
+            return path.is_file() and path.stat().st_size == size
+
+        files = self.files(dataset, through=through)
+        return [file for file in files if not whole(self.root / file.path, file.size_bytes)]
+
     def verify(self, files: Iterable[LakeFile]) -> list[str]:
         """Compare files with their rows byte for byte; return what is wrong, in words."""
         faults = []

@@ -43,11 +43,16 @@ class StoredValues(Mapping[str, pl.DataFrame]):
         return len(self._ids)
 
 
-def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor) -> "FactorReport":
-    """Measure a factor's current values on the lake's closes, against its owner's other active factors."""
+def measure(
+    lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, through: date | None = None
+) -> "FactorReport":
+    """Measure a factor's current values on the lake's closes, against its owner's other active factors.
+
+    With `through` only the values up to that session.
+    """
     from domain.factors import evaluate_factor  # noqa: PLC0415 - see above
 
-    values = values_of(lake, factor.id)
+    values = values_of(lake, factor.id, through)
     first: date = values["session"].min()  # type: ignore[assignment]
     with lake.ledger.read() as db:
         members = _members(db, factor.universe, values["session"].unique())
@@ -74,9 +79,9 @@ def correlate(lake: Lake, factor: Factor) -> list[tuple[Factor, float | None]]:
     return sorted(found, key=lambda pair: (-abs(pair[1] or 0.0), pair[1] is None))
 
 
-def values_of(lake: Lake, factor_id: str) -> pl.DataFrame:
-    """Read one factor's current values: session, symbol, value."""
-    return read_values(lake, [factor_id]).drop("factor")
+def values_of(lake: Lake, factor_id: str, through: date | None = None) -> pl.DataFrame:
+    """Read one factor's current values, up to a session if one is given: session, symbol, value."""
+    return read_values(lake, [factor_id], through=through).drop("factor")
 
 
 def active_others(db: Session, factor: Factor) -> list[Factor]:

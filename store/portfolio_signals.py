@@ -13,15 +13,18 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import Sessions
 from models.datasets import FACTOR_VALUES, ColumnType
-from models.enums import PortfolioStatus
+from models.enums import NoticeKind, PortfolioStatus
 from models.factors import Factor, FactorSession
+from models.operations import AuditEntry, Notification
 from models.portfolios import FactorPortfolio
+from models.signals import Signal
 from models.strategies import Strategy
 from store.lake import Lake
 from store.notifications import notify, resolve
 from store.portfolios import members_of
 from store.signals import Submission
 
+_KEY = "portfolio "
 # Why the engine made no signal, for people.
 WORDS = {
     "NO_FACTORS": "it has no factors",
@@ -103,14 +106,41 @@ def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set
     return pl.concat(parts)
 
 
+def unanswered(db: Session, session: date, before: datetime) -> list[FactorPortfolio]:
+    """List the portfolios that are active since `before` and have no signal for a session, nor were told why not."""
+    signal = sa.select(col(Signal.id)).where(
+        col(Signal.strategy_id) == col(FactorPortfolio.strategy_id), col(Signal.session) == session
+    )
+    told = sa.select(col(Notification.id)).where(
+        col(Notification.key) == _KEY + col(FactorPortfolio.id) + sa.literal(f" {session}")
+    )
+    since = sa.select(func.max(col(AuditEntry.at))).where(
+        col(AuditEntry.subject) == col(FactorPortfolio.id),
+        col(AuditEntry.action) == f"portfolio {PortfolioStatus.ACTIVE}",
+    )
+    waiting = select(FactorPortfolio).where(
+        FactorPortfolio.status == PortfolioStatus.ACTIVE,
+        ~signal.exists(),
+        ~told.exists(),
+        since.scalar_subquery() < before,
+    )
+    return list(db.exec(waiting.order_by(col(FactorPortfolio.id))))
+
+
+def unmade(db: Session, portfolios: Sequence[FactorPortfolio], reason: str) -> list[PortfolioSignal]:
+    """Say of portfolios that they have no signal, all for one reason."""
+    slugs = _slugs(db, portfolios)
+    return [PortfolioSignal(each.id, each.name, each.owner_id, slugs[each.id], None, reason) for each in portfolios]
+
+
 def tell(db: Session, signal: PortfolioSignal, session: date, now: datetime) -> None:
     """Tell a portfolio's owner why it has no signal for a session, or that it has one after all."""
-    key = f"portfolio {signal.portfolio_id} {session}"
+    key = f"{_KEY}{signal.portfolio_id} {session}"
     if signal.reason is None:
         resolve(db, key, now)
     else:
         text = f"portfolio {signal.name} has no signal for {session}: {signal.reason}"
-        notify(db, key, "portfolio without signal", text, now, signal.owner_id)
+        notify(db, key, NoticeKind.PORTFOLIO_WITHOUT_SIGNAL.value, text, now, signal.owner_id)
 
 
 def _reasons(lake: Lake, failures: pl.DataFrame, factors: dict[str, Factor], session: date) -> dict[str, str]:

@@ -19,6 +19,7 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.timetable import TIMETABLE, Slot
 from store.home import Home
+from store.portfolio_signals import unanswered
 from store.settlements import due_sessions, settled_through
 from store.signals import first_session
 
@@ -115,7 +116,12 @@ def _is_settled(db: Session, session: date, _due: datetime) -> bool:
     return (settled_through(db) or date.min) >= session
 
 
+def _has_portfolio_signals(db: Session, session: date, due: datetime) -> bool:
+    return not unanswered(db, session, due)
+
+
 LEFT_BEHIND: dict[str, Callable[[Session, date, datetime], bool]] = {
+    "portfolio-signals": _has_portfolio_signals,
     "attestation-retry": _is_sealed,
     "attestation-retry-close": _is_sealed,
     "market-ingest": _has_bars,

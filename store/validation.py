@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from domain.sessions import Sessions
 from models.datasets import FACTOR_IC
-from models.enums import FactorStatus, Phase
+from models.enums import FactorStatus, NoticeKind, Phase
 from models.errors import LeaseError, RefusedError
 from models.factors import Factor
 from store.closes import Closes
@@ -44,7 +44,7 @@ def validate(lake: Lake, sessions: Sessions, closes: Closes, owner_id: int, fact
     """
     with lake.ledger.read() as db:
         name = own_factor(db, owner_id, factor_id).name
-    with _alone(lake.ledger, factor_id, name):
+    with alone(lake.ledger, factor_id, name):
         factor = _begin(lake.ledger, owner_id, factor_id, now)
         try:
             report = measure(lake, sessions, closes, factor)
@@ -89,7 +89,8 @@ def _shape(name: str, check: "Check") -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(ledger: Ledger, factor_id: str, name: str) -> Iterator[None]:
+def alone(ledger: Ledger, factor_id: str, name: str) -> Iterator[None]:
+    """Be the only one to validate a factor for the block; RefusedError while somebody else does."""
     try:
         with lease(ledger, f"validate {factor_id}"):
             yield
@@ -128,14 +129,16 @@ def _decide(db: Session, factor: Factor, report: "FactorReport", since: date, no
     factor.validated_at, factor.validated_through = now, _newest(report)
     factor.status = FactorStatus.ACTIVE if report.passed else FactorStatus.REJECTED
     factor.os_start_date = since if report.passed else None
-    factor.reject_reason = None if report.passed else "; ".join(_why(report))
+    factor.reject_reason = None if report.passed else "; ".join(reasons(report))
     db.add(factor)
     verdict = f"rejected: {factor.reject_reason}" if factor.reject_reason else "accepted, and is tracked from now on"
     text = f"factor {factor.name} was {verdict}"
-    notify(db, f"factor {factor.id} {factor.revision}", f"factor {factor.status}", text, now, factor.owner_id)
+    kind = NoticeKind.FACTOR_REJECTED if factor.reject_reason else NoticeKind.FACTOR_ACCEPTED
+    notify(db, f"factor {factor.id} {factor.revision}", kind.value, text, now, factor.owner_id)
 
 
-def _why(report: "FactorReport") -> Iterator[str]:
+def reasons(report: "FactorReport") -> Iterator[str]:
+    """Say which checks a report fails, in words."""
     for name, check in report.checks.items():
         if not check.passed:
             metric, expected = CHECKS[name]

@@ -13,6 +13,8 @@ class Repair(StrEnum):
     INGEST = "market-ingest"
     SETTLE = "settle"
     EVALUATE = "evaluate"
+    PORTFOLIOS = "portfolio-signals"
+    TRACK = "factor-tracking"
     PUBLISH = "publish"
     SWEEP = "sweep"
     SEAL = "attestation-retry"

@@ -17,9 +17,11 @@ from models.enums import ExecutionPrice, StrategyStatus
 from models.errors import InputError
 from models.strategies import Strategy, StrategyTerms
 from store.home import Home
+from store.portfolio_signals import active_portfolios
 from store.settlements import settled_through
 from store.signals import submit
 from store.strategies import ensure_user, open_strategy
+from tasks.portfolios import MADE_AT, make_signals
 
 OWNER = "replay"
 LEAD = timedelta(minutes=10)
@@ -122,6 +124,18 @@ def submit_signals(home: Home, path: Path, session: date, seal: Callable[[dateti
             home.clock.set(now)
             taken += len(submit(home.ledger, home.sessions, session, ours, now))
             seal(now)
+    return taken
+
+
+def submit_portfolios(home: Home, session: date, seal: Callable[[datetime], object]) -> int:
+    """Make the signals of the active portfolios at nine; return how many are new. Without any the clock stays."""
+    with home.ledger.read() as db:
+        if not active_portfolios(db):
+            return 0
+    set_clock(home, session, MADE_AT)
+    taken = sum(each.news for each in make_signals.fn(home, session, home.clock.now()))
+    if taken:
+        seal(home.clock.now())
     return taken
 
 

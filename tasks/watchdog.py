@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
 from models.attestation import JournalCommit
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.settlement import Settlement
@@ -33,6 +33,7 @@ from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
 from tasks.attestation_checks import ATTESTATION_CHECKS
 from tasks.external_checks import feed_problems
+from tasks.factor_checks import FACTOR_CHECKS
 from tasks.problems import KEY, Problem, Repair
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -59,6 +60,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _lens,
         _orphans,
         *ATTESTATION_CHECKS,
+        *FACTOR_CHECKS,
         feed_problems,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))
@@ -199,22 +201,14 @@ def _damaged(home: Home, session: date) -> list[Problem]:
     problems = []
     repairs = [(dataset, Repair.SETTLE) for dataset in SETTLED_DATASETS] + [(EVALUATIONS, Repair.EVALUATE)]
     for dataset, repair in repairs:
-        for file in _damaged_files(home, dataset, session):
+        for file in home.lake.damaged(dataset, session):
             text = f"{file.path} is missing or cut"
             problems.append(Problem("damaged file", file.path, text, repair, file.session))
     for dataset in (BARS, INDEX_LEVELS):
-        for file in _damaged_files(home, dataset, session):
+        for file in home.lake.damaged(dataset, session):
             text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"
             problems.append(Problem("damaged file", file.path, text))
     return problems
-
-
-def _damaged_files(home: Home, dataset: Dataset, session: date) -> list[LakeFile]:
-    def whole(path: Path, size: int) -> bool:
-        return path.is_file() and path.stat().st_size == size
-
-    files = home.lake.files(dataset, through=session)
-    return [file for file in files if not whole(home.lake_path / file.path, file.size_bytes)]
 
 
 def _lens(home: Home, _session: date) -> list[Problem]:

@@ -12,6 +12,7 @@ import pytest
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
 from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
+from tests.support.portfolios import Lab, prepare
 from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
@@ -93,6 +94,29 @@ def undisturbed(traded: Home, databases: Databases, tmp_path_factory: pytest.Tem
     settle_due(home, trading().sessions[-1])
     evaluate_due(home, trading().sessions[-1])
     return home
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def admitted(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Home, Lab]:
+    """A home with two factors admitted and a portfolio of them; tests take copies (`lab_home`)."""
+    home = make_home(tmp_path_factory.mktemp("admitted") / "home", databases.ledger(request.param))
+    return home, prepare(home)
+
+
+@pytest.fixture
+def lab(admitted: tuple[Home, Lab]) -> Lab:
+    """Who owns what in `lab_home`."""
+    return admitted[1]
+
+
+@pytest.fixture
+def lab_home(admitted: tuple[Home, Lab], databases: Databases, tmp_path: Path) -> Iterator[Home]:
+    """A copy of `admitted` to do things to."""
+    home = copy_home(databases, admitted[0], tmp_path / "home")
+    with disposed(home.database_url):
+        yield home
 
 
 @pytest.fixture

@@ -88,7 +88,15 @@ def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path) -> No
     assert "created with the system clock" in other.stderr
 
 
-@pytest.mark.parametrize("words", [("nonsense",), ("run", "nonsense"), ("run", "settle", "--session", "yesterday")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("nonsense",),
+        ("run", "nonsense"),
+        ("run", "settle", "--session", "yesterday"),
+        ("factors", "revalidate", "--from", "2024-01-02"),
+    ],
+)
 def test_wrong_use_is_exit_code_2_and_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     done = countersign(tmp_path, *words)
     assert done.returncode == 2

@@ -50,7 +50,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_every_command_has_help() -> None:
     runner = CliRunner()
-    for command in ("", "init", "up", "run", "replay", "market import", "clock set"):
+    for command in ("", "init", "up", "run", "replay", "market import", "clock set", "factors revalidate"):
         result = runner.invoke(app, [*command.split(), "--help"])
         assert result.exit_code == 0
         assert len(result.output) > 100

@@ -182,7 +182,7 @@ def test_its_owner_is_told(lab: Home, lab_web: httpx.Client, researcher: Headers
     found = submit(lab_web, researcher, "told", market_of(lab).values["noise"])
     with lab.ledger.read() as db:
         (told,) = [each for each in db.exec(select(Notification)) if found["id"] in each.key]
-    assert (told.kind, told.text) == ("factor rejected", f"factor told was rejected: {found['reject_reason']}")
+    assert (told.kind, told.text) == ("factor_rejected", f"factor told was rejected: {found['reject_reason']}")
     assert told.user_id is not None
 
 

@@ -6,9 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from prefect import flow
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
-from prefect.client.schemas.sorting import ArtifactSort
 from sqlmodel import select
 
 from domain.simulation import SampleMarket, simulate
@@ -16,6 +13,7 @@ from models.datasets import BARS, INDEX_LEVELS
 from models.errors import SourceBusy, SourceError, SourceRefused
 from models.market import QualityReport
 from store.home import Home
+from tests.support.artifacts import artifact
 from tests.support.market_homes import new_home
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -33,13 +31,6 @@ def dropped(home: Home, sample: SampleMarket, session: date) -> None:
     for kind, frame in (("bars", sample.bars), ("index_levels", sample.index_levels)):
         (home.path / "drop" / kind).mkdir(parents=True, exist_ok=True)
         frame.filter(pl.col("session") == session).write_csv(home.path / "drop" / kind / f"{session}.csv")
-
-
-def artifact(key: str) -> str:
-    with get_client(sync_client=True) as client:
-        wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-        (found,) = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1)
-    return str(found.data)
 
 
 def test_a_dropped_session_is_taken_in_checked_and_shown(

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from models.errors import InputError
-from tasks.replay import SIGNALS, prepare_signals, read_strategies
+from store.home import Home
+from tasks.replay import SIGNALS, prepare_signals, read_strategies, submit_portfolios
 
 SIGNAL = {"strategy": "one", "session": date(2025, 1, 2), "symbol": "600519.SH", "weight": 0.5}
 
@@ -76,3 +77,9 @@ def test_faulty_signals_are_named(tmp_path: Path, frame: pl.DataFrame, words: st
         frame.write_csv(path) if n == 0 else frame.write_parquet(path)
         with pytest.raises(InputError, match=words):
             prepare_signals.fn(path, tmp_path)
+
+
+def test_without_portfolios_nothing_is_made_and_the_clock_stays(home: Home) -> None:
+    now = home.clock.now()
+    assert submit_portfolios(home, home.sessions.next(now.date()), pytest.fail) == 0
+    assert home.clock.now() == now

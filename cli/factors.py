@@ -1,0 +1,19 @@
+"""Factors: measuring them again."""
+
+from cli.common import HomeOption, JsonOption, SinceOption, UntilOption, group, prefect, show
+
+factors = group("Alpha factors: measuring them again after a correction of bars.")
+
+
+@factors.callback()
+def _group() -> None:
+    """Make a group of what is one command so far."""
+
+
+@factors.command()
+def revalidate(since: SinceOption, until: UntilOption, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Measure every factor again that was validated on bars of these days; the active ones stay active."""
+    with prefect(home) as opened:
+        from flows.factors import factor_revalidation  # noqa: PLC0415 - Prefect, whose environment is set only now
+
+        show(factor_revalidation(since.date(), until.date(), home=opened.path), as_json=as_json)

@@ -1,0 +1,98 @@
+"""Factor flows: the out-of-sample IC of active factors, and measuring factors again after a correction of bars."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, unmapped
+from prefect.artifacts import create_markdown_artifact
+
+from flows.artifacts import show_table
+from flows.publish import publish_and_show
+from flows.runners import THREADS
+from flows.scheduled import due_session, remember_run, run_name
+from models.errors import InputError, LeaseError, StoreError
+from settings import open_home
+from store.closes import Closes
+from store.home import Home
+from store.lease import lease
+from tasks.factors import SESSIONS_PER_BATCH, Tracked, chart, find_untracked, list_tracked, track_sessions
+from tasks.revalidation import find_affected, revalidate_chunk, row_of
+from tasks.runs import record_process
+
+LEASE = "factor-tracking"
+
+
+@flow(
+    name="factor_os_tracking",
+    flow_run_name=run_name("track factors"),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
+def factor_os_tracking(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
+    """Track all sessions whose forward return is known by the close of `session` (default: the newest closed one).
+
+    Safe to repeat. What waits is what was not tracked yet, whose bars were corrected or whose values came late since,
+    or whose file was lost.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    if session is not None and session not in opened.sessions:
+        log.info("%s is not a session: nothing to track", session)
+        return []
+    done = track_waiting(opened, session or due_session(opened))
+    if done:
+        publish_and_show(opened)
+    return [{"session": str(each.session), "factors": each.factors, "measured": each.measured} for each in done]
+
+
+def track_waiting(home: Home, through: date) -> list[Tracked]:
+    """Track what waits as a step of the calling flow, and show what came out; nothing while another run does it."""
+    log = get_run_logger()
+    try:
+        with lease(home.ledger, LEASE):
+            due = list(find_untracked(home, through).items())
+            batches = [
+                dict(due[start : start + SESSIONS_PER_BATCH]) for start in range(0, len(due), SESSIONS_PER_BATCH)
+            ]
+            done = [each for batch in batches for each in track_sessions(home, batch)]
+    except LeaseError as error:
+        log.warning("another run is tracking: %s", error)
+        return []
+    if done:
+        log.info("tracked %d sessions through %s", len(done), done[-1].session)
+        rows = list_tracked(home, done[-1].session)
+        show_table(rows, LEASE, description=f"Out-of-sample IC, {done[-1].session}")
+        create_markdown_artifact(chart(home, rows), key="factor-ic", description="The last ICs of each factor")
+    return done
+
+
+@flow(
+    name="factor_revalidation",
+    flow_run_name="revalidate factors {since} to {until}",
+    on_running=[record_process],
+    task_runner=THREADS,
+)
+def factor_revalidation(since: date, until: date, home: Path | None = None) -> list[dict[str, Any]]:
+    """Measure all factors again that were validated on bars from `since` to `until`. Safe to repeat.
+
+    For after a correction of these bars. An active factor stays active, whatever comes out; store/revalidation.py says
+    why, and who is told. What was measured out of sample is tracked again by its own flow. StoreError, which fails the
+    run, if some could not be measured: the others are.
+    """
+    if since > until:
+        raise InputError("from", f"a day not after {until}", since)
+    opened = open_home(home)
+    chunks = find_affected(opened, since, until)
+    # All of them share one reading of the bars.
+    measured = revalidate_chunk.map(unmapped(opened), unmapped(Closes(opened.lake)), chunks).result()
+    done = [each for chunk in measured for each in chunk]
+    rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.error, not each.fails, each.name))]
+    if rows:
+        show_table(rows, "factor-revalidation", description=f"Factors measured again on the bars of {since} to {until}")
+        publish_and_show(opened)
+    errors = [f"{each.name}: {each.error}" for each in done if each.error]
+    if errors:
+        raise StoreError(f"{len(errors)} factors could not be measured: " + "; ".join(errors[:10]))
+    return rows

@@ -1,0 +1,44 @@
+"""Portfolio flow: before the market opens, every active multi-factor portfolio gets its signal."""
+
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+
+from flows.artifacts import show_table
+from flows.scheduled import due_today, remember_run, run_name
+from settings import open_home
+from tasks.attestation import seal
+from tasks.portfolios import make_signals
+from tasks.runs import record_process
+
+
+@flow(
+    name="portfolio_signal_generation",
+    flow_run_name=run_name("portfolio signals", due_today),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
+def portfolio_signal_generation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
+    """Make the signals of all active portfolios for `session` (default: today), and seal them. Safe to repeat.
+
+    What says the same as before is no new revision. From 09:15 on nothing is submitted: whoever has no signal is told.
+    """
+    log = get_run_logger()
+    opened = open_home(home)
+    today = session or due_today(opened)
+    if today is None or today not in opened.sessions:
+        log.info("%s is not a session: no signals", today or "today")
+        return []
+    made = make_signals(opened, today, opened.clock.now())
+    if any(each.news for each in made):
+        seal(opened)
+    rows = [asdict(each) | {"session": str(today)} for each in made]
+    if rows:
+        count = sum(each.revision is not None for each in made)
+        log.info("%s: %d of %d portfolios have a signal", today, count, len(made))
+        show_table(rows, "portfolio-signals", description=f"{today}: {count} of {len(made)} portfolios have a signal")
+    return rows

@@ -1,0 +1,70 @@
+"""The watchdog's look at factors and portfolios: signals that were not made, and sessions that are not tracked."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from domain.sessions import EXCHANGE_ZONE, at, deadline
+from models.datasets import FACTOR_IC, FACTOR_VALUES
+from models.enums import ExecutionPrice
+from models.timetable import TIMETABLE
+from store.home import Home
+from store.portfolio_signals import active_portfolios, unanswered
+from store.tracking import untracked
+from tasks.problems import Problem, Repair
+
+SIGNALS = next(slot for slot in TIMETABLE if slot.stage == Repair.PORTFOLIOS)
+# For how long it is still told that a signal was missed: an outage may have been long.
+LOOK_BACK = timedelta(days=30)
+TRACKING = next(slot for slot in TIMETABLE if slot.stage == Repair.TRACK)
+
+
+def _without_signal(home: Home, session: date) -> list[Problem]:
+    """Portfolios that have no signal, for today or a session of the last weeks, and whose owners were not told why.
+
+    Before the deadline the stage makes the signals; after it, it tells owners and operator, once, and that is all.
+    """
+    now, problems = home.clock.now(), []
+    days = home.sessions.between(session - LOOK_BACK, now.astimezone(EXCHANGE_ZONE).date())
+    with home.ledger.read() as db:
+        if not active_portfolios(db):
+            return []
+        late = [day for day in days if now > at(day, SIGNALS.late_after)]
+        counts = {day: len(unanswered(db, day, at(day, SIGNALS.at))) for day in late}
+    for day, count in counts.items():
+        if count:
+            missed = now >= deadline(day, ExecutionPrice.OPEN)
+            text = f"{day}: {count} portfolios have no signal" + (", and their owners do not know" if missed else "")
+            problems.append(Problem("portfolios without signal", str(day), text, Repair.PORTFOLIOS, day))
+    return problems
+
+
+def _untracked(home: Home, session: date) -> list[Problem]:
+    """Sessions whose forward return is known and whose tracking is late; before that it is only on its way."""
+    with home.ledger.read() as db:
+        waiting = untracked(db, home.sessions, session)
+    problems = []
+    for day in waiting:
+        known = home.sessions.next(home.sessions.next(day))
+        if at(known, TRACKING.late_after) < home.clock.now():
+            text = f"{day}: the IC of the factors is not tracked"
+            problems.append(Problem("not tracked", str(day), text, Repair.TRACK, day))
+    return problems
+
+
+def _damaged(home: Home, session: date) -> list[Problem]:
+    """Files of factors that are gone or cut. What was tracked is tracked again; the rest takes an operator."""
+    problems = []
+    for file in home.lake.damaged(FACTOR_IC):
+        text, repair = f"{file.path} is missing or cut", Repair.TRACK
+        if file.series:
+            last = max(session, file.session)
+            text += f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"
+            repair = Repair.NONE
+        problems.append(Problem("damaged file", file.path, text, repair, file.session))
+    for file in home.lake.damaged(FACTOR_VALUES):
+        text = f"{file.path} is missing or cut: restore it from a backup"
+        problems.append(Problem("damaged file", file.path, text))
+    return problems
+
+
+FACTOR_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (_without_signal, _untracked, _damaged)
