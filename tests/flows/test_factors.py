@@ -90,7 +90,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
     with home.ledger.read() as db:
         ready = db.get_one(Factor, rejected)
     assert (ready.status, ready.ic_mean, ready.reject_reason) == (FactorStatus.READY, None, None)
-    assert [file for file in home.lake.files(FACTOR_IC) if file.factor == rejected] == []
+    assert [file for file in home.lake.files(FACTOR_IC) if file.series == rejected] == []
     with pytest.raises(InputError, match="from: expected a day not after"):
         factor_revalidation(days[4], days[3], home=home.path)
 
@@ -101,10 +101,10 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     days = sorted(market_of(home).bars["session"].unique())
     other = open_rejected(home, "noise")
     for file in home.lake.files(FACTOR_VALUES):
-        if file.factor == other:
+        if file.series == other:
             (home.lake_path / file.path).rename(home.lake_path / "away")
             lost = file
-    series = next(file for file in home.lake.files(FACTOR_IC) if file.factor == lab.factors["second"])
+    series = next(file for file in home.lake.files(FACTOR_IC) if file.series == lab.factors["second"])
     (home.lake_path / series.path).unlink()
     told = {problem.subject: problem.text for problem in FACTOR_CHECKS[2](home, days[-1])}
     assert set(told) == {lost.path, series.path}

@@ -131,7 +131,7 @@ def test_a_lost_file_of_ics_is_tracked_again(home: Home, lab: Lab) -> None:
     first, _, third, *_ = lab.later
     upload(home, lab.owner, lab.factors["first"], "first", first, first)
     track_due(home, third)
-    [file] = [file for file in home.lake.files(FACTOR_IC) if file.factor is None]
+    [file] = [file for file in home.lake.files(FACTOR_IC) if file.series is None]
     home.clock.set(at(third, SLOTS["watchdog"].at))
     (home.lake_path / file.path).unlink()
     assert [found.repair for found in find_problems.fn(home, third) if found.kind == "damaged file"] == [Repair.TRACK]
