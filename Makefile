@@ -34,11 +34,11 @@ run: install
 	$(BIN)/countersign up $(UP)
 
 test: install-dev
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(ARGS)
 
 # What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself.
 test-slow: install-dev
-	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m slow $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -6,8 +6,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
@@ -15,6 +18,45 @@ from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_
 from tests.support.portfolios import Lab, prepare
 from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
+
+# The same examples every time, so that a failure is a change's; `--hypothesis-profile=default` goes further.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
+
+# The rules of a database are the store's, and tested there on both at once; what rests on the store is tested on
+# PostgreSQL by `make test-slow`.
+BOTH_AT_ONCE = "store"
+# What talks to a Prefect server: in one process, so that one is started.
+SERVED = (
+    "tests/flows/",
+    "tests/tasks/test_runs.py",
+    "tests/deployments/test_deploy.py",
+    "tests/deployments/test_serving.py",
+    "tests/deployments/test_up.py",
+    "tests/docs/test_api.py",
+)
+
+
+class ByServer(LoadFileScheduling):
+    """Gives each process of a test run whole files, and all that talk to a Prefect server to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return SERVED[0] if nodeid.startswith(SERVED) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    """Say how tests are given to processes."""
+    return ByServer(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell slow tests from fast ones; put first what takes longest in one piece."""
+    for item in items:
+        if "postgresql" in item.name and item.path.parent.name != BOTH_AT_ONCE:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +94,9 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Iterator[Databases]:
-    """Where tests get ledgers of their own from."""
-    made = Databases(tmp_path_factory.mktemp("ledgers"), postgres)
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Where tests get ledgers of their own from. PostgreSQL is started for the first that takes it."""
+    made = Databases(tmp_path_factory.mktemp("ledgers"), lambda: str(request.getfixturevalue("postgres")))
     yield made
     made.close()
 

@@ -18,7 +18,7 @@ NINE = datetime(2025, 1, 2, 1, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def sqlite_ledgers(tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """Where ledgers come from, without a PostgreSQL server."""
-    return Databases(tmp_path_factory.mktemp("api-ledgers"), "")
+    return Databases(tmp_path_factory.mktemp("api-ledgers"))
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_where_the_platform_stands(tmp_path: Path) -> None:
     assert re.search(r"^countersign_up 0\.0$", Metrics(home).render().decode(), re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_two_processes_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "home"
     Home(path, f"sqlite:///{path / 'ledger.db'}", path / "lake").create()

@@ -64,6 +64,7 @@ def test_a_slot_that_names_no_flow_is_refused() -> None:
         load_flow(Slot("x", "x", "tests.support.tiny_flows:json", NOTE.at, NOTE.late_after))
 
 
+@pytest.mark.slow
 def test_deploy_registers_on_a_work_pool_and_repeats(served_home: Path) -> None:
     ids = deploy("tiny-pool", [NOTE, HANG])
     assert deploy("tiny-pool", [NOTE, HANG]) == ids

@@ -64,6 +64,7 @@ def test_killed_it_goes_on_where_it_was(home: Home) -> None:
     assert found.state.due_at > found.state.good_at
 
 
+@pytest.mark.slow
 def test_only_a_sample_home_has_a_feed_of_its_own(home: Home) -> None:
     assert feed_part(home) is None
     enter(home, SAMPLE_SOURCE, "http://127.0.0.1", now=wall_clock())

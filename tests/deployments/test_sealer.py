@@ -66,6 +66,7 @@ def test_it_seals_and_pushes_what_comes_and_ends_when_told(home: Home) -> None:
     check_journal(home)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_up_whole(home: Home) -> None:
     part = sealer_part(home.path)
     for n in range(1, 4):

@@ -110,6 +110,7 @@ def test_a_killed_up_takes_all_with_it_and_the_next_one_catches_up(home: Path, t
     assert set(psutil.Process().children(recursive=True)) == before
 
 
+@pytest.mark.slow
 def test_flows_run_without_a_running_server_and_are_recorded(home: Path) -> None:
     with prefect_api(home):
         assert note() == 42

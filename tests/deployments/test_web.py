@@ -13,7 +13,7 @@ from models.errors import ConflictError
 from store.home import Home
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_part_serves_a_home_and_stops(tmp_path: Path, workers: int) -> None:
     path = tmp_path / "home"
     home = Home(path, f"sqlite:///{path / 'ledger.db'}", path / "lake")

@@ -56,7 +56,7 @@ def test_the_daily_loop_runs(tmp_path: Path) -> None:
     market = trading().market
     first, second = market.bars["symbol"].unique().sort().head(2)
     renamed = pl.col("symbol").replace({first: "000001.SZ", second: "600519.SH"})
-    with disposed(Databases(tmp_path, "").ledger("sqlite")) as database:
+    with disposed(Databases(tmp_path).ledger("sqlite")) as database:
         home = make_home(tmp_path / "home", database)
         put_market(home, market.bars.with_columns(renamed), market.index_levels)
         home.clock.set(deadline(DAY, "open") - timedelta(minutes=15))

@@ -72,10 +72,11 @@ def test_expanding_figures_are_those_from_scratch(world: tuple[pl.DataFrame, lis
             if value is None:
                 assert row[name] is None, name
             else:
-                assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-9), (name, row["session"])
+                # Absolute: returns of a millionth that cancel out leave half the digits of their mean.
+                assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-7), (name, row["session"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(worlds(), st.integers(1, SESSIONS - 1), st.randoms(use_true_random=False))
 def test_together_or_apart_in_any_order_of_rows(
     world: tuple[pl.DataFrame, list[float | None]], cut: int, random: Any

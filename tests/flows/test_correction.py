@@ -62,6 +62,7 @@ def test_a_correction_is_evaluated_disclosed_and_shown_at_its_end(
     assert told(settled) == before
 
 
+@pytest.mark.slow
 def test_what_a_crash_left_is_completed_by_the_ordinary_settlement(served_home: Path, settled: Home) -> None:
     from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
     from flows.watchdog import settlement_watchdog  # noqa: PLC0415

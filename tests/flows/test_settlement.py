@@ -123,6 +123,7 @@ def test_two_at_once_one_works_and_the_results_are_as_ever(
     assert lens_is_current(fresh)
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_its_work_to_the_next(
     served_home: Path, fresh: Home, undisturbed: Home, gate: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_killed_run_leaves_its_work_to_the_next(
     assert fresh.lake.orphans() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("traded", ["sqlite"], indirect=True)  # a server is dear, and not the ledger's affair
 def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
     served_home: Path, fresh: Home, undisturbed: Home, gate: Path, tmp_path: Path

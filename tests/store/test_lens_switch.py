@@ -28,6 +28,7 @@ def module(name: str, home: Path) -> list[str]:
     return [sys.executable, "-m", f"tests.support.{name}", str(home)]
 
 
+@pytest.mark.slow
 def test_ten_readers_never_miss_a_beat_while_the_lens_is_replaced(home: Home) -> None:
     settle(home, DAYS[0])
     publish(home)

@@ -2,7 +2,7 @@
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,17 @@ DATABASES = ("sqlite", "postgresql")
 _numbers = itertools.count()
 
 
+def no_server() -> str:
+    """Stand for the PostgreSQL server where only SQLite is wanted."""
+    raise AssertionError("this test asked for SQLite only")
+
+
 @dataclass
 class Databases:
-    """Where fresh ledgers come from; `postgres` is the URI of a running server's database `postgres`."""
+    """Where fresh ledgers come from; `serve` gives the URI of a running server's database `postgres`."""
 
     folder: Path
-    postgres: str
+    serve: Callable[[], str] = no_server
     migrated: set[str] = field(default_factory=set)
     urls: list[str] = field(default_factory=list)
 
@@ -58,9 +63,10 @@ class Databases:
         return self._create(f"ledger_{next(_numbers)}", str(source.database))
 
     def _create(self, name: str, template: str) -> str:
-        with psycopg.connect(self.postgres, autocommit=True) as connection:
+        server = self.serve()
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[call-overload]
-        self.urls.append(make_url(self.postgres).set(database=name).render_as_string(hide_password=False))
+        self.urls.append(make_url(server).set(database=name).render_as_string(hide_password=False))
         return self.urls[-1]
 
     def close(self) -> None:

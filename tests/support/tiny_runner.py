@@ -1,6 +1,6 @@
 """Serve the tiny flows as `up` does, polling often: `python -m tests.support.tiny_runner HOME DUE`.
 
-`note` is due once, at DUE (ISO time), and again a day later; the others on their timetable.
+`note` is due at DUE (ISO time), and again every half minute; the others on their timetable.
 """
 
 import sys
@@ -22,7 +22,7 @@ def main() -> None:
     soon = RunnerDeployment.from_flow(
         note,
         "soon",
-        schedule=Interval(timedelta(days=1), anchor_date=due),
+        schedule=Interval(timedelta(seconds=30), anchor_date=due),
         parameters={"home": str(home)},
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

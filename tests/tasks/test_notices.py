@@ -67,7 +67,7 @@ def home(tmp_path: Path, ledger_url: str) -> Home:
 @pytest.fixture
 def simple(tmp_path: Path) -> Iterator[Home]:
     """The same on SQLite alone."""
-    with disposed(Databases(tmp_path, "").ledger("sqlite")) as url:
+    with disposed(Databases(tmp_path).ledger("sqlite")) as url:
         made = make_home(tmp_path / "home", url)
         made.clock.set(NOW)
         open_strategies(made, NOW, "alpha")
