@@ -69,16 +69,17 @@ class Ledger:
 
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to repeat. StoreError for a schema that this version cannot know."""
-        scripts = ScriptDirectory.from_config(_alembic(self.url))
+        known = _revisions()
         with _ledger_errors():
             found = self._schema()
-            if found not in {None, *(script.revision for script in scripts.walk_revisions())}:
-                raise StoreError(f"ledger: expected schema {scripts.get_current_head()} or older, got {found}")
-            command.upgrade(_alembic(self.url), "head")
+            if found not in {None, *known}:
+                raise StoreError(f"ledger: expected schema {known[0]} or older, got {found}")
+            if found != known[0]:
+                command.upgrade(_alembic(self.url), "head")
 
     def require_current_schema(self) -> None:
         """Raise StoreError unless the ledger is there and its schema is this version's."""
-        head = ScriptDirectory.from_config(_alembic(self.url)).get_current_head()
+        head, *_ = _revisions()
         url = self.engine.url
         # SQLite would make an empty file here.
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
@@ -99,6 +100,12 @@ def _ledger_errors() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise StoreError(f"ledger: {error.orig}") from error
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """List this version's schemas, newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions())
 
 
 def _alembic(url: str) -> Config:

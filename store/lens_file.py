@@ -39,7 +39,7 @@ from store.lens_corrections import SUPERSEDED, add_superseded, create_correction
 from store.lens_external import OUTCOMES, ROWS, External, News, create_external_views, put_news
 from store.lens_external import VIEWS as EXTERNAL_VIEWS
 from store.lens_lake import NOT_IN_THE_LAKE, SEAL_KEY, quote, select_files
-from store.lens_nav import LEVELS, NAV_TABLES, create_nav_view, update_nav
+from store.lens_nav import LEVELS, NAV_TABLES, NEWEST, create_nav_view, update_nav
 from store.lens_standings import replace_standings
 from store.snapshot import ShownFile, Snapshot
 
@@ -156,7 +156,7 @@ def fill(
             _replace_small_tables(db, version, snapshot, external)
             _create_views(db, snapshot)
             _update_standings(db, snapshot, held)
-            _comment(db)
+            _comment(db, new=held is NOTHING)
             db.commit()
             db.execute("CHECKPOINT lens")
     except duckdb.Error as error:
@@ -234,11 +234,14 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
         db.execute(f"CREATE OR REPLACE VIEW {table.name} AS {query}")
 
 
-def _comment(db: duckdb.DuckDBPyConnection) -> None:
+def _comment(db: duckdb.DuckDBPyConnection, *, new: bool) -> None:
+    """Say what everything means: in a `new` file tables and views, later what was made anew, which is half the time."""
     for table in (*LENS_TABLES, *INTERNAL):
-        kind = "VIEW" if table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS else "TABLE"
+        is_view = table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS
+        if not (new or is_view or table is NEWEST):
+            continue
         name = f"internal.{table.name}" if table in INTERNAL else table.name
-        db.execute(f"COMMENT ON {kind} {name} IS {quote(table.comment)}")
+        db.execute(f"COMMENT ON {'VIEW' if is_view else 'TABLE'} {name} IS {quote(table.comment)}")
         for column, (_, comment) in table.columns.items():
             db.execute(f'COMMENT ON COLUMN {name}."{column}" IS {quote(comment)}')
 

@@ -25,6 +25,8 @@ NAV_TABLES = (
     *(LensTable(name, "Rows of the view nav", NUMBER | FIGURES) for name, _ in LEVELS),
     LensTable("strategy_ids", "Strategies that have a NAV, numbered", NUMBER | {"strategy": NAV.columns["strategy"]}),
 )
+# Made anew by every update, to stay sorted.
+NEWEST = NAV_TABLES[0]
 
 
 def update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: frozenset[ShownFile]) -> int:
@@ -44,8 +46,8 @@ def update_nav(db: duckdb.DuckDBPyConnection, snapshot: Snapshot, held: frozense
             _insert_sorted(db, level, _numbered(db, query))
             done += size
     _merge_full_levels(db)
-    newest = LEVELS[0][0]
-    db.execute(f"CREATE OR REPLACE TABLE internal.{newest} AS FROM internal.{newest} ORDER BY strategy_id, session")
+    newest = f"internal.{NEWEST.name}"
+    db.execute(f"CREATE OR REPLACE TABLE {newest} AS FROM {newest} ORDER BY strategy_id, session")
     return len(fresh)
 
 

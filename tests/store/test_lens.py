@@ -275,9 +275,9 @@ def test_a_withdrawn_session_disappears(home: Home) -> None:
 def test_every_row_is_in_one_level_however_sessions_come(
     home: Home, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = (("nav_recent", 1), ("nav_batches", 3), ("nav_history", 9))
+    sizes = (("nav_recent", 1), ("nav_batches", 2), ("nav_history", 4))
     monkeypatch.setattr(lens_nav, "LEVELS", sizes)
-    days = DAYS[: 12 + at_once % 12]
+    days = DAYS[: 6 + at_once % 6]
     for n, session in enumerate(days):
         settle(home, session, symbols=("600000.SH",))
         if (n + 1) % at_once == 0 or session == days[-1]:
