@@ -34,16 +34,21 @@ def main() -> None:
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
     # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command with these arguments; return its exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(arguments, standalone_mode=False)
     except typer.Abort:
-        sys.exit(1)
+        return 1
     except CountersignError as error:
         print(f"countersign: {error}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        return 2 if isinstance(error, InputError) else 1
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's own errors: wrong use
             print(f"countersign: {error.format_message()}", file=sys.stderr)  # noqa: T201
-            sys.exit(int(error.exit_code))
+            return int(error.exit_code)
         raise
-    sys.exit(code if isinstance(code, int) else 0)  # what a command raised as typer.Exit
+    return code if isinstance(code, int) else 0  # what a command raised as typer.Exit

@@ -1,5 +1,6 @@
 """What is dear is started once for the whole test run, and only for the tests that ask for it."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -57,6 +58,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgresql" in item.name and item.path.parent.name != BOTH_AT_ONCE:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported, which is much and stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

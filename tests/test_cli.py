@@ -1,32 +1,64 @@
-"""The command as people type it: a process, its exit code, one line of error on stderr."""
+"""The command as people type it: its exit code, one line of error on stderr."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import pytest
 
+import cli
+from settings import load_settings
+
 ROOT = Path(__file__).parent.parent
 
 
-def countersign(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COUNTERSIGN_", "PREFECT_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments, "--home", str(home)],
-        cwd=ROOT,
-        env=kept | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+class Done(NamedTuple):
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_a_home_from_nothing_to_bars(tmp_path: Path) -> None:
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def countersign(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command in this process: home first, then words, and the environment by name."""
+    for name in [name for name in os.environ if name.startswith(("COUNTERSIGN_", "PREFECT_"))]:
+        monkeypatch.delenv(name)
+
+    def run(home: Path, *words: str, **environment: str) -> Done:
+        capfd.readouterr()
+        load_settings.cache_clear()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            code = cli.run([*words, "--home", str(home)])
+        return Done(code, *capfd.readouterr())
+
+    return run
+
+
+def test_it_is_a_program(tmp_path: Path) -> None:
+    def countersign(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "cli", *words]
+        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    done = countersign("init", "--json", "--home", str(tmp_path / "home"))
+    assert (done.returncode, json.loads(done.stdout)["new"], done.stderr) == (0, True, "")
+    wrong = countersign("nonsense")
+    assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_home_from_nothing_to_bars(tmp_path: Path, countersign: Command) -> None:
     home = tmp_path / "home"
     before = countersign(home, "clock", "show")
     assert (before.returncode, before.stdout) == (2, "")
@@ -53,7 +85,7 @@ def test_a_home_from_nothing_to_bars(tmp_path: Path) -> None:
     assert lake.select("symbol", "session", "close").rows() == [("600000.SH", date(2025, 1, 2), 10.2)]
 
 
-def test_klines_from_a_file_to_the_lake(tmp_path: Path) -> None:
+def test_klines_from_a_file_to_the_lake(tmp_path: Path, countersign: Command) -> None:
     home, file = tmp_path / "home", tmp_path / "btc.csv"
     countersign(home, "init")
     bar = {"open": 10.0, "high": 10.3, "low": 9.9, "close": 10.2, "volume": 5}
@@ -72,7 +104,7 @@ def test_klines_from_a_file_to_the_lake(tmp_path: Path) -> None:
     assert lake["close"].to_list() == [10.2] * 3
 
 
-def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path) -> None:
+def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path, countersign: Command) -> None:
     simulated, real = tmp_path / "simulated", tmp_path / "real"
     countersign(simulated, "init", COUNTERSIGN_CLOCK="simulated")
     assert countersign(simulated, "clock", "set", "2025-01-02T18:15:00+08:00").returncode == 0
@@ -97,7 +129,7 @@ def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path) -> No
         ("factors", "revalidate", "--from", "2024-01-02"),
     ],
 )
-def test_wrong_use_is_exit_code_2_and_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_wrong_use_is_exit_code_2_and_one_line(tmp_path: Path, countersign: Command, words: tuple[str, ...]) -> None:
     done = countersign(tmp_path, *words)
     assert done.returncode == 2
     assert done.stderr.startswith("countersign: ")

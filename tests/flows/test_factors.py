@@ -56,6 +56,7 @@ def test_tracking_catches_up_publishes_and_shows(served_home: Path, home: Home, 
     assert factor_os_tracking(date(2024, 12, 28), home=home.path) == []  # a Saturday
 
 
+@pytest.mark.slow
 def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 

@@ -68,6 +68,7 @@ def rounds(home: Home) -> list[str]:
     return git(home.path / "journal", "log", "--format=%ct %s").splitlines()
 
 
+@pytest.mark.slow
 def test_a_replay_in_two_parts_is_as_one(
     served_home: Path,
     desk: Home,

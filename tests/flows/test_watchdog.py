@@ -88,6 +88,7 @@ def test_lost_results_come_back(served_home: Path, settled: Home, undisturbed: H
     assert matters(settled) == []
 
 
+@pytest.mark.slow
 def test_what_is_beyond_repair_fails_the_run_and_is_told_until_it_is_gone(
     served_home: Path, fresh: Home, undisturbed: Home
 ) -> None:
@@ -110,6 +111,7 @@ def test_what_is_beyond_repair_fails_the_run_and_is_told_until_it_is_gone(
     assert results(fresh) == results(undisturbed)
 
 
+@pytest.mark.slow
 def test_bars_that_are_fetched_are_settled(served_home: Path, fresh: Home, undisturbed: Home) -> None:
     market, day = trading().market, pl.col("session") == DAYS[1]
     [file] = fresh.lake.files(BARS, DAYS[1], DAYS[1])
@@ -125,6 +127,7 @@ def test_bars_that_are_fetched_are_settled(served_home: Path, fresh: Home, undis
     assert results(fresh) == results(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_publication_that_fails_does_not_keep_the_news_back(served_home: Path, fresh: Home) -> None:
     from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
 
