@@ -36,9 +36,9 @@ run: install
 test: install-dev
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(ARGS)
 
-# What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself.
+# What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself; PostgreSQL everywhere.
 test-slow: install-dev
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m slow $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -24,9 +24,8 @@ from tests.support.trading import fill, trading
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
-# The rules of a database are the store's, and tested there on both at once; what rests on the store is tested on
-# PostgreSQL by `make test-slow`.
-BOTH_AT_ONCE = "store"
+# Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
+BOTH_AT_ONCE = tuple(f"tests/store/test_{name}.py" for name in ("external", "lake", "lease", "ledger", "signals"))
 # What talks to a Prefect server: in one process, so that one is started.
 SERVED = (
     "tests/flows/",
@@ -55,7 +54,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tell slow tests from fast ones; put first what takes longest in one piece."""
     for item in items:
-        if "postgresql" in item.name and item.path.parent.name != BOTH_AT_ONCE:
+        if "postgresql" in item.name and not item.nodeid.startswith(BOTH_AT_ONCE):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
 

@@ -156,7 +156,7 @@ def test_made_up_requests_find_no_fault_and_no_undocumented_answer(world: tuple[
 
         @given(operation.as_strategy())
         @settings(
-            max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
         )
         def probe(case: Any) -> None:
             # What is measured first is compiled first, which takes longer than it waits by default.

@@ -66,12 +66,14 @@ def test_a_schedule_makes_a_run_and_the_runner_executes_it_for_its_time(
     assert seen[0]["pid"] != runner.identity.pid
 
 
+@pytest.mark.slow
 def test_a_late_run_takes_the_time_it_was_scheduled_for(served_home: Path, runner: Child) -> None:
     schedule(runner, "note", datetime(2025, 1, 2, 10, 15, tzinfo=UTC))
     wait_until(lambda: state_of("note 2025-01-02") == "Completed", child=runner)
     assert "2025-01-02T18:15:00+08:00" in [note["at"] for note in notes_of(served_home)]
 
 
+@pytest.mark.slow
 def test_a_clean_stop_keeps_the_schedules_and_ends_the_run_it_cut_short(served_home: Path, runner: Child) -> None:
     others = set((served_home / "notes").glob("hang-*"))
     schedule(runner, "hang", datetime(2025, 1, 3, 10, 15, tzinfo=UTC))

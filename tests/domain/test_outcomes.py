@@ -198,7 +198,7 @@ def cases(draw: st.DrawFn) -> Case:
     return signal, bars
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(cases())
 def test_every_walk_ends_as_the_letter_says(
     case: tuple[dict[str, Any], list[tuple[float, float, float, float]]],
