@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from bench.report import figure, peer_module, seconds
 from domain.arrays import Floats
-from domain.books import money_of
+from domain.books import money
 from domain.evaluation import (
     CARRIED_SCHEMA,
     NAV_SCHEMA,
@@ -127,16 +127,15 @@ def frames_of(world: World) -> tuple[pl.DataFrame, pl.DataFrame]:
         {
             "strategy": names.gather(np.tile(np.arange(STRATEGIES), SESSIONS)),
             "session": pl.Series(world.days).gather(np.repeat(np.arange(SESSIONS), STRATEGIES)),
-            "nav": money_of(world.nav.T.ravel().astype(np.int64)),
+            "nav": world.nav.T.ravel().astype(np.int64),
             "benchmark_return": world.benchmark.T.ravel(),
-        },
-        schema=NAV_SCHEMA,
-    )
+        }
+    ).with_columns(money(pl.col("nav")))
     owners = [f"owner-{n % OWNERS}" for n in range(STRATEGIES)]
     plain = {"initial_capital": CAPITAL, "opened": date(2022, 1, 1)}
     columns = (pl.lit(value).alias(name) for name, value in plain.items())
     strategies = pl.DataFrame({"strategy": names, "owner": owners}).with_columns(columns)
-    return nav, strategies.cast(pl.Schema(STRATEGIES_SCHEMA))
+    return nav.cast(pl.Schema(NAV_SCHEMA)), strategies.cast(pl.Schema(STRATEGIES_SCHEMA))
 
 
 def fill(home: Home, nav: pl.DataFrame, world: World) -> None:

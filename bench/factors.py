@@ -116,7 +116,7 @@ def pandas_validate(values: pd.DataFrame, closes: pd.DataFrame, others: Mapping[
     quintile = np.ceil(5 * both.rank(axis=1).div(both.notna().sum(axis=1), axis=0))
     means = pd.concat([r.where(quintile == q).mean(axis=1) for q in range(1, 6)], axis=1)
     ls = means[4] - means[0]
-    own = np.ceil(5 * f.rank(axis=1).div(f.notna().sum(axis=1), axis=0))
+    own = pd.DataFrame(np.ceil(5 * f.rank(axis=1).div(f.notna().sum(axis=1), axis=0)))
     shares = [((own == q) & (own.shift() != q)).sum(axis=1) / (own == q).sum(axis=1) for q in (1, 5)]
     turnover = float(((shares[0] + shares[1]) / 2)[1:].mean())
     sharpe = ls.mean() / ls.std() * math.sqrt(252)

@@ -102,7 +102,9 @@ def _body(symbols: list[str]) -> bytes:
 
 
 def _count(home: Home, *, sealed: bool) -> int:
-    query = select(func.count()).where(col(Seal.commit_sha).is_not(None)) if sealed else select(func.count(Signal.id))
+    query = (
+        select(func.count()).where(col(Seal.commit_sha).is_not(None)) if sealed else select(func.count(col(Signal.id)))
+    )
     with home.ledger.read() as db:
         return db.exec(query).one()
 

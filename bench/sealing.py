@@ -11,6 +11,7 @@ from time import perf_counter
 
 import git
 import sqlalchemy as sa
+from sqlmodel import col
 
 from bench.report import figure
 from domain.attestation import seal_path
@@ -104,7 +105,7 @@ def measure(folder: Path, files: int) -> tuple[list[float], list[float]]:
         days = [later + timedelta(days=n + 1) for n in range(runs)]
         many += [PENDING / timed(sealer, submit(home, day, PENDING)) for day in days]
     with home.ledger.read() as db:
-        assert db.execute(sa.select(sa.func.count()).where(Seal.commit_sha.is_(None))).scalar_one() == 0
+        assert db.execute(sa.select(sa.func.count()).where(col(Seal.commit_sha).is_(None))).scalar_one() == 0
     return many, few
 
 
