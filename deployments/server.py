@@ -11,11 +11,9 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
-
 from deployments.child import Child
 from deployments.environment import prefect_environment, prefect_home, server_environment
-from deployments.parts import Part, wait_until_ready
+from deployments.parts import Part, answers, wait_until_ready
 from models.errors import ConflictError
 from store.processes import ProcessIdentity
 
@@ -56,7 +54,7 @@ def server_part(home: Path, port: int | None = None, *, temporary: bool = False)
         environment=server_environment(home, f"{url}/api", temporary=temporary),
         log=home / "logs" / "prefect-server.log",
         url=url,
-        ready=lambda: _healthy(url),
+        ready=lambda: answers(f"{url}/api/health"),
         started=started,
     )
 
@@ -106,13 +104,6 @@ def refuse_second(home: Path) -> None:
         raise ConflictError(f"{home} already has a Prefect server: {url} (process {server.pid})")
     process.kill()
     process.wait(STOP_SECONDS)
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/api/health", timeout=2).is_success
-    except httpx.TransportError:
-        return False
 
 
 def _refuse_taken(port: int) -> None:

@@ -5,10 +5,8 @@ import shutil
 import socket
 from pathlib import Path
 
-import httpx
-
 from deployments.environment import ROOT
-from deployments.parts import Part
+from deployments.parts import Part, answers
 from models.errors import ConflictError
 from settings import load_settings
 
@@ -41,7 +39,7 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         environment=environment,
         log=home / "logs" / "api.log",
         url=url,
-        ready=lambda: _healthy(url),
+        ready=lambda: answers(f"{url}/api/v1/health"),
         patience_seconds=PATIENCE_SECONDS,
     )
 
@@ -51,13 +49,6 @@ def _empty(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def _healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/api/v1/health", timeout=2).is_success
-    except httpx.TransportError:
-        return False
 
 
 def _refuse_taken(host: str, port: int) -> None:
