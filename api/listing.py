@@ -42,13 +42,13 @@ def strategies(request: Request, here: Here, asked: Annotated[StrategiesQuery, Q
     tag = etag(version, found, total)
     if is_current(request, tag):
         return unchanged(tag)
-    body = here.lists.find(version, tag)
-    if body is None:
+
+    def write() -> bytes:
         figures = page.select(*FIGURES).to_dicts()
         rows = [each | standing for each, standing in zip(found, figures, strict=True)]
-        body = dumps({"strategies": rows, "total": total})
-        here.lists.keep(version, tag, body)
-    return tagged(request, tag, body)
+        return dumps({"strategies": rows, "total": total})
+
+    return tagged(request, tag, here.lists.get(version, tag, write))
 
 
 def choose(rows: pl.DataFrame, standings: pl.DataFrame, asked: StrategiesQuery) -> tuple[pl.DataFrame, int]:

@@ -23,7 +23,6 @@ PREFIX = "/api/v1/public/strategies"
 router = APIRouter(prefix=PREFIX, tags=["public"])
 
 UNPUBLISHED = "unpublished"
-RECORD = ("date", "nav", *RETURNS)
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader has it already, by its ETag"}}
 
 
@@ -39,10 +38,18 @@ async def track_record(request: Request, here: Here, slug: str) -> Response:
         if version == UNPUBLISHED:
             return {"records": []} | claimed
         history, first = here.published.track_record(slug)
-        # By columns: to have polars make the rows takes three times as long as all the rest.
-        dates, navs, *returns = (history[name].to_list() for name in ("date", "nav", *RETURNS))
-        rows = zip(dates, (nav / found.initial_capital for nav in navs), *returns, strict=True)
-        records = [dict(zip(RECORD, row, strict=True)) for row in rows]
+        # By columns, and each record written out: to have polars make the rows takes ten times as long.
+        columns = (history[name].to_list() for name in ("date", "nav", *RETURNS))
+        records = [
+            {
+                "date": day,
+                "nav": nav / found.initial_capital,
+                "daily_return": daily,
+                "cumulative_return": cumulative,
+                "benchmark_return": benchmark,
+            }
+            for day, nav, daily, cumulative, benchmark in zip(*columns, strict=True)
+        ]
         _mark_corrected(records, first, found.initial_capital)
         return {"records": records} | claimed
 

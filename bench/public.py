@@ -1,7 +1,8 @@
 """Public answers under load: track-record (250 sessions) and verify, first ones, ones given before, and 304s.
 
 Two processes of the api at 500 requests/s, then one of them as fast as it can; uvicorn, and granian beside it with the
-same app. The load comes from this machine too.
+same app. The load comes from this machine too. First answers are given for a version that nobody has opened yet: what
+that takes is shared among the strategies that are asked for.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import os
 import random
 import tempfile
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
@@ -26,6 +28,8 @@ from store.lens import publish, rebuild
 from tests.support.settled import make_home, settle, slugs, weekdays
 
 STRATEGIES, SESSIONS, SYMBOLS = 100, 250, tuple(f"{600_000 + n}.SH" for n in range(50))
+# Track records have no positions, so there may be more of them.
+RECORDS, RECORDS_SYMBOLS = 400, SYMBOLS[:5]
 WORKERS, PER_SECOND, SECONDS, CONNECTIONS, RUNS = 2, 500, 4, 32, 3
 FIRST, KNOWN, UNCHANGED = "first answers", "answers given before", "304 answers"
 # What one process must reach, answers a second.
@@ -38,26 +42,34 @@ def main() -> None:
     """Print one JSON line a figure."""
     os.environ["COUNTERSIGN_RATE_LIMIT"] = "0"
     days = weekdays(SESSIONS)
+    peer = peer_module("granian")
     with tempfile.TemporaryDirectory() as folder:
-        home = make_home(Path(folder) / "home", STRATEGIES)
-        for day in days:
-            settle(home, day, strategies=STRATEGIES, symbols=SYMBOLS)
-        publish(home)
+        home = _settled(Path(folder), days, STRATEGIES, SYMBOLS)
         names = slugs(STRATEGIES)
         records = [f"{PUBLIC}/{slug}/track-record" for slug in names]
         proofs = [f"{PUBLIC}/{slug}/verify?date={day}" for slug in names for day in days[-5:]]
-        peer = peer_module("granian")
         ours = _latencies(home, records, proofs, granian=False)
         theirs = _latencies(home, records, proofs, granian=True) if peer else {}
         for name, runs in ours.items():
             must = 5.0 if name.startswith("304") else 20.0
             figure(f"public.{name}, p99", runs, "ms", must=must, better="lower", **_beside(peer, theirs.get(name)))
+    with tempfile.TemporaryDirectory() as folder:
+        home = _settled(Path(folder), days, RECORDS, RECORDS_SYMBOLS)
+        records = [f"{PUBLIC}/{slug}/track-record" for slug in slugs(RECORDS)]
         ours = _rates(home, records, granian=False)
         theirs = _rates(home, records, granian=True) if peer else {}
         for name, runs in ours.items():
             must = RATES[name]
             title = f"public.track-record, {name}, one process"
             figure(title, runs, "1/s", must=must, better="higher", **_beside(peer, theirs.get(name)))
+
+
+def _settled(folder: Path, days: list[date], strategies: int, symbols: tuple[str, ...]) -> Home:
+    home = make_home(folder / "home", strategies)
+    for day in days:
+        settle(home, day, strategies=strategies, symbols=symbols)
+    publish(home)
+    return home
 
 
 def _latencies(home: Home, records: list[str], proofs: list[str], *, granian: bool) -> dict[str, list[float]]:

@@ -19,7 +19,26 @@ class Cache(Generic[T]):
         self._lock = threading.Lock()
         self._version: Hashable = None
         self._held: OrderedDict[Hashable, T] = OrderedDict()
+        self._making: dict[Hashable, threading.Lock] = {}
         self._bytes = 0
+
+    def get(self, version: Hashable, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is kept, or make and keep it: once, however many ask for it meanwhile."""
+        found = self.find(version, key)
+        if found is not None:
+            return found
+        with self._lock:
+            making = self._making.setdefault((version, key), threading.Lock())
+        try:
+            with making:
+                found = self.find(version, key)
+                if found is None:
+                    found = make()
+                    self.keep(version, key, found)
+        finally:
+            with self._lock:
+                self._making.pop((version, key), None)
+        return found
 
     def find(self, version: Hashable, key: Hashable) -> T | None:
         """Return what is kept under this key for this version; what belongs to another version is dropped."""

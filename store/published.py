@@ -136,11 +136,10 @@ class Published:
             return self._frame(version, db, LEVELS_OF_INDICES, universe)
 
     def _frame(self, version: str, db: duckdb.DuckDBPyConnection, query: str, *values: str) -> pl.DataFrame:
-        frame = self._frames.find(version, (query, *values))
-        if frame is None:
-            frame = pl.DataFrame(db.sql(query, params=list(values)).to_arrow_table()).rechunk()
-            self._frames.keep(version, (query, *values), frame)
-        return frame
+        def make() -> pl.DataFrame:
+            return pl.DataFrame(db.sql(query, params=list(values)).to_arrow_table()).rechunk()
+
+        return self._frames.get(version, (query, *values), make)
 
     def _of(
         self,
@@ -152,26 +151,20 @@ class Published:
         session: date | None = None,
     ) -> pl.DataFrame:
         """Return one strategy's rows of a query, in order; no row for a strategy without a NAV."""
-        number = self._number(version, db, slug)
-        key = (number // BLOCK, query, session)
-        block = self._blocks.find(version, key)
-        if block is None:
-            block = _read(db, query, order, number // BLOCK * BLOCK, session)
-            self._blocks.keep(version, key, block)
+        number = self._look(version, db)[0].get(slug, -1)
+        n = number // BLOCK
+        block = self._blocks.get(version, (n, query, session), lambda: _read(db, query, order, n * BLOCK, session))
         return block.of(number)
-
-    def _number(self, version: str, db: duckdb.DuckDBPyConnection, slug: str) -> int:
-        return self._look(version, db)[0].get(slug, -1)
 
     def _versions(
         self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: float
     ) -> list[Row]:
         """List the versions of a session with the NAV of each in CNY; `newest` is the one that counts."""
-        key = (VERSIONS, session)
-        found = self._blocks.find(version, key)
-        if found is None:
-            found = _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})
-            self._blocks.keep(version, key, found)
+
+        def make() -> _Block:
+            return _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})
+
+        found = self._blocks.get(version, (VERSIONS, session), make)
         old: dict[int, float] = {}
         if found.frame.height > 1:
             old = dict(self._of(version, db, slug, SUPERSEDED, "version", session).iter_rows())

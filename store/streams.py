@@ -126,11 +126,7 @@ class Streams:
         Columns strategy_id, n (from 1 within each strategy), symbol, signal (1 bought, -1 sold, 0 neither), weight
         (wanted). Its symbols are those of the signal and those it had orders in.
         """
-        found = self._settled.find(None, settlement.id)
-        if found is None:
-            found = self._read_events(settlement)
-            self._settled.keep(None, settlement.id, found)
-        return found
+        return self._settled.get(None, settlement.id, lambda: self._read_events(settlement))
 
     def _read_events(self, settlement: Settlement) -> pl.DataFrame:
         lake, files = self._home.lake, orjson.loads(settlement.manifest)["files"]
