@@ -2,15 +2,18 @@
 
 import tomllib
 import warnings
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from domain.sessions import Sessions
-from models.errors import InputError
+from models.errors import InputError, StoreError
+from store.files import write_atomically
 
 OVERRIDES = "calendar_overrides.toml"
 OVERRIDES_TEMPLATE = """\
@@ -22,6 +25,18 @@ OVERRIDES_TEMPLATE = """\
 # extra_sessions = []
 """
 FIRST_DAY = "1990-12-03"
+KEPT = "exchange_days.json"
+
+
+class _ExchangeDays(NamedTuple):
+    """What one version of exchange-calendars knows: all sessions, and until when it knows them."""
+
+    version: str
+    horizon: date
+    days: tuple[date, ...]
+
+
+_DAYS = TypeAdapter(_ExchangeDays)
 
 
 def _plain_date(value: object) -> object:
@@ -47,7 +62,7 @@ class Overrides(BaseModel):
 def load_sessions(home: Path) -> Sessions:
     """Load the calendar of a home. InputError names the override file's faulty key."""
     overrides = read_overrides(home / OVERRIDES)
-    days, horizon = _exchange_days()
+    _, horizon, days = _exchange_days(home)
     known_until = overrides.known_until or horizon
     if known_until < horizon:
         raise InputError(f"{OVERRIDES}: known_until", f"a date not before {horizon}", known_until)
@@ -75,8 +90,25 @@ def read_overrides(path: Path) -> Overrides:
         raise InputError(f"{OVERRIDES}: {field}", first["msg"], first["input"]) from error
 
 
+def _exchange_days(home: Path) -> _ExchangeDays:
+    """Return what the installed exchange-calendars knows, from the home where that is kept.
+
+    To ask the package brings in pandas: half a second and 50 MB for each process of ours.
+    """
+    kept, installed = home / KEPT, version("exchange-calendars")
+    with suppress(OSError, ValueError):
+        found = _DAYS.validate_json(kept.read_bytes())
+        if found.version == installed:
+            return found
+    found = _ask_exchange(installed)
+    if home.is_dir():
+        with suppress(StoreError):  # a home that takes nothing can be read all the same
+            write_atomically(kept, _DAYS.dump_json(found), durable=False)
+    return found
+
+
 @lru_cache(maxsize=1)
-def _exchange_days() -> tuple[tuple[date, ...], date]:
+def _ask_exchange(installed: str) -> _ExchangeDays:
     from exchange_calendars.exchange_calendar_xshg import XSHGExchangeCalendar  # noqa: PLC0415 - brings pandas in
 
     # Without start and end the calendar covers only the years around the machine's own date.
@@ -85,4 +117,4 @@ def _exchange_days() -> tuple[tuple[date, ...], date]:
         # The calendar's own use of pandas, which only its maintainers can bring up to date.
         warnings.simplefilter("ignore", DeprecationWarning)
         calendar = XSHGExchangeCalendar(start=FIRST_DAY, end=horizon)
-    return tuple(day.date() for day in calendar.sessions), horizon.date()
+    return _ExchangeDays(installed, horizon.date(), tuple(day.date() for day in calendar.sessions))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import HorizonError, InputError
-from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+from store.sessions import KEPT, OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/exchange_holidays.json").read_text())
 HORIZON = date(2026, 12, 31)
@@ -19,6 +19,23 @@ def test_the_sessions_of_a_year_are_the_weekdays_the_exchange_did_not_close(tmp_
     days = (date(year, 1, 1) + timedelta(n) for n in range(365))
     expected = [day for day in days if day.weekday() < 5 and day not in closed]
     assert load_sessions(tmp_path).between(date(year, 1, 1), date(year, 12, 31)) == expected
+
+
+def test_what_the_exchange_knows_is_kept_for_the_version_that_said_it(tmp_path: Path) -> None:
+    kept, asked = tmp_path / KEPT, load_sessions(tmp_path)
+    days = json.loads(kept.read_text())
+    assert load_sessions(tmp_path) == asked
+    kept.write_text(json.dumps([days[0], "2026-12-31", ["2026-01-05", "2026-01-06"]]))
+    assert load_sessions(tmp_path).days == (date(2026, 1, 5), date(2026, 1, 6))
+    for stale in (["0.1", *days[1:]], days[:2], "{"):
+        kept.write_text(stale if isinstance(stale, str) else json.dumps(stale))
+        assert load_sessions(tmp_path) == asked
+        assert json.loads(kept.read_text()) == days
+
+
+def test_where_there_is_no_home_none_is_made(tmp_path: Path) -> None:
+    assert load_sessions(tmp_path / "home").known_until == HORIZON
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_past_the_horizon_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
