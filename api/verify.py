@@ -15,8 +15,8 @@ from api.errors import not_found, problems
 from api.instructions import instructions, raw_url
 from api.public import UNCHANGED, look_up
 from api.state import Here, State
-from domain.attestation import Evidence
 from domain.signals import payload
+from domain.timeliness import Evidence
 from models.settlement import Settlement
 from models.signals import Signal
 from models.wire.base import Day

@@ -1,4 +1,4 @@
-"""Attestation: the journal's records byte for byte, where they lie, and what their times prove. Pure.
+"""Attestation: the journal's records byte for byte, where they lie. Pure.
 
 Sealer and verifier both build records here, so that "the same bytes" means the same thing to both. Every record is RFC
 8785 canonical JSON with a final newline; it holds ASCII strings, integers, booleans, lists and objects, never a float.
@@ -17,9 +17,8 @@ them would give a small portfolio away.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +27,6 @@ import numpy as np
 import polars as pl
 
 from domain.provenance import canonical
-from models.enums import ExecutionPrice
 
 SEAL_SCHEMA = "countersign/seal/v1"
 REVEAL_SCHEMA = "countersign/reveal/v1"
@@ -44,24 +42,6 @@ SEALS, REVEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS = FOLDERS = (
 ALLOWED_SIGNERS, README = "allowed_signers", "README.md"
 PRINCIPAL, NAMESPACE = "countersign", "git"
 AUTHOR = "Countersign <countersign@localhost>"
-
-# From the deadline until the price is known: the opening auction ends at 09:25, the close is its own deadline.
-PRICE_KNOWN_AFTER = {ExecutionPrice.OPEN: timedelta(minutes=10), ExecutionPrice.CLOSE: timedelta(0)}
-
-
-class TimeClass(StrEnum):
-    """When a record came into the journal, measured against its deadline by the time of its first commit."""
-
-    ON_TIME = "on_time"
-    SEALED_LATE = "sealed_late"
-    LATE = "late"
-
-
-class Evidence(StrEnum):
-    """What a record's time rests on: the server's word, or a timestamp authority's token from before the deadline."""
-
-    SERVER_ONLY = "server_only"
-    TSA = "tsa"
 
 
 @lru_cache(maxsize=1024)
@@ -265,38 +245,3 @@ def authority_name(url: str) -> str:
     """Return a timestamp authority's short name: the host of its address, and the port where one is given."""
     parts = urlsplit(url)
     return (parts.hostname or "unnamed") + (f"-{parts.port}" if parts.port else "")
-
-
-def price_known_at(execution_price: str, deadline: datetime) -> datetime:
-    """Return when the price that a signal trades at becomes known: 09:25 for the open, 15:00 for the close."""
-    return deadline + PRICE_KNOWN_AFTER[ExecutionPrice(execution_price)]
-
-
-def time_class(execution_price: str, deadline: datetime, committed_at: datetime) -> TimeClass:
-    """Judge a record by the time of the first commit that contains it (committer time, whole seconds)."""
-    if committed_at <= deadline:
-        return TimeClass.ON_TIME
-    # At 09:25 the price is known: strictly before it.
-    early = committed_at < price_known_at(execution_price, deadline)
-    return TimeClass.SEALED_LATE if early else TimeClass.LATE
-
-
-def margin_seconds(received_at: datetime, deadline: datetime) -> float:
-    """Return the seconds from receipt to the deadline; negative after it."""
-    return (deadline - received_at).total_seconds()
-
-
-def evidence(deadline: datetime, stamped_at: Iterable[datetime]) -> Evidence:
-    """Judge what a record's time rests on, given the times in the tokens for its commit."""
-    return Evidence.TSA if any(moment <= deadline for moment in stamped_at) else Evidence.SERVER_ONLY
-
-
-def commit_second(now: datetime, *, not_before: datetime | None = None) -> datetime:
-    """Return the time a commit carries: whole seconds, rounded up, so that no commit claims to be earlier than it was.
-
-    `not_before` is the commit before it: a clock that steps back must not make a chain look written in advance.
-    """
-    second = now.astimezone(UTC).replace(microsecond=0)
-    if second < now:
-        second += timedelta(seconds=1)
-    return max(second, not_before) if not_before else second

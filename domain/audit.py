@@ -12,9 +12,9 @@ from datetime import date, datetime
 
 import orjson
 
-from domain.attestation import TimeClass, time_class
 from domain.journal import Change, Commit
 from domain.sessions import deadline
+from domain.timeliness import TimeClass, time_class
 from models.enums import ExecutionPrice
 
 FOLDER = "attestations"

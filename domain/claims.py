@@ -9,19 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from domain.attestation import (
-    REVEALS,
-    SEALS,
-    SETTLEMENTS,
-    STRATEGIES,
-    TIMESTAMPS,
-    TimeClass,
-    time_class,
-    timestamp_path,
-)
+from domain.attestation import REVEALS, SEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS, timestamp_path
 from domain.journal import Commit, Fault, FaultKind, File, Journal, Stamp, slug_of
 from domain.records import Reveal, Seal, SettledDay, Terms, read_reveal, read_seal, read_settled, read_terms
 from domain.sessions import deadline
+from domain.timeliness import TimeClass, time_class
 
 Key = tuple[str, date, int]
 TOKEN = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})\.([A-Za-z0-9._-]+)\.tsr$")

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from models.enums import ExecutionPrice
@@ -87,6 +88,7 @@ def at(session: date, wall_time: time) -> datetime:
     return datetime.combine(session, wall_time, EXCHANGE_ZONE).astimezone(UTC)
 
 
+@lru_cache(maxsize=1024)
 def deadline(session: date, execution_price: str) -> datetime:
     """Return the instant before which a signal for `session` must have been received: 09:15 (open), 15:00 (close)."""
     return at(session, DEADLINES[ExecutionPrice(execution_price)])

@@ -12,12 +12,12 @@ from datetime import date, datetime
 
 import polars as pl
 
-from domain.attestation import Evidence, TimeClass, evidence, margin_seconds, time_class
 from domain.claims import Records, check_chains, check_reveals, check_seals, read_records
 from domain.journal import Fault, FaultKind, Journal, first_files
 from domain.resettlement import resettle
 from domain.settled_days import check_days, gaps
 from domain.signers import Signer, check_commits
+from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, time_class
 from models.errors import InputError
 
 

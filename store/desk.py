@@ -5,6 +5,7 @@ one, and whose transaction this is, is `store/signals.py`'s business.
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -12,9 +13,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.attestation import price_known_at
 from domain.sessions import deadline
 from domain.signals import payload, signal_hash
+from domain.timeliness import price_known_at
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
 from models.settlement import Settlement
@@ -62,12 +63,13 @@ class _Entry:
 
 
 class Desk:
-    """Takes portfolios for one session, of the strategies with these ids; `record` writes them down together."""
+    """Takes portfolios for one session, of these strategies; `record` writes them down together."""
 
-    def __init__(self, db: Session, session: date, strategy_ids: list[int]) -> None:
+    def __init__(self, db: Session, session: date, strategies: Collection[Party]) -> None:
         self._db, self._session = db, session
         self._settled = db.exec(select(Settlement.id).where(Settlement.session == session)).first() is not None
-        self._newest = _newest(db, session, strategy_ids)
+        self._newest = _newest(db, session, [strategy.id for strategy in strategies])
+        self._pending = _pending(db, [each.id for each in strategies if each.status == StrategyStatus.PENDING])
         self._fresh: list[tuple[int, _Entry]] = []
         self._taken: list[tuple[Party, _Entry, bool]] = []
 
@@ -92,8 +94,8 @@ class Desk:
         if known and known.portfolio == portfolio:
             self._taken.append((strategy, known, True))
             return
-        if strategy.status == StrategyStatus.PENDING:
-            self._activate(strategy, received_at)
+        if pending := self._pending.pop(strategy.id, None):
+            change_status(self._db, pending, StrategyStatus.ACTIVE, received_at, actor=strategy.slug)
         revision, salt = known.revision + 1 if known else 1, secrets.token_hex(16)
         hashed = signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
         received_at = max(received_at, known.received_at) if known else received_at
@@ -101,11 +103,6 @@ class Desk:
         self._newest[strategy.id] = entry
         self._fresh.append((strategy.id, entry))
         self._taken.append((strategy, entry, False))
-
-    def _activate(self, strategy: Party, now: datetime) -> None:
-        row = self._db.get_one(Strategy, strategy.id)
-        if row.status == StrategyStatus.PENDING:  # it may have been activated a moment ago, in this very transaction
-            change_status(self._db, row, StrategyStatus.ACTIVE, now, actor=row.slug)
 
     def record(self) -> list[Receipt]:
         """Write down what was taken; one receipt for each, in the order they were taken."""
@@ -141,6 +138,16 @@ class Desk:
         ids = {(owner, revision): signal_id for owner, revision, signal_id in self._db.connection().execute(written)}
         for owner, entry in self._fresh:
             entry.signal_id = ids[owner, entry.revision]
+
+
+def _pending(db: Session, ids: list[int]) -> dict[int, Strategy]:
+    """Those of them that are still pending: another session's desk may have activated some in this transaction."""
+    pending: dict[int, Strategy] = {}
+    for start in range(0, len(ids), 500):
+        ours = col(Strategy.id).in_(ids[start : start + 500])
+        query = select(Strategy).where(ours, Strategy.status == StrategyStatus.PENDING)
+        pending |= {row.id: row for row in db.exec(query)}
+    return pending
 
 
 def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:

@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.attestation import Evidence, TimeClass, evidence, margin_seconds, seal_path, time_class, timestamp_path
+from domain.attestation import seal_path, timestamp_path
+from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, time_class
 from models.attestation import JournalCommit, Seal, Timestamp
 from models.signals import Signal
 from models.strategies import Strategy

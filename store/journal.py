@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README, commit_second
+from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README
 from domain.signers import read_signers, signs_since
+from domain.timeliness import commit_second
 from models.errors import ConflictError, StoreError
 from store.files import storage_errors, sync_folder, write_atomically
 from store.git_commands import environment, read_batch, run_git

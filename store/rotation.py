@@ -7,8 +7,9 @@ key in the old one's place. A death between any two of these is repaired by doin
 
 from collections.abc import Callable
 
-from domain.attestation import ALLOWED_SIGNERS, AUTHOR, commit_second
+from domain.attestation import ALLOWED_SIGNERS, AUTHOR
 from domain.signers import hand_over, read_signers, signs_since, write_signers
+from domain.timeliness import commit_second
 from models.attestation import JournalCommit
 from models.operations import AuditEntry
 from store.git_objects import signed_commit

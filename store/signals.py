@@ -56,7 +56,7 @@ def submit(
     portfolios = encode_portfolios(signals)
     with ledger.write() as db:
         strategies = _find_strategies(db, portfolios["strategy"].to_list())
-        desk = Desk(db, session, [strategy.id for strategy in strategies.values()])
+        desk = Desk(db, session, strategies.values())
         for slug, portfolio, count in portfolios.iter_rows():
             if slug not in strategies:
                 raise _unknown(slug)
@@ -82,9 +82,8 @@ def submit_each(
     order = sorted(encoded, key=lambda n: submissions[n].received_at)
     with ledger.write() as db:
         strategies = _find_strategies(db, sorted({submissions[n].strategy for n in order}))
-        ids = [strategy.id for strategy in strategies.values()]
         for session in sorted({submissions[n].session for n in order}):
-            desk, taken = Desk(db, session, ids), list[int]()
+            desk, taken = Desk(db, session, strategies.values()), list[int]()
             for n in (n for n in order if submissions[n].session == session):
                 sent = submissions[n]
                 strategy = strategies.get(sent.strategy)

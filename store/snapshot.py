@@ -15,8 +15,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.attestation import Evidence
 from domain.sessions import EXCHANGE_ZONE
+from domain.timeliness import Evidence
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.claimed import ClaimedPerformance
 from models.datasets import (

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
-from domain.attestation import TimeClass
 from domain.audit import UNREADABLE, Audit
 from domain.journal import Fault
+from domain.timeliness import TimeClass
 from domain.verification import Report
 
 SHOWN = 20
