@@ -49,7 +49,7 @@ def morning(web: httpx.Client) -> None:
         body = {"trade_date": today, "signals": compute_signals(strategy)}
         # The same again is safe: it adds nothing (200), and other weights before the deadline are a revision (201).
         answer = web.post(f"/strategies/{strategy['slug']}/signals", json=body)
-        if answer.status_code == 400:  # after the deadline: nothing is to be done about today any more
+        if answer.status_code in {400, 409}:  # past the deadline, or settled by now: nothing is to be done any more
             print(f"{strategy['slug']}: {answer.json()['detail']}")
             continue
         receipt = answer.raise_for_status().json()
