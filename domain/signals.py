@@ -11,7 +11,7 @@ from decimal import Decimal
 import polars as pl
 
 from models.errors import InputError
-from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
+from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_LENGTH, SYMBOL_PATTERN
 
 HASH_PREFIX = b"countersign/signal/v1\n"
 
@@ -25,7 +25,7 @@ def check_portfolios(signals: pl.DataFrame) -> None:
     # One pass tells whether there is any fault; only then is the first one looked for.
     weight = pl.col("weight")
     facts = (
-        signals.sort("symbol")
+        signals.sort("strategy", "symbol")
         .group_by("strategy")
         .agg(
             pl.len().alias("symbols"),
@@ -84,13 +84,18 @@ def encode_portfolios(signals: pl.DataFrame) -> pl.DataFrame:
 
 def decode_portfolios(frame: pl.DataFrame) -> pl.DataFrame:
     """Read the column `portfolio` back into symbol and weight (Float64), a row a symbol; other columns are repeated."""
+    item = pl.col("portfolio").str
     return (
-        frame.with_columns(pl.col("portfolio").str.split(" "))
+        frame.with_columns(item.split(" "))
         .explode("portfolio")
-        .with_columns(pl.col("portfolio").str.split_exact("=", 1).struct.rename_fields(["symbol", "weight"]))
-        .unnest("portfolio")
-        .with_columns(pl.col("weight").cast(pl.Float64))
+        .with_columns(symbol=item.head(SYMBOL_LENGTH), weight=item.slice(SYMBOL_LENGTH + 1).cast(pl.Float64))
+        .drop("portfolio")
     )
+
+
+def symbols_in(portfolios: pl.Series) -> set[str]:
+    """Return every symbol that any of the portfolios names."""
+    return set(portfolios.str.split(" ").explode().drop_nulls().str.head(SYMBOL_LENGTH).unique())
 
 
 def payload(strategy: str, session: date, revision: int, salt: str, portfolio: str) -> bytes:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, Sessions
-from domain.signals import check_portfolios, encode_portfolios
+from domain.signals import check_portfolios, encode_portfolios, symbols_in
 from models.datasets import ColumnType
 from models.errors import CountersignError, InputError
 from models.signals import Signal
@@ -51,9 +51,10 @@ def submit(
     A portfolio that differs from the newest one becomes the next revision. InputError for a portfolio or a session that
     is not one, RefusedError past a deadline or in the wrong state, ConflictError once the session is settled.
     """
-    check_portfolios(signals)
+    ordered = signals.sort("strategy", "symbol")  # what is sorted is sorted again in no time
+    check_portfolios(ordered)
     _check_session(sessions, session, received_at)
-    portfolios = encode_portfolios(signals)
+    portfolios = encode_portfolios(ordered)
     with ledger.write() as db:
         strategies = _find_strategies(db, portfolios["strategy"].to_list())
         desk = Desk(db, session, strategies.values())
@@ -171,8 +172,7 @@ def signalled_symbols(db: Session, session: date) -> set[str]:
     portfolios = (
         db.connection().execute(sa.select(col(Signal.portfolio)).where(col(Signal.session) == session)).scalars()
     )
-    items = pl.Series("portfolio", list(portfolios), dtype=pl.String).str.split(" ").explode().drop_nulls()
-    return set(items.str.split_exact("=", 1).struct.field("field_0").unique())
+    return symbols_in(pl.Series(list(portfolios), dtype=pl.String))
 
 
 def _check_session(sessions: Sessions, session: date, received_at: datetime) -> None:
