@@ -42,10 +42,10 @@ def day_of(value: datetime | None) -> date | None:
 
 
 @contextmanager
-def prefect(home: Path | None) -> Iterator[Home]:
-    """Open a home and reach its Prefect server, the running one or one for the while."""
+def prefect(home: Path | None, *modules: str) -> Iterator[Home]:
+    """Open a home and reach its Prefect server, the running one or one for the while; `modules` are imported then."""
     opened = open_home(home)
     from deployments.server import prefect_api  # noqa: PLC0415 - its environment comes before Prefect
 
-    with prefect_api(opened.path):
+    with prefect_api(opened.path, *modules):
         yield opened

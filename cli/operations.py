@@ -151,7 +151,7 @@ def correct(
 
     The old versions are kept, and both are shown.
     """
-    with prefect(home) as opened:
+    with prefect(home, "flows.correction") as opened:
         from flows.correction import correct_settlement  # noqa: PLC0415
 
         show(correct_settlement(session.date(), home=opened.path), as_json=as_json)
@@ -167,7 +167,7 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole lifecycle session by session under the simulated clock."""
-    with prefect(home) as opened:
+    with prefect(home, "flows.replay") as opened:
         from flows.replay import replay as flow  # noqa: PLC0415
 
         done = flow(since.date(), until.date(), strategies=strategies, signals=signals, home=opened.path)

@@ -86,7 +86,7 @@ def _simulate(home: Home) -> None:
 def _replay(home: Home, sessions: list[date]) -> None:
     """Replay in two halves; between them one strategy is paused."""
     half = sessions[len(sessions) // 2]
-    with prefect_api(home.path), TemporaryDirectory(dir=home.path) as folder:
+    with prefect_api(home.path, "flows.replay"), TemporaryDirectory(dir=home.path) as folder:
         from flows.replay import replay  # noqa: PLC0415 - Prefect's environment is set only now
 
         strategies, signals = Path(folder) / "strategies.parquet", Path(folder) / "signals.parquet"

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from deployments.child import Child
@@ -73,12 +74,12 @@ def prefect_server(home: Path, port: int | None = None) -> Generator[str]:
 
 
 @contextmanager
-def prefect_api(home: Path) -> Generator[str]:
+def prefect_api(home: Path, *modules: str) -> Generator[str]:
     """Run flows in this process against this home's server, or a temporary one for the while; yields its API address.
 
     Call it before the first `import prefect` where that is possible. A temporary server writes to the same database, so
-    the UI shows the runs later. It takes some 4 s to start, 10 s when it makes the database; the import of Prefect goes
-    on meanwhile.
+    the UI shows the runs later. It takes some 4 s to start, 10 s when it makes the database; Prefect is imported
+    meanwhile, and so are `modules`, those of the flows that will run.
     """
     with ExitStack() as stack:
         url, temporary = running_server(home), None
@@ -88,6 +89,8 @@ def prefect_api(home: Path) -> Generator[str]:
             child = stack.enter_context(_running(temporary))
         stack.enter_context(_environment(prefect_environment(home, url)))
         stack.enter_context(_settings(url))
+        for module in modules:
+            import_module(module)
         if temporary:
             wait_until_ready(temporary, child)
         yield url
