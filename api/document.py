@@ -31,10 +31,10 @@ A strategy's settled sessions appear as notifications when they are asked for, e
 def render(document: dict[str, Any], program: str) -> str:
     """Write the page."""
     schemas = document["components"]["schemas"]
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {tag["name"]: [] for tag in document["tags"]}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            groups.setdefault(operation["tags"][0], []).extend(_operation(method, path, operation, schemas))
+            groups[operation["tags"][0]].extend(_operation(method, path, operation, schemas))
     parts = [HEAD.format(program=program)]
     for tag, lines in groups.items():
         parts.append("\n".join([f"## {tag.capitalize()}", "", *lines]))

@@ -53,7 +53,7 @@ async def track_record(request: Request, here: Here, slug: str) -> Response:
         _mark_corrected(records, first, found.initial_capital)
         return {"records": records} | claimed
 
-    return await published(request, here, slug, ("track-record",), make)
+    return await published(request, here, slug, ("track-record",), make, from_history=True)
 
 
 @router.get("/{slug}/audit", response_model=AuditAnswer, responses=problems(404) | UNCHANGED)
@@ -86,8 +86,13 @@ async def published(
     slug: str,
     key: tuple[Any, ...],
     make: Callable[[str, Visible], dict[str, Any]],
+    *,
+    from_history: bool = False,
 ) -> Response:
-    """Answer what depends on a public strategy, its creator's counts, its claim and the published version alone."""
+    """Answer what depends on a public strategy, its creator's counts, its claim and the published version alone.
+
+    `from_history`: it takes nothing but the track record, and its claim where there is one.
+    """
     found, edition, version = await look_up(here, slug)
     tag = etag(version, slug, found.creator_counts, found.upload_id, *key)
     if is_current(request, tag):
@@ -96,7 +101,8 @@ async def published(
     def write() -> bytes:
         return dumps(make(version, found) | {"creator_counts": found.creator_counts._asdict()})
 
-    body = await to_thread.run_sync(write)
+    at_hand = from_history and not found.upload_id and here.published.has_at_hand(slug)
+    body = write() if at_hand else await to_thread.run_sync(write)
     here.answers.keep(edition, request.scope, tag, body)
     return tagged(request, tag, body)
 

@@ -102,6 +102,13 @@ class Published:
             first = self._of(version, db, slug, FIRST, "date")
         return history, {day: (newest, nav) for day, newest, nav in first.iter_rows()}
 
+    def has_at_hand(self, slug: str) -> bool:
+        """Whether `track_record` would answer from memory alone: in less time than a thread takes to begin."""
+        version, numbers, corrected = self._known
+        n = numbers.get(slug, -1) // BLOCK
+        needed = (NAV, FIRST) if corrected else (NAV,)
+        return version == self._lens.version and all(self._blocks.find(version, (n, query, None)) for query in needed)
+
     def session(self, slug: str, session: date) -> tuple[Row, list[Row], list[Row], list[Row]] | None:
         """Return NAV, positions, orders and versions of one settled session; None where the strategy was not in it."""
         with self._lens.read() as (version, db):
