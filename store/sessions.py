@@ -101,7 +101,7 @@ def _exchange_days(home: Path) -> _ExchangeDays:
         if found.version == installed:
             return found
     found = _ask_exchange(installed)
-    if home.is_dir():
+    if (home / OVERRIDES).exists():  # a folder without it is no home
         with suppress(StoreError):  # a home that takes nothing can be read all the same
             write_atomically(kept, _DAYS.dump_json(found), durable=False)
     return found

@@ -22,6 +22,7 @@ def test_the_sessions_of_a_year_are_the_weekdays_the_exchange_did_not_close(tmp_
 
 
 def test_what_the_exchange_knows_is_kept_for_the_version_that_said_it(tmp_path: Path) -> None:
+    (tmp_path / OVERRIDES).write_text(OVERRIDES_TEMPLATE)
     kept, asked = tmp_path / KEPT, load_sessions(tmp_path)
     days = json.loads(kept.read_text())
     assert load_sessions(tmp_path) == asked
@@ -33,8 +34,9 @@ def test_what_the_exchange_knows_is_kept_for_the_version_that_said_it(tmp_path: 
         assert json.loads(kept.read_text()) == days
 
 
-def test_where_there_is_no_home_none_is_made(tmp_path: Path) -> None:
-    assert load_sessions(tmp_path / "home").known_until == HORIZON
+def test_where_there_is_no_home_nothing_is_kept(tmp_path: Path) -> None:
+    for folder in (tmp_path / "home", tmp_path):
+        assert load_sessions(folder).known_until == HORIZON
     assert list(tmp_path.iterdir()) == []
 
 
