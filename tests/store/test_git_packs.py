@@ -1,16 +1,19 @@
-"""Packs and their indexes, held against git's own."""
+"""Packs and their indexes, held against git's own, and read by GitPython."""
 
 import os
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from git import GitDB, Repo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.git_folders import Folders
 from store.git_objects import BLOB, FILE, Entry
 from store.git_packs import Objects, pack_index
+from store.journal import Journal
 from tests.support.journals import git
 
 
@@ -77,3 +80,22 @@ def test_folders_are_read_once_and_absent_ones_never() -> None:
     folders.forget()
     folders.load("c2", ["a/b"])
     assert len(asked) == 2
+
+
+@pytest.mark.filterwarnings("ignore:GitDB is deprecated")  # slow, and meant for files one trusts: ours, in a test
+def test_another_program_reads_the_journal(tmp_path: Path) -> None:
+    """GitDB parses packs and indexes by itself, without git."""
+    journal = Journal(tmp_path / "journal", tmp_path)
+    journal.create()
+    now = datetime(2026, 5, 14, 1, 10, tzinfo=UTC)
+    given = {f"attestations/2026/{n % 3}/{n}.json": b"%d" % n * n for n in range(30)}
+    with journal.writing() as writer:
+        for n, (path, content) in enumerate(given.items()):
+            writer.add({path: content}, f"seal {n}", now + timedelta(seconds=n))
+    with Repo(journal.path, odbt=GitDB) as repo:
+        commits = list(repo.iter_commits())[::-1]
+        assert [len(commit.parents) for commit in commits] == [0, *[1] * 29]
+        assert [commit.committed_datetime for commit in commits] == [now + timedelta(seconds=n) for n in range(30)]
+        assert {commit.gpgsig.splitlines()[0] for commit in commits} == {"-----BEGIN SSH SIGNATURE-----"}
+        found = {str(blob.path): blob.data_stream.read() for blob in commits[-1].tree.traverse() if blob.type == "blob"}
+    assert {path: content for path, content in found.items() if path.startswith("attestations/")} == given
