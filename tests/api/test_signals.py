@@ -1,7 +1,6 @@
 """Signals over HTTP: who may submit what until when, what is told of it, and what bad input comes to."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from store.notifications import notify, resolve
 from store.pushing import DIVERGED, NOT_PUSHED
 from store.rotation import prepare_rotation
 from store.sealing import seal_pending, sealing
-from tests.support.handmade_journal import require_ssh_keygen
+from tests.support.handmade_journal import Key, require_ssh_keygen
 from tests.support.serving import SIGNAL, browsing, join, open_one
 
 OPEN, CLOSE = datetime(2025, 1, 2, 1, 15, tzinfo=UTC), datetime(2025, 1, 2, 7, tzinfo=UTC)
@@ -362,12 +361,8 @@ def test_without_the_journal_the_signer_alone_is_not_known(
 
 
 def key_of(home: Home) -> str:
-    """The fingerprint of the journal's key, by ssh-keygen."""
     require_ssh_keygen()
-    path = home.journal.keys / "journal_ed25519"
-    public = subprocess.run(["ssh-keygen", "-y", "-f", path], capture_output=True, check=True).stdout
-    told = subprocess.run(["ssh-keygen", "-l", "-f", "-"], input=public, capture_output=True, check=True).stdout
-    return told.decode().split()[1]
+    return Key(home.journal.keys / "journal_ed25519").fingerprint()
 
 
 def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
