@@ -43,6 +43,7 @@ from api.tokens import Tokens
 from settings import load_settings, open_home
 from store.cache import Cache
 from store.closes import Closes
+from store.commit_signers import CommitSigners
 from store.lens_reader import Lens
 from store.published import Published
 
@@ -92,7 +93,8 @@ def create_app(home: Path | None = None) -> FastAPI:
         limits=limits,
         tokens=Tokens(opened.path, secret),
         submissions=Submissions(opened.ledger, opened.sessions),
-        seals=SealWatch(opened.ledger),
+        seals=SealWatch(opened.ledger, has_remote=bool(opened.journal_remote)),
+        signers=CommitSigners(opened.journal),
         hub=Hub(opened),
         shown=shown,
         published=Published(lens),

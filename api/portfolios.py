@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from api.answers import Json
 from api.errors import problems, refuse
+from api.evidence import show_evidence
 from api.identity import Account
 from api.paging import Limit, Offset
 from api.state import Here, Now, State
@@ -135,11 +136,12 @@ def go_on(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 
 @router.get("/{portfolio_id}/signals", response_model=PortfolioSignalsAnswer, responses=problems(401, 403, 404))
 def history(here: Here, user: Account, portfolio_id: str, limit: Limit = 30, offset: Offset = 0) -> Json:
-    """List the signals of a portfolio's strategy, newest session first; none before it is activated."""
+    """List the signals of a portfolio's strategy with their evidence, newest session first; none before activation."""
     with here.home.ledger.read() as db:
         found = own_portfolio(db, user.id, portfolio_id)
         records = list_signals(db, found.strategy_id, limit, offset) if found.strategy_id else []
-    return Json({"signals": [_signal(record) for record in records]})
+    evidence = show_evidence(here.signers, [each.attestation for each in records])
+    return Json({"signals": [_signal(each) | shown for each, shown in zip(records, evidence, strict=True)]})
 
 
 def _activate(here: State, user: User, portfolio_id: str, now: datetime) -> tuple[FactorPortfolio, dict[str, Any]]:
@@ -220,5 +222,5 @@ def _signal(record: SignalRecord) -> dict[str, Any]:
         "signal_hash": signal.signal_hash,
         "submitted_at": signal.received_at,
         "is_settled": record.settled,
-        "github_committed": record.seal is not None,
+        "github_committed": record.attestation.committed,
     }

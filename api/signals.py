@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from api.answers import Json
 from api.errors import not_found, problems, refuse
+from api.evidence import show_evidence
 from api.identity import Account
 from api.paging import Limit, Offset
 from api.state import Here, Now, WholeAt
@@ -61,11 +62,12 @@ def history(
     offset: Offset = 0,
     all_revisions: Annotated[bool, Query(description="every revision, not only the newest of each session")] = False,
 ) -> Json:
-    """List a strategy's signals, newest session first."""
+    """List a strategy's signals, newest session first, each with its evidence."""
     with here.home.ledger.read() as db:
         strategy = own_strategy(db, user, slug)
         found = list_signals(db, strategy.id, limit, offset, all_revisions=all_revisions)
-    return Json({"signals": [_shape(each) for each in found]})
+    evidence = show_evidence(here.signers, [each.attestation for each in found])
+    return Json({"signals": [_shape(each) | shown for each, shown in zip(found, evidence, strict=True)]})
 
 
 @router.delete("/{trade_date}", response_model=SignalDeletedAnswer, responses=problems(401, 403, 404))
@@ -110,5 +112,5 @@ def _shape(record: SignalRecord) -> dict[str, Any]:
         "signal_hash": signal.signal_hash,
         "submitted_at": signal.received_at,
         "is_settled": record.settled,
-        "github_committed": record.seal is not None,
+        "github_committed": record.attestation.committed,
     }

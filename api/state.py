@@ -17,6 +17,7 @@ from api.submissions import Submissions
 from api.tokens import Tokens
 from store.cache import Cache
 from store.closes import Closes
+from store.commit_signers import CommitSigners
 from store.home import Home
 from store.lens_reader import Lens
 from store.published import Published
@@ -35,6 +36,7 @@ class State:
     tokens: Tokens
     submissions: Submissions
     seals: SealWatch
+    signers: CommitSigners
     hub: Hub
     shown: Shown
     published: Published

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from api.answers import dumps, etag, tagged
 from api.errors import not_found, problems
+from api.evidence import show_evidence
 from api.instructions import instructions, raw_url
 from api.public import UNCHANGED, look_up
 from api.state import Here, State
 from domain.signals import payload
-from domain.timeliness import Evidence
 from models.settlement import Settlement
 from models.signals import Signal
 from models.wire.base import Day
@@ -48,7 +48,7 @@ async def verify(
 
 
 def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[bytes, bool]:
-    """Make the proof, and say whether it is final: settled, and its signal in the journal.
+    """Make the proof, and say whether it is final: settled, and its signal in the journal, signed by a known key.
 
     What is not may be sealed any moment, and is made anew for each reader.
     """
@@ -78,7 +78,7 @@ def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[by
         "versions": versions,
         "how_to_verify": instructions(here, slug, session, verification),
     }
-    return dumps(proof), settled is not None and (sealed is None or sealed["committed"])
+    return dumps(proof), settled is not None and (sealed is None or sealed["signer"] is not None)
 
 
 def _sealed_signal(
@@ -88,19 +88,15 @@ def _sealed_signal(
     if signal is None:
         return None
     sealed = read_attestations(db, [signal.id])[signal.id]
+    (evidence,) = show_evidence(here.signers, [sealed])
     return {
         "revision": signal.revision,
         "signal_hash": signal.signal_hash,
         **(_revealed(slug, signal) if revealed else {"symbols_hash": None, "payload": None, "salt": None}),
         "received_at": signal.received_at,
         "deadline": signal.deadline,
-        "margin_seconds": sealed.margin_seconds,
         "committed": sealed.committed,
-        "commit_sha": sealed.sha,
-        "commit_time": sealed.committed_at,
-        "time_class": sealed.time_class,
-        "evidence": sealed.evidence or Evidence.SERVER_ONLY,
-        "tokens": [token.path for token in sealed.tokens],
+        **evidence,
         "record_path": sealed.path,
         "github_raw_url": raw_url(here.journal_remote, sealed.path),
     }

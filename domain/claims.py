@@ -21,13 +21,13 @@ TOKEN = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})\.([A-Za-z0-9._-]+)\.tsr$")
 
 @dataclass(frozen=True)
 class Records:
-    """What was read, each with the file it stands in; settled days by session and version, tokens by commit."""
+    """What was read, with the files it stands in; settled days by session and version, tokens by commit and path."""
 
     seals: dict[Key, tuple[Seal, File]] = field(default_factory=dict)
     reveals: dict[Key, tuple[Reveal, File]] = field(default_factory=dict)
     terms: dict[str, tuple[Terms, File]] = field(default_factory=dict)
     days: dict[date, dict[int, tuple[SettledDay, File]]] = field(default_factory=dict)
-    stamps: dict[str, list[Stamp]] = field(default_factory=dict)
+    stamps: dict[str, dict[str, Stamp]] = field(default_factory=dict)
 
     def strategies(self) -> set[str]:
         """Return every strategy that the journal speaks of."""
@@ -101,7 +101,7 @@ def _read_record(records: Records, file: File, journal: Journal) -> None:
             found = TOKEN.match(file.path.rpartition("/")[2])
             if not found or file.path != timestamp_path(found[1], found[2]):
                 raise ValueError("expected timestamps/<two digits>/<commit>.<authority>.tsr")
-            records.stamps.setdefault(found[1], []).append(journal.stamps[file.path])
+            records.stamps.setdefault(found[1], {})[file.path] = journal.stamps[file.path]
 
 
 def check_seals(records: Records, commits: Sequence[Commit]) -> list[Fault]:

@@ -7,6 +7,7 @@ to know whose it is, pin the keys from somewhere else.
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -28,6 +29,11 @@ class Signer:
     key: bytes
     since: datetime | None = None
     until: datetime | None = None
+
+
+def fingerprint(key: bytes) -> str:
+    """Return a public key's fingerprint as ssh-keygen prints it; `key` is in SSH's wire format."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
 
 
 def read_signers(content: bytes) -> tuple[Signer, ...]:

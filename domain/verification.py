@@ -6,24 +6,37 @@ the store.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
 
 from domain.claims import Records, check_chains, check_reveals, check_seals, read_records
-from domain.journal import Fault, FaultKind, Journal, first_files
+from domain.journal import Commit, Fault, FaultKind, Journal, Stamp, first_files
 from domain.resettlement import resettle
 from domain.settled_days import check_days, gaps
-from domain.signers import Signer, check_commits
+from domain.signers import Signer, check_commits, fingerprint
 from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, time_class
 from models.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """A timestamp token for a commit, without a fault; only one that was `checked` is evidence."""
+
+    path: str
+    stamped_at: datetime
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SealedSignal:
-    """What the journal proves of one revision of one signal. `margin_seconds` is from receipt to deadline."""
+    """What the journal proves of one revision of one signal. `margin_seconds` is from receipt to deadline.
+
+    `signer` is the fingerprint of the key under which the commit's signature was found good, None for a commit without
+    a good one. Whether that key might sign is told by the faults alone.
+    """
 
     strategy: str
     session: date
@@ -36,6 +49,8 @@ class SealedSignal:
     deadline: datetime
     margin_seconds: float
     evidence: Evidence
+    signer: str | None
+    tokens: tuple[Token, ...]
     revealed: bool
     simulated: bool
 
@@ -106,7 +121,7 @@ def verify(
         again, replayed = resettle(records, bars)
         faults += again
     signals = _signals(records, journal)
-    stamps = [stamp for found in records.stamps.values() for stamp in found]
+    stamps = [stamp for found in records.stamps.values() for stamp in found.values()]
     return Report(
         head=journal.commits[-1].name,
         commits=len(journal.commits),
@@ -129,8 +144,7 @@ def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
     found = []
     for key, (seal, file) in sorted(records.seals.items()):
         commit = journal.commits[file.commit]
-        stamps = records.stamps.get(commit.name, ())
-        times = [stamp.stamped_at for stamp in stamps if stamp.checked and not stamp.fault and stamp.stamped_at]
+        tokens = _tokens(records.stamps.get(commit.name, {}))
         found.append(
             SealedSignal(
                 *key,
@@ -141,12 +155,27 @@ def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
                 received_at=seal.received_at,
                 deadline=seal.deadline,
                 margin_seconds=margin_seconds(seal.received_at, seal.deadline),
-                evidence=evidence(seal.deadline, times),
+                evidence=evidence(seal.deadline, (token.stamped_at for token in tokens if token.checked)),
+                signer=_signer(commit),
+                tokens=tokens,
                 revealed=key in records.reveals,
                 simulated=seal.simulated,
             )
         )
     return tuple(found)
+
+
+def _tokens(stamps: Mapping[str, Stamp]) -> tuple[Token, ...]:
+    return tuple(
+        Token(path, stamp.stamped_at, stamp.checked)
+        for path, stamp in sorted(stamps.items())
+        if stamp.stamped_at and not stamp.fault
+    )
+
+
+def _signer(commit: Commit) -> str | None:
+    signature = commit.signature
+    return fingerprint(signature.key) if signature and signature.valid else None
 
 
 def _check_contained(journal: Journal, records: Records, contains: Iterable[str]) -> list[Fault]:
@@ -161,6 +190,6 @@ def _check_stamps(records: Records) -> list[Fault]:
     return [
         Fault(FaultKind.BAD_TIMESTAMP, stamp.fault, name)
         for name, found in records.stamps.items()
-        for stamp in found
+        for stamp in found.values()
         if stamp.fault
     ]

@@ -13,7 +13,7 @@ from models.operations import AuditEntry
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
-from store.seals import Sealed, read_seals
+from store.evidence import Attestation, read_attestations
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SignalRecord:
 
     signal: Signal
     settled: bool
-    seal: Sealed | None
+    attestation: Attestation
 
 
 def list_signals(
@@ -72,8 +72,8 @@ def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime)
 
 
 def _records(db: Session, signals: list[Signal]) -> list[SignalRecord]:
-    seals = read_seals(db, [signal.id for signal in signals])
+    attestations = read_attestations(db, [signal.id for signal in signals])
     sessions = {signal.session for signal in signals}
     query = sa.select(col(Settlement.session)).where(col(Settlement.session).in_(sessions)).distinct()
     settled = set(db.execute(query).scalars())
-    return [SignalRecord(signal, signal.session in settled, seals.get(signal.id)) for signal in signals]
+    return [SignalRecord(signal, signal.session in settled, attestations[signal.id]) for signal in signals]

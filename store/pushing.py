@@ -17,10 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 import sqlalchemy as sa
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from models.attestation import JournalCommit
 from models.errors import StoreError
+from models.operations import Notification
 from store.home import Home
 from store.journal import BRANCH
 from store.notifications import notify, resolve
@@ -73,6 +74,12 @@ def push_pending(home: Home, now: datetime, *, timeout_seconds: float = TIMEOUT_
             elif outcome.state is PushState.PUSHED:
                 resolve(db, key, now)
     return PushOutcome(outcome.state, len(waiting), outcome.detail)
+
+
+def is_push_failing(db: Session) -> bool:
+    """Whether the last push failed, or found that the remote has diverged, as the operator was told."""
+    ours = col(Notification.key).in_((NOT_PUSHED, DIVERGED))
+    return db.exec(select(Notification.id).where(ours, col(Notification.resolved_at).is_(None))).first() is not None
 
 
 def remote_head(home: Home, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:

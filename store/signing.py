@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.attestation import NAMESPACE, PRINCIPAL
+from domain.signers import fingerprint
 from models.errors import StoreError
 from store.files import storage_errors, sync_folder
 
@@ -43,7 +44,7 @@ class SigningKey:
     @property
     def fingerprint(self) -> str:
         """Return the public key's fingerprint as ssh-keygen prints it."""
-        return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return fingerprint(self.blob)
 
     @property
     def allowed_signer(self) -> str:

@@ -66,6 +66,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def _signal_json(signal: SealedSignal) -> dict[str, Any]:
     fields = {name: getattr(signal, name) for name in SealedSignal.__slots__}
+    fields["tokens"] = [asdict(token) for token in signal.tokens]
     return {("class" if name == "time_class" else name): value for name, value in fields.items()}
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -71,6 +71,22 @@ class InvalidRequest(BaseModel):
     """Which fields of a request are wrong, and why."""
 
     detail: list[FieldProblem]
+
+
+class SealEvidence(Answer):
+    """What proves when a signal was there; what rests on a commit is null until there is one."""
+
+    margin_seconds: float = Field(description="from receipt to the deadline", examples=[900.0])
+    commit_sha: str | None = Field(description="of the journal's commit that sealed it")
+    commit_time: datetime | None
+    signer: str | None = Field(
+        description="fingerprint of the key that signed that commit, as ssh-keygen prints it; null, too, where the "
+        "commit cannot be read",
+        examples=["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"],
+    )
+    time_class: str | None = Field(description="on_time, sealed_late or late; null: not sealed")
+    evidence: str = Field(description="server_only, or tsa: a timestamp authority's token from before the deadline")
+    tokens: list[str] = Field(description="paths in the journal of the timestamp authorities' tokens for that commit")
 
 
 class Deleted(Answer):

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
-from models.wire.base import Answer, Request, Text, word_of
+from models.wire.base import Answer, Request, SealEvidence, Text, word_of
 
 PortfolioName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_value"])]
 
@@ -80,8 +80,8 @@ class ActivatedAnswer(PortfolioShape):
     signal: SignalMade
 
 
-class PortfolioSignal(Answer):
-    """A signal of a portfolio's strategy."""
+class PortfolioSignal(SealEvidence):
+    """A signal of a portfolio's strategy, and what proves when it was there."""
 
     id: str = Field(examples=["4711"])
     trade_date: date

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
-from models.wire.base import Answer
+from models.wire.base import Answer, SealEvidence
 from models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
 
 
@@ -167,7 +167,7 @@ class VerifiedTrade(Answer):
     reason: str | None
 
 
-class SealedSignal(Answer):
+class SealedSignal(SealEvidence):
     """The signal of the session, and what proves when it was there."""
 
     revision: int
@@ -177,13 +177,7 @@ class SealedSignal(Answer):
     salt: str | None = Field(description="once settled")
     received_at: dt.datetime
     deadline: dt.datetime
-    margin_seconds: float
     committed: bool
-    commit_sha: str | None
-    commit_time: dt.datetime | None
-    time_class: str | None = Field(description="on_time, sealed_late or late; null: not sealed")
-    evidence: str = Field(description="server_only, or tsa: a timestamp authority's token")
-    tokens: list[str] = Field(description="paths of such tokens in the journal")
     record_path: str = Field(description="of the sealed record in the journal")
     github_raw_url: str | None = Field(description="of that record, where the journal's remote serves it")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
-from models.wire.base import Answer, Day, Request
+from models.wire.base import Answer, Day, Request, SealEvidence
 
 
 class Holding(Request):
@@ -45,7 +45,10 @@ class AttestationAnswer(Answer):
     sha: str | None = Field(default=None, description="the journal's commit", examples=["9f2c…"])
     pushed: bool | None = Field(default=None, description="whether the journal's remote has that commit")
     reason: Literal["repo_not_configured", "sealer_busy", "push_failed"] | None = Field(
-        default=None, description="repo_not_configured: no sealer is at work; sealer_busy: it will be sealed"
+        default=None,
+        description="not sealed within 2 s, as no sealer is at work (repo_not_configured, whether or not the journal "
+        "has a remote) or the sealer is busy (sealer_busy): recorded in both cases, and sealed once a sealer gets to "
+        "it; push_failed: sealed, and pushing fails or the journal's remote has diverged",
     )
 
 
@@ -64,8 +67,8 @@ class SubmittedAnswer(Answer):
     attestation: AttestationAnswer
 
 
-class SignalShape(Answer):
-    """A signal as it was received."""
+class SignalShape(SealEvidence):
+    """A signal as it was received, and what proves when it was there."""
 
     id: str = Field(examples=["4711"])
     trade_date: date

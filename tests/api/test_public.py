@@ -2,23 +2,30 @@
 
 import hashlib
 import json
+import os
 import subprocess
+import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlmodel import select
+from sqlmodel import func, select
 
 import settings
+from models.attestation import Timestamp
 from models.enums import StrategyStatus
 from models.signals import Signal
 from models.strategies import Strategy
 from store.home import Home
 from store.lens import publish
-from store.sealing import seal_pending
+from store.pushing import PushState, push_pending
+from store.sealing import Extent, seal_pending, sealing
 from tests.support import settled as made
+from tests.support.handmade_journal import Key, require_ssh_keygen
+from tests.support.journals import git
 from tests.support.serving import browsing, open_one, serving
 from tests.support.trading import expected, trading
 
@@ -186,8 +193,25 @@ def test_a_change_through_the_api_shows_in_the_very_next_answer(web: httpx.Clien
     assert web.get(path).status_code == 404
 
 
-def test_a_proof_can_be_checked_with_what_it_says(settled: Home) -> None:
-    seal_pending(settled, settled.clock.now())
+def seal_in_time(home: Home) -> None:
+    """Seal each signal as it was received, then disclose what is settled: as a sealer at work would have done."""
+    with home.ledger.read() as db:
+        received = db.exec(select(Signal.received_at, func.max(Signal.id)).group_by(Signal.received_at)).all()
+    with sealing(home) as sealer:
+        for at, signal_id in sorted(received):
+            sealer.seal(at, Extent(signal_id, 0))
+        sealer.seal(home.clock.now())
+
+
+def test_a_proof_can_be_checked_with_what_it_says(
+    settled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_ssh_keygen()
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(remote))
+    seal_in_time(settled)
+    assert push_pending(replace(settled, journal_remote=str(remote)), settled.clock.now()).state is PushState.PUSHED
+    monkeypatch.setenv("COUNTERSIGN_JOURNAL_REMOTE", str(remote))
     publish(settled)
     last = trading().sessions[-1]
     [truth] = [each for each in expected()[-1].nav.iter_rows(named=True) if each["strategy"] == "s00"]
@@ -212,7 +236,13 @@ def test_a_proof_can_be_checked_with_what_it_says(settled: Home) -> None:
         symbols = ",".join(sorted(each["symbol"] for each in portfolio["signals"]))
         assert sealed["symbols_hash"] == hashlib.sha256(symbols.encode()).hexdigest()[:16]
         assert {each["symbol"]: float(each["weight"]) for each in portfolio["signals"]} == trading().weights[-1]["s00"]
-        assert (sealed["revision"], sealed["committed"], sealed["time_class"]) == (2, True, "late")
+        assert (sealed["revision"], sealed["committed"], sealed["time_class"]) == (2, True, "on_time")
+        # Received 59 minutes before the deadline of the open, which is 345 minutes before that of the close.
+        assert (
+            sealed["margin_seconds"] == 60 * {"open": 59, "close": 59 + 345}[trading().terms["s00"]["execution_price"]]
+        )
+        assert (sealed["evidence"], sealed["tokens"]) == ("server_only", [])
+        assert sealed["signer"] == Key(settled.journal.keys / "journal_ed25519").fingerprint()
         record = settled.journal.path
         shown = subprocess.run(
             ["git", "-C", record, "show", f"{sealed['commit_sha']}:{sealed['record_path']}"],
@@ -224,19 +254,36 @@ def test_a_proof_can_be_checked_with_what_it_says(settled: Home) -> None:
         manifest = json.dumps(provenance["manifest"], sort_keys=True, separators=(",", ":"))
         assert hashlib.sha256(manifest.encode()).hexdigest() == provenance["manifest_sha256"]
 
-        said = [paste(step["command"], url) for step in proof["how_to_verify"][1:]]
-        assert said == ["signal_hash holds", "NAV holds"]
+        fetched, *said = [paste(step["command"], url, tmp_path) for step in proof["how_to_verify"]]
+        assert json.loads(fetched) == proof
+        assert said[:3] == ["signal_hash holds", "NAV holds", ""]
+        shown, verdict = said[3:]
+        assert sealed["commit_sha"] in shown
+        assert f'Good "git" signature for countersign with ED25519 key {sealed["signer"]}' in shown
+        assert verdict.endswith("Everything holds.")
         # A session without a signal is a hold that says so.
         held = web.get(f"/s08/verify?date={last}")
         assert held.status_code == 404
     settings.load_settings.cache_clear()
 
 
-def paste(command: str, url: str) -> str:
+def paste(command: str, url: str, folder: Path) -> str:
+    """Run a command as a reader would who has the program installed."""
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    program = tools / "countersign"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m cli "$@"\n')
+    program.chmod(0o755)
+    root = Path(__file__).parents[2]
     run = subprocess.run(
-        ["bash", "-c", command.replace("http://127.0.0.1:8000", url)], capture_output=True, text=True, check=False
+        ["bash", "-c", command.replace("http://127.0.0.1:8000", url)],
+        cwd=folder,
+        env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout.strip()
 
 
@@ -254,9 +301,18 @@ def test_before_settlement_only_the_hash_is_told(desk: Home, web: httpx.Client, 
     assert salt not in answer.text
     assert "600519" not in answer.text
     # Sealed meanwhile: the proof is another one.
-    seal_pending(desk, desk.clock.now())
+    [commit] = seal_pending(desk, desk.clock.now()).commits
+    with desk.ledger.write() as db:
+        db.add(Timestamp(commit_sha=commit.sha, authority="tsa.example", stamped_at=desk.clock.now(), token=b"-"))
     later = web.get(
         "/public/strategies/alpha/verify?date=2025-01-02", headers={"If-None-Match": answer.headers["etag"]}
     )
-    assert later.json()["verification"]["signal_attestation"]["time_class"] == "on_time"
+    sealed = later.json()["verification"]["signal_attestation"]
+    assert (sealed["time_class"], sealed["margin_seconds"]) == ("on_time", 900.0)
+    assert sealed["signer"].startswith("SHA256:")
+    assert (sealed["evidence"], sealed["tokens"]) == (
+        "tsa",
+        [f"timestamps/{commit.sha[:2]}/{commit.sha}.tsa.example.tsr"],
+    )
+    assert found["signal_attestation"]["signer"] is None
     assert date.fromisoformat(later.json()["date"]) == date(2025, 1, 2)

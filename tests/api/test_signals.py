@@ -10,11 +10,17 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from models.attestation import Timestamp
 from models.settlement import Settlement
 from models.signals import Signal
 from store.home import Home
-from store.sealing import sealing
-from tests.support.serving import SIGNAL, open_one
+from store.journal import Journal
+from store.notifications import notify, resolve
+from store.pushing import DIVERGED, NOT_PUSHED
+from store.rotation import prepare_rotation
+from store.sealing import seal_pending, sealing
+from tests.support.handmade_journal import Key, require_ssh_keygen
+from tests.support.serving import SIGNAL, browsing, join, open_one
 
 OPEN, CLOSE = datetime(2025, 1, 2, 1, 15, tzinfo=UTC), datetime(2025, 1, 2, 7, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -76,6 +82,13 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "is_settled": False,
         "github_committed": False,
+        "margin_seconds": 900.0,
+        "commit_sha": None,
+        "commit_time": None,
+        "signer": None,
+        "time_class": None,
+        "evidence": "server_only",
+        "tokens": [],
     }
     both = web.get("/strategies/alpha/signals?all_revisions=true", headers=me).json()["signals"]
     assert [each["revision"] for each in both] == [2, 1]
@@ -291,3 +304,94 @@ def test_a_sealed_signal_says_so_and_stays(desk: Home, web: httpx.Client, me: He
     assert (refused.status_code, "attested" in refused.json()["detail"]) == (400, True)
     history = web.get("/strategies/alpha/signals?all_revisions=true", headers=me).json()["signals"]
     assert [each["github_committed"] for each in history] == [False, True]
+
+
+def test_history_shows_the_evidence_of_each_revision(
+    desk: Home, web: httpx.Client, me: Headers, alpha: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(web, me)
+    [early] = seal_pending(desk, desk.clock.now()).commits
+    first = key_of(desk)
+    prepare_rotation(desk)
+    desk.clock.set(OPEN - MICROSECOND)
+    post(web, me, SIGNAL[:1])
+    [late] = seal_pending(desk, OPEN + timedelta(minutes=9)).commits
+    second = key_of(desk)
+    with desk.ledger.write() as db:
+        for authority, at in (("tsa.example", OPEN), ("later.example", OPEN + MICROSECOND)):
+            db.add(Timestamp(commit_sha=early.sha, authority=authority, stamped_at=at, token=b"-"))
+    post(web, me, day="2025-01-03")
+
+    looks = count_looks(monkeypatch)
+    address = "/strategies/alpha/signals?all_revisions=true"
+    history = web.get(address, headers=me).json()["signals"]
+    place = f"timestamps/{early.sha[:2]}/{early.sha}"
+    evidence = ("margin_seconds", "commit_sha", "commit_time", "signer", "time_class", "evidence", "tokens")
+    assert [tuple(each[name] for name in evidence) for each in history] == [
+        (86_400 + 1e-6, None, None, None, None, "server_only", []),
+        (1e-6, late.sha, "2025-01-02T01:24:00+00:00", second, "sealed_late", "server_only", []),
+        (
+            900.0,
+            early.sha,
+            "2025-01-02T01:00:00+00:00",
+            first,
+            "on_time",
+            "tsa",
+            [f"{place}.later.example.tsr", f"{place}.tsa.example.tsr"],
+        ),
+    ]
+    assert first != second
+    assert looks == [2]  # both commits in one look, and never again
+    assert web.get(address, headers=me).json()["signals"] == history
+    assert web.get("/strategies/alpha/signals", headers=me).json()["signals"] == history[:2]
+    assert looks == [2]
+
+
+def test_without_the_journal_the_signer_alone_is_not_known(
+    desk: Home, web: httpx.Client, me: Headers, alpha: str
+) -> None:
+    post(web, me)
+    [commit] = seal_pending(desk, desk.clock.now()).commits
+    aside = desk.journal.path.rename(desk.path / "aside")
+    [shown] = web.get("/strategies/alpha/signals", headers=me).json()["signals"]
+    assert (shown["commit_sha"], shown["time_class"], shown["signer"]) == (commit.sha, "on_time", None)
+    aside.rename(desk.journal.path)
+    [shown] = web.get("/strategies/alpha/signals", headers=me).json()["signals"]
+    assert shown["signer"] == key_of(desk)
+
+
+def key_of(home: Home) -> str:
+    require_ssh_keygen()
+    return Key(home.journal.keys / "journal_ed25519").fingerprint()
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many commits each look into the journal asks for."""
+    looks, git = list[int](), Journal.git
+
+    def look(self: Journal, *arguments: str, **options: Any) -> bytes:
+        looks.append(options["given"].count(b"\n"))
+        return git(self, *arguments, **options)
+
+    monkeypatch.setattr(Journal, "git", look)
+    return looks
+
+
+@pytest.mark.parametrize("matter", [NOT_PUSHED, DIVERGED])
+def test_a_seal_that_cannot_be_pushed_says_why(desk: Home, monkeypatch: pytest.MonkeyPatch, matter: str) -> None:
+    monkeypatch.setenv("COUNTERSIGN_JOURNAL_REMOTE", str(desk.path / "nowhere.git"))
+    with browsing(desk) as web:
+        me = join(desk, web)
+        open_one(web, me)
+        post(web, me)
+        [commit] = seal_pending(desk, desk.clock.now()).commits
+        sealed = {"committed": True, "sha": commit.sha, "pushed": False}
+        assert post(web, me).json()["attestation"] == sealed
+        with desk.ledger.write() as db:
+            notify(db, matter, matter, "1 commits wait", desk.clock.now())
+        assert post(web, me).json()["attestation"] == sealed | {"reason": "push_failed"}
+        with desk.ledger.write() as db:
+            resolve(db, matter, desk.clock.now())
+        assert post(web, me).json()["attestation"] == sealed
+        # No sealer is at work, and that a remote is configured does not change that.
+        assert post(web, me, SIGNAL[:1]).json()["attestation"] == {"committed": False, "reason": "repo_not_configured"}

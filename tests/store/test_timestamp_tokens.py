@@ -9,7 +9,7 @@ import pytest
 
 from domain.journal import FaultKind
 from models.errors import InputError
-from tasks.verification import verify_journal
+from tasks.verification import report_json, verify_journal
 from tasks.verification_text import render_report
 from tests.support.handmade_journal import Handmade
 from tests.support.worked_example import LATER
@@ -83,13 +83,18 @@ def test_a_token_is_evidence_once_its_authority_is_trusted(tmp_path: Path) -> No
     unchecked = verify_journal(journal.path)
     assert ([str(s.evidence) for s in unchecked.signals], unchecked.tokens_unchecked) == (["server_only"], 1)
     assert unchecked.holds
+    path = f"timestamps/{commit[:2]}/{commit}.openssl.tsr"
+    (token,) = report_json(unchecked)["signals"][0]["tokens"]
+    assert (token["path"], token["checked"]) == (path, False)
+    assert now <= token["stamped_at"] < now + timedelta(minutes=2)
     assert "1 timestamp tokens not checked" in render_report(unchecked)
     checked = verify_journal(journal.path, authorities=[other.certificates, authority.certificates])
     assert ([str(s.evidence) for s in checked.signals], checked.tokens_checked) == (["tsa"], 1)
     assert checked.holds
+    assert report_json(checked)["signals"][0]["tokens"] == [token | {"checked": True}]
     distrusted = verify_journal(journal.path, authorities=[other.certificates])
     assert [(f.kind, f.commit) for f in distrusted.faults] == [(FaultKind.BAD_TIMESTAMP, commit)]
-    assert [str(s.evidence) for s in distrusted.signals] == ["server_only"]
+    assert [(str(s.evidence), s.tokens) for s in distrusted.signals] == [("server_only", ())]
 
 
 def test_a_token_of_something_else_and_one_of_a_commit_that_is_gone(tmp_path: Path) -> None:

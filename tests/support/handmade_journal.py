@@ -69,6 +69,11 @@ class Key:
     def line(self, options: str = 'namespaces="git"') -> str:
         return f"countersign {options} {self.path.with_suffix('.pub').read_text().strip()}\n"
 
+    def fingerprint(self) -> str:
+        """The key's fingerprint, by ssh-keygen."""
+        done = subprocess.run(["ssh-keygen", "-l", "-f", str(self.path)], check=True, capture_output=True, text=True)
+        return done.stdout.split()[1]
+
 
 @dataclass
 class Handmade:

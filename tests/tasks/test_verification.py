@@ -93,7 +93,29 @@ def test_the_json_is_a_contract(tmp_path: Path) -> None:
     assert document["classes"] == {"on_time": 3, "late": 1}
     late = next(signal for signal in document["signals"] if signal["class"] == "late")
     assert (late["strategy"], late["session"], late["revealed"]) == ("alpha", SECOND, True)
+    assert (late["margin_seconds"], late["evidence"], late["tokens"]) == (900.0, "server_only", [])
+    assert late["signer"] == journal.key.fingerprint()
     assert [(fault["kind"], fault["session"]) for fault in document["faults"]] == [("late", SECOND)]
+
+
+def test_each_signal_names_who_signed_its_commit(tmp_path: Path) -> None:
+    steps = [step for step in STEPS if step not in {"next day", "settle second"}]
+    journal = worked_example(tmp_path, order=steps)
+    other = Key.make(tmp_path / "keys" / "other")
+    own = journal.key.fingerprint()
+    for session, key in (("2025-01-06", other), ("2025-01-07", None)):
+        journal.seal("alpha", session, LATER, utc(f"{session} 09:00"))
+        journal.commit(utc(f"{session} 09:01"), key=key, sign=key is not None)
+    report = verify_journal(journal.path)
+    shown = {(signal["strategy"], str(signal["session"])): signal for signal in report_json(report)["signals"]}
+    assert {key: signal["signer"] for key, signal in shown.items()} == {
+        ("alpha", FIRST): own,
+        ("beta", FIRST): own,
+        ("alpha", "2025-01-06"): other.fingerprint(),
+        ("alpha", "2025-01-07"): None,
+    }
+    # That somebody signed does not say that they might.
+    assert {K.BAD_SIGNATURE, K.UNSIGNED} <= kinds(report)
 
 
 def test_sealed_after_the_deadline_but_before_the_price(tmp_path: Path) -> None:
