@@ -73,7 +73,8 @@ class Home:
         for folder in (self.path, self.lake_path, *(self.path / name for name in FOLDERS)):
             with storage_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-        (self.path / "keys").chmod(0o700)
+        with storage_errors(self.path / "keys"):
+            (self.path / "keys").chmod(0o700)
         ensure_secrets(self.path)
         for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
             if not (self.path / name).exists():

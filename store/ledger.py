@@ -60,7 +60,7 @@ class Ledger:
 
     @contextmanager
     def _session(self, *, sqlite: str, isolation: str) -> Iterator[Session]:
-        with _ledger_errors(), Session(self.engine, expire_on_commit=False) as db:
+        with _ledger_errors(self.engine), Session(self.engine, expire_on_commit=False) as db:
             if self.engine.dialect.name == "sqlite":
                 db.connection().exec_driver_sql(sqlite)
             else:
@@ -70,7 +70,7 @@ class Ledger:
     def migrate(self) -> None:
         """Bring the schema to this version's; safe to repeat. StoreError for a schema that this version cannot know."""
         known = _revisions()
-        with _ledger_errors():
+        with _ledger_errors(self.engine):
             found = self._schema()
             if found not in {None, *known}:
                 raise StoreError(f"ledger: expected schema {known[0]} or older, got {found}")
@@ -84,7 +84,7 @@ class Ledger:
         # SQLite would make an empty file here.
         if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
             raise StoreError(f"ledger: {url.database} is not there; `countersign init` makes one")
-        with _ledger_errors():
+        with _ledger_errors(self.engine):
             found = self._schema()
         if found != head:
             raise StoreError(f"ledger: expected schema {head}, got {found}; run `countersign init` to migrate it")
@@ -95,11 +95,13 @@ class Ledger:
 
 
 @contextmanager
-def _ledger_errors() -> Iterator[None]:
+def _ledger_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise StoreError(f"ledger: {error.orig}") from error
+        # A file has a path to look at; a server has told where it is in its own words.
+        place = f"ledger {engine.url.database}" if engine.dialect.name == "sqlite" else "ledger"
+        raise StoreError(f"{place}: {error.orig}") from error
 
 
 @cache

@@ -113,13 +113,17 @@ def _make_version(
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
     building = home / FOLDER / f"{BUILDING}.duckdb"
-    if old is not None and held is not NOTHING:
-        shutil.copyfile(old, building)
-    seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
-    news = read_news(owner.ledger, held.external_through, external.through, held.outcomes_through)
-    added = fill(building, version, snapshot, held, seals, external, news)
-    with building.open("rb") as file:
-        os.fsync(file.fileno())
+    try:
+        if old is not None and held is not NOTHING:
+            shutil.copyfile(old, building)
+        seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
+        news = read_news(owner.ledger, held.external_through, external.through, held.outcomes_through)
+        added = fill(building, version, snapshot, held, seals, external, news)
+        with building.open("rb") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        _clean(home)  # on a full disk half a version would take what little room there is
+        raise
     path = home / FOLDER / f"{version}.duckdb"
     building.rename(path)
     sync_folder(path.parent)

@@ -1,6 +1,8 @@
 """The settlement flow under a real Prefect server: in order, alone, held, caught up, and after each kind of death."""
 
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,11 +13,12 @@ import pytest
 
 from deployments.child import Child
 from deployments.server import prefect_server
-from models.datasets import BARS, NAV
+from models.datasets import BARS, NAV, ORDERS
 from models.errors import InputError
 from store.home import Home
-from store.lens import lens_is_current
+from store.lens import LINK, lens_is_current
 from store.notifications import open_matters
+from tests.support.artifacts import artifact
 from tests.support.prepared_home import prepare_home
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
@@ -56,6 +59,17 @@ def test_a_schedule_that_slept_is_caught_up_in_order(served_home: Path, fresh: H
         nav = fresh.lake.read(NAV, day)
         assert row["strategies"] == nav.height
         assert row["rebalanced"] == nav.filter(pl.col("event") == "REBALANCE").height
+        orders = fresh.lake.read(ORDERS, day)
+        refused = Counter(orders["reason"].drop_nulls())
+        assert row["orders"] == orders.height
+        assert row["refused"] == ", ".join(f"{reason} {refused[reason]}" for reason in sorted(refused))
+        changes = sorted(nav.drop_nulls("daily_return").select("daily_return", "strategy").iter_rows())
+        for name, at in (("best", -1), ("worst", 0)):
+            assert row[name] == (f"{changes[at][1]} {changes[at][0]:+.2%}" if changes else "")
+    assert any(row["refused"] for row in rows)
+    assert json.loads(artifact("settle")) == rows
+    lens = (fresh.path / LINK).resolve()
+    assert f"[{lens.name}]({lens.as_uri()})" in artifact("lens")
     # Once more, by schedule and by name.
     assert settle(fresh) == []
     assert [row["session"] for row in settle(fresh, DAYS[2])] == [DAYS[2].isoformat()]

@@ -11,6 +11,9 @@ from models.errors import ConflictError, InputError, StoreError
 from models.operations import HomeFact
 from store.clock import CLOCK_FILE
 from store.home import Home
+from store.lens import publish
+from tests.support import processes
+from tests.support.crashing import find_read_only
 
 NOW = datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -91,3 +94,27 @@ def test_nobody_sets_the_system_clock(tmp_path: Path, ledger_url: str) -> None:
 
 def test_the_address_of_the_ledger_is_not_shown(tmp_path: Path) -> None:
     assert "secret" not in repr(Home(tmp_path, "postgresql://u:secret@h/d", tmp_path))
+
+
+def use_read_only(path: Path, url: str) -> None:
+    """Whatever would write says what it could not write; what is there is read as ever."""
+    new, old = Home(path / "new", f"sqlite:///{path / 'new.db'}", path / "new"), Home(path, url, path / "lake")
+    assert old.clock.simulated
+    assert old.sessions.days
+    for use, words in (
+        (new.create, f"{path / 'new'}: Read-only file system"),
+        (old.create, f"{path / 'keys'}: Read-only file system"),
+        (lambda: publish(old), f"ledger {path / 'ledger.db'}: attempt to write a readonly database"),
+    ):
+        with pytest.raises(StoreError) as refused:
+            use()
+        assert str(refused.value) == words
+    raise SystemExit(7)
+
+
+def test_a_read_only_home_is_read_and_refuses_in_words(tmp_path: Path) -> None:
+    home = Home(tmp_path, f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "lake", "simulated")
+    home.create()
+    assert processes.run(find_read_only, tmp_path, use_read_only, tmp_path, home.database_url) == 7
+    assert not (tmp_path / "new").exists()
+    assert home.create() is False

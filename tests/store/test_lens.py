@@ -21,6 +21,8 @@ from store.home import Home
 from store.lens import FOLDER, KEPT_VERSIONS, LINK, lens_is_current, publish, rebuild
 from store.lens_reader import Lens, open_lens
 from store.sessions import load_sessions
+from tests.support import processes
+from tests.support.crashing import run_out_of_space
 from tests.support.factors import SYMBOLS, add_active
 from tests.support.settled import bars, commit, make_home, results, settle, settled_at, slugs, stage, weekdays
 
@@ -286,6 +288,25 @@ def test_every_row_is_in_one_level_however_sessions_come(
     assert_frame_equal(query(home, "FROM nav"), nav, check_row_order=False)
     for (level, _), (_, above) in pairwise(sizes):
         assert query(home, f"SELECT count(DISTINCT session) FROM internal.{level}").item() < above
+
+
+def publish_until_refused(home: Home) -> None:
+    try:
+        publish(home)
+    except StoreError as error:
+        raise SystemExit(7) from error
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_published_version(home: Home) -> None:
+    settle(home, DAYS[0])
+    publish(home)
+    settle(home, DAYS[1])
+    before = sorted((home.path / FOLDER).iterdir())
+    size = before[-1].stat().st_size
+    assert processes.run(run_out_of_space, size // 2, publish_until_refused, home) == 7
+    assert sorted((home.path / FOLDER).iterdir()) == before
+    publish(home)
+    assert query(home, "SELECT count(DISTINCT session) FROM nav").item() == 2
 
 
 def test_a_rebuilt_lens_shows_the_same(home: Home) -> None:

@@ -4,14 +4,19 @@ The steps are counted by wrapping the operating system's calls and SQLAlchemy's 
 knows nothing of it. Call `die_at` in a process of its own.
 """
 
+import errno
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from sqlalchemy import Engine, event
 from sqlmodel import Session
+
+CHANGES = {"os.mkdir", "os.chmod", "os.rename", "os.remove", "os.symlink", "os.truncate"}
 
 
 class Steps:
@@ -64,4 +69,17 @@ def run_out_of_space(after: int, function: Callable[..., Any], *arguments: Any) 
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (after, after))
+    function(*arguments)
+
+
+def find_read_only(folder: Path, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function in a process that finds a folder on a read-only file system, and databases read-only."""
+
+    def refuse(what: str, given: tuple[Any, ...]) -> None:
+        opened = what == "open" and isinstance(given[0], str | bytes) and given[2] & (os.O_WRONLY | os.O_RDWR)
+        if (opened or what in CHANGES) and os.fsdecode(given[0]).startswith(str(folder)):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fsdecode(given[0]))
+
+    event.listen(Engine, "connect", lambda connection, _record: connection.execute("PRAGMA query_only=ON"))
+    sys.addaudithook(refuse)  # for as long as the process lives
     function(*arguments)

@@ -17,9 +17,10 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
+from models.lens import LENS_TABLES
 from store import lens, lens_file, snapshot
 from store.home import Home
-from store.lens import FOLDER, KEPT_VERSIONS, LINK, publish
+from store.lens import FOLDER, KEPT_VERSIONS, LINK, publish, rebuild
 from store.lens_reader import open_lens
 from tests.support.settled import make_home, settle, weekdays
 
@@ -84,6 +85,19 @@ def check(home: Home, days: list[date]) -> None:
     assert (home.path / LINK).readlink().name == left[-1]
 
 
+def check_whole(home: Home) -> None:
+    """What was published through all deaths shows what a lens made from nothing does."""
+    shown = content(home)
+    rebuild(home)
+    assert content(home) == shown
+
+
+def content(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    with open_lens(home.path) as opened, opened.use() as db:
+        names = [table.name for table in LENS_TABLES]
+        return {name: db.execute(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+
+
 def sessions(home: Home) -> list[date]:
     with open_lens(home.path) as opened, opened.use() as db:
         nav, positions = (
@@ -115,6 +129,7 @@ def main(path: Path) -> None:
         if code == 0:
             break
         assert code == -signal.SIGKILL
+    assert in_child(partial(check_whole, home)) == 0
     print(n - 1)  # noqa: T201
 
 
