@@ -120,7 +120,7 @@ def test_a_publisher_waits_for_the_lease(home: Home) -> None:
 @pytest.mark.slow
 def test_killed_at_any_step_the_old_lens_stays_and_the_next_publication_cleans_up(tmp_path: Path) -> None:
     done = subprocess.run(
-        module("dying_publisher", tmp_path / "home"), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        module("dying_publisher", tmp_path / "home"), cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 15
