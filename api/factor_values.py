@@ -56,6 +56,9 @@ def _bodies() -> dict[str, Any]:
 async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: str) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
+    A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
+    sessions of 2,000 symbols take two as doubles (37 MiB of Parquet), one as floats of 4 bytes.
+
     Values of a date take the place of what there was for it; dates that are no sessions are skipped and counted. The
     same again changes nothing. An active factor takes values for sessions after those it was validated with; one whose
     outcome begins to be known, at the close of the session after it, can still be added, but not replaced.
@@ -100,7 +103,10 @@ def values_status(here: Here, user: Account, factor_id: str) -> Json:
 
 @router.post("/submit", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
 async def submit(here: Here, user: Account, now: Now, factor_id: str) -> Json:
-    """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome."""
+    """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome.
+
+    Measured are the values of sessions that have closed. Those of later ones, uploaded ahead, are out of sample.
+    """
     home = here.home
     work = partial(validate, home.lake, home.sessions, here.closes, user.id, factor_id, now)
     factor = await to_thread.run_sync(work, limiter=here.validations)
