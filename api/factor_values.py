@@ -12,8 +12,8 @@ from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
 from api.state import Here, Now, State, WholeAt
-from api.value_bodies import read_json
-from domain.factor_values import check_values
+from api.value_bodies import fault, read_json
+from domain.factor_values import FaultyRowError, check_values
 from models.factors import MIN_SESSIONS
 from models.wire.factors import (
     CorrelationsAnswer,
@@ -74,7 +74,11 @@ async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt,
 
 def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, uploaded_at: Any) -> dict[str, Any]:
     sessions = here.home.sessions
-    values, skipped = check_values(READERS[kind](body), sessions)
+    given, place = READERS[kind](body)
+    try:
+        values, skipped = check_values(given, sessions)
+    except FaultyRowError as error:
+        fault(*place(error), expected=str(error).removeprefix(f"{error.field}: "))
     done = put_values(here.home.lake, sessions, owner_id, factor_id, values, uploaded_at)
     return {
         "uploaded": done.sessions,
