@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api.value_bodies import fault
+from api.value_bodies import Body, fault
 from domain.factor_values import UPLOAD_SCHEMA
 
 MAX_ROWS = 5_000_000
@@ -25,7 +25,7 @@ BLOCKS = (2, 3)
 BLOCK = struct.Struct("<qi4xq")
 
 
-def read_parquet(body: bytes) -> pl.DataFrame:
+def read_parquet(body: bytes) -> Body:
     """Read a Parquet file, written by whatever library."""
     with _foreign("Parquet"):
         file = pq.ParquetFile(pa.BufferReader(body))
@@ -34,10 +34,10 @@ def read_parquet(body: bytes) -> pl.DataFrame:
         size = sum(group.column(n).total_uncompressed_size for group in groups for n in range(group.num_columns))
         _check_size(max(file.metadata.num_rows, sum(group.num_rows for group in groups)), size)
         table = file.read()
-    return _frame(table)
+    return _read(table)
 
 
-def read_arrow(body: bytes) -> pl.DataFrame:
+def read_arrow(body: bytes) -> Body:
     """Read an Arrow IPC stream or file, its buffers not compressed."""
     with _foreign("Arrow"):
         is_file = body.startswith(ARROW_MAGIC)
@@ -51,7 +51,7 @@ def read_arrow(body: bytes) -> pl.DataFrame:
                 batches.append(batch)
                 _check_size(sum(each.num_rows for each in batches), 0)
         table = pa.Table.from_batches(batches, reader.schema)
-    return _frame(table)
+    return _read(table)
 
 
 @contextmanager
@@ -115,12 +115,13 @@ def _follow(content: bytes, table: int, field: int) -> int:
     return table + offset + struct.unpack_from("<I", content, table + offset)[0] if offset else 0
 
 
-def _frame(table: Any) -> pl.DataFrame:
+def _read(table: Any) -> Body:
+    day = "date" if "date" in table.column_names else "session"
     frame: pl.DataFrame = pl.from_arrow(table)  # type: ignore[assignment]
-    frame = frame.rename({"date": "session"}, strict=False).select(*UPLOAD_SCHEMA)
+    frame = frame.rename({day: "session"}).select(*UPLOAD_SCHEMA)
     if frame.is_empty():
         fault(expected="expected at least one value")
     days = frame["session"]
     if days.dtype != pl.Date and (days.dt.truncate("1d") != days).any():
-        fault("session", expected="expected dates without a time of day")
-    return frame.cast(pl.Schema(UPLOAD_SCHEMA))
+        fault(day, expected="expected dates without a time of day")
+    return Body(frame.cast(pl.Schema(UPLOAD_SCHEMA)), lambda found: (day if found.field == "date" else found.field,))

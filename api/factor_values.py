@@ -12,8 +12,8 @@ from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
 from api.state import Here, Now, State, WholeAt
-from api.value_bodies import read_json
-from domain.factor_values import check_values
+from api.value_bodies import fault, read_json
+from domain.factor_values import FaultyRowError, check_values
 from models.factors import MIN_SESSIONS
 from models.wire.factors import (
     CorrelationsAnswer,
@@ -56,6 +56,9 @@ def _bodies() -> dict[str, Any]:
 async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: str) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
+    A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
+    sessions of 2,000 symbols take two as doubles (37 MiB of Parquet), one as floats of 4 bytes.
+
     Values of a date take the place of what there was for it; dates that are no sessions are skipped and counted. The
     same again changes nothing. An active factor takes values for sessions after those it was validated with; one whose
     outcome begins to be known, at the close of the session after it, can still be added, but not replaced.
@@ -71,7 +74,11 @@ async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt,
 
 def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, uploaded_at: Any) -> dict[str, Any]:
     sessions = here.home.sessions
-    values, skipped = check_values(READERS[kind](body), sessions)
+    given, place = READERS[kind](body)
+    try:
+        values, skipped = check_values(given, sessions)
+    except FaultyRowError as error:
+        fault(*place(error), expected=str(error).removeprefix(f"{error.field}: "))
     done = put_values(here.home.lake, sessions, owner_id, factor_id, values, uploaded_at)
     return {
         "uploaded": done.sessions,
@@ -100,7 +107,10 @@ def values_status(here: Here, user: Account, factor_id: str) -> Json:
 
 @router.post("/submit", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
 async def submit(here: Here, user: Account, now: Now, factor_id: str) -> Json:
-    """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome."""
+    """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome.
+
+    Measured are the values of sessions that have closed. Those of later ones, uploaded ahead, are out of sample.
+    """
     home = here.home
     work = partial(validate, home.lake, home.sessions, here.closes, user.id, factor_id, now)
     factor = await to_thread.run_sync(work, limiter=here.validations)

@@ -106,7 +106,8 @@ def remove(here: Here, user: Account, portfolio_id: str, factor_id: str) -> Json
 async def begin(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
     """Activate a draft with two factors or more: it gets a strategy, and from now on a signal at 09:00 of each session.
 
-    The strategy counts in the tier's limit. On a session before 09:15 a signal is made at once.
+    The strategy counts in the tier's limit. On a session before 09:15 a signal is made at once. The strategy has the
+    default terms: it rebalances every 10 sessions, the holding period, though it has a signal every session.
     """
     session = _open_session(here, now)
     found, shown = await to_thread.run_sync(_activate, here, user, portfolio_id, now)

@@ -5,9 +5,11 @@ Arrow go to columns directly. Neither is trusted: sizes and types are looked at 
 """
 
 import json
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import orjson
@@ -15,11 +17,18 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from domain.factor_values import UPLOAD_SCHEMA
+from domain.factor_values import UPLOAD_SCHEMA, FaultyRowError
 from models.wire.base import Day
 from models.wire.factors import MAX_DATES
 
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
+
+
+class Body(NamedTuple):
+    """What a body holds, not checked yet, and `place`: where in the body a faulty row stands."""
+
+    values: pl.DataFrame
+    place: Callable[[FaultyRowError], tuple[str | int, ...]]
 
 
 def fault(*where: str | int, expected: str, kind: str = "value_error") -> NoReturn:
@@ -27,7 +36,7 @@ def fault(*where: str | int, expected: str, kind: str = "value_error") -> NoRetu
     raise RequestValidationError([{"type": kind, "loc": ("body", *where), "msg": expected}])
 
 
-def read_json(body: bytes) -> pl.DataFrame:
+def read_json(body: bytes) -> Body:
     """Read `{"data": [{"date": …, "values": {symbol: number}}]}`, 1 to 500 dates."""
     try:
         content = orjson.loads(body)
@@ -39,7 +48,7 @@ def read_json(body: bytes) -> pl.DataFrame:
         _refuse_repetitions(body)
     counts = [len(each) for each in values]
     numbers = [np.fromiter(each.values(), np.float64, len(each)) for each in values]
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         {
             "session": pl.Series(days, dtype=pl.Date).gather(np.repeat(np.arange(len(days)), counts)),
             "symbol": pl.Series(list(chain.from_iterable(values)), dtype=pl.String),
@@ -47,6 +56,12 @@ def read_json(body: bytes) -> pl.DataFrame:
         },
         schema=UPLOAD_SCHEMA,
     )
+    return Body(frame, partial(_place, days))
+
+
+def _place(days: list[date], found: FaultyRowError) -> tuple[str | int, ...]:
+    entry = ("data", days.index(found.session)) if found.session else ("data",)
+    return (*entry, "date") if found.field == "date" else (*entry, "values", str(found.symbol)[:20])
 
 
 def _entries(content: Any) -> tuple[list[date], list[dict[str, float]]]:
@@ -93,4 +108,8 @@ def _refuse_repetitions(body: bytes) -> None:
             fault("data", expected=f"expected each name once, got {again[:20]!r} twice")
         return found
 
-    json.loads(body, object_pairs_hook=members)
+    try:
+        json.loads(body, object_pairs_hook=members)
+    except RecursionError:
+        # What was read is not deep: what is deep was left behind by another member of its name.
+        fault("data", expected="expected each name once, and nothing nested deeper than values")

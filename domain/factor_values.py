@@ -17,26 +17,37 @@ UPLOAD_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "symbol": pl.String,
 SYMBOL_LENGTH = 9
 
 
+class FaultyRowError(InputError):
+    """A fault in one row of uploaded values, of `session` and `symbol`; `field` is date, symbol or value."""
+
+    def __init__(self, field: str, expected: str, got: object, *, session: date | None, symbol: str | None) -> None:
+        self.session = session
+        self.symbol = symbol
+        super().__init__(field, expected, got)
+
+
 def check_values(values: pl.DataFrame, sessions: Sessions) -> tuple[pl.DataFrame, int]:
     """Return the values of trading sessions, sorted by session and symbol, and how many other dates were left out.
 
-    InputError for a date that the calendar does not cover, for what is no symbol or no finite number, and for a symbol
-    twice on one date: of dates that are left out, too.
+    FaultyRowError for a date that the calendar does not cover, for what is no symbol or no finite number, and for a
+    symbol twice on one date: of dates that are left out, too.
     """
     first, last = sessions.days[0], sessions.known_until
     day, symbol, value = pl.col("session"), pl.col("symbol"), pl.col("value")
-    if not values.select(day.is_between(first, last).fill_null(value=False).all()).item():
-        raise InputError("date", f"dates from {first} to {last}, the days that the exchange calendar covers")
+    covered = day.is_between(first, last).fill_null(value=False)
+    if not values.select(covered.all()).item():
+        expected = f"dates from {first} to {last}, the days that the exchange calendar covers"
+        _raise_for(values, ~covered, "date", expected)
     if not values["symbol"].unique().str.contains(SYMBOL_PATTERN).fill_null(value=False).all():
         fault = ~symbol.str.contains(SYMBOL_PATTERN).fill_null(value=False)
-        _raise_for(values, fault, "symbol", "six digits and a venue, such as 600519.SH", "symbol")
+        _raise_for(values, fault, "symbol", "six digits and a venue, such as 600519.SH")
     if not values["value"].is_finite().fill_null(value=False).all():
         fault = ~value.is_finite().fill_null(value=False)
-        _raise_for(values, fault, "value", "finite numbers", "value")
+        _raise_for(values, fault, "value", "finite numbers")
     ordered = values.sort("session", "symbol")
     again = (day == day.shift()) & (symbol == symbol.shift())
     if ordered.select(again.fill_null(value=False).any()).item():
-        _raise_for(ordered, again, "symbol", "each symbol once a date", "symbol")
+        _raise_for(ordered, again, "symbol", "each symbol once a date")
     days = ordered["session"].unique()
     open_days = pl.Series("session", sessions.between(first, last), dtype=pl.Date)
     closed = days.filter(~days.is_in(open_days.implode()))
@@ -45,9 +56,11 @@ def check_values(values: pl.DataFrame, sessions: Sessions) -> tuple[pl.DataFrame
     return ordered.filter(~day.is_in(closed.implode())), len(closed)
 
 
-def _raise_for(values: pl.DataFrame, fault: pl.Expr, field: str, expected: str, shown: str) -> None:
-    row = values.filter(fault).row(0, named=True)
-    raise InputError(field, expected, f"{str(row[shown])[:20]!r} ({str(row['symbol'])[:20]} on {row['session']})")
+def _raise_for(values: pl.DataFrame, fault: pl.Expr, field: str, expected: str) -> None:
+    session, symbol, value = values.filter(fault).select(*UPLOAD_SCHEMA).row(0)
+    shown = str({"date": session, "symbol": symbol, "value": value}[field])[:20]
+    got = f"{shown!r} ({str(symbol)[:20]} on {session})"
+    raise FaultyRowError(field, expected, got, session=session, symbol=symbol)
 
 
 def digest_sessions(values: pl.DataFrame) -> pl.DataFrame:

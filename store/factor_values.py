@@ -114,13 +114,14 @@ def _find_change(
 def _check_active(
     factor: Factor, sessions: Sessions, fresh: list[date], replaced: frozenset[date], now: datetime
 ) -> None:
+    closed = sessions.newest_closed(now)
     for session in fresh:
         if factor.validated_through and session <= factor.validated_through:
             raise RefusedError(
                 f"status: {factor.name} is active; its values up to {factor.validated_through} are those it was"
                 f" admitted with, got others for {session}"
             )
-        if session in replaced and now >= in_time_until(sessions, session):
+        if session in replaced and session <= closed and now >= in_time_until(sessions, session):
             raise RefusedError(
                 f"status: {factor.name} is active; its values for {session} could be replaced before"
                 f" {in_time_until(sessions, session):%F %T} UTC, when their outcome began to be known"

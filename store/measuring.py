@@ -13,11 +13,12 @@ from sqlmodel import Session, col
 
 from domain.sessions import Sessions
 from models.enums import FactorStatus
+from models.errors import RefusedError
 from models.factors import Factor
 from models.market import UniverseMember
 from store.closes import Closes
 from store.factor_values import read_values
-from store.factors import list_factors
+from store.factors import list_factors, stretch_of
 from store.lake import Lake
 
 if TYPE_CHECKING:
@@ -43,20 +44,24 @@ class StoredValues(Mapping[str, pl.DataFrame]):
         return len(self._ids)
 
 
-def measure(
-    lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, through: date | None = None
-) -> "FactorReport":
+def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, through: date | None) -> "FactorReport":
     """Measure a factor's current values on the lake's closes, against its owner's other active factors.
 
-    With `through` only the values up to that session.
+    Measured are the values up to the session `through`: one that has closed, for a later one has no outcome to be
+    measured by, and would still count as a day of data. RefusedError where there are none.
     """
     from domain.factors import evaluate_factor  # noqa: PLC0415 - see above
 
     values = values_of(lake, factor.id, through)
-    first: date = values["session"].min()  # type: ignore[assignment]
     with lake.ledger.read() as db:
+        if values.is_empty():
+            begin = stretch_of(db, factor.id).first
+            raise RefusedError(
+                f"values: expected some of sessions up to {through}; those of {factor.name} begin {begin}"
+            )
         members = _members(db, factor.universe, values["session"].unique())
         others = active_others(db, factor)
+    first: date = values["session"].min()  # type: ignore[assignment]
     prices = closes.read(values["symbol"], first)
     return evaluate_factor(values, prices, members, StoredValues(lake, [each.id for each in others]), sessions.days)
 

@@ -39,16 +39,18 @@ FIGURES = ("ic_mean", "ic_ir", "turnover", "sharpe", "fitness", "coverage", "dat
 def validate(lake: Lake, sessions: Sessions, closes: Closes, owner_id: int, factor_id: str, now: datetime) -> Factor:
     """Measure a ready factor and make it active or rejected; its owner is told.
 
-    RefusedError unless it is ready. A validation that was cut off is simply begun again; one that fails leaves the
-    factor ready.
+    Measured are the values of sessions that have closed; what was uploaded ahead is out of sample from the start.
+    RefusedError unless it is ready, and where all of its values lie ahead. A validation that was cut off is simply
+    begun again; one that fails leaves the factor ready.
     """
     with lake.ledger.read() as db:
         name = own_factor(db, owner_id, factor_id).name
     with alone(lake.ledger, factor_id, name):
         factor = _begin(lake.ledger, owner_id, factor_id, now)
         try:
-            report = measure(lake, sessions, closes, factor)
-            since = _out_of_sample_since(sessions, report, now)
+            closed = sessions.newest_closed(now)
+            report = measure(lake, sessions, closes, factor, closed)
+            since = sessions.next(closed)
             staged = stage_series(lake, factor_id, report)
         except BaseException:
             _step_back(lake.ledger, factor_id)
@@ -114,10 +116,6 @@ def _step_back(ledger: Ledger, factor_id: str) -> None:
         factor = db.get_one(Factor, factor_id)
         factor.status, factor.submitted_at = FactorStatus.READY, None
         db.add(factor)
-
-
-def _out_of_sample_since(sessions: Sessions, report: "FactorReport", now: datetime) -> date:
-    return max(sessions.next(sessions.newest_closed(now)), sessions.next(_newest(report)))
 
 
 def _newest(report: "FactorReport") -> date:

@@ -108,17 +108,34 @@ def entry(values: Any, day: Any = DAY) -> dict[str, Any]:
             "'600000.SH' twice",
         ),
         (b'{"data": [], "data": [{"date": "2024-12-31", "values": {"600000.SH": 1}}]}', ["data"], "'data' twice"),
+        (
+            b'{"data": ['
+            + b"[" * 1000
+            + b"]" * 1000
+            + b'], "data": [{"date": "2024-12-31", "values": {"600000.SH": 1}}]}',
+            ["data"],
+            "each name once",
+        ),
         (entry({}), ["data", 0, "values"], "at least one"),
         (entry({"600000.SH": "1.5"}), ["data", 0, "values", "600000.SH"], "number"),
         (entry({"600000.SH": None}), ["data", 0, "values", "600000.SH"], "number"),
         (entry({"600000.SH": True}), ["data", 0, "values", "600000.SH"], "number"),
         (entry([1.0]), ["data", 0, "values"], "symbol"),
-        (entry({"600000": 1.0}), ["symbol"], "six digits"),
-        (entry({"600000.SH\n": 1.0}), ["symbol"], "six digits"),
-        (entry({"60:000.SH": 1.0}), ["symbol"], "six digits"),
-        (entry({"": 1.0}), ["symbol"], "six digits"),
-        (entry({"600000.SH": 1.0}, "1989-12-29"), ["date"], "from 1990-12"),
-        (entry({"600000.SH": 1.0}, "9999-12-31"), ["date"], "from 1990-12"),
+        (
+            {
+                "data": [
+                    *entry({"000001.SZ": 1.0}, "2024-12-30")["data"],
+                    *entry({"000001.SZ": 1.0, "600000": 2.0})["data"],
+                ]
+            },
+            ["data", 1, "values", "600000"],
+            "six digits",
+        ),
+        (entry({"600000.SH\n": 1.0}), ["data", 0, "values", "600000.SH\n"], "six digits"),
+        (entry({"60:000.SH": 1.0}), ["data", 0, "values", "60:000.SH"], "six digits"),
+        (entry({"": 1.0}), ["data", 0, "values", ""], "six digits"),
+        (entry({"600000.SH": 1.0}, "1989-12-29"), ["data", 0, "date"], "from 1990-12"),
+        (entry({"600000.SH": 1.0}, "9999-12-31"), ["data", 0, "date"], "from 1990-12"),
         (entry({"600000.SH": 1.0}, "31.12.2024"), ["data", 0, "date"], "2026-05-14"),
         (entry({"600000.SH": 1.0}, "2024-02-30"), ["data", 0, "date"], "day"),
         (entry({"600000.SH": 1.0}, 20241231), ["data", 0, "date"], "date"),
@@ -159,12 +176,13 @@ ONE = ROWS.head(1)
         (ONE.with_columns(symbol=pl.lit(None, pl.String)), "symbol", "six digits"),
         (ONE.with_columns(date=pl.lit(None, pl.Date)), "date", "from 1990-12"),
         (ONE.with_columns(date=pl.lit(date(1, 1, 1))), "date", "from 1990-12"),
+        (ONE.select("symbol", "value", session=pl.lit(date(1, 1, 1))), "session", "got '0001-01-01' (600000.SH on"),
         (pl.concat([ROWS, ONE]), "symbol", "each symbol once"),
         (ONE.with_columns(value=pl.lit("1")), "value", "numbers"),
         (ONE.with_columns(value=pl.lit(value=True)), "value", "numbers"),
         (ONE.with_columns(symbol=pl.lit(600000)), "symbol", "texts"),
         (ONE.with_columns(date=pl.lit(DAY)), "date", "dates"),
-        (ONE.with_columns(date=pl.lit(LAST).cast(pl.Datetime("us")) + timedelta(hours=15)), "session", "time of day"),
+        (ONE.with_columns(date=pl.lit(LAST).cast(pl.Datetime("us")) + timedelta(hours=15)), "date", "time of day"),
         (ONE.drop("value"), None, "the columns"),
         (ONE.with_columns(more=1), None, "the columns"),
         (ONE.with_columns(session="date"), None, "the columns"),
@@ -182,6 +200,17 @@ def test_faulty_columns_are_refused_whole(
         (fault,) = answer.json()["detail"]
         assert (fault["loc"], words in fault["msg"]) == (["body", field] if field else ["body"], True), fault
     assert held(lab, factor) == []
+
+
+def test_the_first_and_the_last_there_may_be(lab_web: httpx.Client, researcher: Headers, lab: Home) -> None:
+    factor, horizon = open_one(lab_web, researcher), lab.sessions.known_until
+    day_after = _post(lab_web, researcher, factor, entry({"600000.SH": 1.0}, str(horizon + timedelta(1))))
+    assert (day_after.status_code, day_after.json()["detail"][0]["loc"]) == (422, ["body", "data", 0, "date"])
+    days = [str(horizon - timedelta(n)) for n in range(500)]
+    body = {"data": [{"date": day, "values": {"600000.SH": 1.0}} for day in days]}
+    found = _post(lab_web, researcher, factor, body).json()
+    assert found["uploaded"] + found["skipped"] == 500
+    assert held(lab, factor)[-1] == (lab.sessions.days[-1], "600000.SH", 1.0)
 
 
 def test_broken_and_foreign_bodies_are_refused(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:

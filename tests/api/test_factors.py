@@ -218,6 +218,8 @@ def test_only_drafts_and_rejected_factors_change_or_go(lab: Home, lab_web: httpx
     draft = open_one(lab_web, researcher, "draft", description="old")
     assert change(draft, name="new", description=None).json()["name"] == "new"
     assert lab_web.get(f"/factors/{draft}", headers=researcher).json()["description"] is None
+    assert [change(draft, name="n" * length).status_code for length in (0, 101, 100)] == [422, 422, 200]
+    assert change(draft, name="").json()["detail"][0]["loc"] == ["body", "name"]
     assert change(draft, name=None).status_code == change(draft, universe="csi500").status_code == 422
     active = submit(lab_web, researcher, "active", market.values["first"])["id"]
     rejected = submit(lab_web, researcher, "rejected", market.values["noise"])["id"]

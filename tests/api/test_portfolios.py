@@ -82,16 +82,26 @@ def test_faulty_terms_name_the_field(lab_web: httpx.Client, researcher: Headers,
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", field])
 
 
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("momentum value", "momentum-value"),
+        ("a", "a"),
+        ("n" * 100, "n" * 37),
+        ("动量组合", "portfolio"),
+        ("<b>bold</b> & 'quoted'", "b-bold-b-quoted"),
+    ],
+)
 def test_activation_sends_a_signal_at_once(
-    lab: Home, lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any]
+    lab: Home, lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any], name: str, slug: str
 ) -> None:
-    portfolio = make(lab_web, researcher, top_n=10)
+    portfolio = make(lab_web, researcher, name, top_n=10)
     for factor in factors.values():
         assert add(lab_web, researcher, portfolio, factor["id"]).status_code == 201
     found = move(lab_web, researcher, portfolio, "activate").json()
-    slug = f"mf-{portfolio[:8]}-momentum-value"
-    assert (found["status"], found["activated_at"]) == ("active", "2025-01-02T01:00:00+00:00")
-    assert found["strategy"] == {"slug": slug, "name": "momentum value", "status": "pending"}
+    slug = f"mf-{portfolio[:8]}-{slug}"
+    assert (found["name"], found["status"], found["activated_at"]) == (name, "active", "2025-01-02T01:00:00+00:00")
+    assert found["strategy"] == {"slug": slug, "name": name, "status": "pending"}
     assert found["signal"] == {"trade_date": "2025-01-02", "stock_count": 10, "reason": None}
     strategy = lab_web.get(f"/strategies/{slug}", headers=researcher).json()
     assert (strategy["execution_price"], strategy["universe"], strategy["status"]) == ("open", "hs300", "active")

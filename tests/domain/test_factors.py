@@ -96,10 +96,11 @@ def test_every_figure_is_what_scipy_and_pandas_make_of_its_definition(
     assert report.correlations["other"] == pytest.approx(slow_correlation(values, other), abs=1e-12)
 
 
-@pytest.mark.parametrize("world", [dense, tied])
+@pytest.mark.parametrize("world", WORLDS)
 def test_alphalens_agrees_where_it_means_the_same(world: Callable[[np.random.Generator], Floats]) -> None:
-    """Its IC is ours always. Its quantiles (pd.qcut) are cut at interpolated values: ours without ties where five
-    divides the number of symbols; elsewhere a cut may fall a symbol away, and a session of many ties is left out.
+    """Its IC is ours in every session of 10 symbols or more. Its quantiles (pd.qcut) are cut at interpolated values:
+    ours without ties where five divides the number of symbols; elsewhere a cut may fall a symbol away, and a session of
+    many ties is left out.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -107,18 +108,31 @@ def test_alphalens_agrees_where_it_means_the_same(world: Callable[[np.random.Gen
     rng = np.random.default_rng(5)
     values, closes = world(rng), prices(rng, SESSIONS + 6, SYMBOLS)
     report = evaluate(values, closes)
-    factor = pd.DataFrame(values, pd.DatetimeIndex(calendar(SESSIONS)), names(SYMBOLS)).stack()
-    # A price dated t is the close of t + 1: alphalens has no delay of its own.
-    delayed = pd.DataFrame(closes[1:], pd.DatetimeIndex(calendar(SESSIONS + 5)), names(SYMBOLS))
+    days = pd.DatetimeIndex(calendar(SESSIONS + 1))
+    panel = pd.DataFrame(values, days[:SESSIONS], names(SYMBOLS))
+    factor = panel[panel.notna().sum(axis=1) >= 10].stack().dropna()
     cut = {"quantiles": 5} if world is dense else {"quantiles": None, "bins": 1}
+
+    def clean(lag: int) -> Any:
+        # A price dated t is the close of t + lag: alphalens has no delay of its own.
+        delayed = pd.DataFrame(closes[lag : lag + SESSIONS + 1], days, names(SYMBOLS))
+        return utils.get_clean_factor_and_forward_returns(factor, delayed, periods=(1,), max_loss=1, **cut)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        data = utils.get_clean_factor_and_forward_returns(factor, delayed, periods=(1,), **cut)
-        ic = performance.factor_information_coefficient(data).iloc[:, 0].dropna()
-        means = performance.mean_return_by_quantile(data, by_date=True, demeaned=False)[0].iloc[:, 0].unstack(0)
-        turnover = [performance.quantile_turnover(data["factor_quantile"], q).dropna() for q in (1, 5)]
-    assert report.ic["ic"].to_list() == pytest.approx(ic.to_list(), abs=1e-12)
+        tables = {lag: clean(lag) for lag in (1, 5)}
+        ics = {lag: performance.factor_information_coefficient(each).iloc[:, 0] for lag, each in tables.items()}
+    counted = report.ic.drop_nulls("ic")
+    first = ics[1].dropna()
+    assert counted["session"].to_list() == list(first.index.date)
+    assert (counted.height < SESSIONS) is (world in {sparse, constant})
+    assert counted["ic"].to_list() == pytest.approx(first.to_list(), abs=1e-12)
+    assert report.ic_mean == pytest.approx(first.mean(), abs=1e-12)
+    for lag, ic in ics.items():
+        assert report.ic_decay[lag - 1] == pytest.approx(ic.mean(), abs=1e-12)
     if world is dense:
+        means = performance.mean_return_by_quantile(tables[1], by_date=True, demeaned=False)[0].iloc[:, 0].unstack(0)
+        turnover = [performance.quantile_turnover(tables[1]["factor_quantile"], q).dropna() for q in (1, 5)]
         for quintile in range(1, 6):
             ours = report.quintile_returns[f"q{quintile}"].to_list()
             assert ours == pytest.approx(means[quintile].dropna().to_list(), abs=1e-12)

@@ -25,6 +25,7 @@ from store.lens import lens_is_current
 from store.market import stage_sessions
 from store.strategies import ensure_user
 from store.validation import validate
+from tasks import revalidation
 from tasks.factor_checks import FACTOR_CHECKS
 from tests.support.artifacts import artifact
 from tests.support.factors import market_of
@@ -125,12 +126,17 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     assert [row["factor"] for row in factor_revalidation(days[0], days[-1], home=home.path)] == ["again", *NAMES]
 
 
-def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(served_home: Path, home: Home, lab: Lab) -> None:
+def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(
+    served_home: Path, home: Home, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
+    monkeypatch.setattr(revalidation, "FACTORS_PER_CHUNK", 1)  # each factor is a task run of its own
     days = sorted(market_of(home).bars["session"].unique())
     newest = factor_of(home, lab, "first").validated_through
     assert newest == days[-6]
+    chunks = revalidation.find_affected.fn(home, days[0], days[1])
+    assert sorted(chunks) == sorted([factor] for factor in lab.factors.values())
     put(home, unforeseen(home))
     # The first values look at prices from the next session on, the last ones as far as six sessions ahead.
     sixth = home.sessions.next(days[-1])
