@@ -15,7 +15,9 @@ from api.app import bare_app
 HEAD = """\
 # The HTTP API
 
-This page is generated from the OpenAPI document (`make docs`); `/openapi.json` and `/docs` of a running platform say the same. Errors are `{{"detail": "…"}}`; a faulty request (422) lists its fields: `{{"detail": [{{"type", "loc", "msg"}}]}}`. A key goes into `Authorization: Bearer csk_…` or `x-api-key`. Times carry their offset; `trade_date` and `session` are trading sessions in Asia/Shanghai. Lists take `limit` (1 to 200) and `offset`.
+This page is generated from the OpenAPI document (`make docs`); `/openapi.json` and `/docs` of a running platform say the same. Errors are `{{"detail": "…"}}`; a faulty request (422) lists its fields: `{{"detail": [{{"type", "loc", "msg"}}]}}`. A key goes into `Authorization: Bearer csk_…` or `x-api-key`. Times carry their offset; `trade_date` and `session` are trading sessions in Asia/Shanghai.
+
+A page at a time, with `limit` (1 to 200) and `offset` (external signals: `cursor`), come {paged}. Every other list comes whole.
 
 ## The daily loop
 
@@ -35,10 +37,19 @@ def render(document: dict[str, Any], program: str) -> str:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             groups[operation["tags"][0]].extend(_operation(method, path, operation, schemas))
-    parts = [HEAD.format(program=program)]
+    parts = [HEAD.format(program=program, paged=_paged(document["paths"]))]
     for tag, lines in groups.items():
         parts.append("\n".join([f"## {tag.capitalize()}", "", *lines]))
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _paged(paths: dict[str, Any]) -> str:
+    found = [path for path, each in paths.items() if "limit" in _parameters(each.get("get", {}))]
+    return ", ".join(f"`{path}`" for path in found)
+
+
+def _parameters(operation: dict[str, Any]) -> set[str]:
+    return {parameter["name"] for parameter in operation.get("parameters", ())}
 
 
 def _operation(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:

@@ -4,6 +4,9 @@ An answer depends on the published version and on which strategies are shown; it
 and query it was asked by, and dropped with it.
 """
 
+from typing import NamedTuple
+
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.answers import JSON_TYPE, holds, tag_headers
@@ -12,16 +15,23 @@ from store.cache import Cache
 from store.lens_reader import Lens
 
 MAX_BYTES = 64 * 1024 * 1024
-Answer = tuple[str, bytes]
 Edition = tuple[str | None, int]
 
 
+class Answer(NamedTuple):
+    """What may be given again, and the route that gave it, under which it is counted every time."""
+
+    tag: str
+    body: bytes
+    route: BaseRoute
+
+
 class Answers:
-    """The answers that may be given again: each with its ETag."""
+    """The answers that may be given again."""
 
     def __init__(self, lens: Lens, shown: Shown, max_bytes: int = MAX_BYTES) -> None:
         self._lens, self._shown = lens, shown
-        self._cache = Cache[Answer](max_bytes, lambda answer: len(answer[1]))
+        self._cache = Cache[Answer](max_bytes, lambda answer: len(answer.body))
 
     @property
     def edition(self) -> Edition | None:
@@ -35,9 +45,9 @@ class Answers:
         return self._cache.find(edition, _key(scope)) if edition else None
 
     def keep(self, edition: Edition | None, scope: Scope, tag: str, body: bytes) -> None:
-        """Keep an answer that was made from `edition`."""
+        """Keep an answer that was made from `edition`, to a request that has been routed."""
         if edition is not None:
-            self._cache.keep(edition, _key(scope), (tag, body))
+            self._cache.keep(edition, _key(scope), Answer(tag, body, scope["route"]))
 
 
 class Quick:
@@ -52,7 +62,7 @@ class Quick:
         if known is None:
             await self.app(scope, receive, send)
             return
-        tag, body = known
+        tag, body, scope["route"] = known
         code, headers = 200, tag_headers(tag)
         asked = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
         if asked is not None and holds(asked.decode("latin-1"), tag):

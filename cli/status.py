@@ -1,6 +1,7 @@
 """Status: what ran, what is late, what waits, and what the watchdog would say."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -9,7 +10,7 @@ from cli.common import HomeOption, JsonOption, group, show
 from domain.sessions import EXCHANGE_ZONE
 from settings import open_home
 from store.home import Home
-from store.standing import Stage, overdue_through, read_standing
+from store.standing import Stage, Standing, overdue_through, read_standing
 from tasks.problems import Problem
 
 app = group("Where the platform stands.")
@@ -31,7 +32,7 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     else:
         for line in _facts(opened, standing.now.astimezone(EXCHANGE_ZONE).isoformat(" ", "seconds")):
             typer.echo(line)
-        typer.echo(f"settled through {standing.settled_through or 'nothing yet'}; waiting: {_days(standing.waiting)}")
+        typer.echo(_settled(standing))
         typer.echo(f"unsealed {standing.unsealed}; unpushed {standing.unpushed}")
         for stage in standing.stages:
             typer.echo(_stage(stage))
@@ -50,8 +51,15 @@ def _days(days: tuple[Any, ...]) -> str:
     return str(days[0]) if len(days) == 1 else f"{len(days)} sessions, {days[0]} to {days[-1]}"
 
 
+def _settled(standing: Standing) -> str:
+    took = standing.settle_seconds
+    last = "" if took is None else f"; newest settlement took {took:.2f} s"
+    return f"settled through {standing.settled_through or 'nothing yet'}; waiting: {_days(standing.waiting)}{last}"
+
+
 def _stage(stage: Stage) -> str:
-    state = "late" if stage.late else "done" if stage.done else "due"
+    lag = timedelta(seconds=int(stage.lag_seconds))
+    state = "done" if stage.done else f"{'late' if stage.late else 'due'}, lag {lag}"
     last = ""
     if stage.last_run:
         ended = "failed" if stage.failed else "ended"

@@ -1,6 +1,7 @@
-"""countersign status: quiet when all is well, exit 1 and words when something is late."""
+"""countersign status: quiet when all is well, exit 1 and words when something is late; the gauges of /metrics agree."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlmodel import col, func, select
 from typer.testing import CliRunner
 
 import settings
+from api.metrics import Metrics
 from cli import app
 from domain.sessions import deadline
 from models.operations import StageRun
@@ -16,6 +18,7 @@ from store.home import Home
 from store.lens import publish
 from store.sealing import seal_pending
 from store.standing import overdue_through, read_standing
+from tests.support.strategies import send
 from tests.support.trading import trading
 
 DAYS = trading().sessions
@@ -45,17 +48,22 @@ def test_a_day_from_well_to_late(settled: Home) -> None:
     assert (found["ok"], found["unsealed"], found["settled_through"], found["waiting"]) == (True, 0, str(LAST), [])
     assert late(found) == set()
     assert {stage["stage"]: stage["session"] for stage in found["stages"]}["settle"] == str(LAST)
-    assert f"settled through {LAST}; waiting: none" in found["plain"]
+    took = f"newest settlement took {found['settle_seconds']:.2f} s"
+    assert f"settled through {LAST}; waiting: none; {took}" in found["plain"].splitlines()
+    assert "lag" not in found["plain"]
 
     following = home.sessions.next(LAST)
     home.clock.set(deadline(following, "close") + timedelta(minutes=60))  # closed, and not yet due
     found = status(home, 0)
     assert (found["waiting"], late(found)) == ([str(following)], set())
+    home.clock.set(deadline(following, "close") + timedelta(hours=3, minutes=25))
+    found = status(home, 0)
+    assert f"{'settle':26} {following} due, lag 0:10:00" in found["plain"].splitlines()
     home.clock.set(deadline(following, "close") + timedelta(hours=3, minutes=41))
     found = status(home, 1)
     assert late(found) == {"settle"}  # its bars are there
     assert any(problem["kind"] == "not settled" for problem in found["problems"])
-    assert "settle " in found["plain"]
+    assert f"{'settle':26} {following} late, lag 0:26:00" in found["plain"].splitlines()
     [lag] = [stage["lag_seconds"] for stage in found["stages"] if stage["stage"] == "settle"]
     assert lag == 26 * 60
 
@@ -77,3 +85,18 @@ def test_the_newest_run_of_each_stage_is_shown(settled: Home) -> None:
     assert found.settle_seconds == seconds is not None
     assert 0 < (seconds or 0) < 60
     assert overdue_through(settled.sessions, deadline(LAST, "close")) == DAYS[-2]
+
+
+def test_the_gauges_show_what_waits_and_how_late_it_is(settled: Home) -> None:
+    home, following = replace(settled, journal_remote="nowhere"), settled.sessions.next(LAST)
+    seal_pending(home, deadline(LAST, "close"))
+    send(home, following, {"s04": {"600001.SH": 0.5}})
+    home.clock.set(deadline(following, "close") + timedelta(hours=3, minutes=41))
+    shown = (line.rpartition(" ") for line in Metrics(home).render().decode().splitlines() if line[0] != "#")
+    found = {name.removeprefix("countersign_"): float(value) for name, _, value in shown}
+    assert found["unsealed_signals"] == found["waiting_sessions"] == 1
+    assert found['stage_lag_seconds{stage="settle"}'] == 26 * 60
+    standing = read_standing(home, home.clock.now())
+    assert found["unpushed_commits"] == standing.unpushed > 0
+    assert found["settle_seconds"] == standing.settle_seconds
+    assert found["settle_seconds"] > 0

@@ -127,6 +127,14 @@ def test_pending_retired_and_other_peoples(
     assert web.get("/public/strategies/alpha/claimed").json() == {"detail": "Strategy not found"}
 
 
+def test_a_paused_strategy_may_be_claimed_of(web: httpx.Client, me: dict[str, str], active: str) -> None:
+    assert web.patch("/strategies/alpha", json={"status": "paused"}, headers=me).json()["status"] == "paused"
+    assert web.put(active, json={"records": TEN}, headers=me).status_code == 201
+    assert web.put(active, json={"records": TEN[:4]}, headers=me).json()["times_replaced"] == 1
+    assert web.get("/public/strategies/alpha/claimed").json()["meta"]["data_points"] == 4
+    assert web.delete(active, headers=me).json() == {"deleted": True, "data_points_removed": 4}
+
+
 def test_an_old_client_that_follows_gets_there(web: httpx.Client, me: dict[str, str], active: str) -> None:
     old = active.replace("claimed", "backtest")
     assert web.put(old, json={"records": TEN}, headers=me, follow_redirects=True).status_code == 201

@@ -179,11 +179,18 @@ def test_alike_factors_are_told_apart(lab: Home, lab_web: httpx.Client, research
 
 
 def test_its_owner_is_told(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
-    found = submit(lab_web, researcher, "told", market_of(lab).values["noise"])
-    with lab.ledger.read() as db:
-        (told,) = [each for each in db.exec(select(Notification)) if found["id"] in each.key]
-    assert (told.kind, told.text) == ("factor_rejected", f"factor told was rejected: {found['reject_reason']}")
-    assert told.user_id is not None
+    values = market_of(lab).values
+    good, bad = (submit(lab_web, researcher, name, values[name]) for name in ("first", "noise"))
+    for found, kind, verdict in (
+        (good, "factor_accepted", "accepted, and is tracked from now on"),
+        (bad, "factor_rejected", f"rejected: {bad['reject_reason']}"),
+    ):
+        with lab.ledger.read() as db:
+            (told,) = [each for each in db.exec(select(Notification)) if found["id"] in each.key]
+        assert (told.kind, told.text) == (kind, f"factor {found['name']} was {verdict}")
+        assert told.user_id is not None
+    listed = lab_web.get("/notifications", headers=researcher).json()["notifications"]
+    assert [each["kind"] for each in listed] == ["factor_rejected", "factor_accepted"]
 
 
 def test_too_few_sessions_are_a_draft(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:

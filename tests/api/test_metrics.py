@@ -13,6 +13,7 @@ from deployments.parts import wait_until_ready
 from deployments.server import free_port
 from deployments.web import api_part
 from store.home import Home
+from store.lens import publish
 from tests.support import settled as made
 from tests.support.serving import browsing, join, open_one
 
@@ -55,6 +56,27 @@ def test_requests_are_counted_by_route_and_class_of_status(desk: Home, monkeypat
         assert found["countersign_request_seconds_count", "GET", "unknown", "4xx"] == 3
         assert found["countersign_request_seconds_bucket", "+Inf", "GET", "unknown", "4xx"] == 3
         assert "/metrics" not in httpx.get(f"{str(web.base_url).removesuffix('/api/v1/')}/openapi.json").text
+
+
+def test_an_answer_from_memory_counts_under_its_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = made.make_home(tmp_path / "home")
+    made.settle(home, made.FIRST)
+    publish(home)
+    monkeypatch.setenv("COUNTERSIGN_METRICS", "true")
+    with browsing(home) as web:
+        for name in ("track-record", "verify"):
+            answers = [web.get(f"/public/strategies/strategy-00000/{name}") for _ in range(3)]
+            tag = answers[0].headers["etag"]
+            again = web.get(f"/public/strategies/strategy-00000/{name}", headers={"If-None-Match": tag})
+            assert [answer.status_code for answer in (*answers, again)] == [200, 200, 200, 304]
+        found = scrape(str(web.base_url).removesuffix("/api/v1/"))
+    counted = {key[1:]: value for key, value in found.items() if key[0] == "countersign_requests_total"}
+    prefix = "/api/v1/public/strategies/{slug}"
+    assert counted == {
+        ("GET", f"{prefix}/{name}", status): count
+        for name in ("track-record", "verify")
+        for status, count in (("2xx", 3), ("3xx", 1))
+    }
 
 
 def test_counting_costs_little(desk: Home) -> None:

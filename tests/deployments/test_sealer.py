@@ -1,5 +1,6 @@
-"""The stand-alone sealer as a process: it seals and sends by itself, and survives a kill."""
+"""The stand-alone sealer as a process: it seals, sends and tells by itself, and survives a kill."""
 
+import json
 import os
 import signal
 import socket
@@ -8,18 +9,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from deployments import sealer
 from deployments.child import Child
+from deployments.notices import keep_telling
 from deployments.sealer import run_sealer, sealer_part
 from domain.sessions import deadline
 from store.home import Home
+from store.notifications import notify
 from store.pushing import remote_head
 from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git
+from tests.support.services import Reply, serve
 from tests.support.strategies import open_strategies, send
 from tests.support.trading import trading
 from tests.support.waiting import wait_until
@@ -105,3 +111,29 @@ def test_a_remote_that_hangs_delays_no_seal(home: Home) -> None:
     thread.join(70)
     assert not thread.is_alive()
     check_journal(home)
+
+
+def test_the_operator_is_told_while_it_seals(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[str] = []
+
+    def hook(path: str, body: dict[str, str]) -> Reply:
+        came.append(f"{path} {body['message']}")
+        return Reply({})
+
+    # It looks every ten seconds; nobody waits for that here.
+    monkeypatch.setattr(sealer, "keep_telling", partial(keep_telling, poll_seconds=0.02))
+    stop = threading.Event()
+    thread = threading.Thread(target=run_sealer, args=(home, stop))
+    with serve(hook) as url:
+        monkeypatch.setenv("COUNTERSIGN_OPERATOR_ADDRESSES", json.dumps([f"{url}/operator"]))
+        thread.start()
+        try:
+            for n in range(1, 3):
+                with home.ledger.write() as db:
+                    notify(db, f"disk {n}", "disk", f"disk {n} is full", NOW)
+                wait_until(lambda n=n: len(came) == n)
+        finally:
+            stop.set()
+            thread.join(70)
+    assert not thread.is_alive()
+    assert came == [f"/operator disk {n} is full (#{n})" for n in range(1, 3)]
