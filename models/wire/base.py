@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -51,6 +51,12 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
 ]
 Text = Annotated[str, AfterValidator(_plain_text)]
+# What many answers hold, each with an example.
+EXAMPLE_SHA256 = "51caddc4e485d4e918999edc54f46618daa30af05202bbe49799253a1153e8c5"
+Moment = Annotated[datetime, Field(examples=["2026-05-14T10:15:00+00:00"])]
+Sha256 = Annotated[str, Field(examples=[EXAMPLE_SHA256])]
+Commit = Annotated[str, Field(examples=["41d0c1f5e0a94a7f3a0b2c8d9e6f57182930a4bc"])]
+Symbol = Annotated[str, Field(examples=["600519.SH"])]
 
 
 class Problem(BaseModel):
