@@ -8,7 +8,6 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 from schemathesis.generation import GenerationMode
 from sqlmodel import select
@@ -82,7 +81,6 @@ ADDED = {
 ENDLESS = "/v1/signals"
 # Of the framework's own; ours are in their place.
 OF_THE_FRAMEWORK = {"HTTPValidationError", "ValidationError"}
-EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 4}
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +189,20 @@ def requests(operation: Any, mode: GenerationMode, world: World) -> SearchStrate
     return operation.as_strategy(mode, headers=headers, path_parameters=named) | anything if named else anything
 
 
-@pytest.mark.parametrize("mode", GenerationMode)
-def test_made_up_requests_find_no_fault_and_no_undocumented_answer(world: World, mode: GenerationMode) -> None:
+def can_be_faulty(operation: Any) -> bool:
+    """Whether a request can break what the document says: any text at all names something."""
+    bound = [each for each in operation.path_parameters if "pattern" in each.definition["schema"]]
+    return bool(operation.body or operation.query or bound)
+
+
+# Faulty ones first: they leave what exists alone.
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [(GenerationMode.NEGATIVE, {400, 404, 422}), (GenerationMode.POSITIVE, {200, 201, 400, 404, 422})],
+)
+def test_made_up_requests_find_no_fault_and_no_undocumented_answer(
+    world: World, mode: GenerationMode, expected: set[int]
+) -> None:
     root = str(world.web.base_url).removesuffix("/api/v1/")
     schema = schemathesis.openapi.from_url(f"{root}/openapi.json")
     checks = [
@@ -202,26 +212,21 @@ def test_made_up_requests_find_no_fault_and_no_undocumented_answer(world: World,
         schemathesis.specs.openapi.checks.response_schema_conformance,
     ]
     operations = [found.ok() for found in schema.exclude(path=ENDLESS).get_all_operations()]
+    if mode.is_negative:
+        operations = [operation for operation in operations if can_be_faulty(operation)]
     answered: dict[str, set[int]] = {}
     # What deletes comes last: until then there is something to ask about.
     for operation in sorted(operations, key=lambda operation: operation.method == "delete"):
 
         @given(requests(operation, mode, world))
         @settings(
-            max_examples=EXAMPLES[mode],
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
         )
         def probe(case: Any) -> None:
             # What is measured first is compiled first, which takes longer than it waits by default.
             answer = case.call_and_validate(base_url=root, checks=checks, timeout=120)
             answered.setdefault(case.operation.label, set()).add(answer.status_code)
 
-        try:
-            probe()
-        except Unsatisfiable:
-            assert mode.is_negative
-            assert not (operation.body or operation.query), operation.label
-    print(answered)
+        probe()
+    assert len(answered) == len(operations)
+    assert expected <= set().union(*answered.values())
