@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account
+from api.paging import Slug
 from api.state import Here, Now, State
 from api.strategies import own_strategy
 from domain.claimed import lay_out, summarise, write_records
@@ -40,7 +41,7 @@ def moved_answers(model: type[Answer]) -> dict[int | str, dict[str, Any]]:
 
 
 @router.put("/claimed", status_code=201, response_model=UploadedAnswer, responses=problems(401, 403, 404) | REPLACED)
-def upload(here: Here, user: Account, now: Now, slug: str, body: NewClaimed) -> Json:
+def upload(here: Here, user: Account, now: Now, slug: Slug, body: NewClaimed) -> Json:
     """Claim a NAV history, in place of the one before: that is counted, and shown to everyone.
 
     Records dated on or after activation are what the claim is tracked by. The same records again change nothing.
@@ -57,7 +58,7 @@ def upload(here: Here, user: Account, now: Now, slug: str, body: NewClaimed) -> 
 
 
 @router.get("/claimed", response_model=ClaimedAnswer, responses=problems(401, 403, 404))
-def show(here: Here, user: Account, slug: str) -> Json:
+def show(here: Here, user: Account, slug: Slug) -> Json:
     """Show what is claimed of one of one's strategies; NAV starts from 1."""
     with here.home.ledger.read() as db:
         found = find_claimed(db, own_strategy(db, user, slug).id)
@@ -67,7 +68,7 @@ def show(here: Here, user: Account, slug: str) -> Json:
 
 
 @router.delete("/claimed", response_model=ClaimedDeletedAnswer, responses=problems(401, 403, 404))
-def delete(here: Here, user: Account, now: Now, slug: str) -> Json:
+def delete(here: Here, user: Account, now: Now, slug: Slug) -> Json:
     """Withdraw what is claimed. That it was there stays in the audit log, and counts when another one comes."""
     with here.home.ledger.write() as db:
         removed = delete_claimed(db, own_strategy(db, user, slug), now, user.nickname)
@@ -83,19 +84,19 @@ def moved_to(prefix: str, slug: str) -> Response:
 
 
 @router.get("/backtest", responses=moved_answers(ClaimedAnswer), **BEFORE)
-async def show_before(slug: str) -> Response:
+async def show_before(slug: Slug) -> Response:
     """Point to /claimed, where this has moved."""
     return moved_to(PREFIX, slug)
 
 
 @router.put("/backtest", responses=moved_answers(UploadedAnswer), **BEFORE)
-async def upload_before(slug: str) -> Response:
+async def upload_before(slug: Slug) -> Response:
     """Point to /claimed, where this has moved."""
     return moved_to(PREFIX, slug)
 
 
 @router.delete("/backtest", responses=moved_answers(ClaimedDeletedAnswer), **BEFORE)
-async def delete_before(slug: str) -> Response:
+async def delete_before(slug: Slug) -> Response:
     """Point to /claimed, where this has moved."""
     return moved_to(PREFIX, slug)
 

@@ -96,11 +96,12 @@ def _names(schema: dict[str, Any]) -> list[str]:
 
 
 def _words(schema: dict[str, Any], description: str) -> str:
-    kinds = [_kind(each) for each in schema.get("anyOf", [schema])]
-    words = [" or ".join(kinds)]
+    arms = (schema, *schema.get("anyOf", ()))
+    words = [" or ".join(_kind(each) for each in schema.get("anyOf", [schema]))]
     if "default" in schema:
         words.append(f"default {schema['default']}")
-    if example := next(iter(schema.get("examples", ())), None):
+    example = next((each for arm in arms for each in arm.get("examples", ())), None)
+    if example and example != schema.get("default"):
         words.append(f"such as `{example}`")
     return ", ".join(words) + (f"; {description}" if description else "")
 

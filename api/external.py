@@ -10,12 +10,11 @@ from sqlmodel import Session
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account, Admin
-from api.paging import Limit, Offset
+from api.paging import Coin, Exchange, FeedName, Limit, Offset, Word
 from api.state import Here
 from models.errors import InputError
 from models.external import NAME_PATTERN, Source
 from models.feeds import NO_SETTINGS, FeedTerms
-from models.wire.base import Text
 from models.wire.external import (
     ExternalSignalsAnswer,
     FeedAnswer,
@@ -34,7 +33,8 @@ from store.sources import Polled, add_source, find_source, list_sources, pause_s
 
 router = APIRouter(prefix="/api/v1/external", tags=["external"])
 
-Word = Annotated[Text | None, Query(max_length=60)]
+Feed = Annotated[Word, Query(examples=["cqs-free"])]
+Cursor = Annotated[int, Query(ge=0, le=2**31 - 1, description="`next_cursor` of the answer before", examples=[42])]
 OWN = ("name", "adapter", "url", "exchange", "currency", "type", "every_seconds", "created_at")
 STATE = ("polled_at", "good_at", "trouble")
 
@@ -43,15 +43,15 @@ STATE = ("polled_at", "good_at", "trouble")
 def signals(
     here: Here,
     _user: Account,
-    source: Word = None,
-    exchange: Word = None,
-    coin: Word = None,
-    currency: Word = None,
-    direction: Word = None,
-    type: Word = None,  # noqa: A002 - the parameter's name over the wire
+    source: Feed = None,
+    exchange: Exchange = None,
+    coin: Coin = None,
+    currency: Annotated[Word, Query(examples=["USDT"])] = None,
+    direction: Annotated[Word, Query(examples=["LONG"])] = None,
+    type: Annotated[Word, Query(examples=["SHORT TERM"])] = None,  # noqa: A002 - the parameter's name over the wire
     received_since: Annotated[AwareDatetime | None, Query(examples=["2026-05-24T14:00:00Z"])] = None,
     all_revisions: Annotated[bool, Query(description="every revision, not only the newest of each signal")] = False,
-    cursor: Annotated[int, Query(ge=0, le=2**31 - 1, description="`next_cursor` of the answer before")] = 0,
+    cursor: Cursor = 0,
     limit: Limit = 50,
 ) -> Json:
     """List signals in the order in which they came, from the oldest or the cursor on.
@@ -77,7 +77,7 @@ def statistics(here: Here, _user: Account) -> Json:
 
 
 @router.get("/gaps", response_model=GapsAnswer, responses=problems(401, 403))
-def gaps(here: Here, _user: Account, source: Word = None, limit: Limit = 50, offset: Offset = 0) -> Json:
+def gaps(here: Here, _user: Account, source: Feed = None, limit: Limit = 50, offset: Offset = 0) -> Json:
     """List when nobody was listening to a source, newest first."""
     with here.home.ledger.read() as db:
         return Json({"gaps": read_gaps(db, source, limit, offset)})
@@ -104,7 +104,7 @@ def add(here: Here, user: Admin, body: NewFeed) -> Json:
 
 
 @router.patch("/sources/{name}", response_model=FeedAnswer, responses=problems(401, 403, 404))
-def change(here: Here, user: Admin, name: str, body: FeedChange) -> Json:
+def change(here: Here, user: Admin, name: FeedName, body: FeedChange) -> Json:
     """Pause a source, or let it go on. For administrators."""
     with here.home.ledger.write() as db:
         _require(db, name)
@@ -113,7 +113,7 @@ def change(here: Here, user: Admin, name: str, body: FeedChange) -> Json:
 
 
 @router.delete("/sources/{name}", response_model=FeedRemovedAnswer, responses=problems(401, 403, 404))
-def remove(here: Here, user: Admin, name: str) -> Json:
+def remove(here: Here, user: Admin, name: FeedName) -> Json:
     """Poll a source no more and forget its key; its signals stay. For administrators."""
     with here.home.ledger.write() as db:
         _require(db, name)
@@ -122,7 +122,7 @@ def remove(here: Here, user: Admin, name: str) -> Json:
 
 
 @router.get("/sources/{name}/quarantine", response_model=QuarantineAnswer, responses=problems(401, 403, 404))
-def quarantine(here: Here, _user: Admin, name: str, limit: Limit = 50, offset: Offset = 0) -> Json:
+def quarantine(here: Here, _user: Admin, name: FeedName, limit: Limit = 50, offset: Offset = 0) -> Json:
     """List what a source sent that was no signal, newest first. For administrators."""
     with here.home.ledger.read() as db:
         _require(db, name)

@@ -11,6 +11,7 @@ from api.column_bodies import read_arrow, read_parquet
 from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
+from api.paging import LongId
 from api.state import Here, Now, State, WholeAt
 from api.value_bodies import fault, read_json
 from domain.factor_values import FaultyRowError, check_values
@@ -53,7 +54,7 @@ def _bodies() -> dict[str, Any]:
     responses=problems(401, 403, 404, 415),
     openapi_extra=_bodies(),
 )
-async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: str) -> Json:
+async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: LongId) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
     A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
@@ -90,7 +91,7 @@ def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, up
 
 
 @router.get("/values/status", response_model=ValuesStatusAnswer, responses=problems(401, 403, 404))
-def values_status(here: Here, user: Account, factor_id: str) -> Json:
+def values_status(here: Here, user: Account, factor_id: LongId) -> Json:
     """Show for how many sessions the factor has values, and whether that is enough."""
     with here.home.ledger.read() as db:
         total, first, last = stretch_of(db, own_factor(db, user.id, factor_id).id)
@@ -106,7 +107,7 @@ def values_status(here: Here, user: Account, factor_id: str) -> Json:
 
 
 @router.post("/submit", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
-async def submit(here: Here, user: Account, now: Now, factor_id: str) -> Json:
+async def submit(here: Here, user: Account, now: Now, factor_id: LongId) -> Json:
     """Measure a ready factor on the platform's own prices, and admit or reject it. The answer is the outcome.
 
     Measured are the values of sessions that have closed. Those of later ones, uploaded ahead, are out of sample.
@@ -118,14 +119,14 @@ async def submit(here: Here, user: Account, now: Now, factor_id: str) -> Json:
 
 
 @router.get("/submit", response_model=ValidationAnswer, responses=problems(401, 403, 404))
-def validation(here: Here, user: Account, factor_id: str) -> Json:
+def validation(here: Here, user: Account, factor_id: LongId) -> Json:
     """Show how far validation is, and what it came to."""
     shown = shape(find(here, user, factor_id))
     return Json({name: shown[name] for name in ValidationAnswer.model_fields})
 
 
 @router.get("/correlations", response_model=CorrelationsAnswer, responses=problems(401, 403, 404))
-async def correlations(here: Here, user: Account, factor_id: str) -> Json:
+async def correlations(here: Here, user: Account, factor_id: LongId) -> Json:
     """Correlate the factor's values with those of one's other active factors, session by session."""
     factor = await to_thread.run_sync(find, here, user, factor_id)
     found = await to_thread.run_sync(correlate, here.home.lake, factor, limiter=here.validations)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from api.answers import Json
 from api.errors import problems
 from api.identity import Account
-from api.paging import Limit, Offset
+from api.paging import Limit, LongId, Offset
 from api.state import Here, Now, State
 from models.enums import FactorStatus, FactorUniverse
 from models.factors import Factor, FactorTerms
@@ -63,13 +63,13 @@ def factors(
 
 
 @router.get("/{factor_id}", response_model=FactorDetailAnswer, responses=problems(401, 403, 404))
-def factor(here: Here, user: Account, factor_id: str) -> Json:
+def factor(here: Here, user: Account, factor_id: LongId) -> Json:
     """Show one of one's factors, with its series."""
     return Json(detail(here, find(here, user, factor_id)))
 
 
 @router.patch("/{factor_id}", response_model=FactorAnswer, responses=problems(401, 403, 404))
-def change(here: Here, user: Account, factor_id: str, body: FactorChange) -> Json:
+def change(here: Here, user: Account, factor_id: LongId, body: FactorChange) -> Json:
     """Change name, description or expression, of a draft or rejected factor only."""
     with here.home.ledger.write() as db:
         found = own_factor(db, user.id, factor_id)
@@ -78,7 +78,7 @@ def change(here: Here, user: Account, factor_id: str, body: FactorChange) -> Jso
 
 
 @router.delete("/{factor_id}", response_model=Deleted, responses=problems(401, 403, 404))
-def delete(here: Here, user: Account, now: Now, factor_id: str) -> Json:
+def delete(here: Here, user: Account, now: Now, factor_id: LongId) -> Json:
     """Delete a factor with its values, a draft or rejected one only."""
     with here.home.ledger.write() as db:
         delete_factor(db, here.home.lake, own_factor(db, user.id, factor_id), now)
@@ -86,14 +86,14 @@ def delete(here: Here, user: Account, now: Now, factor_id: str) -> Json:
 
 
 @router.get("/{factor_id}/ic-series", response_model=IcSeriesAnswer, responses=problems(401, 403, 404))
-def ic_series(here: Here, user: Account, factor_id: str) -> Json:
+def ic_series(here: Here, user: Account, factor_id: LongId) -> Json:
     """List the in-sample IC of each session that counts, oldest first; none before validation."""
     found = find(here, user, factor_id)
     return Json({"records": _series(here, found)["ic_series"]})
 
 
 @router.get("/{factor_id}/chart-data", response_model=ChartAnswer, responses=problems(401, 403, 404))
-def chart_data(here: Here, user: Account, factor_id: str) -> Json:
+def chart_data(here: Here, user: Account, factor_id: LongId) -> Json:
     """Show all series in one answer; they are empty before validation."""
     found = find(here, user, factor_id)
     return Json(_series(here, found) | {"yearly_stats": shape(found)["yearly_stats"]})

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.claimed import BEFORE, moved_answers, moved_to, show_public
 from api.errors import not_found, problems
+from api.paging import Slug
 from api.public import PREFIX, UNCHANGED, UNPUBLISHED, look_up, published
 from api.state import Here, State
 from domain.evaluation_kernel import WINDOW, measure
@@ -25,7 +26,7 @@ OTHERS = ("evaluated", "score", "sortino", "turnover", "cost", "psr", "deflated_
 
 
 @router.get("/{slug}/performance", response_model=PerformanceAnswer, responses=problems(404) | UNCHANGED)
-async def performance(request: Request, here: Here, slug: str) -> Response:
+async def performance(request: Request, here: Here, slug: Slug) -> Response:
     """Show every metric, the score with its parts, and how likely it is luck, as of the newest evaluation."""
 
     def make(version: str, found: Visible) -> dict[str, Any]:
@@ -42,7 +43,7 @@ async def performance(request: Request, here: Here, slug: str) -> Response:
 
 
 @router.get("/{slug}/claimed", response_model=PublicClaimedAnswer, responses=problems(404) | UNCHANGED)
-async def claimed(request: Request, here: Here, slug: str) -> Response:
+async def claimed(request: Request, here: Here, slug: Slug) -> Response:
     """Show what is claimed, when it was uploaded, how often it was replaced, and how it compares with what happened."""
 
     def make(_version: str, found: Visible) -> dict[str, Any]:
@@ -58,7 +59,7 @@ async def claimed(request: Request, here: Here, slug: str) -> Response:
 
 
 @router.get("/{slug}/backtest", responses=moved_answers(PublicClaimedAnswer), **BEFORE)
-async def claimed_before(slug: str) -> Response:
+async def claimed_before(slug: Slug) -> Response:
     """Point to /claimed, where this has moved."""
     return moved_to(PREFIX, slug)
 

@@ -13,7 +13,7 @@ from api.answers import Json
 from api.errors import problems, refuse
 from api.evidence import show_evidence
 from api.identity import Account
-from api.paging import Limit, Offset
+from api.paging import Limit, LongId, Offset
 from api.state import Here, Now, State
 from domain.sessions import EXCHANGE_ZONE, deadline
 from models.enums import ExecutionPrice
@@ -68,14 +68,14 @@ def portfolios(here: Here, user: Account, limit: Limit = 50, offset: Offset = 0)
 
 
 @router.get("/{portfolio_id}", response_model=PortfolioShape, responses=problems(401, 403, 404))
-def portfolio(here: Here, user: Account, portfolio_id: str) -> Json:
+def portfolio(here: Here, user: Account, portfolio_id: LongId) -> Json:
     """Show one of one's portfolios, with its members and its strategy."""
     with here.home.ledger.read() as db:
         return Json(_shape(db, own_portfolio(db, user.id, portfolio_id)))
 
 
 @router.delete("/{portfolio_id}", response_model=Deleted, responses=problems(401, 403, 404))
-def delete(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
+def delete(here: Here, user: Account, now: Now, portfolio_id: LongId) -> Json:
     """Delete a draft or paused portfolio. Its strategy is retired, and its record stays."""
     with here.home.ledger.write() as db:
         delete_portfolio(db, own_portfolio(db, user.id, portfolio_id), now)
@@ -85,7 +85,7 @@ def delete(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 @router.post(
     "/{portfolio_id}/members", status_code=201, response_model=PortfolioShape, responses=problems(401, 403, 404, 409)
 )
-def add(here: Here, user: Account, now: Now, portfolio_id: str, body: NewMember) -> Json:
+def add(here: Here, user: Account, now: Now, portfolio_id: LongId, body: NewMember) -> Json:
     """Add an active factor of one's own, of the same universe, to a portfolio that is not active."""
     with here.home.ledger.write() as db:
         found = own_portfolio(db, user.id, portfolio_id)
@@ -94,7 +94,7 @@ def add(here: Here, user: Account, now: Now, portfolio_id: str, body: NewMember)
 
 
 @router.delete("/{portfolio_id}/members/{factor_id}", response_model=PortfolioShape, responses=problems(401, 403, 404))
-def remove(here: Here, user: Account, portfolio_id: str, factor_id: str) -> Json:
+def remove(here: Here, user: Account, portfolio_id: LongId, factor_id: LongId) -> Json:
     """Take a factor out of a portfolio that is not active."""
     with here.home.ledger.write() as db:
         found = own_portfolio(db, user.id, portfolio_id)
@@ -103,7 +103,7 @@ def remove(here: Here, user: Account, portfolio_id: str, factor_id: str) -> Json
 
 
 @router.post("/{portfolio_id}/activate", response_model=ActivatedAnswer, responses=problems(401, 403, 404, 409))
-async def begin(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
+async def begin(here: Here, user: Account, now: Now, portfolio_id: LongId) -> Json:
     """Activate a draft with two factors or more: it gets a strategy, and from now on a signal at 09:00 of each session.
 
     The strategy counts in the tier's limit. On a session before 09:15 a signal is made at once. The strategy has the
@@ -118,7 +118,7 @@ async def begin(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 
 
 @router.post("/{portfolio_id}/pause", response_model=PortfolioShape, responses=problems(401, 403, 404))
-def stop(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
+def stop(here: Here, user: Account, now: Now, portfolio_id: LongId) -> Json:
     """Stop making signals; what the strategy holds it goes on holding."""
     with here.home.ledger.write() as db:
         found = own_portfolio(db, user.id, portfolio_id)
@@ -127,7 +127,7 @@ def stop(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 
 
 @router.post("/{portfolio_id}/resume", response_model=PortfolioShape, responses=problems(401, 403, 404))
-def go_on(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
+def go_on(here: Here, user: Account, now: Now, portfolio_id: LongId) -> Json:
     """Go on making signals, from the next 09:00 of a session."""
     with here.home.ledger.write() as db:
         found = own_portfolio(db, user.id, portfolio_id)
@@ -136,7 +136,7 @@ def go_on(here: Here, user: Account, now: Now, portfolio_id: str) -> Json:
 
 
 @router.get("/{portfolio_id}/signals", response_model=PortfolioSignalsAnswer, responses=problems(401, 403, 404))
-def history(here: Here, user: Account, portfolio_id: str, limit: Limit = 30, offset: Offset = 0) -> Json:
+def history(here: Here, user: Account, portfolio_id: LongId, limit: Limit = 30, offset: Offset = 0) -> Json:
     """List the signals of a portfolio's strategy with their evidence, newest session first; none before activation."""
     with here.home.ledger.read() as db:
         found = own_portfolio(db, user.id, portfolio_id)

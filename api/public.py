@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.answers import dumps, etag, is_current, tagged, unchanged
 from api.claimed import show_in_record
 from api.errors import not_found, problems
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Slug
 from api.quick import Edition
 from api.state import Here, State
 from models.wire.public import AuditAnswer, TrackRecordAnswer
@@ -27,7 +27,7 @@ UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader h
 
 
 @router.get("/{slug}/track-record", response_model=TrackRecordAnswer, responses=problems(404) | UNCHANGED)
-async def track_record(request: Request, here: Here, slug: str) -> Response:
+async def track_record(request: Request, here: Here, slug: Slug) -> Response:
     """Show every settled session, oldest first; NAV starts from 1. `claimed` and `claimed.tracking` where there are.
 
     A session whose NAV a correction changed also says what it was first, in `corrected`.
@@ -57,7 +57,7 @@ async def track_record(request: Request, here: Here, slug: str) -> Response:
 
 
 @router.get("/{slug}/audit", response_model=AuditAnswer, responses=problems(404) | UNCHANGED)
-async def audit(request: Request, here: Here, slug: str, limit: Limit = 50, offset: Offset = 0) -> Response:
+async def audit(request: Request, here: Here, slug: Slug, limit: Limit = 50, offset: Offset = 0) -> Response:
     """Show what each settled session was, newest first: a rebalance, or a hold and why."""
 
     def make(version: str, _found: Visible) -> dict[str, Any]:

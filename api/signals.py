@@ -9,7 +9,7 @@ from api.answers import Json
 from api.errors import not_found, problems, refuse
 from api.evidence import show_evidence
 from api.identity import Account
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Slug
 from api.state import Here, Now, WholeAt
 from api.strategies import is_slug, own_strategy
 from domain.sessions import Sessions
@@ -31,7 +31,7 @@ SCHEMA = {"symbol": pl.String, "weight": pl.Float64}
     response_model=SubmittedAnswer,
     responses={**problems(401, 403, 404, 409), 200: {"model": SubmittedAnswer, "description": "Known already"}},
 )
-async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: str, body: NewSignal) -> Json:
+async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: Slug, body: NewSignal) -> Json:
     """Submit a portfolio, or revise the one submitted before, strictly before the deadline.
 
     Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
@@ -57,7 +57,7 @@ async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: s
 def history(
     here: Here,
     user: Account,
-    slug: str,
+    slug: Slug,
     limit: Limit = 30,
     offset: Offset = 0,
     all_revisions: Annotated[bool, Query(description="every revision, not only the newest of each session")] = False,
@@ -71,7 +71,7 @@ def history(
 
 
 @router.delete("/{trade_date}", response_model=SignalDeletedAnswer, responses=problems(401, 403, 404))
-def delete(here: Here, user: Account, now: Now, slug: str, trade_date: Annotated[Day, Path()]) -> Json:
+def delete(here: Here, user: Account, now: Now, slug: Slug, trade_date: Annotated[Day, Path()]) -> Json:
     """Take a signal back. Refused once it is settled or sealed, or its deadline has passed."""
     with here.home.ledger.write() as db:
         if not delete_signal(db, own_strategy(db, user, slug), trade_date, now):

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from api.answers import Json
 from api.errors import not_found, problems, refuse
 from api.identity import Account
-from api.paging import Limit, Offset
+from api.paging import Limit, Offset, Slug
 from api.state import Here, Now
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
@@ -58,14 +58,14 @@ def strategies(
 
 
 @router.get("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
-def strategy(here: Here, user: Account, slug: str) -> Json:
+def strategy(here: Here, user: Account, slug: Slug) -> Json:
     """Show one of one's strategies."""
     with here.home.ledger.read() as db:
         return Json(shape(own_strategy(db, user, slug)))
 
 
 @router.patch("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
-def change(here: Here, user: Account, now: Now, slug: str, body: StrategyChange) -> Json:
+def change(here: Here, user: Account, now: Now, slug: Slug, body: StrategyChange) -> Json:
     """Change name, description, status or is_public; everything else is immutable."""
     with here.home.ledger.write() as db:
         found = own_strategy(db, user, slug)
@@ -81,7 +81,7 @@ def change(here: Here, user: Account, now: Now, slug: str, body: StrategyChange)
 
 
 @router.delete("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
-def retire(here: Here, user: Account, now: Now, slug: str) -> Json:
+def retire(here: Here, user: Account, now: Now, slug: Slug) -> Json:
     """Retire a strategy, for good. Its record stays."""
     with here.home.ledger.write() as db:
         found = own_strategy(db, user, slug)

@@ -12,16 +12,15 @@ from api.hub import Hub
 from api.identity import CHALLENGE, Account
 from api.limits import credential
 from api.listeners import Listener
+from api.paging import Coin, Exchange, Word
 from api.state import Here
 from domain.streams import Cursor, Filter, Kind, parse_cursor
 from models.errors import InputError
-from models.wire.base import Text
 from models.wire.streams import EVENTS, EXAMPLE
 from store.accounts import KEY_PREFIX
 
 router = APIRouter(prefix="/v1", tags=["stream"])
 
-Word = Annotated[Text | None, Query(max_length=60)]
 TYPE = "text/event-stream"
 # Proxies that collect answers before they pass them on are asked not to.
 HEADERS = {"x-accel-buffering": "no", "cache-control": "no-store"}
@@ -70,9 +69,12 @@ async def stream(
     here: Here,
     _user: Account,
     kind: Annotated[Kind | None, Query(description="of other people's feeds, or of our own strategies")] = None,
-    source: Annotated[Word, Query(description="name of a feed, or slug of a strategy: `model` of the signals")] = None,
-    coin: Word = None,
-    exchange: Word = None,
+    source: Annotated[
+        Word,
+        Query(description="name of a feed, or slug of a strategy: `model` of the signals", examples=["cqs-free"]),
+    ] = None,
+    coin: Coin = None,
+    exchange: Exchange = None,
     last_event_id: Annotated[
         str | None,
         Header(description="id of the last event that arrived: go on after it", examples=["e1042-s18.7.1"]),

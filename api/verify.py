@@ -14,6 +14,7 @@ from api.answers import dumps, etag, tagged
 from api.errors import not_found, problems
 from api.evidence import show_evidence
 from api.instructions import instructions, raw_url
+from api.paging import Slug
 from api.public import UNCHANGED, look_up
 from api.state import Here, State
 from domain.signals import payload
@@ -32,7 +33,7 @@ router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
 async def verify(
     request: Request,
     here: Here,
-    slug: str,
+    slug: Slug,
     date: Annotated[Day | None, Query(description="default: the newest settled session")] = None,
 ) -> Response:
     """Show NAV, positions, orders, the signal with its seal, and what it was all made from; and how to check it.

@@ -45,16 +45,16 @@ class FeedMapping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    items: str = ""
-    fields: dict[str, str]
-    constants: dict[str, str] = {}
-    directions: dict[str, str] = {}
-    params: dict[str, str] = {}
-    filters: dict[str, str] = {}
-    window_param: str | None = None
-    window_minutes: int = Field(LONGEST_WINDOW_MINUTES, ge=1, le=10_080)
-    key_header: str | None = None
-    key_param: str | None = None
+    items: str = Field("", examples=["data.signals"])
+    fields: dict[str, str] = Field(examples=[{"id": "no", "coin": "pair.base", "direction": "side"}])
+    constants: dict[str, str] = Field({}, examples=[{"exchange": "binance"}])
+    directions: dict[str, str] = Field({}, examples=[{"buy": "LONG", "sell": "SHORT"}])
+    params: dict[str, str] = Field({}, examples=[{"format": "json"}])
+    filters: dict[str, str] = Field({}, examples=[{"currency": "quote"}])
+    window_param: str | None = Field(None, examples=["minutes"])
+    window_minutes: int = Field(LONGEST_WINDOW_MINUTES, ge=1, le=10_080, examples=[20])
+    key_header: str | None = Field(None, examples=["X-Api-Key"])
+    key_param: str | None = Field(None, examples=["token"])
 
     @field_validator("fields", "constants", "filters")
     @classmethod

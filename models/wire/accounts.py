@@ -1,11 +1,10 @@
 """Wire shapes of accounts, keys and tiers."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from models.wire.base import Answer, Request, Text
+from models.wire.base import Answer, Moment, Request, Text
 
 RESERVED_DOMAINS = ("@quantgpt.local", "@countersign.local")
 
@@ -91,7 +90,7 @@ class KeyShape(Answer):
     id: str = Field(examples=["3"])
     name: str = Field(examples=["my-agent"])
     masked: str = Field(examples=["csk_...x7Qk"])
-    created_at: datetime
+    created_at: Moment
 
 
 class NewKeyAnswer(KeyShape):

@@ -51,6 +51,12 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
 ]
 Text = Annotated[str, AfterValidator(_plain_text)]
+# What many answers hold, each with an example.
+EXAMPLE_SHA256 = "51caddc4e485d4e918999edc54f46618daa30af05202bbe49799253a1153e8c5"
+Moment = Annotated[datetime, Field(examples=["2026-05-14T10:15:00+00:00"])]
+Sha256 = Annotated[str, Field(examples=[EXAMPLE_SHA256])]
+Commit = Annotated[str, Field(examples=["41d0c1f5e0a94a7f3a0b2c8d9e6f57182930a4bc"])]
+Symbol = Annotated[str, Field(examples=["600519.SH"])]
 
 
 class Problem(BaseModel):
@@ -76,17 +82,22 @@ class InvalidRequest(BaseModel):
 class SealEvidence(Answer):
     """What proves when a signal was there; what rests on a commit is null until there is one."""
 
-    margin_seconds: float = Field(description="from receipt to the deadline", examples=[900.0])
-    commit_sha: str | None = Field(description="of the journal's commit that sealed it")
-    commit_time: datetime | None
+    margin_seconds: float = Field(description="from receipt to the deadline", examples=[149.876544])
+    commit_sha: Commit | None = Field(description="of the journal's commit that sealed it")
+    commit_time: Moment | None = Field(examples=["2026-05-14T01:12:33+00:00"])
     signer: str | None = Field(
         description="fingerprint of the key that signed that commit, as ssh-keygen prints it; null, too, where the "
         "commit cannot be read",
         examples=["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"],
     )
-    time_class: str | None = Field(description="on_time, sealed_late or late; null: not sealed")
-    evidence: str = Field(description="server_only, or tsa: a timestamp authority's token from before the deadline")
-    tokens: list[str] = Field(description="paths in the journal of the timestamp authorities' tokens for that commit")
+    time_class: str | None = Field(description="on_time, sealed_late or late; null: not sealed", examples=["on_time"])
+    evidence: str = Field(
+        description="server_only, or tsa: a timestamp authority's token from before the deadline", examples=["tsa"]
+    )
+    tokens: list[str] = Field(
+        description="paths in the journal of the timestamp authorities' tokens for that commit",
+        examples=[["timestamps/41/41d0c1f5e0a94a7f3a0b2c8d9e6f57182930a4bc.tsa.example.com.tsr"]],
+    )
 
 
 class Deleted(Answer):

@@ -1,6 +1,6 @@
 """Wire shapes of claimed performance: what a researcher says a strategy's NAV was, and how close that came."""
 
-from datetime import date, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Annotated
 
@@ -37,8 +37,8 @@ class NewClaimed(Request):
 class ClaimedMeta(Answer):
     """What a claimed performance comes to by its own records, and how it came about."""
 
-    start_date: date = Field(examples=["2024-01-02"])
-    end_date: date = Field(examples=["2024-12-31"])
+    start_date: Day = Field(examples=["2024-01-02"])
+    end_date: Day = Field(examples=["2024-12-31"])
     data_points: int = Field(examples=[240])
     total_return: float | None = Field(examples=[0.1523])
     sharpe: float | None = Field(description="annualised, risk-free rate 0; null: undefined", examples=[1.42])
@@ -58,11 +58,11 @@ class UploadedAnswer(ClaimedMeta):
 class ClaimedRow(Answer):
     """A record; NAV starts from 1."""
 
-    date: date
+    date: Day
     nav: float | None = Field(examples=[1.0052])
-    daily_return: float | None = Field(description="against the record before; null: the first")
-    cumulative_return: float | None
-    drawdown: float | None = Field(description="below the highest NAV so far, as a positive fraction")
+    daily_return: float | None = Field(description="against the record before; null: the first", examples=[0.0052])
+    cumulative_return: float | None = Field(examples=[0.0052])
+    drawdown: float | None = Field(description="below the highest NAV so far, as a positive fraction", examples=[0.0])
     after_activation: bool
 
 
@@ -86,7 +86,7 @@ class TrackingAnswer(Answer):
 class BenchmarkedRow(ClaimedRow):
     """A record beside the benchmark."""
 
-    benchmark_return: float | None = Field(description="of that day; null: not known")
+    benchmark_return: float | None = Field(description="of that day; null: not known", examples=[0.0031])
 
 
 class ClaimedInRecord(Answer):

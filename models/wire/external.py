@@ -1,13 +1,12 @@
 """Wire shapes of external signals: sources (without their keys), signals, statistics, gaps."""
 
-import datetime as dt
 from typing import Literal
 
 from pydantic import Field
 
 from models.external import NAME_PATTERN
 from models.feeds import FeedMapping
-from models.wire.base import Answer, Request, Text
+from models.wire.base import Answer, Moment, Request, Text
 
 
 class NewFeed(Request):
@@ -37,18 +36,18 @@ class FeedAnswer(Answer):
 
     name: str = Field(examples=["cqs-free"])
     adapter: str = Field(examples=["cqs"])
-    url: str
+    url: str = Field(examples=["https://api.cryptoqualitysignals.com"])
     has_key: bool
-    exchange: str | None
-    currency: str | None
-    type: str | None
+    exchange: str | None = Field(examples=["binance"])
+    currency: str | None = Field(examples=["USDT"])
+    type: str | None = Field(examples=["SCALPING"])
     every_seconds: int = Field(examples=[60])
     state: Literal["polled", "paused", "stopped"]
-    created_at: dt.datetime
-    polled_at: dt.datetime | None
-    good_at: dt.datetime | None = Field(description="last poll that brought an answer")
-    trouble: str | None = Field(description="why the last poll failed")
-    gap_since: dt.datetime | None = Field(description="since when its signals may come and go unseen")
+    created_at: Moment
+    polled_at: Moment | None
+    good_at: Moment | None = Field(description="last poll that brought an answer")
+    trouble: str | None = Field(description="why the last poll failed", examples=["HTTP 502"])
+    gap_since: Moment | None = Field(description="since when its signals may come and go unseen")
 
 
 class FeedsAnswer(Answer):
@@ -60,33 +59,33 @@ class FeedsAnswer(Answer):
 class FeedRemovedAnswer(Answer):
     """It is polled no more; its signals stay."""
 
-    name: str
+    name: str = Field(examples=["cqs-free"])
     removed: bool = Field(examples=[True])
 
 
 class ExternalSignalAnswer(Answer):
     """One revision of a signal of somebody else's feed. Prices are decimal strings, as the feed wrote them."""
 
-    id: int = Field(description="grows in the order in which signals came")
+    id: int = Field(description="grows in the order in which signals came", examples=[42])
     source: str = Field(examples=["cqs-free"])
     external_id: str = Field(examples=["1847291"])
     revision: int = Field(examples=[1])
-    published_at: dt.datetime
-    received_at: dt.datetime
-    last_seen_at: dt.datetime
+    published_at: Moment
+    received_at: Moment
+    last_seen_at: Moment
     exchange: str = Field(examples=["binance"])
     coin: str = Field(examples=["BTC"])
     currency: str = Field(examples=["USDT"])
     direction: Literal["LONG", "SHORT"]
     entry_low: str = Field(examples=["94250.5"])
     entry_high: str = Field(examples=["94400"])
-    target1: str | None
-    target2: str | None
-    target3: str | None
+    target1: str | None = Field(examples=["95800"])
+    target2: str | None = Field(examples=["97000"])
+    target3: str | None = Field(examples=["98500"])
     stop_loss: str = Field(examples=["93100"])
     type: str | None = Field(examples=["SHORT TERM"])
-    ask: str | None
-    leverage: str | None
+    ask: str | None = Field(examples=["94320.1"])
+    leverage: str | None = Field(examples=["10"])
     risk_level: str | None = Field(examples=["3"])
 
 
@@ -129,19 +128,19 @@ class RecordAnswer(Answer):
 class FeedStatistics(Answer):
     """What a source brought since it was entered."""
 
-    name: str
-    adapter: str
-    every_seconds: int
+    name: str = Field(examples=["cqs-free"])
+    adapter: str = Field(examples=["cqs"])
+    every_seconds: int = Field(examples=[60])
     state: Literal["polled", "paused", "stopped", "removed"]
-    polled_at: dt.datetime | None
-    good_at: dt.datetime | None
-    polls: int
-    failures: int
-    new: int = Field(description="signals seen for the first time")
-    known: int = Field(description="signals seen again, unchanged")
-    revised: int = Field(description="revisions of signals seen before")
-    quarantined: int = Field(description="items that were no signals")
-    gaps: int
+    polled_at: Moment | None
+    good_at: Moment | None
+    polls: int = Field(examples=[1440])
+    failures: int = Field(examples=[2])
+    new: int = Field(description="signals seen for the first time", examples=[15])
+    known: int = Field(description="signals seen again, unchanged", examples=[5120])
+    revised: int = Field(description="revisions of signals seen before", examples=[3])
+    quarantined: int = Field(description="items that were no signals", examples=[1])
+    gaps: int = Field(examples=[1])
     outcomes: RecordAnswer
 
 
@@ -154,9 +153,9 @@ class StatisticsAnswer(Answer):
 class GapAnswer(Answer):
     """Time in which a source's signals may have come and gone unseen."""
 
-    source: str
-    started_at: dt.datetime
-    ended_at: dt.datetime | None = Field(description="null: it lasts")
+    source: str = Field(examples=["cqs-free"])
+    started_at: Moment
+    ended_at: Moment | None = Field(description="null: it lasts")
 
 
 class GapsAnswer(Answer):
@@ -168,11 +167,14 @@ class GapsAnswer(Answer):
 class QuarantinedAnswer(Answer):
     """An item of a feed that was no signal, and why."""
 
-    external_id: str | None
+    external_id: str | None = Field(examples=["1847292"])
     reason: str = Field(examples=['buy_start: expected a positive number, got "-1"'])
-    raw: str = Field(description="the item as JSON, cut where it is very long")
-    received_at: dt.datetime
-    last_seen_at: dt.datetime
+    raw: str = Field(
+        description="the item as JSON, cut where it is very long",
+        examples=['{"id":1847292,"coin":"BTC","buy_start":"-1"}'],
+    )
+    received_at: Moment
+    last_seen_at: Moment
 
 
 class QuarantineAnswer(Answer):

@@ -1,13 +1,12 @@
 """Wire shapes of factors: `date` is what is called session everywhere else."""
 
-from datetime import date, datetime
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import FactorStatus, FactorUniverse
 from models.targets import SYMBOL_PATTERN
-from models.wire.base import Answer, Day, Request, Text, word_of
+from models.wire.base import Answer, Day, Moment, Request, Text, word_of
 
 MAX_DATES = 500
 
@@ -30,8 +29,8 @@ class FactorChange(Request):
     """What to change of a draft or rejected factor; anything else of it stays."""
 
     name: FactorName | None = None
-    description: Words | None = None
-    expression: Words | None = None
+    description: Words | None = Field(default=None, examples=["20-day momentum factor"])
+    expression: Words | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
 
     @model_validator(mode="after")
     def _a_name_stays_a_name(self) -> Self:
@@ -73,42 +72,48 @@ class ValuesStatusAnswer(Answer):
     total_days: int = Field(examples=[145])
     min_required: int = Field(examples=[120])
     ready: bool
-    start_date: date | None
-    end_date: date | None
+    start_date: Day | None
+    end_date: Day | None
 
 
 class InSample(Answer):
     """What validation measured; null before it."""
 
-    ic_mean: float | None
-    ic_ir: float | None
-    turnover: float | None
-    sharpe: float | None
-    fitness: float | None
-    ic_decay: list[float | None] | None = Field(description="ic_mean at lags of 1 to 5 sessions")
-    coverage: float | None
-    data_days: int | None
-    max_correlation: float | None = Field(description="with another active factor of one's own; null: there is none")
-    newey_west_t: float | None = Field(description="t-statistic of the mean IC, lag 5; never a check")
-    ic_sign_share: float | None = Field(description="share of sessions whose IC has the sign of the mean")
+    ic_mean: float | None = Field(examples=[0.031])
+    ic_ir: float | None = Field(examples=[0.62])
+    turnover: float | None = Field(examples=[0.24])
+    sharpe: float | None = Field(examples=[1.35])
+    fitness: float | None = Field(examples=[1.12])
+    ic_decay: list[float | None] | None = Field(
+        description="ic_mean at lags of 1 to 5 sessions", examples=[[0.031, 0.027, 0.022, 0.018, 0.015]]
+    )
+    coverage: float | None = Field(examples=[0.98])
+    data_days: int | None = Field(examples=[145])
+    max_correlation: float | None = Field(
+        description="with another active factor of one's own; null: there is none", examples=[0.423]
+    )
+    newey_west_t: float | None = Field(description="t-statistic of the mean IC, lag 5; never a check", examples=[3.1])
+    ic_sign_share: float | None = Field(
+        description="share of sessions whose IC has the sign of the mean", examples=[0.58]
+    )
 
 
 class OutOfSample(Answer):
     """What tracking measured since activation; null with fewer than 10 sessions."""
 
-    ic_mean_30d: float | None
-    ic_mean_60d: float | None
-    ic_mean_120d: float | None
-    start_date: date | None
-    sessions: int = Field(description="sessions that count")
-    late: int = Field(description="sessions left out, because their values came when the price was known")
+    ic_mean_30d: float | None = Field(examples=[0.028])
+    ic_mean_60d: float | None = Field(examples=[0.029])
+    ic_mean_120d: float | None = Field(examples=[0.03])
+    start_date: Day | None
+    sessions: int = Field(description="sessions that count", examples=[128])
+    late: int = Field(description="sessions left out, because their values came when the price was known", examples=[2])
 
 
 class Claimed(Answer):
     """What the owner says of it."""
 
-    ic_mean: float | None
-    ic_ir: float | None
+    ic_mean: float | None = Field(examples=[0.035])
+    ic_ir: float | None = Field(examples=[0.68])
 
 
 class Check(Answer):
@@ -125,12 +130,12 @@ class YearStats(Answer):
     """A calendar year of the in-sample figures."""
 
     year: int = Field(examples=[2024])
-    ic_mean: float | None
-    ic_ir: float | None
-    returns: float | None
-    drawdown: float | None
-    turnover: float | None
-    days: int
+    ic_mean: float | None = Field(examples=[0.031])
+    ic_ir: float | None = Field(examples=[0.62])
+    returns: float | None = Field(examples=[0.112])
+    drawdown: float | None = Field(examples=[0.041])
+    turnover: float | None = Field(examples=[0.24])
+    days: int = Field(examples=[242])
 
 
 class FactorAnswer(Answer):
@@ -140,17 +145,17 @@ class FactorAnswer(Answer):
     name: str = Field(examples=["momentum_20d"])
     universe: FactorUniverse
     status: FactorStatus
-    description: str | None
-    expression: str | None
+    description: str | None = Field(examples=["20-day momentum factor"])
+    expression: str | None = Field(examples=["rank(ts_mean(close, 20))"])
     in_sample: InSample = Field(alias="is")
     os: OutOfSample
     claimed: Claimed
     checks: list[Check] | None
-    reject_reason: str | None
+    reject_reason: str | None = Field(examples=["IC_MEAN: 0.011 is below 0.015"])
     yearly_stats: list[YearStats] | None
-    submitted_at: datetime | None
-    validated_at: datetime | None
-    created_at: datetime
+    submitted_at: Moment | None
+    validated_at: Moment | None
+    created_at: Moment
 
 
 class FactorsAnswer(Answer):
@@ -162,14 +167,14 @@ class FactorsAnswer(Answer):
 class IcPoint(Answer):
     """A session's IC."""
 
-    date: date
+    date: Day
     ic: float = Field(examples=[0.042])
 
 
 class LsPoint(Answer):
     """A session's long-short return: the top quintile less the bottom one."""
 
-    date: date
+    date: Day
     ls_return: float = Field(examples=[0.003])
     cumulative: float = Field(description="product of 1 + ls_return so far", examples=[1.003])
 
@@ -194,13 +199,13 @@ class ValidationAnswer(Answer):
 
     status: FactorStatus
     checks: list[Check] | None
-    validated_at: datetime | None
+    validated_at: Moment | None
 
 
 class Correlation(Answer):
     """How alike two factors are."""
 
-    factor_id: str
+    factor_id: str = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
     name: str = Field(examples=["value_factor"])
     correlation: float | None = Field(
         description="mean Spearman correlation over common sessions; null: too little in common", examples=[0.423]

@@ -21,8 +21,12 @@ class StrategiesQuery(BaseModel):
     execution_price: ExecutionPrice | None = Field(default=None, examples=["open"])
     creator: Words | None = Field(default=None, description="nickname", examples=["user_a1b2c3d4"])
     has_claimed: bool | None = Field(default=None, description="whether there is a claimed performance")
-    min_trading_days: int | None = Field(default=None, ge=0, le=MAX_COUNT, description="settled sessions, at least")
-    search: Words | None = Field(default=None, description="part of the name or slug; ASCII letters in either case")
+    min_trading_days: int | None = Field(
+        default=None, ge=0, le=MAX_COUNT, description="settled sessions, at least", examples=[20]
+    )
+    search: Words | None = Field(
+        default=None, description="part of the name or slug; ASCII letters in either case", examples=["alpha"]
+    )
     order: Order = Field(default=Order.NEWEST, description="best first; those without the figure last")
-    limit: int = Field(default=50, ge=1, le=200, description="most items to return")
-    offset: int = Field(default=0, ge=0, le=MAX_COUNT, description="items to skip")
+    limit: int = Field(default=50, ge=1, le=200, description="most items to return", examples=[50])
+    offset: int = Field(default=0, ge=0, le=MAX_COUNT, description="items to skip", examples=[0])

@@ -1,12 +1,11 @@
 """Wire shapes of notifications, and of where they are sent."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from models.enums import NoticeKind
-from models.wire.base import Answer, Request, Text, word_of
+from models.wire.base import Answer, Moment, Request, Text, word_of
 
 
 class NotificationAnswer(Answer):
@@ -15,8 +14,8 @@ class NotificationAnswer(Answer):
     id: str = Field(examples=["1042"])
     kind: str = Field(examples=["settled"])
     text: str = Field(examples=["hs300-ml-alpha: 2026-05-14 settled, +0.12%, NAV 1052300.50 CNY"])
-    created_at: datetime
-    read_at: datetime | None
+    created_at: Moment
+    read_at: Moment | None
 
 
 class NotificationsAnswer(Answer):
@@ -62,7 +61,7 @@ class AddressAnswer(Answer):
 
     id: str = Field(examples=["2"])
     shown: str = Field(examples=["https://example.com/…"])
-    created_at: datetime
+    created_at: Moment
     failing: bool = Field(description="the last attempt failed; it is tried again", examples=[False])
 
 

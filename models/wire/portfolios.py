@@ -1,12 +1,11 @@
 """Wire shapes of multi-factor portfolios."""
 
-from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
-from models.wire.base import Answer, Request, SealEvidence, Text, word_of
+from models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, Text, word_of
 
 PortfolioName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_value"])]
 
@@ -17,7 +16,7 @@ class NewPortfolio(Request):
     name: PortfolioName
     universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
     weighting: Annotated[Weighting, word_of(Weighting)] = Weighting.EQUAL
-    top_n: int = Field(default=50, ge=5, le=500, description="symbols to hold, 1/top_n each")
+    top_n: int = Field(default=50, ge=5, le=500, description="symbols to hold, 1/top_n each", examples=[50])
 
 
 class NewMember(Request):
@@ -29,19 +28,19 @@ class NewMember(Request):
 class MemberAnswer(Answer):
     """A factor in a portfolio."""
 
-    factor_id: str
+    factor_id: str = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
     name: str = Field(examples=["momentum_20d"])
     status: FactorStatus
-    ic_mean: float | None
-    ic_ir: float | None
-    added_at: datetime
+    ic_mean: float | None = Field(examples=[0.031])
+    ic_ir: float | None = Field(examples=[0.62])
+    added_at: Moment
 
 
 class StrategyOfPortfolio(Answer):
     """The strategy that a portfolio's signals are submitted for."""
 
     slug: str = Field(examples=["mf-0b0c2f6e-momentum-value"])
-    name: str
+    name: str = Field(examples=["momentum_value"])
     status: StrategyStatus
 
 
@@ -54,8 +53,8 @@ class PortfolioShape(Answer):
     weighting: Weighting
     top_n: int = Field(examples=[50])
     status: PortfolioStatus
-    created_at: datetime
-    activated_at: datetime | None
+    created_at: Moment
+    activated_at: Moment | None
     members: list[MemberAnswer]
     strategy: StrategyOfPortfolio | None = Field(description="null before the first activation")
 
@@ -69,9 +68,9 @@ class PortfoliosAnswer(Answer):
 class SignalMade(Answer):
     """The signal that was made at once; `reason` says why there is none."""
 
-    trade_date: date | None = Field(examples=["2026-05-14"])
-    stock_count: int
-    reason: str | None
+    trade_date: Day | None = Field(examples=["2026-05-14"])
+    stock_count: int = Field(examples=[50])
+    reason: str | None = Field(examples=["the deadline has passed"])
 
 
 class ActivatedAnswer(PortfolioShape):
@@ -84,11 +83,11 @@ class PortfolioSignal(SealEvidence):
     """A signal of a portfolio's strategy, and what proves when it was there."""
 
     id: str = Field(examples=["4711"])
-    trade_date: date
-    revision: int
+    trade_date: Day
+    revision: int = Field(examples=[1])
     stock_count: int = Field(examples=[50])
-    signal_hash: str
-    submitted_at: datetime
+    signal_hash: Sha256
+    submitted_at: Moment
     is_settled: bool
     github_committed: bool
 

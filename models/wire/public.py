@@ -1,13 +1,27 @@
 """Wire shapes of what everyone may read: health, calendar, public strategies, their records and their proofs."""
 
-import datetime as dt
 from typing import Any, Literal
 
 from pydantic import Field
 
 from models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
-from models.wire.base import Answer, SealEvidence
+from models.wire.base import EXAMPLE_SHA256, Answer, Commit, Day, Moment, SealEvidence, Sha256, Symbol
 from models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
+
+# Examples that do not fit into a field's line; the payload's hash is that of `Sha256`.
+SEAL = "attestations/2026/2026-05-14/90/hs300-ml-alpha.1.json"
+PAYLOAD = (
+    '{"revision":1,"salt":"5f0c7a9e2b41d3865f0c7a9e2b41d386","session":"2026-05-14",'
+    '"signals":[{"symbol":"000858.SZ","weight":"0.04"},{"symbol":"600519.SH","weight":"0.05"}],'
+    '"strategy":"hs300-ml-alpha"}'
+)
+MANIFEST = {
+    "schema": "countersign/settlement/v1",
+    "session": "2026-05-14",
+    "version": 1,
+    "inputs": {"rules": EXAMPLE_SHA256, "previous": EXAMPLE_SHA256},
+    "files": [{"path": "nav/2026-05-14/51caddc4e485d4e9-0.parquet", "rows": 3, "sha256": EXAMPLE_SHA256}],
+}
 
 
 class HealthAnswer(Answer):
@@ -15,28 +29,28 @@ class HealthAnswer(Answer):
 
     status: Literal["ok"]
     simulated: bool = Field(description="whether this platform lives by a simulated clock")
-    now: dt.datetime
-    settled_through: dt.date | None
+    now: Moment
+    settled_through: Day | None
 
 
 class MonthAnswer(Answer):
     """The sessions of a month."""
 
     month: str = Field(examples=["2026-05"])
-    trading_days: list[dt.date]
+    trading_days: list[Day] = Field(examples=[["2026-05-06", "2026-05-07", "2026-05-08"]])
     count: int = Field(examples=[18])
-    today: dt.date
+    today: Day
     today_is_trading_day: bool | None = Field(description="null: today is past the calendar's horizon")
-    next_trading_day: dt.date | None = Field(description="after today; null: past the calendar's horizon")
+    next_trading_day: Day | None = Field(description="after today; null: past the calendar's horizon")
 
 
 class DayAnswer(Answer):
     """Whether a day is a session."""
 
-    date: dt.date
+    date: Day
     is_trading_day: bool
-    next_trading_day: dt.date | None = Field(description="after that day; null: past the calendar's horizon")
-    today: dt.date
+    next_trading_day: Day | None = Field(description="after that day; null: past the calendar's horizon")
+    today: Day
 
 
 class CreatorCounts(Answer):
@@ -51,23 +65,23 @@ class PublicStrategy(Answer):
     """A public strategy and where it stands after its newest settled session."""
 
     slug: str = Field(examples=["hs300-ml-alpha"])
-    name: str
-    description: str | None
+    name: str = Field(examples=["HS300 ML Alpha"])
+    description: str | None = Field(examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
     universe: Universe
-    holding_period: int
+    holding_period: int = Field(examples=[10])
     execution_price: ExecutionPrice
     status: StrategyStatus
     creator: str = Field(examples=["user_a1b2c3d4"])
     creator_counts: CreatorCounts
-    created_at: dt.datetime
-    activated_at: dt.datetime | None
+    created_at: Moment
+    activated_at: Moment | None
     trading_days: int = Field(description="settled sessions", examples=[45])
     has_claimed: bool = Field(description="whether there is a claimed performance")
-    latest_date: dt.date | None
+    latest_date: Day | None
     nav: float | None = Field(description="CNY", examples=[1052300.50])
     total_return: float | None = Field(description="as a fraction of the initial capital", examples=[0.0523])
-    daily_return: float | None
-    evaluated: dt.date | None = Field(description="session of the newest evaluation, which what follows is of")
+    daily_return: float | None = Field(examples=[0.0012])
+    evaluated: Day | None = Field(description="session of the newest evaluation, which what follows is of")
     score: float | None = Field(description="0 to 100; null before the 20th session", examples=[71.5])
     sharpe: float | None = Field(examples=[1.42])
     max_drawdown: float | None = Field(examples=[0.0834])
@@ -92,11 +106,11 @@ class Corrected(Answer):
 class TrackRecordRow(Answer):
     """One settled session; `nav` starts from 1."""
 
-    date: dt.date
+    date: Day
     nav: float = Field(examples=[1.0523])
-    daily_return: float | None
-    cumulative_return: float | None
-    benchmark_return: float | None = Field(description="of that day; null: not known")
+    daily_return: float | None = Field(examples=[0.0012])
+    cumulative_return: float | None = Field(examples=[0.0523])
+    benchmark_return: float | None = Field(description="of that day; null: not known", examples=[0.0008])
     corrected: Corrected | None = Field(default=None, description="only where a correction changed nav")
 
 
@@ -118,7 +132,7 @@ class PublicClaimedAnswer(ClaimedAnswer):
 class AuditRow(Answer):
     """What a settled session was."""
 
-    date: dt.date
+    date: Day
     type: Event
     detail: str = Field(examples=["within holding period (3/10)"])
 
@@ -127,59 +141,67 @@ class AuditAnswer(Answer):
     """Settled sessions, newest first."""
 
     audit_log: list[AuditRow]
-    total: int
+    total: int = Field(examples=[45])
     creator_counts: CreatorCounts
 
 
 class VerifiedNav(Answer):
     """NAV of the session: cash and market values, exactly."""
 
-    date: dt.date
-    reported_nav: float = Field(description="CNY")
-    cash: float = Field(description="CNY")
-    daily_return: float | None
-    cumulative_return: float | None
-    benchmark_return: float | None
+    date: Day
+    reported_nav: float = Field(description="CNY", examples=[1052300.50])
+    cash: float = Field(description="CNY", examples=[746000.50])
+    daily_return: float | None = Field(examples=[0.0012])
+    cumulative_return: float | None = Field(examples=[0.0523])
+    benchmark_return: float | None = Field(examples=[0.0008])
     event: Event
-    detail: str
+    detail: str = Field(examples=["within holding period (3/10)"])
 
 
 class VerifiedPosition(Answer):
     """What was held after the session."""
 
-    symbol: str
-    quantity: float
-    close: float = Field(description="CNY a share")
-    market_value: float = Field(description="CNY")
+    symbol: Symbol
+    quantity: float = Field(examples=[200.0])
+    close: float = Field(description="CNY a share", examples=[1531.50])
+    market_value: float = Field(description="CNY", examples=[306300.00])
 
 
 class VerifiedTrade(Answer):
     """An order, filled or refused."""
 
-    symbol: str
+    symbol: Symbol
     side: Side
-    wanted: float
-    filled: float
-    price: float | None
-    notional: float
-    commission: float
-    stamp_duty: float
-    reason: str | None
+    wanted: float = Field(examples=[300.0])
+    filled: float = Field(examples=[200.0])
+    price: float | None = Field(examples=[1520.00])
+    notional: float = Field(examples=[304000.00])
+    commission: float = Field(examples=[91.20])
+    stamp_duty: float = Field(examples=[0.0])
+    reason: str | None = Field(examples=["CASH_SHORT"])
 
 
 class SealedSignal(SealEvidence):
     """The signal of the session, and what proves when it was there."""
 
-    revision: int
-    signal_hash: str
-    symbols_hash: str | None = Field(description="first 16 hex digits of SHA-256 of the sorted symbols; once settled")
-    payload: str | None = Field(description="the sealed text, byte for byte; once settled")
-    salt: str | None = Field(description="once settled")
-    received_at: dt.datetime
-    deadline: dt.datetime
+    revision: int = Field(examples=[1])
+    signal_hash: Sha256
+    symbols_hash: str | None = Field(
+        description="first 16 hex digits of SHA-256 of the sorted symbols; once settled", examples=["ea884ee66bba8d78"]
+    )
+    payload: str | None = Field(description="the sealed text, byte for byte; once settled", examples=[PAYLOAD])
+    salt: str | None = Field(description="once settled", examples=["5f0c7a9e2b41d3865f0c7a9e2b41d386"])
+    received_at: Moment = Field(examples=["2026-05-14T01:12:30.123456+00:00"])
+    deadline: Moment = Field(examples=["2026-05-14T01:15:00+00:00"])
     committed: bool
-    record_path: str = Field(description="of the sealed record in the journal")
-    github_raw_url: str | None = Field(description="of that record, where the journal's remote serves it")
+    record_path: str = Field(
+        description="of the sealed record in the journal",
+        examples=[SEAL],
+    )
+    github_raw_url: str | None = Field(
+        description="of that record, where the journal's remote serves it",
+        examples=[f"https://raw.githubusercontent.com/example/journal/HEAD/{SEAL}"],
+    )
 
 
 class Verification(Answer):
@@ -194,37 +216,37 @@ class Verification(Answer):
 class Provenance(Answer):
     """What the session was settled with, by hash."""
 
-    version: int
-    bars_sha256: str
-    rules_sha256: str
-    manifest_sha256: str
-    settled_at: dt.datetime
-    manifest: dict[str, Any] = Field(description="inputs, and every file that was written")
+    version: int = Field(examples=[1])
+    bars_sha256: Sha256
+    rules_sha256: Sha256
+    manifest_sha256: Sha256
+    settled_at: Moment
+    manifest: dict[str, Any] = Field(description="inputs, and every file that was written", examples=[MANIFEST])
 
 
 class Version(Answer):
     """One version of a settled session: a correction is a new one, and the old ones stay."""
 
-    version: int
-    nav: float = Field(description="CNY, in that version")
+    version: int = Field(examples=[1])
+    nav: float = Field(description="CNY, in that version", examples=[1052300.50])
     difference: float = Field(description="CNY, nav of the newest version less this one", examples=[0.0])
-    settled_at: dt.datetime
-    manifest_sha256: str
-    commit_sha: str | None = Field(description="journal commit that holds its record; null: not yet")
+    settled_at: Moment
+    manifest_sha256: Sha256
+    commit_sha: Commit | None = Field(description="journal commit that holds its record; null: not yet")
 
 
 class Instruction(Answer):
     """One step of checking it yourself."""
 
-    step: str
-    command: str
+    step: str = Field(examples=["Check the whole journal offline"])
+    command: str = Field(examples=["countersign verify journal --strategy hs300-ml-alpha"])
 
 
 class VerifyAnswer(Answer):
     """The public proof of one session."""
 
-    strategy: str
-    date: dt.date
+    strategy: str = Field(examples=["hs300-ml-alpha"])
+    date: Day
     simulated: bool
     creator_counts: CreatorCounts
     verification: Verification

@@ -1,12 +1,11 @@
 """Wire shapes of signals: `trade_date` is what is called session everywhere else."""
 
-from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
-from models.wire.base import Answer, Day, Request, SealEvidence
+from models.wire.base import Answer, Commit, Day, Moment, Request, SealEvidence, Sha256
 
 
 class Holding(Request):
@@ -42,7 +41,7 @@ class AttestationAnswer(Answer):
     """Whether the signal is sealed in the journal yet. `committed` false is never a loss: it is recorded."""
 
     committed: bool
-    sha: str | None = Field(default=None, description="the journal's commit", examples=["9f2c…"])
+    sha: Commit | None = Field(default=None, description="the journal's commit")
     pushed: bool | None = Field(default=None, description="whether the journal's remote has that commit")
     reason: Literal["repo_not_configured", "sealer_busy", "push_failed"] | None = Field(
         default=None,
@@ -56,12 +55,12 @@ class SubmittedAnswer(Answer):
     """What became of a submission."""
 
     id: str = Field(examples=["4711"])
-    trade_date: date
+    trade_date: Day
     revision: int = Field(description="1 for the first submission for this session, then counted up", examples=[1])
     replaced: bool = Field(description="it takes the place of an earlier revision")
-    signal_hash: str = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
-    submitted_at: datetime = Field(description="when the request arrived")
-    deadline: datetime
+    signal_hash: Sha256 = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
+    submitted_at: Moment = Field(description="when the request arrived", examples=["2026-05-14T01:12:30.123456+00:00"])
+    deadline: Moment = Field(examples=["2026-05-14T01:15:00+00:00"])
     is_settled: bool
     github_committed: bool
     attestation: AttestationAnswer
@@ -71,11 +70,11 @@ class SignalShape(SealEvidence):
     """A signal as it was received, and what proves when it was there."""
 
     id: str = Field(examples=["4711"])
-    trade_date: date
-    revision: int
+    trade_date: Day
+    revision: int = Field(examples=[1])
     signals: list[Holding]
-    signal_hash: str
-    submitted_at: datetime
+    signal_hash: Sha256
+    submitted_at: Moment = Field(examples=["2026-05-14T01:12:30.123456+00:00"])
     is_settled: bool
     github_committed: bool
 
@@ -90,4 +89,4 @@ class SignalDeletedAnswer(Answer):
     """The signal is gone."""
 
     deleted: bool
-    trade_date: date
+    trade_date: Day

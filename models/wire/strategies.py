@@ -1,16 +1,17 @@
 """Wire shapes of strategies."""
 
-from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.strategies import SLUG_PATTERN
-from models.wire.base import Answer, Request, Text, word_of
+from models.wire.base import Answer, Moment, Request, Text, word_of
 
 Name = Annotated[Text, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
-Description = Annotated[Text, Field(max_length=5_000)]
+Description = Annotated[
+    Text, Field(max_length=5_000, examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
+]
 
 
 class NewStrategy(Request):
@@ -21,10 +22,12 @@ class NewStrategy(Request):
     description: Description | None = None
     universe: Annotated[Universe, word_of(Universe)] = Universe.HS300
     execution_price: Annotated[ExecutionPrice, word_of(ExecutionPrice)] = ExecutionPrice.OPEN
-    holding_period: int = Field(default=10, ge=1, le=60, description="minimum sessions between rebalances")
-    initial_capital: int = Field(default=1_000_000, ge=100_000, le=100_000_000, description="CNY")
-    commission_rate: float = Field(default=0.0003, ge=0, le=0.1)
-    slippage_rate: float = Field(default=0.002, ge=0, le=0.1)
+    holding_period: int = Field(
+        default=10, ge=1, le=60, description="minimum sessions between rebalances", examples=[10]
+    )
+    initial_capital: int = Field(default=1_000_000, ge=100_000, le=100_000_000, description="CNY", examples=[1_000_000])
+    commission_rate: float = Field(default=0.0003, ge=0, le=0.1, examples=[0.0003])
+    slippage_rate: float = Field(default=0.002, ge=0, le=0.1, examples=[0.002])
     is_public: bool = True
 
 
@@ -49,7 +52,7 @@ class StrategyAnswer(Answer):
 
     slug: str = Field(examples=["hs300-ml-alpha"])
     name: str = Field(examples=["HS300 ML Alpha"])
-    description: str | None
+    description: str | None = Field(examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
     universe: Universe
     execution_price: ExecutionPrice
     holding_period: int = Field(examples=[10])
@@ -58,9 +61,9 @@ class StrategyAnswer(Answer):
     slippage_rate: float = Field(examples=[0.002])
     status: StrategyStatus
     is_public: bool
-    activated_at: datetime | None
-    retired_at: datetime | None
-    created_at: datetime
+    activated_at: Moment | None
+    retired_at: Moment | None
+    created_at: Moment
 
 
 class StrategiesAnswer(Answer):

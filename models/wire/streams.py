@@ -1,11 +1,10 @@
 """Wire shapes of the stream's events: what every signal has, and what its kind has to say beside."""
 
-import datetime as dt
 from typing import Literal
 
 from pydantic import Field
 
-from models.wire.base import Answer
+from models.wire.base import Answer, Commit, Day, Moment, Sha256
 
 
 class StreamedSignal(Answer):
@@ -25,34 +24,34 @@ class StreamedExternal(StreamedSignal):
 
     kind: Literal["external"]
     external_id: str = Field(examples=["1847291"])
-    published_at: dt.datetime
-    received_at: dt.datetime
+    published_at: Moment
+    received_at: Moment
     exchange: str = Field(examples=["binance"])
     coin: str = Field(examples=["BTC"])
     currency: str = Field(examples=["USDT"])
     direction: Literal["LONG", "SHORT"]
     entry_low: str = Field(examples=["94250.5"])
-    entry_high: str
-    target1: str | None
-    target2: str | None
-    target3: str | None
-    stop_loss: str
+    entry_high: str = Field(examples=["94400"])
+    target1: str | None = Field(examples=["95800"])
+    target2: str | None = Field(examples=["97000"])
+    target3: str | None = Field(examples=["98500"])
+    stop_loss: str = Field(examples=["93100"])
     type: str | None = Field(examples=["SHORT TERM"])
-    leverage: str | None
-    risk_level: str | None
+    leverage: str | None = Field(examples=["10"])
+    risk_level: str | None = Field(examples=["3"])
 
 
 class StreamedOwn(StreamedSignal):
     """One symbol of a signal of ours, once its session is settled."""
 
     kind: Literal["own"]
-    session: dt.date
+    session: Day
     version: int = Field(description="of the settlement: counted up by corrections", examples=[1])
-    settled_at: dt.datetime
+    settled_at: Moment
     simulated: bool = Field(description="whether this platform lives by a simulated clock")
     weight: float = Field(description="share of equity that was wanted; 0: none", examples=[0.05])
-    signal_hash: str = Field(description="hex SHA-256 of the sealed payload")
-    commit: str | None = Field(description="the journal's commit that sealed it; null: not sealed yet")
+    signal_hash: Sha256 = Field(description="hex SHA-256 of the sealed payload")
+    commit: Commit | None = Field(description="the journal's commit that sealed it; null: not sealed yet")
 
 
 EVENTS = (StreamedExternal, StreamedOwn)

@@ -1,19 +1,20 @@
 """Wire shapes of tickets."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from models.enums import TicketCategory, TicketStatus
-from models.wire.base import Answer, Request, Text, word_of
+from models.wire.base import Answer, Moment, Request, Text, word_of
 
 
 class NewTicket(Request):
     """What somebody wants the operator to know, or to do."""
 
     title: Text = Field(min_length=1, max_length=200, examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
-    description: Text = Field(default="", max_length=10_000)
+    description: Text = Field(
+        default="", max_length=10_000, examples=["The session is settled for my other strategies."]
+    )
     category: Annotated[TicketCategory, word_of(TicketCategory)] = Field(examples=["data"])
 
 
@@ -22,13 +23,13 @@ class TicketAnswer(Answer):
 
     id: str = Field(examples=["12"])
     user_id: str = Field(examples=["17"])
-    title: str
-    description: str
+    title: str = Field(examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
+    description: str = Field(examples=["The session is settled for my other strategies."])
     category: TicketCategory
     status: TicketStatus
-    admin_reply: str | None
-    resolved_at: datetime | None
-    created_at: datetime
+    admin_reply: str | None = Field(examples=["A late correction; settled now."])
+    resolved_at: Moment | None
+    created_at: Moment
 
 
 class TicketsAnswer(Answer):
