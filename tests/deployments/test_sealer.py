@@ -11,11 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import col, select
 
 from deployments.child import Child
 from deployments.sealer import run_sealer, sealer_part
 from domain.sessions import deadline
+from models.attestation import JournalCommit
+from models.operations import Notification
 from store.home import Home
+from store.notifications import open_matters
 from store.pushing import remote_head
 from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
@@ -51,6 +55,11 @@ def is_out(home: Home) -> Callable[[], bool]:
         return not is_pending(home) and head is not None and remote_head(home) == head.sha
 
     return out
+
+
+def is_written_down(home: Home) -> bool:
+    with home.ledger.read() as db:
+        return not db.exec(select(JournalCommit).where(col(JournalCommit.pushed_at).is_(None))).all()
 
 
 def test_it_seals_and_pushes_what_comes_and_ends_when_told(home: Home) -> None:
@@ -104,4 +113,28 @@ def test_a_remote_that_hangs_delays_no_seal(home: Home) -> None:
             stop.set()
     thread.join(70)
     assert not thread.is_alive()
+    check_journal(home)
+
+
+def test_a_push_that_is_refused_is_tried_again_by_itself(home: Home, tmp_path: Path) -> None:
+    attempts, hook = tmp_path / "attempts", tmp_path / "remote.git" / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho >> '{attempts}'\ntest $(wc -l < '{attempts}') -ge 3\n")
+    hook.chmod(0o755)
+    submit(home, 1)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_sealer, args=(home, stop, 0.01))
+    thread.start()
+    try:
+        # In less than the minute after which it would look without being told.
+        wait_until(is_out(home), 30)
+        wait_until(lambda: is_written_down(home), 30)
+    finally:
+        stop.set()
+        thread.join(70)
+    assert not thread.is_alive()
+    assert attempts.read_text() == "\n" * 3
+    with home.ledger.read() as db:
+        assert open_matters(db) == []
+        assert [entry.kind for entry in db.exec(select(Notification))] == ["journal not pushed"]
     check_journal(home)
