@@ -26,7 +26,7 @@ A complete program ([daily_loop.py](daily_loop.py)): it registers with an invite
 ```python
 {program}```
 
-A strategy's settled sessions appear as notifications when they are asked for, each once. A disabled account may still file a ticket with its key: that is how it asks why.
+A strategy's settled sessions appear as notifications when they are asked for, each once. A disabled account may still file a ticket with its key or access token: that is how it asks why.
 """  # noqa: E501 - Markdown keeps a paragraph on one line
 
 

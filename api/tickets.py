@@ -21,7 +21,7 @@ FIELDS = tuple(TicketAnswer.model_fields)
 
 @router.post("", status_code=201, response_model=TicketAnswer, responses=problems(401, 403))
 def create(here: Here, user: AnyAccount, now: Now, body: NewTicket) -> Json:
-    """File a ticket; each call files another one. A disabled account may do so with a key of its own."""
+    """File a ticket; each call files another one. A disabled account may do so too, three at a time."""
     with here.home.ledger.write() as db:
         ticket = file_ticket(db, user, body.title, body.description, body.category, now)
     return Json(_shape(ticket), 201)

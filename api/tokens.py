@@ -3,7 +3,6 @@
 Their times are the machine's, not a simulated clock's, which may stand still for days.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import jwt
 
 from models.users import User
 from store.clock import wall_clock
-from store.signing_keys import changed_at, parse_secrets, read_secrets
+from store.signing_keys import changed_at, name_secret, parse_secrets, read_secrets
 
 Kind = Literal["access", "refresh"]
 LIFETIMES = {"access": timedelta(hours=24), "refresh": timedelta(days=7)}
@@ -42,13 +41,13 @@ class Tokens:
         now = wall_clock()
         secret = self._current()[0]
         claims = {"sub": str(user.id), "typ": kind, "epoch": user.token_epoch, "iat": now, "exp": now + LIFETIMES[kind]}
-        return jwt.encode(claims, secret, ALGORITHM, headers={"kid": _kid(secret)})
+        return jwt.encode(claims, secret, ALGORITHM, headers={"kid": name_secret(secret)})
 
     def read(self, text: str, kind: Kind) -> Claim | None:
         """Return what a token claims; None if it is not ours, not of this kind, or expired."""
         try:
             kid = jwt.get_unverified_header(text).get("kid")
-            secret = next((secret for secret in self._current() if _kid(secret) == kid), None)
+            secret = next((secret for secret in self._current() if name_secret(secret) == kid), None)
             if secret is None:
                 return None
             # A clock that steps back must not make a token invalid that was issued a moment ago.
@@ -65,8 +64,3 @@ class Tokens:
         if changed != self._read_at:
             self._secrets, self._read_at = read_secrets(self._home), changed
         return self._secrets
-
-
-def _kid(secret: str) -> str:
-    """Name a secret without telling anything of it."""
-    return hashlib.sha256(b"countersign/kid/v1\n" + secret.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Administration: accounts, the journal's key, and the simulated clock."""
+"""Administration: accounts, the keys that sign the journal and the tokens, and the simulated clock."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,15 +8,19 @@ import typer
 
 from cli.common import HomeOption, JsonOption, group, show
 from models.enums import TicketStatus
-from models.errors import InputError
+from models.errors import InputError, RefusedError
+from models.operations import AuditEntry
 from models.tickets import Ticket
 from models.users import User
-from settings import open_home
+from settings import load_settings, open_home
 from store.accounts import create_invite, disable_user, grant_admin, set_tier
+from store.signing_keys import name_secret, rotate_secrets
 from store.tickets import answer_ticket, list_tickets
 from tasks.rotation import rotate_key
 
-admin = group("Accounts: who may come in, and with how many strategies. And the journal's signing key.")
+admin = group(
+    "Accounts: who may come in, and with how many strategies. And the keys that sign the journal and the tokens."
+)
 ticket = group("Tickets: what accounts ask, and what they are told.")
 clock = group("The simulated clock.")
 admin.add_typer(ticket, name="ticket")
@@ -65,6 +69,20 @@ def admin_disable(
 def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
     show(rotate_key(open_home(home)), as_json=as_json)
+
+
+@admin.command("rotate-token-key")
+def admin_rotate_token_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Sign the api's tokens with a new secret from now on. What the older ones signed stays good until it expires."""
+    opened = open_home(home)
+    if load_settings(home).jwt_secret is not None:
+        raise RefusedError(
+            "setting jwt_secret: it rules, and `keys/jwt` is not looked at; put a new secret first in it"
+        )
+    with opened.ledger.write() as db:
+        new, old, *rest = map(name_secret, rotate_secrets(opened.path))
+        db.add(AuditEntry(at=opened.clock.now(), actor="operator", action="token key rotated", subject=new))
+    show({"old_key": old, "new_key": new, "older_keys": len(rest)}, as_json=as_json)
 
 
 @ticket.command("list")

@@ -32,18 +32,22 @@ LEASE_PAUSE_SECONDS = 1.0
 _log = logging.getLogger("sealer")
 
 
-def run_sealer(home: Home, stop: threading.Event) -> None:
+def run_sealer(home: Home, stop: threading.Event, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> None:
     """Seal and send until `stop` is set. While another process is the sealer, stand by to take its place.
 
     No failure ends it: each is logged, and tried again after a pause that grows to a minute.
     """
     news = threading.Event()
-    sender = threading.Thread(target=_keep_on, args=(lambda: _send(home, news, stop), stop), name="send")
+
+    def keep_on(work: Callable[[], None]) -> None:
+        _keep_on(work, stop, first_pause_seconds)
+
+    sender = threading.Thread(target=keep_on, args=(lambda: _send(home, news, stop),), name="send")
     sender.start()
-    teller = threading.Thread(target=_keep_on, args=(lambda: _tell(home, stop), stop), name="tell")
+    teller = threading.Thread(target=keep_on, args=(lambda: _tell(home, stop),), name="tell")
     teller.start()
     try:
-        _keep_on(lambda: _seal(home, news, stop), stop)
+        keep_on(lambda: _seal(home, news, stop))
     finally:
         stop.set()
         news.set()
@@ -61,13 +65,13 @@ def sealer_part(home: Path) -> Part:
     )
 
 
-def _keep_on(work: Callable[[], None], stop: threading.Event) -> None:
+def _keep_on(work: Callable[[], None], stop: threading.Event, first_pause: float) -> None:
     """Do the work again and again; `work` returns when something went well, or `stop` is set."""
-    pause = FIRST_PAUSE_SECONDS
+    pause = first_pause
     while not stop.is_set():
         try:
             work()
-            pause = FIRST_PAUSE_SECONDS
+            pause = first_pause
             continue
         except LeaseError as error:
             _log.info("standing by: %s", error)

@@ -155,10 +155,15 @@ def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
 
 
 def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True) -> User:
-    """Shut an account out, or let it in again. Its strategies go on as they are."""
+    """Shut an account out, or let it in again. Its strategies go on as they are.
+
+    Its tokens tell who asks while it is shut out, so that it is told why and can file a ticket; those given before end
+    when it is let in again.
+    """
     user = find_user(db, who)
+    if not disabled and user.disabled_at is not None:
+        user.token_epoch += 1
     user.disabled_at = (user.disabled_at or now) if disabled else None
-    user.token_epoch += 1
     db.add(user)
     action = "account disabled" if disabled else "account enabled"
     db.add(AuditEntry(at=now, actor="operator", action=action, subject=user.nickname))

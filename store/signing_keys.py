@@ -4,6 +4,7 @@ They stand in the home's file `keys/jwt`, one a line, newest first, for its owne
 machine hands the same ones to each by the setting `jwt_secret`.
 """
 
+import hashlib
 import secrets
 from pathlib import Path
 
@@ -22,9 +23,14 @@ def ensure_secrets(home: Path) -> None:
         _write(home, [secrets.token_hex(32)])
 
 
-def rotate_secrets(home: Path) -> None:
-    """Sign with a new secret from now on; what the older ones signed stays good until it expires."""
-    _write(home, [secrets.token_hex(32), *read_secrets(home)][:KEPT])
+def rotate_secrets(home: Path) -> list[str]:
+    """Sign with a new secret from now on; what the older ones signed stays good until it expires. Return them all.
+
+    The oldest beyond eight is dropped, and what it signed is good no longer.
+    """
+    found = [secrets.token_hex(32), *read_secrets(home)][:KEPT]
+    _write(home, found)
+    return found
 
 
 def read_secrets(home: Path) -> list[str]:
@@ -55,6 +61,11 @@ def parse_secrets(given: str) -> list[str]:
     if not all(len(secret) >= MIN_LENGTH for secret in found):
         raise InputError("setting jwt_secret", f"secrets of at least {MIN_LENGTH} characters, separated by commas")
     return found
+
+
+def name_secret(secret: str) -> str:
+    """Name a secret without telling anything of it: the `kid` of the tokens that it signs."""
+    return hashlib.sha256(b"countersign/kid/v1\n" + secret.encode()).hexdigest()[:12]
 
 
 def _path(home: Path) -> Path:

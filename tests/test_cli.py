@@ -9,11 +9,17 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+import jwt
 import polars as pl
 import pytest
+from sqlmodel import col, select
 
 import cli
-from settings import load_settings
+from api.tokens import Tokens
+from models.operations import AuditEntry
+from models.users import User
+from settings import load_settings, open_home
+from store.clock import wall_clock
 
 ROOT = Path(__file__).parent.parent
 
@@ -134,3 +140,29 @@ def test_wrong_use_is_exit_code_2_and_one_line(tmp_path: Path, countersign: Comm
     assert done.returncode == 2
     assert done.stderr.startswith("countersign: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_the_secret_of_the_tokens_is_rotated_and_the_old_ones_still_verify(
+    tmp_path: Path, countersign: Command
+) -> None:
+    home, file = tmp_path / "home", tmp_path / "home" / "keys" / "jwt"
+    countersign(home, "init")
+    tokens, user, names = Tokens(home), User(id=7, nickname="x", created_at=wall_clock()), []
+    given = [tokens.give(user, "refresh")]
+    for older in range(2):
+        done = countersign(home, "admin", "rotate-token-key", "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        # The same object as before, as in an api that goes on running.
+        given.append(tokens.give(user, "refresh"))
+        names.append(tuple(json.loads(done.stdout).values()))
+        assert names[-1] == (*(jwt.get_unverified_header(token)["kid"] for token in given[-2:]), older)
+    assert all(tokens.read(token, "refresh") for token in given)
+    assert (len(file.read_text().split()), file.stat().st_mode & 0o777) == (3, 0o600)
+    with open_home(home).ledger.read() as db:
+        entries = db.exec(select(AuditEntry).order_by(col(AuditEntry.id))).all()
+    assert [(entry.action, entry.subject) for entry in entries] == [("token key rotated", new) for _, new, _ in names]
+    before = file.read_bytes()
+    refused = countersign(home, "admin", "rotate-token-key", COUNTERSIGN_JWT_SECRET="s" * 40)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert refused.stderr.startswith("countersign: setting jwt_secret: it rules")
+    assert file.read_bytes() == before

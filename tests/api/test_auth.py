@@ -1,5 +1,6 @@
 """Accounts over HTTP: invitation, login, tokens, keys; and what becomes of stolen, ended and made-up ones."""
 
+import re
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -193,11 +194,35 @@ def test_a_disabled_account_is_shut_out(desk: Home, web: httpx.Client, me: dict[
             disable_user(db, who, desk.clock.now())
     assert web.get("/auth/me", headers=me).json() == {"detail": "Account disabled"}
     assert web.post("/auth/login", json=LOGIN).status_code == 403
-    assert web.get("/auth/me", headers=bearer(session["access_token"])).status_code == 401
-    assert web.post("/auth/refresh", json={"refresh_token": session["refresh_token"]}).status_code == 401
+    holder, refreshing = bearer(session["access_token"]), {"refresh_token": session["refresh_token"]}
+    for answer in (web.get("/auth/me", headers=holder), web.post("/auth/refresh", json=refreshing)):
+        assert (answer.status_code, answer.json()) == (403, {"detail": "Account disabled"})
     with desk.ledger.write() as db:
-        disable_user(db, "ann@example.com", desk.clock.now(), disabled=False)
+        for who in ("ann@example.com", session["user"]["nickname"]):
+            disable_user(db, who, desk.clock.now(), disabled=False)
     assert web.get("/auth/me", headers=me).status_code == 200
+    # Keys are good again, tokens from before are not.
+    assert web.get("/auth/me", headers=holder).status_code == 401
+    assert web.post("/auth/refresh", json=refreshing).status_code == 401
+
+
+def test_no_route_but_tickets_takes_a_disabled_account(desk: Home, web: httpx.Client) -> None:
+    """Of all that the api has, whoever asks with a token."""
+    session = enter(desk, web)
+    with desk.ledger.write() as db:
+        disable_user(db, session["user"]["id"], desk.clock.now())
+    holder, checked, taken = bearer(session["access_token"]), 0, set[str]()
+    base = str(web.base_url).removesuffix("/api/v1/")
+    for path, methods in web.get(f"{base}/openapi.json").json()["paths"].items():
+        for method, operation in methods.items():
+            if "security" not in operation:
+                continue
+            checked += 1
+            answer = web.request(method, base + re.sub(r"{\w+}", "1", path), headers=holder)
+            if (answer.status_code, answer.json().get("detail")) != (403, "Account disabled"):
+                taken.add(f"{method} {path} {answer.status_code}")
+    assert checked > 40
+    assert taken == {"post /api/v1/tickets 422", "get /api/v1/tickets 200", "get /api/v1/tickets/{ticket_id} 404"}
 
 
 def test_tiers(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from cli import app
 from models.operations import AuditEntry
 from store.accounts import disable_user
 from store.home import Home
+from tests.support.serving import invite_code
 
 TICKET = {"title": "no settlement", "description": "since Monday", "category": "data"}
 
@@ -93,8 +94,13 @@ def test_bad_tickets(web: httpx.Client, me: dict[str, str]) -> None:
 
 def test_a_disabled_account_may_ask_why_and_nothing_else(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     user = web.get("/auth/me", headers=me).json()["id"]
+    session = web.post("/auth/invite", json={"invite_code": invite_code(desk)}).json()
+    holder = {"Authorization": f"Bearer {session['access_token']}"}
     with desk.ledger.write() as db:
-        disable_user(db, user, desk.clock.now())
+        for who in (user, session["user"]["id"]):
+            disable_user(db, who, desk.clock.now())
+    assert web.get("/auth/me", headers=holder).status_code == 403
+    assert web.post("/tickets", json=TICKET, headers=holder).status_code == 201
     for path in ("/auth/me", "/strategies", "/notifications", "/notifications/addresses"):
         assert web.get(path, headers=me).status_code == 403, path
     for _ in range(3):

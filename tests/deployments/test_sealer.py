@@ -13,14 +13,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlmodel import col, select
 
 from deployments import sealer
 from deployments.child import Child
 from deployments.notices import keep_telling
 from deployments.sealer import run_sealer, sealer_part
 from domain.sessions import deadline
+from models.attestation import JournalCommit
+from models.operations import Notification
 from store.home import Home
-from store.notifications import notify
+from store.notifications import notify, open_matters
 from store.pushing import remote_head
 from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
@@ -57,6 +60,11 @@ def is_out(home: Home) -> Callable[[], bool]:
         return not is_pending(home) and head is not None and remote_head(home) == head.sha
 
     return out
+
+
+def is_written_down(home: Home) -> bool:
+    with home.ledger.read() as db:
+        return not db.exec(select(JournalCommit).where(col(JournalCommit.pushed_at).is_(None))).all()
 
 
 def test_it_seals_and_pushes_what_comes_and_ends_when_told(home: Home) -> None:
@@ -137,3 +145,27 @@ def test_the_operator_is_told_while_it_seals(home: Home, monkeypatch: pytest.Mon
             thread.join(70)
     assert not thread.is_alive()
     assert came == [f"/operator disk {n} is full (#{n})" for n in range(1, 3)]
+
+
+def test_a_push_that_is_refused_is_tried_again_by_itself(home: Home, tmp_path: Path) -> None:
+    attempts, hook = tmp_path / "attempts", tmp_path / "remote.git" / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho >> '{attempts}'\ntest $(wc -l < '{attempts}') -ge 3\n")
+    hook.chmod(0o755)
+    submit(home, 1)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_sealer, args=(home, stop, 0.01))
+    thread.start()
+    try:
+        # In less than the minute after which it would look without being told.
+        wait_until(is_out(home), 30)
+        wait_until(lambda: is_written_down(home), 30)
+    finally:
+        stop.set()
+        thread.join(70)
+    assert not thread.is_alive()
+    assert attempts.read_text() == "\n" * 3
+    with home.ledger.read() as db:
+        assert open_matters(db) == []
+        assert [entry.kind for entry in db.exec(select(Notification))] == ["journal not pushed"]
+    check_journal(home)

@@ -1,6 +1,5 @@
 """Sealing: what the ledger has, the journal gets, once, in order, whatever happens on the way."""
 
-import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +22,9 @@ from store.home import Home
 from store.ledger import Ledger
 from store.notifications import open_matters
 from store.sealing import is_pending, seal_pending, sealing
+from tasks.verification import verify_journal
 from tests.support import processes
-from tests.support.crashing import die_at, run_out_of_space
+from tests.support.crashing import die_at, no_space_for
 from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_journal, check_signatures, files_of, git, history, seal_in_a_process
 from tests.support.settling import settle_session
@@ -162,22 +162,37 @@ def test_one_sealer_at_a_time(fresh: Home) -> None:
     assert seal_pending(fresh, fresh.clock.now()).sealed == 0
 
 
-def test_a_full_disk_loses_nothing(fresh: Home) -> None:
-    now = fresh.clock.now()
-    code = processes.run(run_out_of_space, 4096, refused_to_seal, fresh.path, fresh.database_url, now)
-    assert code == 7
-    seal_pending(fresh, now)
-    check_journal(fresh)
-
-
-def refused_to_seal(path: Path, url: str, now: object) -> None:
-    # The ledger has room, the journal has none: its disk is not always the same.
-    home = Home(path, url, path / "lake")
-    try:
-        with sealing(home) as sealer:
-            sealer.writer.add({"probe": os.urandom(8192)}, "probe", home.clock.now())
-    except StoreError:
-        os._exit(7)
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+def test_a_full_disk_after_the_signals_were_claimed_loses_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    open_strategies(home, EARLY, "alpha", "beta")
+    send(home, DAYS[0], {"alpha": {"600001.SH": 0.5}}, EARLY)
+    seal_pending(home, EARLY)
+    head = home.journal.head()
+    send(home, DAYS[0], {"alpha": {"600001.SH": 0.25}, "beta": {"600001.SH": 0.5}}, EARLY)
+    for _ in range(2):  # the second time, they wait as claimed already
+        with monkeypatch.context() as patch, pytest.raises(StoreError, match=rf"{suffix}: No space left on device"):
+            no_space_for(patch, suffix)
+            seal_pending(home, EARLY)
+        with home.ledger.read() as db:
+            assert [row.commit_sha is None for row in db.exec(select(Seal).order_by("signal_id"))] == [
+                False,
+                True,
+                True,
+            ]
+        assert home.journal.head() == head
+        assert is_pending(home)
+        check_journal(home, sealed=False)
+    with sealing(home) as sealer:
+        with monkeypatch.context() as patch, pytest.raises(StoreError):
+            no_space_for(patch, suffix)
+            sealer.seal(EARLY)
+        outcome = sealer.seal(EARLY)
+    assert (outcome.sealed, len(outcome.commits), commits_of(home)) == (2, 1, 2)
+    assert not is_pending(home)
+    check_journal(home)
+    assert verify_journal(home.path / "journal").holds
 
 
 def test_other_bytes_at_a_path_stop_the_sealer_and_nothing_is_overwritten(fresh: Home) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from sqlalchemy import Engine, event
 from sqlmodel import Session
 
@@ -61,6 +62,20 @@ def die_at(step: int, function: Callable[..., Any], *arguments: Any) -> None:
     subprocess.run = cast("Any", steps.after(steps.before(subprocess.run)))
     subprocess.Popen.__init__ = cast("Any", steps.after(subprocess.Popen.__init__))  # type: ignore[method-assign]
     function(*arguments)
+
+
+def no_space_for(patch: pytest.MonkeyPatch, suffix: str) -> None:
+    """Let there be no room on the disk for files of this suffix, which `store/files.py` writes: their bytes go to one
+    that is full.
+    """
+    opened = os.open
+
+    def open_full(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and f"{suffix}." in Path(path).name:
+            return opened("/dev/full", os.O_WRONLY)
+        return opened(path, flags, *rest, **options)
+
+    patch.setattr(os, "open", open_full)
 
 
 def run_out_of_space(after: int, function: Callable[..., Any], *arguments: Any) -> None:
