@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -81,11 +80,14 @@ def played(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> An
         minutes = int(dict(parse_qsl(request.content.decode()))["interval"])
         return httpx.Response(200, content=envelope(*publish(now, minutes)))
 
+    def time() -> datetime:
+        return now
+
     async def play(home: Home) -> None:
         nonlocal now
         async with open_client(httpx.MockTransport(answer)) as client:
             while now <= END:
-                await poll_all(home, client, due_sources(home, now), lambda: now)
+                await poll_all(home, client, due_sources(home, now), time)
                 now += STEP
 
     with disposed(databases.ledger("sqlite")) as url:
