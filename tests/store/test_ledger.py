@@ -20,7 +20,7 @@ from tests.support import processes
 from tests.support.counting import add_many, add_one, count, migrate
 from tests.support.homes import Databases
 
-SECRET = "hunter2"
+TOLD_NOBODY = "hunter2"
 NOW = datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -98,14 +98,14 @@ def test_a_row_that_cannot_be_written_shows_nothing_of_itself(empty_url: str, ca
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="full") as caught, ledger.write() as db:
-            db.add(HomeFact(key="secret", value=SECRET + " " * 10_000))
+            db.add(HomeFact(key="secret", value=TOLD_NOBODY + " " * 10_000))
             db.flush()
         logging.getLogger("api").error("503", exc_info=caught.value)
     with pytest.raises(StatementError) as wrong, ledger.engine.begin() as connection:
-        connection.execute(text("SELECT :value FROM nowhere"), {"value": SECRET})
+        connection.execute(text("SELECT :value FROM nowhere"), {"value": TOLD_NOBODY})
     logging.getLogger("api").error("500", exc_info=wrong.value)
     assert "SQL parameters hidden" in caplog.text
-    assert SECRET not in caplog.text
+    assert TOLD_NOBODY not in caplog.text
 
 
 def test_a_time_comes_back_as_the_same_instant_in_utc(ledger_url: str) -> None:
