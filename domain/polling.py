@@ -13,6 +13,8 @@ from models.feeds import LONGEST_WINDOW_MINUTES
 
 MARGIN = timedelta(minutes=1)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 30, 600
+# As the window since the last good poll runs out, and for a while after: then every minute later is one more missed.
+SHORTEST_WAIT_SECONDS, LATE_WAIT_SECONDS, LATE_SECONDS = 10, 60, 300
 # A feed may ask us to wait; for ever it may not.
 LONGEST_WAIT_SECONDS = 3600
 SCALPING_SECONDS, OTHER_SECONDS = 60, 180
@@ -81,11 +83,32 @@ def uncovered(
     return (good_at, reached) if good_at is not None and good_at < reached else None
 
 
-def backoff_seconds(failures: int, retry_after_seconds: float | None = None) -> float:
-    """Seconds to wait after so many failures in a row: 30, doubling to 600; longer if the feed asks for it."""
+def backoff_seconds(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: 30, doubling to 600."""
     doubled = FIRST_BACKOFF_SECONDS * 2 ** min(max(failures, 1) - 1, 10)
-    own = float(min(doubled, LONGEST_BACKOFF_SECONDS))
-    return max(own, min(retry_after_seconds or 0.0, LONGEST_WAIT_SECONDS))
+    return float(min(doubled, LONGEST_BACKOFF_SECONDS))
+
+
+def next_attempt(
+    now: datetime,
+    failures: int,
+    good_at: datetime | None,
+    longest: int = LONGEST_WINDOW_MINUTES,
+    retry_after_seconds: float | None = None,
+) -> datetime:
+    """Say when to ask again after so many failures in a row, the last one at `now`.
+
+    The backoff, but never past half of what is left of the window since the last good poll, so that a feed that answers
+    again before it is over is asked within it; and later if the feed asks for it, by an hour at most. See ADR 17.
+    """
+    wait = backoff_seconds(failures)
+    if good_at is not None:
+        left = (good_at + timedelta(minutes=longest) - now).total_seconds()
+        if left > 0:
+            wait = min(wait, max(left / 2, SHORTEST_WAIT_SECONDS))
+        elif left > -LATE_SECONDS:
+            wait = min(wait, LATE_WAIT_SECONDS)
+    return now + timedelta(seconds=max(wait, min(retry_after_seconds or 0.0, LONGEST_WAIT_SECONDS)))
 
 
 def retry_after(header: str | None, answered: str | None) -> float | None:
@@ -98,7 +121,7 @@ def retry_after(header: str | None, answered: str | None) -> float | None:
         return float(text[:9])
     try:
         return max(0.0, (_http_date(text) - _http_date(answered or "")).total_seconds())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

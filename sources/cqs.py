@@ -31,25 +31,25 @@ class CqsFeed:
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`, as they came; see sources.feeds.Feed."""
         form = self._form | {"interval": str(window_minutes)}
-        status, answer = await self._asker.ask(client, "POST", self._url, data=form)
-        code = _code(answer)
+        answer = await self._asker.ask(client, "POST", self._url, data=form)
+        code = _code(answer.json)
         if code is None:
-            self._asker.refuse_status(status)
+            self._asker.refuse_status(answer)
             raise self._asker.not_json()
-        message = str(answer.get("message") or "")
+        message = str(answer.json.get("message") or "")
         action = action_for(code, message)
         if action is not Action.STORE:
-            raise self._asker.refuse(action, f"error {code}, {message}")
-        self._asker.refuse_status(status)
-        items = answer.get("signals")
+            raise self._asker.refuse(action, f"error {code}, {message}", answer)
+        self._asker.refuse_status(answer)
+        items = answer.json.get("signals")
         if not isinstance(items, list):
             raise self._asker.not_json()
         return items
 
 
-def _code(answer: Any) -> int | None:
+def _code(envelope: Any) -> int | None:
     """The envelope's error code, a number or its digits; None where this is no envelope."""
-    code = answer.get("error") if isinstance(answer, dict) else None
+    code = envelope.get("error") if isinstance(envelope, dict) else None
     if isinstance(code, str) and code.isascii() and code.isdecimal():
         return int(code[:9])
     return code if isinstance(code, int) and not isinstance(code, bool) else None

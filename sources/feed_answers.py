@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote_plus
@@ -16,6 +17,8 @@ from models.errors import SourceBusy, SourceRefused
 # A window of a real feed is some kilobytes; this is 25,000 signals.
 MAX_ANSWER_BYTES = 8 << 20
 CONNECT_SECONDS, TOTAL_SECONDS = 10.0, 30.0
+# Longer than the habitual cadences, or every poll would make a connection of its own.
+KEPT_SECONDS = 300.0
 MAX_MESSAGE = 200
 SHORTEST_SECRET = 4
 HIDDEN = "…"
@@ -31,6 +34,7 @@ def open_client(
     return httpx.AsyncClient(
         transport=transport,
         timeout=connect_seconds,
+        limits=httpx.Limits(keepalive_expiry=KEPT_SECONDS),
         follow_redirects=False,
         headers={"accept": "application/json", "user-agent": "countersign"},
         # Plain http is for this machine alone: a proxy would see the key.
@@ -38,31 +42,41 @@ def open_client(
     )
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a feed said: HTTP status, JSON (None where it is none; floats as Decimal), and how long it asks to wait."""
+
+    status: int
+    json: Any
+    retry_after_seconds: float | None = None
+
+
 class Asker:
     """Asks one feed. `total_seconds` bounds a whole request, however slowly its answer drips."""
 
     def __init__(self, name: str, key: str | None, total_seconds: float = TOTAL_SECONDS) -> None:
-        self._name, self._key, self._total_seconds = name, key, total_seconds
+        self._name, self._total_seconds = name, total_seconds
+        self._secrets = (key, quote_plus(key)) if key else ()
 
-    async def ask(self, client: httpx.AsyncClient, method: str, url: str, **options: Any) -> tuple[int, Any]:
-        """Return HTTP status and JSON of the answer (None where it is none), floats as Decimal.
+    async def ask(self, client: httpx.AsyncClient, method: str, url: str, **options: Any) -> Answer:
+        """Return what the feed answers, the key taken out of it.
 
         SourceBusy where there is no whole answer, or HTTP says that there will be one later.
         """
         try:
             async with asyncio.timeout(self._total_seconds), client.stream(method, url, **options) as response:
-                self._require_time(response)
+                wait = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
+                self._require_time(response, wait)
                 body = await self._read(response)
         except httpx.HTTPError as error:
             # Not chained: the request in there holds the key.
             raise SourceBusy(f"{self._name}: {type(error).__name__}") from None
         except TimeoutError:
             raise SourceBusy(f"{self._name}: no whole answer within {self._total_seconds:g} s") from None
-        return response.status_code, self._json(body)
+        return Answer(response.status_code, self._json(body), wait)
 
-    def _require_time(self, response: httpx.Response) -> None:
+    def _require_time(self, response: httpx.Response, wait: float | None) -> None:
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            wait = retry_after(response.headers.get("retry-after"), response.headers.get("date"))
             raise SourceBusy(f"{self._name}: HTTP {response.status_code}", wait)
         if response.has_redirect_location:
             raise SourceBusy(f"{self._name}: HTTP {response.status_code}, a redirect, which is not followed")
@@ -76,18 +90,36 @@ class Asker:
         return bytes(body)
 
     def _json(self, body: bytes) -> Any:
-        if self._key and len(self._key) >= SHORTEST_SECRET:
-            body = body.replace(self._key.encode(), HIDDEN.encode())
         try:
-            return json.loads(body, parse_float=_decimal, parse_constant=str)
+            found = json.loads(body, parse_float=_decimal, parse_constant=str)
+            return self._without_key(found) if any(len(each) >= SHORTEST_SECRET for each in self._secrets) else found
         except (ValueError, RecursionError):
             return None
+
+    def _without_key(self, value: Any) -> Any:
+        """Hide the key in what was read: as JSON is written, there are many spellings of it."""
+        match value:
+            case str():
+                return self._hide(value)
+            case list():
+                return [self._without_key(each) for each in value]
+            case dict():
+                return {self._hide(name): self._without_key(each) for name, each in value.items()}
+            case int() | Decimal() if str(value) in self._secrets:
+                return HIDDEN
+            case _:
+                return value
+
+    def _hide(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
     def not_json(self) -> SourceBusy:
         """Make the error for an answer that is not the feed's."""
         return SourceBusy(f"{self._name}: an answer that is not the feed's JSON")
 
-    def refuse(self, action: Action, message: str) -> SourceBusy | SourceRefused:
+    def refuse(self, action: Action, message: str, answer: Answer) -> SourceBusy | SourceRefused:
         """Make the error for an answer that calls for anything but storing."""
         words = self.shown(message)
         match action:
@@ -96,19 +128,17 @@ class Asker:
             case Action.STOP_CONFIGURATION:
                 return SourceRefused(f"{self._name}: the source's configuration is wrong: {words}")
             case _:
-                return SourceBusy(f"{self._name}: {words}")
+                return SourceBusy(f"{self._name}: {words}", answer.retry_after_seconds)
 
-    def refuse_status(self, status: int) -> None:
+    def refuse_status(self, answer: Answer) -> None:
         """Raise unless the HTTP status is one of success."""
-        action = action_for_status(status)
+        action = action_for_status(answer.status)
         if action is not Action.STORE:
-            raise self.refuse(action, f"HTTP {status}")
+            raise self.refuse(action, f"HTTP {answer.status}", answer)
 
     def shown(self, message: str) -> str:
         """Make a feed's words fit for a log: one short line, without the key."""
-        for secret in filter(None, (self._key, quote_plus(self._key or ""))):
-            message = message.replace(secret, HIDDEN)
-        return "".join(letter if letter.isprintable() else " " for letter in message)[:MAX_MESSAGE]
+        return "".join(letter if letter.isprintable() else " " for letter in self._hide(message))[:MAX_MESSAGE]
 
 
 def dig(answer: Any, path: str) -> Any:

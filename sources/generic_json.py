@@ -32,11 +32,9 @@ class GenericFeed:
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items, under our names; see sources.feeds.Feed."""
         window = {self._mapping.window_param: str(window_minutes)} if self._mapping.window_param else {}
-        status, answer = await self._asker.ask(
-            client, "GET", self._url, params=self._params | window, headers=self._headers
-        )
-        self._asker.refuse_status(status)
-        items = dig(answer, self._mapping.items)
+        answer = await self._asker.ask(client, "GET", self._url, params=self._params | window, headers=self._headers)
+        self._asker.refuse_status(answer)
+        items = dig(answer.json, self._mapping.items)
         if not isinstance(items, list):
             raise self._asker.not_json()
         named = [self._named(item) for item in items]

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from domain.external import Items, Parsed, Unfit
-from domain.polling import backoff_seconds, uncovered
+from domain.polling import next_attempt, uncovered
 from models.columns import UTCDateTime
 from models.external import Gap, PollState, PollTally, QuarantinedItem
 from models.feeds import LONGEST_WINDOW_MINUTES
@@ -97,7 +97,9 @@ def store_failure(
     """Note that a poll failed, and when to try again: never by itself where it is to `stop`."""
     state = db.get_one(PollState, poll.source_id)
     state.polled_at, state.failures, state.trouble = poll.received_at, state.failures + 1, words
-    state.due_at = poll.received_at + timedelta(seconds=backoff_seconds(state.failures, retry_after_seconds))
+    state.due_at = next_attempt(
+        poll.received_at, state.failures, state.good_at, poll.longest_minutes, retry_after_seconds
+    )
     if stop:
         state.stopped_at = poll.received_at
     db.add(state)

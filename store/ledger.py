@@ -119,10 +119,12 @@ def _alembic(url: str) -> Config:
 
 @cache
 def _engine(url: str) -> Engine:
+    # Parameters are hidden: an error's text ends up in logs, and a row may hold a feed's key.
     parsed = _parse(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+    driver = {"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+    engine = create_engine(parsed, connect_args=driver, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -5,6 +5,8 @@ Times are the machine's, whatever clock the home has: a feed lives in real time.
 """
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -26,6 +28,7 @@ from store.sources import Polled, list_sources
 from tasks.problems import Problem
 
 Now = Callable[[], datetime]
+_log = logging.getLogger("polling")
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,19 @@ def poll_round(
 
 
 async def poll_all(home: Home, client: httpx.AsyncClient, due: Iterable[Polled], now: Now) -> list[PollOutcome]:
-    """Ask these sources, all at the same time."""
-    return list(await asyncio.gather(*(poll_source(home, client, each, now) for each in due)))
+    """Ask these sources, all at the same time, and wait for all; then errors of ours come through."""
+    outcomes = await asyncio.gather(*(poll_source(home, client, each, now) for each in due), return_exceptions=True)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failed:
+        raise failed[0]
+    return [outcome for outcome in outcomes if isinstance(outcome, PollOutcome)]
 
 
 async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now: Now) -> PollOutcome:
-    """Ask one source and store what it says, whatever that is. Errors of ours (a ledger that is away) come through."""
+    """Ask one source and store what it says, whatever that is. Errors of ours (a ledger that is away) come through.
+
+    An error that nobody thought of is this source's trouble too: it backs off.
+    """
     source, asked_at = polled.source, now()
     longest = LONGEST_WINDOW_MINUTES
     try:
@@ -84,12 +94,24 @@ async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now
         longest = feed.longest_window_minutes
         window = window_minutes(asked_at, polled.state.good_at, source.every_seconds, longest)
         items = await feed.fetch(client, window)
+        stored = await asyncio.to_thread(_store, home, _poll(source, asked_at, now(), longest), items)
     except (SourceError, InputError) as error:
-        poll = _poll(source, asked_at, now(), longest)
-        await asyncio.to_thread(_note_failure, home, source, poll, error)
-        return PollOutcome(source.name, Stored(), str(error))
-    stored = await asyncio.to_thread(_store, home, _poll(source, asked_at, now(), longest), items)
-    return PollOutcome(source.name, stored)
+        trouble: CountersignError = error
+    except CountersignError:
+        raise
+    except Exception as error:
+        trouble = _unexpected(source, error)
+    else:
+        return PollOutcome(source.name, stored)
+    await asyncio.to_thread(_note_failure, home, source, _poll(source, asked_at, now(), longest), trouble)
+    return PollOutcome(source.name, Stored(), str(trouble))
+
+
+def _unexpected(source: Source, error: Exception) -> SourceBusy:
+    """Make a source's trouble of it, and log where it came from, but not its words: they may hold the key."""
+    words = f"{source.name}: unexpected {type(error).__name__}"
+    _log.error("%s\n%s", words, "".join(traceback.format_tb(error.__traceback__)))
+    return SourceBusy(words)
 
 
 def open_source(source: Source) -> Feed:

@@ -1,10 +1,12 @@
 """External signals over HTTP: who may do what, filters and cursor, and no key anywhere."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from domain.external import normalise
 from store.accounts import grant_admin
@@ -64,6 +66,27 @@ def test_a_source_from_entering_to_removing(web: httpx.Client, boss: dict[str, s
     assert web.post("/external/sources", json=mapped, headers=boss).status_code == 201
     for answer in (made, paused, gone):
         assert KEY not in answer.text
+
+
+def test_a_source_that_cannot_be_written_leaves_its_key_in_no_log(
+    desk: Home, web: httpx.Client, boss: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def fill(connection: Any, *_: Any) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # as many as there are
+
+    event.listen(desk.ledger.engine, "checkout", fill)
+    try:
+        for n in range(100):
+            made = web.post("/external/sources", json=FEED | {"name": f"feed-{n}"}, headers=boss)
+            assert KEY not in made.text
+            if made.status_code != 201:
+                break
+    finally:
+        event.remove(desk.ledger.engine, "checkout", fill)
+    assert made.status_code == 503
+    assert KEY not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from domain.polling import (
     action_for_status,
     backoff_seconds,
     default_cadence,
+    next_attempt,
     retry_after,
     uncovered,
     window_minutes,
@@ -77,9 +78,46 @@ def test_what_a_status_means() -> None:
     assert {status: action_for_status(status) for status in meant} == meant
 
 
-def test_the_backoff_doubles_from_30_seconds_to_10_minutes_and_is_longer_if_the_feed_says_so() -> None:
+def test_the_backoff_doubles_from_30_seconds_to_10_minutes() -> None:
     assert [backoff_seconds(n) for n in (1, 2, 3, 4, 5, 6, 7, 1000)] == [30, 60, 120, 240, 480, 600, 600, 600]
-    assert [backoff_seconds(1, wait) for wait in (None, 5, 45, 10**9)] == [30, 30, 45, 3600]
+
+
+@pytest.mark.parametrize(
+    ("failures", "minutes_since_good", "asked_to_wait", "seconds"),
+    [
+        (1, None, None, 30),
+        (9, None, None, 600),
+        (1, 3, None, 30),
+        (5, 3, None, 480),
+        (5, 6, None, 420),
+        (9, 19, None, 30),
+        (9, 19.75, None, 10),
+        (9, 20, None, 60),
+        (1, 20, None, 30),
+        (9, 24, None, 60),
+        (9, 25, None, 600),
+        (1, 3, 5, 30),
+        (1, 3, 45, 45),
+        (9, 19, 900, 900),
+        (1, 3, 10**9, 3600),
+    ],
+)
+def test_the_next_attempt_comes_before_the_window_is_over(
+    failures: int, minutes_since_good: float | None, asked_to_wait: float | None, seconds: float
+) -> None:
+    good = None if minutes_since_good is None else NOW - timedelta(minutes=minutes_since_good)
+    found = next_attempt(NOW, failures, good, retry_after_seconds=asked_to_wait)
+    assert (found - NOW).total_seconds() == seconds
+
+
+@given(st.integers(1, 600), st.integers(0, 600), st.floats(0, 1))
+def test_whoever_is_back_before_the_window_is_over_is_asked_within_it(longest: int, first: int, part: float) -> None:
+    window, begun = timedelta(minutes=longest), NOW + timedelta(seconds=first)
+    back, at, failures = NOW + part * (window - timedelta(seconds=20)), begun, 0
+    while at < back:
+        failures += 1
+        at = next_attempt(at, failures, NOW, longest)
+    assert at <= max(NOW + window, begun)
 
 
 @pytest.mark.parametrize(
@@ -91,6 +129,9 @@ def test_the_backoff_doubles_from_30_seconds_to_10_minutes_and_is_longer_if_the_
         ("Sun, 24 May 2026 11:00:00 GMT", 0),
         ("-5", None),
         ("soon", None),
+        ("Sun, 24 May 99999 12:00:45 GMT", None),
+        ("Sun, 24 May 99999999999999999999 12:00:45 GMT", None),
+        ("Sun, 24 May 2026 12:00:45 +999999999999999", None),
         ("", None),
         (None, None),
     ],

@@ -4,12 +4,16 @@ import asyncio
 import gzip
 import json
 import logging
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote_plus
 
 import pytest
 
+from domain.polling import OTHER_SECONDS, SCALPING_SECONDS
 from models.errors import SourceBusy, SourceError, SourceRefused
 from models.feeds import FeedTerms
 from sources.feed_answers import MAX_ANSWER_BYTES, open_client
@@ -161,6 +165,22 @@ def test_statuses(status: str, headers: tuple[str, ...], kind: type, wait: float
     assert getattr(error, "retry_after_seconds", None) == wait
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "wait"),
+    [
+        (envelope(error=6, message="Rate limit exceeded"), ("retry-after: 77",), SourceBusy, 77),
+        (envelope(error=4), ("retry-after: 77",), SourceBusy, 77),
+        (envelope(error=6), ("retry-after: Sun, 24 May 99999999999999999999 12:00:45 GMT",), SourceBusy, None),
+        (envelope(error=6), (), SourceBusy, None),
+        (envelope(error=1), ("retry-after: 77",), SourceRefused, None),
+    ],
+)
+def test_an_envelope_may_ask_to_wait_too(body: bytes, headers: tuple[str, ...], kind: type, wait: float | None) -> None:
+    error = fails(lambda _: reply(body, "200 OK", *headers))
+    assert isinstance(error, kind)
+    assert getattr(error, "retry_after_seconds", None) == wait
+
+
 def test_a_redirect_takes_the_key_nowhere() -> None:
     seen: list[bytes] = []
     with raw_feed(lambda request: seen.append(request) or reply(envelope())) as other:  # type: ignore[func-returns-value]
@@ -191,6 +211,51 @@ def test_the_key_is_in_no_log_and_not_in_what_the_feed_echoes(caplog: pytest.Log
     assert KEY not in caplog.text
     feed = FeedTerms("feed", "cqs", "https://feed.example", KEY)
     assert KEY not in repr(feed) + repr(open_feed(feed))
+
+
+@pytest.mark.parametrize("key", [KEY, "a/b+c=d/e", 'quo"te\\s', "31415926"])
+def test_the_key_is_found_however_json_spells_it(key: str) -> None:
+    spelled = [json.dumps(key), json.dumps(key).replace("/", "\\/"), json.dumps(key, ensure_ascii=False)]
+    spelled += ['"' + "".join(f"\\u{ord(letter):04x}" for letter in key) + '"', f'"{quote_plus(key)}"']
+    spelled += [f'{{{spelled[1]}: [{{"a": {spelled[1]}}}]}}', *([key] if key.isdecimal() else [])]
+    for encoding in ("utf-8", "utf-16"):
+        body = f'{{"error": 0, "signals": [{", ".join(spelled)}, 314159267]}}'.encode(encoding)
+        with raw_feed(lambda _, body=body: reply(body)) as url:  # type: ignore[misc]
+            found = fetch(url, key=key)
+        assert found == ["…"] * 5 + [{"…": [{"a": "…"}]}] + ["…"] * key.isdecimal() + [314159267]
+
+
+def test_polls_keep_their_connection_over_the_habitual_cadences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connections' own clock goes on by a cadence between two polls."""
+    passed = 0.0
+    monkeypatch.setattr("httpcore._async.http11.time", SimpleNamespace(monotonic=lambda: time.monotonic() + passed))
+
+    async def connections() -> list[int]:
+        nonlocal passed
+        opened: list[asyncio.Task[None] | None] = []
+        counts = []
+
+        async def serve_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            opened.append(asyncio.current_task())
+            with suppress(asyncio.IncompleteReadError):
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(envelope()) + envelope())
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(serve_on, "127.0.0.1") as server:
+            port = server.sockets[0].getsockname()[1]
+            feed = open_feed(FeedTerms("feed", "cqs", f"http://127.0.0.1:{port}"))
+            async with open_client() as client:
+                for wait in (0, SCALPING_SECONDS, OTHER_SECONDS, 3600):
+                    passed += wait
+                    await feed.fetch(client, 5)
+                    counts.append(len(opened))
+            await asyncio.wait([task for task in opened if task])
+        return counts
+
+    assert asyncio.run(connections()) == [1, 1, 1, 2]
 
 
 def test_plain_http_goes_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

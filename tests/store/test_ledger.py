@@ -1,5 +1,6 @@
 """The ledger: what concurrent writers and readers may rely on, and what schema it accepts."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel, select
 
@@ -18,6 +20,7 @@ from tests.support import processes
 from tests.support.counting import add_many, add_one, count, migrate
 from tests.support.homes import Databases
 
+TOLD_NOBODY = "hunter2"
 NOW = datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -84,6 +87,25 @@ def test_a_server_out_of_reach_is_a_store_error_without_the_password() -> None:
         with pytest.raises(StoreError) as caught:
             look()
         assert "secret" not in f"{caught.value}{ledger!r}"
+
+
+def test_a_row_that_cannot_be_written_shows_nothing_of_itself(empty_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    ledger = Ledger(empty_url)
+    ledger.migrate()
+    if ledger.engine.dialect.name == "sqlite":
+        with ledger.engine.connect() as connection:  # the pool's one connection: the database is full
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match="full") as caught, ledger.write() as db:
+            db.add(HomeFact(key="secret", value=TOLD_NOBODY + " " * 10_000))
+            db.flush()
+        logging.getLogger("api").error("503", exc_info=caught.value)
+    with pytest.raises(StatementError) as wrong, ledger.engine.begin() as connection:
+        connection.execute(text("SELECT :value FROM nowhere"), {"value": TOLD_NOBODY})
+    logging.getLogger("api").error("500", exc_info=wrong.value)
+    assert "SQL parameters hidden" in caplog.text
+    assert TOLD_NOBODY not in caplog.text
 
 
 def test_a_time_comes_back_as_the_same_instant_in_utc(ledger_url: str) -> None:

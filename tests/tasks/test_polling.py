@@ -1,5 +1,6 @@
 """Polls from end to end: the simulated feed over HTTP, the ledger behind it, and whatever goes wrong between."""
 
+import asyncio
 import logging
 import threading
 from dataclasses import replace
@@ -7,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import col, select
 
 from deployments.feed import simulated_feed
 from domain.feed_simulation import SimulatedFeed
 from models.external import ExternalSignal, PollState, Source
+from sources.cqs import CqsFeed
 from store.home import Home
 from store.ledger import Ledger
 from store.notifications import open_matters
@@ -108,6 +111,46 @@ def test_one_sources_trouble_delays_no_other(home: Home) -> None:
         thread.join(20)
     with home.ledger.read() as db:
         assert [each.state.failures for each in list_sources(db)] == [1, 0]
+
+
+def test_an_error_that_nobody_thought_of_is_its_sources_own(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time()
+    with simulated_feed(FEED, time) as url:
+        odd = enter(home, "a-odd", f"{url}/odd", key=KEY)
+        good = enter(home, "b-good", url, key=KEY)
+        fetch = CqsFeed.fetch
+
+        async def odd_fetch(feed: CqsFeed, client: httpx.AsyncClient, minutes: int) -> list[Any]:
+            if "/odd/" in feed._url:
+                raise KeyError(KEY)
+            await asyncio.sleep(0)
+            return await fetch(feed, client, minutes)
+
+        monkeypatch.setattr(CqsFeed, "fetch", odd_fetch)
+        outcomes = poll_round(home, time)
+    assert [each.trouble for each in outcomes] == ["a-odd: unexpected KeyError", None]
+    assert ids(home, good)
+    with home.ledger.read() as db:
+        state = db.get_one(PollState, odd)
+    assert (state.failures, state.trouble, state.stopped_at) == (1, "a-odd: unexpected KeyError", None)
+    assert state.due_at == NOON + timedelta(seconds=30)
+    assert "in odd_fetch" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_when_to_ask_again_is_the_feeds_to_say(home: Home) -> None:
+    def answers(_request: bytes) -> bytes:
+        return reply(b"", "429 Too Many Requests", "retry-after: 777")
+
+    with raw_feed(answers) as url:
+        source = enter(home, "busy", url)
+        poll_round(home, lambda: NOON)
+    with home.ledger.read() as db:
+        assert db.get_one(PollState, source).due_at == NOON + timedelta(seconds=777)
+    assert due_sources(home, NOON + timedelta(seconds=776)) == []
+    assert due_sources(home, NOON + timedelta(seconds=777)) != []
 
 
 def test_stopped_sources_are_told_of_and_asked_no_more_until_someone_has_looked(
