@@ -111,7 +111,7 @@ class TrackRecordAnswer(Answer):
 class PublicClaimedAnswer(ClaimedAnswer):
     """A claimed performance, and how it compares with what was settled since activation."""
 
-    tracking: TrackingAnswer | None = Field(default=None, description="absent with fewer than five common sessions")
+    tracking: TrackingAnswer | None = Field(None, description="absent with fewer than four daily returns in common")
     creator_counts: CreatorCounts
 
 
