@@ -82,11 +82,17 @@ class PublicStrategiesAnswer(Answer):
 
 
 class Corrected(Answer):
-    """What a correction changed: the NAV as it was settled first."""
+    """What a correction changed: the session as it was settled first."""
 
     version: int = Field(description="the newest, which `nav` is from", examples=[2])
     first_nav: float = Field(description="nav of version 1, starting from 1 as `nav` does", examples=[1.0519])
-    difference: float = Field(description="nav less first_nav", examples=[0.0004])
+    difference: float = Field(description="nav less first_nav; 0: only returns changed", examples=[0.0004])
+    first_daily_return: float | None = Field(
+        default=None, description="in version 1; only where it changed", examples=[0.0008]
+    )
+    first_benchmark_return: float | None = Field(
+        default=None, description="in version 1, null: not known then; only where it changed", examples=[0.0003]
+    )
 
 
 class TrackRecordRow(Answer):
@@ -97,7 +103,7 @@ class TrackRecordRow(Answer):
     daily_return: float | None
     cumulative_return: float | None
     benchmark_return: float | None = Field(description="of that day; null: not known")
-    corrected: Corrected | None = Field(default=None, description="only where a correction changed nav")
+    corrected: Corrected | None = Field(default=None, description="only where a correction changed nav or a return")
 
 
 class TrackRecordAnswer(Answer):
@@ -214,6 +220,8 @@ class Version(Answer):
     version: int
     nav: float = Field(description="CNY, in that version")
     difference: float = Field(description="CNY, nav of the newest version less this one", examples=[0.0])
+    daily_return: float | None = Field(description="in that version", examples=[0.0012])
+    benchmark_return: float | None = Field(description="in that version; null: not known then", examples=[0.0003])
     settled_at: dt.datetime
     manifest_sha256: str
     commit_sha: str | None = Field(description="journal commit that holds its record; null: not yet")
