@@ -33,6 +33,7 @@ from api import (
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
+from api.queries import KNOWN_QUERIES
 from api.quick import Answers, Quick
 from api.seals import SealWatch
 from api.shown import Shown
@@ -148,6 +149,7 @@ def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        dependencies=[KNOWN_QUERIES],
         openapi_tags=[{"name": tag} for tag in dict.fromkeys(tag for each in ROUTERS for tag in each.router.tags)],
     )
     for module in sorted(ROUTERS, key=lambda module: module not in BUSIEST):

@@ -141,7 +141,7 @@ def _meta(found: Claimed, records: pl.DataFrame) -> dict[str, Any]:
 
 
 def _tracking(here: State, slug: str, found: Claimed) -> dict[str, Any]:
-    """Return `tracking`, or nothing while too few sessions are in common."""
+    """Return `tracking`, or nothing while too few daily returns are in common."""
     if here.lens.version is None:
         return {}
     after = found.records.filter(pl.col("session") >= found.activated_on)

@@ -15,7 +15,7 @@ from api.app import bare_app
 HEAD = """\
 # The HTTP API
 
-This page is generated from the OpenAPI document (`make docs`); `/openapi.json` and `/docs` of a running platform say the same. Errors are `{{"detail": "…"}}`; a faulty request (422) lists its fields: `{{"detail": [{{"type", "loc", "msg"}}]}}`. A key goes into `Authorization: Bearer csk_…` or `x-api-key`. Times carry their offset; `trade_date` and `session` are trading sessions in Asia/Shanghai.
+This page is generated from the OpenAPI document (`make docs`); `/openapi.json` and `/docs` of a running platform say the same. Errors are `{{"detail": "…"}}`; a faulty request (422) lists its fields: `{{"detail": [{{"type", "loc", "msg"}}]}}`. A key goes into `Authorization: Bearer csk_…` or `x-api-key`. Times carry their offset; `trade_date` and `session` are trading sessions in Asia/Shanghai. A query parameter that an operation does not list, or that is given twice, is refused (422).
 
 A page at a time, with `limit` (1 to 200) and `offset` (external signals: `cursor`), come {paged}. Every other list comes whole.
 

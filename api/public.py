@@ -16,7 +16,7 @@ from api.paging import Limit, Offset, Slug
 from api.quick import Edition
 from api.state import Here, State
 from models.wire.public import AuditAnswer, TrackRecordAnswer
-from store.published import RETURNS
+from store.published import RETURNS, First
 from store.visible import Visible
 
 PREFIX = "/api/v1/public/strategies"
@@ -30,7 +30,7 @@ UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader h
 async def track_record(request: Request, here: Here, slug: Slug) -> Response:
     """Show every settled session, oldest first; NAV starts from 1. `claimed` and `claimed.tracking` where there are.
 
-    A session whose NAV a correction changed also says what it was first, in `corrected`.
+    A session that a correction changed also says what it was first, in `corrected`.
     """
 
     def make(version: str, found: Visible) -> dict[str, Any]:
@@ -69,15 +69,20 @@ async def audit(request: Request, here: Here, slug: Slug, limit: Limit = 50, off
     return await published(request, here, slug, ("audit", limit, offset), make)
 
 
-def _mark_corrected(records: list[dict[str, Any]], first: dict[date, tuple[int, float]], capital: int) -> None:
-    """Say of each record that a correction changed what its NAV was first."""
+def _mark_corrected(records: list[dict[str, Any]], first: dict[date, First], capital: int) -> None:
+    """Say of each record that a correction changed what it was first: its NAV, and the returns that are others now."""
     if not first:
         return
     for record in records:
-        version, nav = first.get(record["date"], (1, None))
-        if nav is not None and nav / capital != record["nav"]:
-            difference = round(record["nav"] * capital - nav, 2) / capital
-            record["corrected"] = {"version": version, "first_nav": nav / capital, "difference": difference}
+        was = first.get(record["date"])
+        if was is None:
+            continue
+        returns = {"daily_return": was.daily_return, "benchmark_return": was.benchmark_return}
+        changed = {f"first_{name}": value for name, value in returns.items() if value != record[name]}
+        if changed or was.nav / capital != record["nav"]:
+            difference = round(record["nav"] * capital - was.nav, 2) / capital
+            nav = {"version": was.version, "first_nav": was.nav / capital, "difference": difference}
+            record["corrected"] = nav | changed
 
 
 async def published(

@@ -13,14 +13,16 @@ from domain.arrays import Floats
 from domain.evaluation_kernel import LEAST_DEVIATION, YEAR
 from models.enums import Verdict
 
-MIN_OVERLAP_SESSIONS = 5
+# What five common sessions in a row have between them.
+MIN_DAILY_RETURNS = 4
 
 
 @dataclass(frozen=True)
 class Tracking:
     """How a claim compares: figures as fractions, annualised by 252. `correlation` is None where a series never moves.
 
-    `overlap_days` is the number of common sessions; what is compared are the returns between them, one less.
+    `overlap_days` is the number of common sessions. What is compared are daily returns, so there are fewer of those:
+    one less, and one less again for every gap between common sessions.
     """
 
     tracking_diff_annualized: float
@@ -31,34 +33,38 @@ class Tracking:
 
 
 def track(claimed: pl.DataFrame, tracked: pl.DataFrame) -> Tracking | None:
-    """Compare returns on common sessions; None with fewer than five of them.
+    """Compare daily returns on common sessions; None with fewer than four of them, as five sessions in a row have.
 
     Both frames have columns session (Date, unique) and nav (Float64 or Decimal, any unit, above 0). The tracked series
-    begins with the strategy's activation, so the common sessions do too. Returns are between neighbours among the
-    common sessions: where one series has a gap, both are measured across it.
+    is the strategy's own sessions, without gaps, from its activation on. A return counts where a session and the one
+    before it in that series are both claimed: what lies across a gap is no daily return, and is not annualised as one.
     """
     return compare(levels_of(pair(claimed, tracked)))
 
 
 def pair(claimed: pl.DataFrame, tracked: pl.DataFrame) -> pl.DataFrame:
-    """Put both series beside each other on their common sessions, in order: session, nav, nav_tracked."""
-    kinds = pl.col("session"), pl.col("nav").cast(pl.Float64)
-    pairs = claimed.select(kinds).join(tracked.select(kinds), on="session", suffix="_tracked", validate="1:1")
-    return pairs.sort("session")
+    """Put the claim beside every tracked session, in order: session, nav_tracked, nav (null: not claimed)."""
+    session, nav = pl.col("session"), pl.col("nav").cast(pl.Float64)
+    beside = tracked.select(session, nav_tracked=nav).join(
+        claimed.select(session, nav), on="session", how="left", validate="1:1"
+    )
+    return beside.sort("session")
 
 
 def levels_of(pairs: pl.DataFrame) -> Floats:
-    """Give the levels of a `pair` as `compare` takes them: common sessions × (claimed, tracked)."""
+    """Give the levels of a `pair` as `compare` takes them: tracked sessions × (claimed, nan where not; tracked)."""
     return pairs.select("nav", "nav_tracked").to_numpy()
 
 
 def compare(levels: Floats) -> Tracking | None:
     """Compare as `track` does; of a history up to a session, `levels` are the rows up to there."""
-    if len(levels) < MIN_OVERLAP_SESSIONS:
+    common = ~np.isnan(levels[:, 0])
+    daily = common[1:] & common[:-1]
+    if np.count_nonzero(daily) < MIN_DAILY_RETURNS:
         return None
     # What is out of all proportion overflows, and is then nan or infinite: no verdict but divergence.
     with np.errstate(all="ignore"):
-        returns = levels[1:] / levels[:-1] - 1.0
+        returns = (levels[1:] / levels[:-1] - 1.0)[daily]
         difference = returns[:, 0] - returns[:, 1]
         error = _deviation(difference) * math.sqrt(YEAR)
         correlation = _correlation(returns)
@@ -67,7 +73,7 @@ def compare(levels: Floats) -> Tracking | None:
         tracking_diff_annualized=float(difference.mean()) * YEAR,
         tracking_error_annualized=error,
         correlation=correlation,
-        overlap_days=len(levels),
+        overlap_days=int(np.count_nonzero(common)),
         verdict=judge(error, 1.0 if still else correlation),
     )
 

@@ -179,13 +179,15 @@ SETTLEMENTS = LensTable(
 
 CORRECTIONS = LensTable(
     "corrections",
-    "What the NAV of corrected sessions was in the versions before: a row a strategy, session and superseded version",
+    "What corrected sessions were in the versions before: a row a strategy, session and superseded version",
     {
         "strategy": STRATEGY,
         "session": SESSION,
         "version": ("INTEGER", "the superseded one; settlements.version"),
         "nav": (MONEY, "net asset value in that version, CNY"),
+        "daily_return": ("DOUBLE", "as in nav, in that version"),
         "cumulative_return": ("DOUBLE", "that nav against the initial capital, as a fraction"),
+        "benchmark_return": ("DOUBLE", "as in nav, in that version; null: unknown then"),
         "settled_at": (TIME, "when that version was settled"),
         "difference": (MONEY, "nav of the newest version less this one, CNY"),
     },

@@ -116,7 +116,7 @@ def read_verdicts(db: Session, nav: pl.DataFrame, sessions: Sequence[date]) -> p
     """Judge claimed performances as of each of these sessions, ascending: by what was uploaded before its close.
 
     `nav` is the settled history: strategy, session, nav. What is uploaded later changes nothing, so that a session can
-    be evaluated again. There is no row where too few sessions are in common.
+    be evaluated again. There is no row where too few daily returns are in common.
     """
     closes = [at(session, CLOSE) for session in sessions]
     uploads = db.execute(

@@ -25,7 +25,7 @@ from store.lake import Lake
 from store.settlements import read_files
 
 # Count up when a definition changes: every session is evaluated again then.
-DEFINITIONS = 1
+DEFINITIONS = 2
 HISTORY_DIGITS, TERMS_DIGITS = 16, 8
 
 

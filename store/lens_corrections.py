@@ -1,4 +1,4 @@
-"""What corrections replaced, in the lens's file: the NAV of superseded versions, kept beside the NAV that counts.
+"""What corrections replaced, in the lens's file: NAV and returns of superseded versions, beside those that count.
 
 A table of its own rather than a view over the lake: a correction may reach through as many files as there are sessions,
 and one strategy's history is read all the time. What a superseded version says never changes, so it is only added to.
@@ -16,7 +16,8 @@ from models.lens import CORRECTIONS
 from models.lens_table import LensTable
 from store.snapshot import SupersededFile
 
-ROWS = ("session", "version", "nav", "cumulative_return")
+FIGURES = ("nav", "daily_return", "cumulative_return", "benchmark_return")
+ROWS = ("session", "version", *FIGURES)
 SUPERSEDED = LensTable(
     "superseded_nav",
     "Rows of the view corrections",
@@ -49,7 +50,7 @@ def add_superseded(db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[Su
 def create_corrections_view(db: duckdb.DuckDBPyConnection, newest: str) -> None:
     """Create the view `corrections`; `newest` is the query for the rows of NAV that count."""
     db.execute(
-        "CREATE OR REPLACE VIEW corrections AS SELECT strategy, session, version, old.nav, old.cumulative_return,"
+        f"CREATE OR REPLACE VIEW corrections AS SELECT strategy, {', '.join(f'old.{name}' for name in ROWS)},"
         f" settled_at, (newest.nav - old.nav)::DECIMAL(18,2) AS difference FROM {TABLE} AS old"
         f" JOIN ({newest}) AS newest USING (strategy_id, session)"
         " JOIN internal.strategy_ids USING (strategy_id) JOIN settlements USING (session, version)"

@@ -44,7 +44,7 @@ from store.lens_standings import replace_standings
 from store.snapshot import ShownFile, Snapshot
 
 # Count up whenever an existing file can no longer be extended, only made anew.
-FORMAT = 7
+FORMAT = 8
 # Rows that one strategy's batch is found among: smaller groups are read faster, and cost more to list.
 ROW_GROUP_SIZE = 16_384
 # The oldest format with all we need, so that older clients can read the lens too.

@@ -9,7 +9,7 @@ need a tenth of the room of what is answered from them.
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import polars as pl
@@ -30,6 +30,8 @@ LEVELS_OF_INDICES = (
 )
 STANDINGS = "SELECT * REPLACE (nav::DOUBLE AS nav) FROM standings"
 NUMBERS = "SELECT strategy, strategy_id FROM internal.strategy_ids"
+# What versions of a session are compared by.
+COMPARED = ("nav", "daily_return", "benchmark_return")
 RETURNS = ("daily_return", "cumulative_return", "benchmark_return")
 # Money is read as a double: exact to the fen below 10^13, and what JSON has.
 NAV = " UNION ALL ".join(
@@ -37,16 +39,17 @@ NAV = " UNION ALL ".join(
     f" coalesce(detail, '') AS detail FROM internal.{level} WHERE strategy_id BETWEEN $first AND $last"
     for level, _ in LEVELS
 )
-# Where the newest version of a session is not the first: the first NAV, and what is newer. Versions count up.
+# Where the newest version of a session is not the first: the first one, and what is newer. Versions count up.
 FIRST = (
-    "SELECT strategy_id, session AS date, max(version) + 1 AS version, arg_min(nav, version)::DOUBLE AS first_nav"
+    "SELECT strategy_id, session AS date, max(version) + 1 AS version, arg_min(nav, version)::DOUBLE AS nav,"
+    " arg_min_null(daily_return, version) AS daily, arg_min_null(benchmark_return, version) AS benchmark"
     " FROM internal.superseded_nav WHERE strategy_id BETWEEN $first AND $last GROUP BY ALL"
 )
 VERSIONS = (
     "SELECT version, settled_at, manifest_sha256, commit_sha FROM settlements WHERE session = $session ORDER BY ALL"
 )
 SUPERSEDED = (
-    "SELECT strategy_id, version, nav::DOUBLE AS nav FROM internal.superseded_nav"
+    "SELECT strategy_id, version, nav::DOUBLE AS nav, daily_return, benchmark_return FROM internal.superseded_nav"
     " WHERE session = $session AND strategy_id BETWEEN $first AND $last"
 )
 OF_SESSION = (
@@ -66,6 +69,15 @@ POLARS = {"VARCHAR": pl.String, "DATE": pl.Date, "INTEGER": pl.Int32, "BIGINT": 
 NOBODY = pl.DataFrame(
     schema={name: POLARS.get(kind, pl.Float64) for name, (kind, _) in models.lens.STANDINGS.columns.items()}
 )
+
+
+class First(NamedTuple):
+    """What a corrected session was in its first version, NAV in CNY; and which version counts now."""
+
+    version: int
+    nav: float
+    daily_return: float | None
+    benchmark_return: float | None
 
 
 @dataclass(frozen=True)
@@ -93,14 +105,14 @@ class Published:
         with self._lens.read() as (version, db):
             return self._of(version, db, slug, NAV, "date")
 
-    def track_record(self, slug: str) -> tuple[pl.DataFrame, dict[date, tuple[int, float]]]:
-        """Return what `nav_history` does; and of corrected sessions the newest version and the first one's NAV."""
+    def track_record(self, slug: str) -> tuple[pl.DataFrame, dict[date, First]]:
+        """Return what `nav_history` does; and of corrected sessions what they were first."""
         with self._lens.read() as (version, db):
             history = self._of(version, db, slug, NAV, "date")
             if not self._look(version, db)[1]:
                 return history, {}
             first = self._of(version, db, slug, FIRST, "date")
-        return history, {day: (newest, nav) for day, newest, nav in first.iter_rows()}
+        return history, {day: First(*was) for day, *was in first.iter_rows()}
 
     def has_at_hand(self, slug: str) -> bool:
         """Whether `track_record` would answer from memory alone: in less time than a thread takes to begin."""
@@ -118,7 +130,7 @@ class Published:
                 return None
             positions, orders = (self._of(version, db, slug, query, "symbol", session) for query in (POSITIONS, ORDERS))
             nav = history.row(n, named=True)
-            versions = self._versions(version, db, slug, session, nav["nav"])
+            versions = self._versions(version, db, slug, session, nav)
             return nav, positions.to_dicts(), orders.to_dicts(), versions
 
     def newest_session(self, slug: str) -> date | None:
@@ -164,21 +176,23 @@ class Published:
         return block.of(number)
 
     def _versions(
-        self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: float
+        self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: Row
     ) -> list[Row]:
-        """List the versions of a session with the NAV of each in CNY; `newest` is the one that counts."""
+        """List the versions of a session with NAV, in CNY, and returns of each; `newest` is what counts."""
 
         def make() -> _Block:
             return _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})
 
         found = self._blocks.get(version, (VERSIONS, session), make)
-        old: dict[int, float] = {}
+        old: dict[int, Row] = {}
         if found.frame.height > 1:
-            old = dict(self._of(version, db, slug, SUPERSEDED, "version", session).iter_rows())
-        navs = [old.get(number, newest) for number in found.frame["version"]]
+            superseded = self._of(version, db, slug, SUPERSEDED, "version", session)
+            old = {row.pop("version"): row for row in superseded.to_dicts()}
+        counts = {name: newest[name] for name in COMPARED}
+        figures = [old.get(number, counts) for number in found.frame["version"]]
         return [
-            row | {"nav": nav, "difference": round(newest - nav, 2)}
-            for row, nav in zip(found.frame.to_dicts(), navs, strict=True)
+            row | was | {"difference": round(newest["nav"] - was["nav"], 2)}
+            for row, was in zip(found.frame.to_dicts(), figures, strict=True)
         ]
 
     def _look(self, version: str, db: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], bool]:

@@ -74,12 +74,15 @@ class ClaimedAnswer(Answer):
 
 
 class TrackingAnswer(Answer):
-    """How the claim compares with what the platform settled since activation, on the sessions they have in common."""
+    """How the claim compares with what the platform settled since activation, by the daily returns of both.
+
+    A return counts where a settled session and the one before it are both claimed.
+    """
 
     tracking_diff_annualized: float | None = Field(examples=[0.012])
     tracking_error_annualized: float | None = Field(examples=[0.031])
     correlation: float | None = Field(description="null: one of the two never moves", examples=[0.97])
-    overlap_days: int = Field(description="common sessions", examples=[45])
+    overlap_days: int = Field(description="common sessions, whether neighbours or not", examples=[45])
     verdict: Verdict
 
 
@@ -90,11 +93,11 @@ class BenchmarkedRow(ClaimedRow):
 
 
 class ClaimedInRecord(Answer):
-    """A claimed performance beside a track record; `tracking` is there once five sessions are in common."""
+    """A claimed performance beside a track record; `tracking` is there once four daily returns are in common."""
 
     meta: ClaimedMeta
     records: list[BenchmarkedRow]
-    tracking: TrackingAnswer | None = Field(default=None, description="absent with fewer common sessions")
+    tracking: TrackingAnswer | None = Field(default=None, description="absent with fewer daily returns in common")
 
 
 class ClaimedDeletedAnswer(Answer):

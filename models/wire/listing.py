@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from models.enums import ExecutionPrice, Order, StrategyStatus, Universe
 from models.wire.base import Text
@@ -12,9 +12,7 @@ MAX_COUNT = 2**31 - 1
 
 
 class StrategiesQuery(BaseModel):
-    """Which public strategies to list. All that is given must hold; an unknown filter is refused."""
-
-    model_config = ConfigDict(extra="forbid")
+    """Which public strategies to list. All that is given must hold."""
 
     universe: Universe | None = Field(default=None, examples=["hs300"])
     status: StrategyStatus | None = Field(default=None, examples=["active"])

@@ -96,11 +96,17 @@ class PublicStrategiesAnswer(Answer):
 
 
 class Corrected(Answer):
-    """What a correction changed: the NAV as it was settled first."""
+    """What a correction changed: the session as it was settled first."""
 
     version: int = Field(description="the newest, which `nav` is from", examples=[2])
     first_nav: float = Field(description="nav of version 1, starting from 1 as `nav` does", examples=[1.0519])
-    difference: float = Field(description="nav less first_nav", examples=[0.0004])
+    difference: float = Field(description="nav less first_nav; 0: only returns changed", examples=[0.0004])
+    first_daily_return: float | None = Field(
+        default=None, description="in version 1; only where it changed", examples=[0.0008]
+    )
+    first_benchmark_return: float | None = Field(
+        default=None, description="in version 1, null: not known then; only where it changed", examples=[0.0003]
+    )
 
 
 class TrackRecordRow(Answer):
@@ -111,7 +117,7 @@ class TrackRecordRow(Answer):
     daily_return: float | None = Field(examples=[0.0012])
     cumulative_return: float | None = Field(examples=[0.0523])
     benchmark_return: float | None = Field(description="of that day; null: not known", examples=[0.0008])
-    corrected: Corrected | None = Field(default=None, description="only where a correction changed nav")
+    corrected: Corrected | None = Field(default=None, description="only where a correction changed nav or a return")
 
 
 class TrackRecordAnswer(Answer):
@@ -125,7 +131,7 @@ class TrackRecordAnswer(Answer):
 class PublicClaimedAnswer(ClaimedAnswer):
     """A claimed performance, and how it compares with what was settled since activation."""
 
-    tracking: TrackingAnswer | None = Field(default=None, description="absent with fewer than five common sessions")
+    tracking: TrackingAnswer | None = Field(None, description="absent with fewer than four daily returns in common")
     creator_counts: CreatorCounts
 
 
@@ -230,6 +236,8 @@ class Version(Answer):
     version: int = Field(examples=[1])
     nav: float = Field(description="CNY, in that version", examples=[1052300.50])
     difference: float = Field(description="CNY, nav of the newest version less this one", examples=[0.0])
+    daily_return: float | None = Field(description="in that version", examples=[0.0012])
+    benchmark_return: float | None = Field(description="in that version; null: not known then", examples=[0.0003])
     settled_at: Moment
     manifest_sha256: Sha256
     commit_sha: Commit | None = Field(description="journal commit that holds its record; null: not yet")

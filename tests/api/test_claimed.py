@@ -191,14 +191,17 @@ def test_a_claim_that_equals_the_tracked_nav_is_consistent(
     assert claimed["records"] == shown["records"]
 
 
-def test_with_four_common_sessions_there_is_no_tracking(tracked: tuple[Home, httpx.Client, dict[str, str]]) -> None:
+def test_with_three_common_daily_returns_there_is_no_tracking(
+    tracked: tuple[Home, httpx.Client, dict[str, str]],
+) -> None:
     _, web, mine = tracked
     nav = web.get(f"{PUBLIC}/track-record").json()["records"]
     navs = reversed([row["nav"] for row in nav])
     records = [{"date": row["date"], "nav": level} for row, level in zip(nav, navs, strict=True)]
-    web.put(PATH, json={"records": records[:4]}, headers=mine)
-    assert "tracking" not in web.get(f"{PUBLIC}/claimed").json()
-    assert "tracking" not in web.get(f"{PUBLIC}/track-record").json()["claimed"]
+    for few in (records[:4], records[:3] + records[4:6]):
+        web.put(PATH, json={"records": few}, headers=mine)
+        assert "tracking" not in web.get(f"{PUBLIC}/claimed").json()
+        assert "tracking" not in web.get(f"{PUBLIC}/track-record").json()["claimed"]
     web.put(PATH, json={"records": records}, headers=mine)
     assert web.get(f"{PUBLIC}/claimed").json()["tracking"]["verdict"] == "significant_divergence"
 

@@ -24,6 +24,7 @@ from store.lens import publish
 from store.pushing import PushState, push_pending
 from store.sealing import Extent, seal_pending, sealing
 from tests.support import settled as made
+from tests.support.correcting import change_levels, correct_session
 from tests.support.handmade_journal import Key, require_ssh_keygen
 from tests.support.journals import git
 from tests.support.serving import browsing, open_one, serving
@@ -103,13 +104,15 @@ def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
         publish(records)
         after = {row["date"]: row for row in web.get(f"{path}/track-record").json()["records"]}
         assert [day for day, row in after.items() if "corrected" in row] == [str(third)]
-        row, was = after[str(third)], before[str(third)]["nav"]
+        row, was = after[str(third)], before[str(third)]
         assert row["corrected"] == {
             "version": 3,
-            "first_nav": was,
-            "difference": pytest.approx(row["nav"] - was, abs=1e-12),
+            "first_nav": was["nav"],
+            "difference": pytest.approx(row["nav"] - was["nav"], abs=1e-12),
+            "first_daily_return": was["daily_return"],
+            "first_benchmark_return": was["benchmark_return"],
         }
-        assert row["nav"] != was
+        assert row["nav"] != was["nav"]
         proof = web.get(f"{path}/verify?date={third}").json()
         versions = proof["versions"]
         assert [each["version"] for each in versions] == [1, 2, 3]
@@ -118,8 +121,44 @@ def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
         assert versions[2]["manifest_sha256"] == proof["data_provenance"]["manifest_sha256"]
         for each in versions:
             assert each["difference"] == pytest.approx(versions[2]["nav"] - each["nav"], abs=0.004)
-        assert len({each["nav"] for each in versions}) == 3
+        for figure in ("nav", "daily_return", "benchmark_return"):
+            assert len({each[figure] for each in versions}) == 3
         assert len(web.get(f"{path}/verify?date={first}").json()["versions"]) == 1
+
+
+@pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
+def test_where_only_index_levels_were_corrected_both_benchmarks_show(settled: Home) -> None:
+    """A session's level is what the next one's benchmark starts from: both change, and no NAV does."""
+    days = trading().sessions
+    publish(settled)
+    with browsing(settled) as web:
+        slug = web.get("/public/strategies?order=trading_days").json()["strategies"][0]["slug"]
+        path = f"/public/strategies/{slug}"
+        before = web.get(f"{path}/track-record").json()["records"]
+        change_levels(settled, days[1])
+        correct_session(settled, days[1])
+        publish(settled)
+        after = web.get(f"{path}/track-record").json()["records"]
+        raised = [1.02, 1 / 1.02]
+        for was, now in zip(before, after, strict=True):
+            marked = str(days[1]) <= now["date"] <= str(days[2])
+            assert ("corrected" in now) is marked
+            if marked:
+                was_benchmark = was.pop("benchmark_return")
+                assert now.pop("corrected") == {
+                    "version": 2,
+                    "first_nav": was["nav"],
+                    "difference": 0.0,
+                    "first_benchmark_return": was_benchmark,
+                }
+                benchmark = now.pop("benchmark_return")
+                assert 1 + benchmark == pytest.approx((1 + was_benchmark) * raised.pop(0))
+                first, second = web.get(f"{path}/verify?date={now['date']}").json()["versions"]
+                assert (first["benchmark_return"], second["benchmark_return"]) == (was_benchmark, benchmark)
+                for figure in ("nav", "daily_return", "difference"):
+                    assert first[figure] == second[figure]
+            assert was == now
+        assert not raised
 
 
 def test_readers_are_told_that_nothing_changed_until_something_does(records: Home) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlmodel import func, select
+from sqlmodel import select
 
 from deployments.feed import feed_part, simulated_feed
 from deployments.poller import poller_part
 from domain.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
-from models.external import ExternalSignal
+from models.external import ExternalSignal, PollState
 from store.clock import wall_clock
 from store.home import Home
 from store.sources import list_sources
@@ -48,23 +48,41 @@ def test_it_polls_what_is_there_and_what_comes_and_ends_when_told(home: Home) ->
 
 def test_killed_it_goes_on_where_it_was(home: Home) -> None:
     part = poller_part(home.path)
-    with simulated_feed(SimulatedFeed(premium_keys=frozenset({KEY})), wall_clock) as url:
+    good, bad = SimulatedFeed(premium_keys=frozenset({KEY})), SimulatedFeed(failing=6)
+    with simulated_feed(good, wall_clock) as url, simulated_feed(bad, wall_clock) as other:
         source = enter(home, "feed", url, now=wall_clock(), key=KEY)
-        child = part.start()
+        enter(home, "refusing", other, now=wall_clock())
+        first = part.start()
         try:
-            wait_until(lambda: polled(home, "feed"), child=child)
-            psutil.Process(child.identity.pid).send_signal(signal.SIGKILL)
+            wait_until(lambda: polled(home, "feed") and state(home, "refusing").failures, child=first)
+            psutil.Process(first.identity.pid).send_signal(signal.SIGKILL)
         finally:
-            child.stop(part.patience_seconds)
+            first.stop(part.patience_seconds)
+        before, refused, known = state(home, "feed"), state(home, "refusing"), ids_of(home, source)
+        assert known
+        with home.ledger.write() as db:  # as if its time had come
+            db.get_one(PollState, source).due_at = wall_clock()
+        second = part.start()
+        try:
+            wait_until(lambda: state(home, "feed").polled_at != before.polled_at, child=second)
+        finally:
+            second.stop(part.patience_seconds)
+    after = ids_of(home, source)
+    assert len(after) == len(set(after))
+    assert set(known) <= set(after)
+    assert (refused.failures, state(home, "refusing")) == (1, refused)
+
+
+def state(home: Home, name: str) -> PollState:
     with home.ledger.read() as db:
-        count = db.exec(select(func.count()).where(ExternalSignal.source_id == source)).one()
-        (found,) = list_sources(db)
-    assert count >= 0
-    assert found.state.good_at is not None
-    assert found.state.due_at > found.state.good_at
+        return next(each.state for each in list_sources(db) if each.source.name == name)
 
 
-@pytest.mark.slow
+def ids_of(home: Home, source: int) -> list[str]:
+    with home.ledger.read() as db:
+        return list(db.exec(select(ExternalSignal.external_id).where(ExternalSignal.source_id == source)))
+
+
 def test_only_a_sample_home_has_a_feed_of_its_own(home: Home) -> None:
     assert feed_part(home) is None
     enter(home, SAMPLE_SOURCE, "http://127.0.0.1", now=wall_clock())

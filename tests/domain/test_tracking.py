@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import sqrt
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -62,11 +63,40 @@ def test_too_little_overlap_gives_no_verdict() -> None:
     assert track(long, navs([1.0 + n / 90 for n in range(30)], first=25)) is not None
 
 
-def test_a_gap_is_measured_across_by_both() -> None:
+def test_a_perfect_claim_with_a_gap() -> None:
     nav = navs([1.0, 1.3, 0.9, 1.2, 1.1, 1.4, 1.3, 1.6])
     found = track(nav.filter(pl.col("session") != day(3)).reverse(), nav)
     assert found is not None
     assert (found.tracking_error_annualized, found.overlap_days) == (0.0, 7)
+    assert found.verdict is Verdict.CONSISTENT
+
+
+def test_only_daily_returns_count_where_the_claim_has_gaps() -> None:
+    noise = np.random.default_rng(5)
+    moves = noise.normal(0.0, 0.01, 60)
+    tracked = np.cumprod(1 + moves)
+    claimed = np.cumprod(1 + moves + noise.normal(0.0, 0.0005, 60))
+    kept = [n for n in range(60) if n % 5 != 2 and n not in range(30, 41)]
+    pairs = [n for n in kept if n - 1 in kept]
+    mine, theirs = (np.array([levels[n] / levels[n - 1] - 1 for n in pairs]) for levels in (claimed, tracked))
+    whole = navs(claimed.tolist())
+    found = track(whole[kept], navs(tracked.tolist()).sample(fraction=1.0, shuffle=True, seed=1))
+    assert found is not None
+    assert found.tracking_diff_annualized == pytest.approx(float(np.mean(mine - theirs)) * 252)
+    assert found.tracking_error_annualized == pytest.approx(float(np.std(mine - theirs, ddof=1)) * sqrt(252))
+    assert found.correlation == pytest.approx(float(np.corrcoef(mine, theirs).item(1)))
+    assert (found.overlap_days, found.verdict) == (len(kept), Verdict.CONSISTENT)
+
+
+def test_a_claim_without_neighbouring_sessions_has_no_verdict() -> None:
+    nav = navs([1.0 + n % 7 / 100 for n in range(250)])
+    assert track(nav[::21], nav) is None
+    assert track(nav[::2], nav) is None
+    pairs = [n for first in range(0, 40, 10) for n in (first, first + 1)]
+    assert track(nav[pairs[:-1]], nav) is None
+    found = track(nav[pairs], nav)
+    assert found is not None
+    assert (found.overlap_days, found.verdict) == (8, Verdict.CONSISTENT)
 
 
 def test_a_claim_that_never_moves() -> None:

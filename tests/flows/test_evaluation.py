@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from models.datasets import EVALUATIONS
+from store.evaluations import DEFINITIONS
 from store.home import Home
 from store.lease import lease
 from store.lens import lens_is_current
@@ -61,7 +62,7 @@ def test_the_operator_sees_who_stands_where(served_home: Path, settled: Home, mo
     import domain.evaluation  # noqa: PLC0415 - of five sessions
 
     monkeypatch.setattr(domain.evaluation, "MIN_SCORED_SESSIONS", 2)
-    monkeypatch.setattr("store.evaluations.DEFINITIONS", 2)
+    monkeypatch.setattr("store.evaluations.DEFINITIONS", DEFINITIONS + 1)
     assert run(settled) == [str(day) for day in DAYS]
     with get_client(sync_client=True) as client:
         found = {

@@ -33,7 +33,8 @@ COLUMNS = {
     " slippage_rate, status, is_public, created_at, activated_at, retired_at",
     "signals": "strategy, session, revision, symbol, weight, received_at, margin_seconds, signal_hash, commit_sha,"
     " commit_time, evidence",
-    "corrections": "strategy, session, version, nav, cumulative_return, settled_at, difference",
+    "corrections": "strategy, session, version, nav, daily_return, cumulative_return, benchmark_return, settled_at,"
+    " difference",
     "orders": "strategy, session, symbol, side, wanted, filled, price, notional, commission, stamp_duty, reason",
     "positions": "strategy, session, symbol, quantity, close, market_value",
     "nav": "strategy, session, nav, cash, daily_return, cumulative_return, benchmark_return, event, detail",
@@ -243,7 +244,7 @@ def test_what_was_corrected_stays_on_view(home: Home) -> None:
     for version, then in ((1, first), (2, second)):
         rows = shown.filter(pl.col("version") == version)
         assert rows["session"].unique().to_list() == [DAYS[0]]
-        for name in ("strategy", "nav", "cumulative_return"):
+        for name in ("strategy", "nav", "daily_return", "cumulative_return", "benchmark_return"):
             assert rows[name].to_list() == then.sort("strategy")[name].to_list()
         assert rows["difference"].to_list() == (third.sort("strategy")["nav"] - then.sort("strategy")["nav"]).to_list()
         assert set(rows["settled_at"]) == {settled_at(DAYS[0], version)}

@@ -1,0 +1,53 @@
+"""The simulated feed over HTTP, as the document has it, and as a command."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from deployments.environment import ROOT
+from deployments.feed import simulated_feed
+from domain.feed_simulation import PATHS, SimulatedFeed
+
+NOON = datetime(2026, 5, 24, 12, 30, tzinfo=UTC)
+FORM = {"api_key": "FREE", "interval": "20"}
+
+
+@pytest.mark.parametrize("path", [*PATHS, *(f"{path}/" for path in PATHS)])
+def test_both_paths_answer_get_and_post_alike(path: str) -> None:
+    with simulated_feed(SimulatedFeed(), lambda: NOON) as url:
+        asked, posted = httpx.get(url + path, params=FORM), httpx.post(url + path, data=FORM)
+        missing = httpx.get(url + path).json()
+    assert asked.json() == posted.json()
+    assert (asked.status_code, asked.json()["error"], asked.json()["count"] > 0) == (200, 0, True)
+    assert (missing["error"], missing["message"]) == (1, "Missing key")
+
+
+def test_it_is_down_in_the_first_minutes_of_an_hour_and_knows_no_other_path() -> None:
+    now = [NOON.replace(minute=4)]
+    with simulated_feed(SimulatedFeed(broken_minutes_an_hour=5), lambda: now[0]) as url:
+        assert httpx.get(url + PATHS[0], params=FORM).status_code == 503
+        now[0] = NOON.replace(minute=5)
+        assert httpx.get(url + PATHS[0], params=FORM).status_code == 200
+        assert httpx.get(url + "/elsewhere", params=FORM).status_code == 404
+
+
+def test_as_a_command_it_says_where_it_is_until_interrupted() -> None:
+    words = ("source", "simulate", "--port", "0", "--premium-key", "mine", "--failing", "3")
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout
+            said = process.stdout.readline().strip()
+            assert said.startswith("http://127.0.0.1:")
+            assert httpx.get(said, params={"api_key": "mine"}).json()["error"] == 3
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
