@@ -1,7 +1,6 @@
 """What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,13 +11,14 @@ from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.operations import Notification
-from store.clock import Clock, wall_clock
+from store.clock import wall_clock
 from store.home import Home
 from store.lens import publish
 from store.sealing import seal_pending
 from tasks import watchdog
 from tasks.problems import Problem, Repair
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
+from tests.support.homes import at_system_time
 from tests.support.settling import evaluate_due, results, settle_session
 from tests.support.strategies import move
 from tests.support.trading import trading
@@ -183,16 +183,9 @@ def test_a_clock_that_stepped_back(healthy: Home) -> None:
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     for seconds, told in ((5, False), (6, True)):
         now = newest - timedelta(seconds=seconds)
-        object.__setattr__(healthy, "clock", Stopped("system", healthy.path, now))
-        found = [problem for problem in find_problems.fn(healthy, LAST) if problem.kind == "clock stepped back"]
+        found = [
+            problem
+            for problem in find_problems.fn(at_system_time(healthy, now), LAST)
+            if problem.kind == "clock stepped back"
+        ]
         assert [(problem.repair, problem.warning) for problem in found] == [(Repair.NONE, False)] * told
-
-
-@dataclass(frozen=True)
-class Stopped(Clock):
-    """The system's clock, at a time of the test's choice."""
-
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
