@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
-from flows.scheduled import due_session, run_name
+from flows.scheduled import due_session, remember_run, run_name
 from models.errors import LeaseError
 from settings import open_home
 from store.home import Home
@@ -30,7 +30,13 @@ LEASE = "evaluate"
 BAR_WIDTH = 40
 
 
-@flow(name="daily_evaluation", flow_run_name=run_name("evaluate"), on_running=[record_process])
+@flow(
+    name="daily_evaluation",
+    flow_run_name=run_name("evaluate"),
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
 def daily_evaluation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Evaluate all settled sessions that wait, up to `session` (default: the newest closed one). Safe to repeat.
 

@@ -28,11 +28,14 @@ DROP_FOLDER = "drop"
     on_completion=[remember_run],
     on_failure=[remember_run],
 )
-def market_data_ingest(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
+def market_data_ingest(
+    session: date | None = None, home: Path | None = None, *, patient: bool = True
+) -> dict[str, Any]:
     """Fetch, check and commit the market of `session` (default: the newest closed one). Safe to repeat.
 
     Without a provider nothing is fetched, and what the lake has of the session is checked. A session that the quality
-    gate holds is no failure of this flow: the verdict says so, and settlement waits.
+    gate holds is no failure of this flow: the verdict says so, and settlement waits. A source that is busy is asked
+    again for half an hour, or not at all unless `patient`.
     """
     log = get_run_logger()
     opened = open_home(home)
@@ -46,7 +49,8 @@ def market_data_ingest(session: date | None = None, home: Path | None = None) ->
             if provider is None:
                 log.info("no market_provider is set: checking what the lake has of %s", due)
             else:
-                for imported in ingest(opened, provider, due, opened.clock.now()):
+                fetch = ingest if patient else ingest.with_options(retries=0)
+                for imported in fetch(opened, provider, due, opened.clock.now()):
                     news = "new" if imported.changed else "known"
                     log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)
             report = check_quality(opened, due, opened.clock.now())

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
+from flows.scheduled import remember_run
 from settings import open_home
 from store.clock import wall_clock
 from store.external_reader import read_tallies
@@ -17,7 +18,13 @@ from tasks.runs import record_process
 SHOWN_HOURS = timedelta(hours=23)
 
 
-@flow(name="poll_external_signals", flow_run_name="poll", on_running=[record_process])
+@flow(
+    name="poll_external_signals",
+    flow_run_name="poll",
+    on_running=[record_process],
+    on_completion=[remember_run],
+    on_failure=[remember_run],
+)
 def poll_external_signals(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:  # noqa: ARG001 - stages are called alike
     """Ask all sources, those that are not due yet too, but for paused, stopped and backing-off ones.
 

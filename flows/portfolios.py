@@ -9,10 +9,14 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
 from flows.scheduled import due_today, remember_run, run_name
+from models.errors import LeaseError
 from settings import open_home
+from store.lease import lease
 from tasks.attestation import seal
 from tasks.portfolios import make_signals
 from tasks.runs import record_process
+
+LEASE = "portfolios"
 
 
 @flow(
@@ -25,7 +29,8 @@ from tasks.runs import record_process
 def portfolio_signal_generation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Make the signals of all active portfolios for `session` (default: today), and seal them. Safe to repeat.
 
-    What says the same as before is no new revision. From 09:15 on nothing is submitted: whoever has no signal is told.
+    Nothing is done while another run does it. What says the same as before is no new revision. From 09:15 on nothing
+    is submitted: whoever has no signal is told.
     """
     log = get_run_logger()
     opened = open_home(home)
@@ -33,7 +38,12 @@ def portfolio_signal_generation(session: date | None = None, home: Path | None =
     if today is None or today not in opened.sessions:
         log.info("%s is not a session: no signals", today or "today")
         return []
-    made = make_signals(opened, today, opened.clock.now())
+    try:
+        with lease(opened.ledger, LEASE):
+            made = make_signals(opened, today, opened.clock.now())
+    except LeaseError as error:
+        log.warning("another run is making the signals: %s", error)
+        return []
     if any(each.news for each in made):
         seal(opened)
     rows = [asdict(each) | {"session": str(today)} for each in made]

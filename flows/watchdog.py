@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger
 
 from flows.artifacts import show_table
 from flows.attestation import attestation_retry
@@ -14,16 +14,19 @@ from flows.market import market_data_ingest
 from flows.portfolios import portfolio_signal_generation
 from flows.publish import publish
 from flows.scheduled import due_session, remember_run, run_name
+from flows.settlement import LEASE as SETTLING_LEASE
 from flows.settlement import settle_all_active_strategies
-from models.errors import CountersignError
+from models.errors import CountersignError, LeaseError, SourceBusy
 from models.timetable import TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
+from store.lease import is_held, lease
 from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
-from tasks.watchdog import find_problems, sweep_orphans, tell_operator
+from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
 
+LEASE = "watchdog"
 FLOW_NAMES = (
     *(slot.name for slot in TIMETABLE),
     "factor_revalidation",
@@ -48,25 +51,21 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
     """Check everything up to `session` (default: the newest closed one) and repair what a stage can repair.
 
     Missed sessions are fetched and settled in order, however many there are. UnrepairedError, which fails the run, for
-    what is left; each such matter is a notification too. Safe to repeat.
+    what is left, but not for what another run is settling; each such matter is a notification too. Safe to repeat, and
+    nothing is done while another run does it.
     """
     log = get_run_logger()
     opened = open_home(home)
     if session is not None and session not in opened.sessions:
         log.info("%s is not a session: nothing to watch", session)
         return []
-    for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
-        log.warning("run %s had lost its process: marked Crashed", name)
     through = session or due_session(opened)
-    found = find_problems(opened, through)
-    for problem in found:
-        log.warning("%s", problem.text)
-    if any(problem.repair is not Repair.NONE for problem in found):
-        repair(opened, through, found)
-        left = find_problems(opened, through)
-    else:
-        left = found
-    tell_operator(opened, left)
+    try:
+        with lease(opened.ledger, LEASE):
+            found, left = _watch(opened, through)
+    except LeaseError as error:
+        log.warning("another run is watching: %s", error)
+        return []
     rows = [_row(problem, left) for problem in found]
     if rows:
         show_table(rows, "watchdog", description=f"What the watchdog found, {through}")
@@ -76,13 +75,34 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
     return rows
 
 
+def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
+    """Look, repair, look again, tell: what was found, and what is left of it or came to be."""
+    log = get_run_logger()
+    for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
+        log.warning("run %s had lost its process: marked Crashed", name)
+    found = left = find_problems(home, through)
+    for problem in found:
+        log.warning("%s", problem.text)
+    if any(problem.repair is not Repair.NONE for problem in found):
+        repair(home, through, found)
+        # Asked before the second look: a settlement that ends in between is seen whole.
+        elsewhere = is_held(home.ledger, SETTLING_LEASE)
+        left = find_problems(home, through)
+        if elsewhere:
+            left = settled_elsewhere(left)
+    tell_operator(home, left)
+    return found, left
+
+
 def repair(home: Home, through: date, problems: list[Problem]) -> None:
     """Run the stages that the problems call for, each in the order of its sessions."""
     wanted = {problem.repair for problem in problems}
     if Repair.SWEEP in wanted:
         sweep_orphans(home)
     for session in _sessions(problems, Repair.INGEST):
-        _attempt(market_data_ingest, session=session, home=home.path)
+        state = _attempt(market_data_ingest, session=session, home=home.path, patient=False)
+        if state.is_failed() and isinstance(state.result(raise_on_failure=False), SourceBusy):
+            break  # it would say so of the later ones too, which have to wait for this one anyway
     _run_again(settle_all_active_strategies, problems, Repair.SETTLE, "not settled", through, home)
     _run_again(daily_evaluation, problems, Repair.EVALUATE, "not evaluated", through, home)
     if Repair.SETTLE in wanted:
@@ -107,11 +127,12 @@ def _run_again(stage: Any, problems: list[Problem], repair: Repair, waiting: str
         _attempt(stage, session=through, home=home.path)
 
 
-def _attempt(stage: Any, **arguments: Any) -> None:
+def _attempt(stage: Any, **arguments: Any) -> State[Any]:
     """Run a stage; its failure is its own run's, and what it leaves is found by the second look."""
-    state = stage(**arguments, return_state=True)
+    state: State[Any] = stage(**arguments, return_state=True)
     if not state.is_completed():
         get_run_logger().error("%s %s: %s", stage.name, arguments.get("session", ""), state.message)
+    return state
 
 
 def _sessions(problems: list[Problem], stage: Repair) -> list[date]:
@@ -119,5 +140,6 @@ def _sessions(problems: list[Problem], stage: Repair) -> list[date]:
 
 
 def _row(problem: Problem, left: list[Problem]) -> dict[str, Any]:
-    state = "warning" if problem.warning else "open" if problem in left else "repaired"
+    now = next((each for each in left if each.key == problem.key), None)
+    state = "repaired" if now is None else "warning" if now.warning else "open"
     return {"problem": problem.kind, "what": problem.text, "repair": problem.repair.value, "state": state}

@@ -37,6 +37,13 @@ def lease(ledger: Ledger, name: str) -> Iterator[None]:
         _release(ledger, name, holder)
 
 
+def is_held(ledger: Ledger, name: str) -> bool:
+    """Whether a live process holds the lease `name` now: a moment's answer, nothing to start work upon."""
+    with ledger.read() as db:
+        found = db.get(Lease, name)
+    return found is not None and found.expires_at > wall_clock() and holder_lives(found.holder)
+
+
 def holder_lives(holder: str) -> bool:
     """Whether a lease's holder may be alive; of a process on another machine that cannot be seen from here."""
     owner = _identity(holder)

@@ -5,6 +5,7 @@ Looking changes nothing; the only thing repaired here is clutter. Everything els
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,8 @@ from sqlmodel import Session, col, func, select
 from domain.sessions import EXCHANGE_ZONE, at
 from models.attestation import JournalCommit
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.enums import StrategyStatus
+from models.enums import Severity, StrategyStatus
+from models.errors import StoreError
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.signals import Signal
@@ -35,8 +37,11 @@ from tasks.attestation_checks import ATTESTATION_CHECKS
 from tasks.external_checks import feed_problems
 from tasks.factor_checks import FACTOR_CHECKS
 from tasks.problems import KEY, Problem, Repair
+from tasks.quality import look
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
+# What a settlement under way leaves behind for as long as it is.
+SETTLING = ("not settled", "not evaluated", "stale lens")
 # A stage stages its files before it commits them: what is younger may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
 EVALUATION_LATE_AFTER = next(slot.late_after for slot in TIMETABLE if slot.stage == Repair.EVALUATE)
@@ -73,6 +78,16 @@ def sweep_orphans(home: Home) -> int:
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def settled_elsewhere(problems: list[Problem]) -> list[Problem]:
+    """Return the problems as they are while another run settles: what it has yet to do is told, and fails nobody."""
+    return [
+        replace(problem, text=f"{problem.text}: another run is settling", warning=True)
+        if problem.kind in SETTLING
+        else problem
+        for problem in problems
+    ]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -127,12 +142,27 @@ def _unsettled(home: Home, session: date) -> list[Problem]:
     if not due:
         return []
     have = set(home.lake.sessions(BARS, due[0], due[-1]))
-    problems = []
+    problems = _held(home, due[0]) if due[0] in have else []
     for day in due:
         if day not in have:
             problems.append(Problem("no market data", day.isoformat(), f"{day} has no bars", Repair.INGEST, day))
         problems.append(Problem("not settled", day.isoformat(), f"{day} is not settled", Repair.SETTLE, day))
     return problems
+
+
+def _held(home: Home, day: date) -> list[Problem]:
+    """Whether the gate holds the session that all others wait for: fetched again it may have better bars."""
+    try:
+        faults = [finding for finding in look(home, day).findings if finding.severity is Severity.HOLD]
+    except StoreError:
+        return []  # a file that is missing or cut is a problem of its own
+    except pl.exceptions.PolarsError as error:
+        text = f"{day} cannot be looked at: {error}"
+        return [Problem("held by the gate", day.isoformat(), text, Repair.INGEST, day)]
+    if not faults:
+        return []
+    text = f"{day} is held: " + "; ".join(f"{fault.rule}: {fault.detail}" for fault in faults)
+    return [Problem("held by the gate", day.isoformat(), text, Repair.INGEST, day)]
 
 
 def _changed(home: Home, session: date) -> list[Problem]:
@@ -151,7 +181,11 @@ def _changed(home: Home, session: date) -> list[Problem]:
 
 
 def _missing_nav(home: Home, session: date) -> list[Problem]:
-    """Count the strategies that must have a NAV in each settled session against the rows that are there."""
+    """Hold the NAV of each settled session against the strategies that must have one.
+
+    The numbers are compared everywhere; who it is, in the newest session and wherever the numbers differ. Not seen: in
+    an older session, as many strategies too many as are missing.
+    """
     with home.ledger.read() as db:
         settled = pl.Series("session", list(db.exec(select(col(Settlement.session)).distinct())), dtype=pl.Date).sort()
         lives = _lives(db)
@@ -161,14 +195,30 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
             .group_by(col(LakeFile.session))
         ).all()
     rows: dict[date, int] = {row[0]: row[1] for row in counts}
+    days = settled.filter(settled <= session).to_list()
     problems = []
-    for day in settled.filter(settled <= session):
-        expected = lives.filter((pl.col("first") <= day) & (pl.col("last") >= day)).height
+    for day in days:
+        expected = lives.filter((pl.col("first") <= day) & (pl.col("last") >= day))["strategy"]
         found = rows.get(day, 0)
-        if found != expected:
-            text = f"{day}: expected the NAV of {expected} strategies, found {found}"
+        if found == expected.len() and day != days[-1]:
+            continue
+        who = _differences(home, day, set(expected))
+        if found != expected.len() or who:
+            text = f"{day}: expected the NAV of {expected.len()} strategies, found {found}{who}"
             problems.append(Problem("missing NAV", day.isoformat(), text, Repair.SETTLE, day))
     return problems
+
+
+def _differences(home: Home, day: date, expected: set[str]) -> str:
+    """Say whose NAV is missing in a session, and whose is there without need, some by name; "" if nothing is."""
+    try:
+        found = set(home.lake.scan(NAV, day, day).select("strategy").collect()["strategy"])
+    except StoreError:
+        return ""  # a file that is missing or cut is a problem of its own
+    except pl.exceptions.PolarsError as error:
+        return f"; they cannot be read: {error}"
+    sides = (("missing", expected - found), ("not expected", found - expected))
+    return "".join(f"; {word} {len(who)}, such as {', '.join(sorted(who)[:3])}" for word, who in sides if who)
 
 
 def _unevaluated(home: Home, session: date) -> list[Problem]:
@@ -182,18 +232,18 @@ def _unevaluated(home: Home, session: date) -> list[Problem]:
 
 
 def _lives(db: Session) -> pl.DataFrame:
-    """First and last session (far future while it lives) in which each strategy must have a NAV."""
+    """First and last session (far future while it lives) in which each strategy, by its slug, must have a NAV."""
     query = (
-        sa.select(func.min(col(Signal.session)), col(Strategy.retired_at))
+        sa.select(col(Strategy.slug), func.min(col(Signal.session)), col(Strategy.retired_at))
         .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
         .where(col(Strategy.status) != StrategyStatus.PENDING)
-        .group_by(col(Strategy.id), col(Strategy.retired_at))
+        .group_by(col(Strategy.id), col(Strategy.slug), col(Strategy.retired_at))
     )
     rows = [
-        (first, retired.astimezone(EXCHANGE_ZONE).date() if retired else date.max)
-        for first, retired in db.execute(query).all()
+        (slug, first, retired.astimezone(EXCHANGE_ZONE).date() if retired else date.max)
+        for slug, first, retired in db.execute(query).all()
     ]
-    return pl.DataFrame(rows, schema={"first": pl.Date, "last": pl.Date}, orient="row")
+    return pl.DataFrame(rows, schema={"strategy": pl.String, "first": pl.Date, "last": pl.Date}, orient="row")
 
 
 def _damaged(home: Home, session: date) -> list[Problem]:

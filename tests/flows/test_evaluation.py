@@ -1,6 +1,6 @@
 """daily_evaluation under a real Prefect server: what it evaluates, publishes and shows."""
 
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,15 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
+from domain.sessions import at
 from models.datasets import EVALUATIONS
 from store.evaluations import DEFINITIONS
 from store.home import Home
 from store.lease import lease
 from store.lens import lens_is_current
 from store.lens_reader import open_lens
+from store.standing import Stage, read_standing
+from tests.support.homes import at_system_time
 from tests.support.settling import settle_session
 from tests.support.trading import trading
 
@@ -73,3 +76,20 @@ def test_the_operator_sees_who_stands_where(served_home: Path, settled: Home, mo
     assert '"change"' in table
     assert "█" in drawing
     assert drawing.count("\n") == 11
+
+
+def test_under_the_systems_clock_what_ran_is_not_late(served_home: Path, settled: Home) -> None:
+    from flows.polling import poll_external_signals  # noqa: PLC0415 - imported where its server is known
+
+    def standing() -> list[Stage]:
+        now = at(DAYS[4], time(19, 0))
+        stages = {stage.stage: stage for stage in read_standing(at_system_time(settled, now), now).stages}
+        return [stages["evaluate"], stages["poll"]]
+
+    assert [(stage.done, stage.late, stage.last_run) for stage in standing()] == [(False, True, None)] * 2
+    ran = at(DAYS[4], time(18, 31))
+    settled.clock.set(ran)
+    run(settled)
+    poll_external_signals(home=settled.path)
+    assert [(stage.done, stage.late, stage.last_run) for stage in standing()] == [(True, False, ran)] * 2
+    assert [stage.lag_seconds for stage in standing()] == [0.0, 0.0]

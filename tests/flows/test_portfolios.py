@@ -17,6 +17,7 @@ from models.operations import Notification
 from models.portfolios import FactorPortfolio
 from models.signals import Signal
 from store.home import Home
+from store.lease import lease
 from store.lens_reader import open_lens
 from store.notifications import open_matters
 from store.portfolios import pause, resume
@@ -58,6 +59,8 @@ def told(home: Home) -> list[tuple[str, str]]:
 def test_before_the_deadline_once_and_after_it_never(served_home: Path, home: Home, lab: Lab) -> None:
     first, second, *_ = lab.later
     home.clock.set(at(first, NINE))
+    with lease(home.ledger, "portfolios"):
+        assert run(home) == []  # another run is at it
     assert run(home) == [("both", 5, 1, True)]
     assert run(home) == [("both", 5, 1, False)]
     with home.ledger.read() as db:

@@ -1,10 +1,13 @@
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 
-from prefect import State
+import pytest
+from prefect import Flow, State
 from prefect.client.orchestration import get_client
 
-from flows.scheduled import scheduled_at
+from flows.scheduled import remember_run, scheduled_at
+from models.timetable import TIMETABLE
 from tests.support.tiny_flows import note
 
 
@@ -19,3 +22,11 @@ def test_a_run_that_no_deployment_started_is_of_now_and_named_by_its_session(ser
     assert state.state_details.flow_run_id
     with get_client(sync_client=True) as client:
         assert client.read_flow_run(state.state_details.flow_run_id).name == "note 2025-01-02"
+
+
+@pytest.mark.parametrize("entrypoint", sorted({slot.flow for slot in TIMETABLE}))
+def test_the_end_of_every_stage_is_remembered_however_it_ended(entrypoint: str) -> None:
+    module, _, name = entrypoint.partition(":")
+    stage: Flow[..., object] = getattr(import_module(module), name)
+    for hooks in (stage.on_completion_hooks, stage.on_failure_hooks):
+        assert remember_run in (hooks or ())

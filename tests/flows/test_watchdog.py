@@ -10,8 +10,11 @@ import sqlalchemy as sa
 
 from models.attestation import Disclosure, JournalCommit, Seal
 from models.datasets import BARS, EVALUATIONS, MARKS, NAV, POSITIONS
+from models.errors import SourceBusy
 from models.lake import LakeFile
+from sources.files import FilesProvider
 from store.home import Home
+from store.lease import lease
 from store.lens import lens_is_current, publish
 from store.notifications import open_matters
 from store.sealing import seal_pending
@@ -75,6 +78,69 @@ def test_a_schedule_that_slept_for_five_sessions_is_made_up_for(
     assert watch(fresh, date(2025, 3, 8)) == []  # not a session
 
 
+def test_what_another_run_is_at_is_left_to_it(served_home: Path, fresh: Home) -> None:
+    with lease(fresh.ledger, "watchdog"):
+        assert watch(fresh, DAYS[0]) == []
+    assert fresh.lake.sessions(NAV) == []
+    publish(fresh)
+    with lease(fresh.ledger, "settle"):
+        assert watch(fresh, DAYS[0]) == [("not settled", "warning")]
+    with fresh.ledger.read() as db:
+        assert [matter.text for matter in open_matters(db)] == [f"{DAYS[0]} is not settled: another run is settling"]
+    assert watch(fresh, DAYS[0]) == [("not settled", "repaired")]
+    assert matters(fresh) == []
+
+
+def drop(home: Home, session: date, rows: int | None = None) -> None:
+    """Put a session, or its first `rows` bars, where the provider `files` looks."""
+    market, day = trading().market, pl.col("session") == session
+    for kind, frame in (("bars", market.bars.filter(day).head(rows or 10**6)), ("index_levels", market.index_levels)):
+        (home.path / "drop" / kind).mkdir(parents=True, exist_ok=True)
+        frame.filter(day).write_parquet(home.path / "drop" / kind / f"{session}.parquet")
+
+
+def fetch_from_files(home: Home) -> None:
+    with (home.path / "countersign.toml").open("a") as config:
+        config.write('market_provider = "files"\n')
+
+
+def test_a_held_session_is_settled_once_there_are_better_bars_to_fetch(
+    served_home: Path, fresh: Home, undisturbed: Home
+) -> None:
+    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+
+    fetch_from_files(fresh)
+    drop(fresh, DAYS[0], rows=2)
+    assert market_data_ingest(DAYS[0], fresh.path)["verdict"] == "hold"
+    assert matters(fresh) == [f"quality {DAYS[0]}"]
+    drop(fresh, DAYS[0])
+    found = watch(fresh, DAYS[0])
+    assert {("held by the gate", "repaired"), ("not settled", "repaired")} <= set(found)
+    assert matters(fresh) == []
+    ours, theirs = (home.lake.files(NAV, DAYS[0], DAYS[0]) for home in (fresh, undisturbed))
+    assert [file.sha256 for file in ours] == [file.sha256 for file in theirs]
+
+
+def test_a_busy_source_is_asked_once_for_the_oldest_session(
+    served_home: Path, fresh: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
+
+    asked = []
+
+    def busy(_provider: FilesProvider, session: date) -> pl.DataFrame:
+        asked.append(session)
+        raise SourceBusy("not yet")
+
+    monkeypatch.setattr(FilesProvider, "fetch_index_levels", busy)
+    fetch_from_files(fresh)
+    for file in fresh.lake.files(BARS, DAYS[0], DAYS[1]):
+        withdraw(fresh, file)
+    with pytest.raises(UnrepairedError, match=r"4 matters"):
+        watch(fresh, DAYS[1])
+    assert asked == [DAYS[0]]
+
+
 def test_lost_results_come_back(served_home: Path, settled: Home, undisturbed: Home) -> None:
     publish(settled)
     evaluations = settled.lake.files(EVALUATIONS)
@@ -113,14 +179,10 @@ def test_what_is_beyond_repair_fails_the_run_and_is_told_until_it_is_gone(
 
 @pytest.mark.slow
 def test_bars_that_are_fetched_are_settled(served_home: Path, fresh: Home, undisturbed: Home) -> None:
-    market, day = trading().market, pl.col("session") == DAYS[1]
     [file] = fresh.lake.files(BARS, DAYS[1], DAYS[1])
     withdraw(fresh, file)
-    with (fresh.path / "countersign.toml").open("a") as config:
-        config.write('market_provider = "files"\n')
-    for kind, frame in (("bars", market.bars), ("index_levels", market.index_levels)):
-        (fresh.path / "drop" / kind).mkdir(parents=True)
-        frame.filter(day).write_parquet(fresh.path / "drop" / kind / f"{DAYS[1]}.parquet")
+    fetch_from_files(fresh)
+    drop(fresh, DAYS[1])
     found = watch(fresh)
     assert ("no market data", "repaired") in found
     assert {state for _, state in found} == {"repaired"}

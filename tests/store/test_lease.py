@@ -10,7 +10,7 @@ import pytest
 from models.errors import LeaseError
 from models.operations import Lease
 from store.clock import wall_clock
-from store.lease import LIFETIME, lease
+from store.lease import LIFETIME, is_held, lease
 from store.ledger import Ledger
 from store.processes import ProcessIdentity
 from tests.support import processes
@@ -36,11 +36,13 @@ def row(ledger: Ledger) -> Lease | None:
 def test_a_second_holder_is_refused_and_told_who_has_it(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with lease(ledger, "settle"):
+        assert (is_held(ledger, "settle"), is_held(ledger, "another")) == (True, False)
         with pytest.raises(LeaseError, match=rf"settle: held by process {os.getpid()} on .* since .* UTC"):
             take(ledger_url)
         with lease(ledger, "another"):
             pass
     assert row(ledger) is None
+    assert not is_held(ledger, "settle")
     take(ledger_url)
 
 

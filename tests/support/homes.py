@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 from sqlalchemy import make_url
 
+from store.clock import Clock
 from store.home import Home
 from store.ledger import Ledger
 
@@ -111,3 +113,20 @@ def copy_home(databases: Databases, home: Home, path: Path) -> Home:
 def _point(home: Path, url: str) -> None:
     """Let commands and flows, which read the settings, find the ledger."""
     (home / "countersign.toml").write_text(f'database_url = "{url}"\n')
+
+
+@dataclass(frozen=True)
+class Stopped(Clock):
+    """The system's clock, at a time of the test's choice."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+
+def at_system_time(home: Home, now: datetime) -> Home:
+    """Return the same home as it is under the system's clock at `now`."""
+    same = Home(home.path, home.database_url, home.lake_path)
+    object.__setattr__(same, "clock", Stopped("system", home.path, now))
+    return same

@@ -1,9 +1,9 @@
 """What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 from sqlmodel import func, select
 
@@ -12,16 +12,17 @@ from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.operations import Notification
-from store.clock import Clock, wall_clock
+from store.clock import wall_clock
 from store.home import Home
 from store.lens import publish
 from store.sealing import seal_pending
 from tasks import watchdog
 from tasks.problems import Problem, Repair
 from tasks.watchdog import find_problems, sweep_orphans, tell_operator
+from tests.support.homes import at_system_time
 from tests.support.settling import evaluate_due, results, settle_session
 from tests.support.strategies import move
-from tests.support.trading import trading
+from tests.support.trading import put_market, trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
@@ -67,6 +68,17 @@ def test_sessions_that_wait_and_bars_that_are_missing(fresh: Home) -> None:
     ]
 
 
+def test_the_oldest_waiting_session_is_fetched_again_while_the_gate_holds_it(fresh: Home) -> None:
+    publish(fresh)
+    waiting = [("not settled", str(day), Repair.SETTLE) for day in DAYS[:2]]
+    assert seen(fresh, DAYS[1]) == waiting
+    for day in DAYS[:2]:
+        put_market(fresh, fresh.lake.read(BARS, day).head(2), fresh.lake.read(INDEX_LEVELS, day))
+    assert seen(fresh, DAYS[1]) == [("held by the gate", str(DAYS[0]), Repair.INGEST), *waiting]
+    lose(fresh, *fresh.lake.files(BARS, DAYS[0], DAYS[0]))
+    assert [kind for kind, _, _ in seen(fresh, DAYS[0])] == ["not settled", "damaged file"]
+
+
 def test_files_of_results_that_are_lost_or_cut(healthy: Home) -> None:
     [nav], [marks] = healthy.lake.files(NAV, DAYS[1], DAYS[1]), healthy.lake.files(MARKS, DAYS[3], DAYS[3])
     lose(healthy, nav)
@@ -110,6 +122,20 @@ def test_a_strategy_without_its_nav(healthy: Home) -> None:
         row.rows -= 1
     publish(healthy)
     assert seen(healthy) == [("missing NAV", str(DAYS[1]), Repair.SETTLE)]
+
+
+def test_one_nav_too_few_and_one_too_many_is_not_all_of_them(healthy: Home) -> None:
+    renamed = healthy.lake.read(NAV, LAST).with_columns(pl.col("strategy").replace("s00", "s99"))
+    with healthy.ledger.write() as db:
+        healthy.lake.commit(db, [healthy.lake.stage(NAV, LAST, renamed)], healthy.clock.now())
+    publish(healthy)
+    [problem] = find_problems.fn(healthy, LAST)
+    assert (problem.kind, problem.session, problem.repair) == ("missing NAV", LAST, Repair.SETTLE)
+    assert problem.text.endswith("; missing 1, such as s00; not expected 1, such as s99")
+    [file] = healthy.lake.files(NAV, LAST, LAST)
+    (healthy.lake_path / file.path).write_bytes(b"x" * file.size_bytes)
+    [problem] = find_problems.fn(healthy, LAST)
+    assert "cannot be read" in problem.text
 
 
 def test_who_pauses_or_retires_later_is_not_missed(healthy: Home) -> None:
@@ -183,16 +209,9 @@ def test_a_clock_that_stepped_back(healthy: Home) -> None:
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     for seconds, told in ((5, False), (6, True)):
         now = newest - timedelta(seconds=seconds)
-        object.__setattr__(healthy, "clock", Stopped("system", healthy.path, now))
-        found = [problem for problem in find_problems.fn(healthy, LAST) if problem.kind == "clock stepped back"]
+        found = [
+            problem
+            for problem in find_problems.fn(at_system_time(healthy, now), LAST)
+            if problem.kind == "clock stepped back"
+        ]
         assert [(problem.repair, problem.warning) for problem in found] == [(Repair.NONE, False)] * told
-
-
-@dataclass(frozen=True)
-class Stopped(Clock):
-    """The system's clock, at a time of the test's choice."""
-
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
