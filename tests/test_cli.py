@@ -166,3 +166,25 @@ def test_the_secret_of_the_tokens_is_rotated_and_the_old_ones_still_verify(
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
     assert refused.stderr.startswith("countersign: setting jwt_secret: it rules")
     assert file.read_bytes() == before
+
+
+def test_a_feed_is_entered_listed_paused_and_removed_and_its_key_never_shown(
+    tmp_path: Path, countersign: Command
+) -> None:
+    home, key = tmp_path / "home", "9f8e7d6c5b4a3928"
+    countersign(home, "init")
+    added = countersign(
+        home, "source", "add", "mine", "--url", "https://feed.example", "--type", "SCALPING", COUNTERSIGN_SOURCE_KEY=key
+    )
+    assert added.returncode == 0
+    listed = countersign(home, "source", "list", "--json")
+    [row] = json.loads(listed.stdout) if listed.stdout.startswith("[") else [json.loads(listed.stdout)]
+    assert (row["name"], row["state"], row["every_seconds"], row["good_at"]) == ("mine", "polled", 60, None)
+    for words, state in ((("pause", "mine"), "paused"), (("pause", "mine", "--undo"), "polled")):
+        assert countersign(home, "source", *words).returncode == 0
+        assert f"state {state}" in countersign(home, "source", "list").stdout
+    assert countersign(home, "source", "remove", "mine").returncode == 0
+    assert countersign(home, "source", "list").stdout.strip() == ""
+    again = countersign(home, "source", "remove", "mine")
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert not any(key in each for done in (added, listed) for each in (done.stdout, done.stderr))
