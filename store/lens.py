@@ -20,7 +20,8 @@ from store.home import Home
 from store.lease import lease
 from store.lens_external import External, read_news, take_external
 from store.lens_file import NOTHING, Held, fill, read_held
-from store.snapshot import Snapshot, read_seals, take_snapshot
+from store.lens_seals import seals_of
+from store.snapshot import Snapshot, take_snapshot
 
 LINK = "countersign.duckdb"
 FOLDER = "lens"
@@ -116,7 +117,7 @@ def _make_version(
     try:
         if old is not None and held is not NOTHING:
             shutil.copyfile(old, building)
-        seals = read_seals(owner.ledger, snapshot.disclosed - held.sealed_sessions)
+        seals = seals_of(owner.ledger, snapshot.disclosed - held.sealed_sessions)
         news = read_news(owner.ledger, held.external_through, external.through, held.outcomes_through)
         added = fill(building, version, snapshot, held, seals, external, news)
         with building.open("rb") as file:

@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
 from domain.sessions import EXCHANGE_ZONE
-from domain.timeliness import Evidence
-from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.attestation import Disclosure
 from models.claimed import ClaimedPerformance
 from models.datasets import (
     BARS,
@@ -35,11 +34,9 @@ from models.enums import FactorStatus
 from models.factors import Factor
 from models.lake import LakeFile
 from models.settlement import Settlement
-from models.signals import Signal
 from models.strategies import Strategy
 from models.users import User
 from store.lake import Lake
-from store.ledger import Ledger
 from store.settlements import correction_under_way
 
 # Digits of a settlement's hash in the names of its files.
@@ -110,14 +107,6 @@ FACTORS_SCHEMA = {
     "validated_at": TIME,
 }
 CLAIMED_SCHEMA = {"strategy": pl.String, "activated_on": pl.Date, "records": pl.String}
-SEALS_SCHEMA = {
-    "strategy": pl.String,
-    "session": pl.Date,
-    "revision": pl.Int32,
-    "commit_sha": pl.String,
-    "commit_time": TIME,
-    "evidence": pl.String,
-}
 
 
 class ShownFile(NamedTuple):
@@ -195,30 +184,6 @@ def take_snapshot(lake: Lake) -> Snapshot:
         whole,
         digest.hexdigest(),
     )
-
-
-def read_seals(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
-    """Read how the signals of disclosed sessions were sealed: commit, its time, and what that time rests on."""
-    first_token = sa.select(sa.func.min(col(Timestamp.stamped_at))).where(
-        col(Timestamp.commit_sha) == JournalCommit.sha
-    )
-    query = (
-        sa.select(
-            col(Strategy.slug),
-            col(Signal.session),
-            col(Signal.revision),
-            col(JournalCommit.sha),
-            col(JournalCommit.committed_at),
-            sa.case((first_token.scalar_subquery() <= Signal.deadline, Evidence.TSA), else_=Evidence.SERVER_ONLY),
-        )
-        .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
-        .join(Seal, col(Seal.signal_id) == col(Signal.id))
-        .join(JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha))
-        .order_by(col(Strategy.slug), col(Signal.revision))
-    )
-    with ledger.read() as db:
-        rows = [row for session in sorted(sessions) for row in db.execute(query.where(col(Signal.session) == session))]
-    return _frame(rows, SEALS_SCHEMA)
 
 
 def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:

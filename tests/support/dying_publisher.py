@@ -18,13 +18,13 @@ from pathlib import Path
 from types import FrameType
 
 from models.lens import LENS_TABLES
-from store import lens, lens_file, snapshot
+from store import lens, lens_file, lens_seals, snapshot
 from store.home import Home
 from store.lens import FOLDER, KEPT_VERSIONS, LINK, publish, rebuild
 from store.lens_reader import open_lens
 from tests.support.settled import make_home, settle, weekdays
 
-LENS_MODULES = {module.__file__ for module in (lens, lens_file, snapshot)}
+LENS_MODULES = {module.__file__ for module in (lens, lens_file, lens_seals, snapshot)}
 OWN_HELPERS = {
     "_quote",
     "_select",

@@ -15,6 +15,18 @@ from typing import Any
 
 import pytest
 
+# What `audit --json` says, in order: the contract.
+AUDIT_KEYS = [
+    "commits",
+    "entries",
+    "before_deadline",
+    "after_deadline",
+    "unsigned_commits",
+    "shared_hashes",
+    "truncated_hashes",
+    "findings",
+]
+
 SALT = "00112233445566778899aabbccddeeff"
 TERMS = {
     "universe": "hs300",

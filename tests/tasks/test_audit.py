@@ -8,19 +8,9 @@ import pytest
 
 from tasks.verification import audit_json, audit_repository
 from tasks.verification_text import render_audit
-from tests.support.handmade_journal import Handmade, utc
+from tests.support.handmade_journal import AUDIT_KEYS, Handmade, utc
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
-KEYS = [
-    "commits",
-    "entries",
-    "before_deadline",
-    "after_deadline",
-    "unsigned_commits",
-    "shared_hashes",
-    "truncated_hashes",
-    "findings",
-]
 
 
 @pytest.fixture
@@ -53,8 +43,8 @@ def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
     foreign.git("rm", "-q", "attestations/2026-05-14.json")
     foreign.commit(utc("2026-05-16 10:00"))
     done = audit_json(audit_repository(foreign.path))
-    assert list(done) == KEYS
-    assert [done[key] for key in KEYS[:-1]] == [4, 5, 2, 3, 2, 1, 1]
+    assert list(done) == AUDIT_KEYS
+    assert [done[key] for key in AUDIT_KEYS[:-1]] == [4, 5, 2, 3, 2, 1, 1]
     rows = [(f["date"], f["strategy"], f["hash"], f["commit"], f["class"]) for f in done["findings"]]
     assert rows == [
         ("2026-05-14", "3", C[:16], second, "sealed_late"),

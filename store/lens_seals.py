@@ -1,0 +1,48 @@
+"""How signals were sealed, as far as the lens shows it."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import polars as pl
+import sqlalchemy as sa
+from sqlmodel import col
+
+from domain.timeliness import Evidence
+from models.attestation import JournalCommit, Seal, Timestamp
+from models.datasets import ColumnType
+from models.signals import Signal
+from models.strategies import Strategy
+from store.ledger import Ledger
+
+SEALS_SCHEMA: dict[str, ColumnType] = {
+    "strategy": pl.String,
+    "session": pl.Date,
+    "revision": pl.Int32,
+    "commit_sha": pl.String,
+    "commit_time": pl.Datetime("us", "UTC"),
+    "evidence": pl.String,
+}
+
+
+def seals_of(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
+    """Read how the signals of disclosed sessions were sealed: commit, its time, and what that time rests on."""
+    first_token = sa.select(sa.func.min(col(Timestamp.stamped_at))).where(
+        col(Timestamp.commit_sha) == JournalCommit.sha
+    )
+    query = (
+        sa.select(
+            col(Strategy.slug),
+            col(Signal.session),
+            col(Signal.revision),
+            col(JournalCommit.sha),
+            col(JournalCommit.committed_at),
+            sa.case((first_token.scalar_subquery() <= Signal.deadline, Evidence.TSA), else_=Evidence.SERVER_ONLY),
+        )
+        .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
+        .join(Seal, col(Seal.signal_id) == col(Signal.id))
+        .join(JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha))
+        .order_by(col(Strategy.slug), col(Signal.revision))
+    )
+    with ledger.read() as db:
+        rows = [row for session in sorted(sessions) for row in db.execute(query.where(col(Signal.session) == session))]
+    return pl.DataFrame([tuple(row) for row in rows], schema=SEALS_SCHEMA, orient="row")
