@@ -18,7 +18,8 @@ from bench.report import figure, peer_module, seconds
 from domain.arrays import Accounts, Flags, Floats, Holdings, Signals
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, offsets
 from domain.kernel import settle_arrays
-from domain.quotes import next_marks, quotes
+from domain.marks import next_marks
+from domain.quotes import quotes
 from domain.settlement import settle
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 
@@ -164,8 +165,11 @@ def frames_session(world: World) -> Any:
             paused=pl.lit(value=False),
         )
     )
-    nothing = {"books": pl.DataFrame(schema=NAV.schema), "holdings": pl.DataFrame(schema=POSITIONS.schema)}
-    inputs = []
+    nothing: dict[str, Any] = {
+        "books": pl.DataFrame(schema=NAV.schema),
+        "holdings": pl.DataFrame(schema=POSITIONS.schema),
+    }
+    inputs: list[dict[str, Any]] = []
     for day in world.days[:2]:
         wish = wished(world, day, 0, STRATEGIES)
         owner = names.gather(np.repeat(np.arange(STRATEGIES), NAMES))
@@ -182,7 +186,11 @@ def frames_session(world: World) -> Any:
     first, second = world.days[:2]
     marks = pl.DataFrame(schema=MARKS.schema)
     settled = settle(first.session, **inputs[0], **nothing, marks=marks)
-    state = {"books": settled.nav, "holdings": settled.positions, "marks": next_marks(first.session, marks, first.bars)}
+    state: dict[str, Any] = {
+        "books": settled.nav,
+        "holdings": settled.positions,
+        "marks": next_marks(first.session, marks, first.bars),
+    }
     return lambda: settle(second.session, **inputs[1], **state)
 
 

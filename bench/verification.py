@@ -28,10 +28,10 @@ from domain.attestation import (
     terms_record,
 )
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from domain.marks import newest_marks, next_marks
 from domain.provenance import frame_sha256, object_sha256
-from domain.quotes import ACTIONS_SCHEMA, next_marks
-from domain.resettlement import first_marks
-from domain.rules import RULES_SHA256
+from domain.quotes import ACTIONS_SCHEMA
+from domain.rules import rules_sha256
 from domain.sessions import CLOSE, at, deadline
 from domain.settlement import settle
 from domain.signals import encode_portfolios, payload, signal_hash
@@ -74,7 +74,8 @@ def write_year(writer: Writer, sessions: tuple[date, ...], bars: pl.DataFrame) -
     """Seal, settle and reveal, session by session."""
     rng = np.random.default_rng(1)
     books, holdings = pl.DataFrame(schema=NAV.schema), pl.DataFrame(schema=POSITIONS.schema)
-    marks, previous, manifest_sha256 = first_marks(bars, sessions[0]), dict.fromkeys(SLUGS, ""), ""
+    earlier = bars.lazy().filter(pl.col("session") < sessions[0])
+    marks, previous, manifest_sha256 = newest_marks(earlier).collect(), dict.fromkeys(SLUGS, ""), ""
     terms = pl.DataFrame([(slug, *TERMS.values(), False) for slug in SLUGS], schema=TERMS_SCHEMA, orient="row")
     for session in sessions:
         here = bars.filter(pl.col("session") == session)
@@ -118,7 +119,7 @@ def write_year(writer: Writer, sessions: tuple[date, ...], bars: pl.DataFrame) -
             benchmarks=pl.DataFrame(schema=BENCHMARKS_SCHEMA),
         )
         books, holdings, marks = settled.nav, settled.positions, next_marks(session, marks, here)
-        inputs = {"bars": frame_sha256(here), "rules": RULES_SHA256, "previous": manifest_sha256}
+        inputs = {"bars": frame_sha256(here), "rules": rules_sha256(session), "previous": manifest_sha256}
         manifest = {"session": str(session), "version": 1, "inputs": inputs}
         manifest_sha256 = object_sha256(manifest)
         settled_at = at(session, CLOSE) + timedelta(hours=3)
@@ -128,7 +129,7 @@ def write_year(writer: Writer, sessions: tuple[date, ...], bars: pl.DataFrame) -
             simulated=False,
             settled_at=settled_at,
             bars_sha256=inputs["bars"],
-            rules_sha256=RULES_SHA256,
+            rules_sha256=inputs["rules"],
             manifest=manifest,
             manifest_sha256=manifest_sha256,
             actions=pl.DataFrame(schema=ACTIONS_SCHEMA),

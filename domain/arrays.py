@@ -20,7 +20,8 @@ TALLY_COLUMNS = 9
 
 class Quotes(NamedTuple):
     """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
-    does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one.
+    does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one; `fall`
+    is below 1 where it consolidated units. `slack` is half a tick: so near to a limit a price is at it.
     """
 
     tradable: Flags
@@ -29,10 +30,13 @@ class Quotes(NamedTuple):
     close: Floats
     factor: Floats
     own_factor: Floats
+    fall: Floats
     limit_up: Floats
     limit_down: Floats
+    slack: Floats
     lot: Floats
-    least: Floats
+    least_buy: Floats
+    least_sell: Floats
     duty: Floats
     recorded: Flags
     dividend: Floats

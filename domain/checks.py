@@ -6,6 +6,7 @@ asked at once, and only where one is broken are they gone through to tell which.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import polars as pl
@@ -59,3 +60,8 @@ def positive(column: str) -> pl.Expr:
 def repeated(column: str) -> pl.Expr:
     """Whether a value stands in several rows."""
     return pl.col(column).is_duplicated()
+
+
+def of_before(name: str, session: date) -> Rule:
+    """Rule that all rows of a frame are of sessions before `session`."""
+    return Rule(name, name, f"{name} of a session before {session}", pl.col("session") >= session)

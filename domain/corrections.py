@@ -12,11 +12,17 @@ import polars as pl
 from models.errors import ConflictError
 
 # The inputs of a settlement that are read from the market: what a correction takes anew.
-MARKET = ("actions", "bars_files", "earlier_bars_files", "index_files")
+MARKET = ("actions", "bars_files", "earlier_bars_files", "index_files", "listings", "delistings")
 # What a corrected session may have been settled with otherwise, and one that only rests on a corrected session.
 CORRECTED = frozenset({*MARKET, "bars", "index_levels", "rules"})
 FOLLOWING = frozenset({"previous", "index_files", "index_levels", "rules"})
-WORDS = {"bars_files": "bars", "index_files": "index levels", "actions": "corporate actions"}
+WORDS = {
+    "bars_files": "bars",
+    "index_files": "index levels",
+    "actions": "corporate actions",
+    "listings": "listings",
+    "delistings": "delistings",
+}
 
 
 class NavChange(NamedTuple):
@@ -33,7 +39,7 @@ def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
 
     History that was added before the first settled session is no change to it; history that was replaced is.
     """
-    changed = [word for name, word in WORDS.items() if was[name] != now[name]]
+    changed = [word for name, word in WORDS.items() if was.get(name) != now.get(name)]
     if not set(was["earlier_bars_files"]) <= set(now["earlier_bars_files"]):
         changed.append("bars of earlier sessions")
     return tuple(changed)

@@ -25,11 +25,14 @@ https://hellowac.github.io/stock_doc/stock/base/code_prefix.
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import polars as pl
 
 from models.errors import InputError
+
+BEGINNING: Final = date(1990, 12, 1)
 
 KINDS: Final = (
     *("share", "fund", "bond", "repo", "index", "b_share", "preferred_share", "warrant", "open_fund", "business"),
@@ -42,13 +45,17 @@ TAKEN_NAMES: Final = "a share or an exchange-traded fund, such as 600519.SH"
 
 @dataclass(frozen=True)
 class CodeRange:
-    """The symbols of one exchange whose codes begin with `codes` (a regular expression); `name` is for people."""
+    """The symbols of one exchange whose codes begin with `codes` (a regular expression); `name` is for people.
+
+    `since` is the day from which on the range is one of the rule book's.
+    """
 
     kind: str
     codes: str
     exchange: str
     name: str
     board: str | None = None
+    since: date = BEGINNING
 
     @property
     def pattern(self) -> str:

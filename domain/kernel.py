@@ -50,7 +50,7 @@ def whole(quantity: float, lot: float) -> float:
 
 @compiled
 def lots(quantity: float, lot: float, least: float) -> float:
-    """The quantity that may be bought: whole multiples of `lot`, 0 if that is under `least`."""
+    """The quantity that may be ordered: whole multiples of `lot`, 0 if that is under `least`."""
     rounded = whole(quantity, lot)
     return rounded if rounded >= least else 0.0
 
@@ -131,13 +131,16 @@ def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
             # The factor of the same event must not be applied as well, today or when it is seen later.
             if not tradable or np.isnan(quotes.own_factor[symbol]):
                 desk.factor[row] = np.nan
-            elif not highest > factor:
+            elif bonus < 0.0 or not highest > factor:
                 desk.factor[row] = factor
             if not tradable:
                 desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
         elif tradable and factor > highest:
             desk.quantity[row] = quantity * (factor / highest)
             desk.factor[row] = factor
+        elif tradable and quotes.fall[symbol] < 1.0 and not np.isnan(highest):
+            desk.quantity[row] = quantity * quotes.fall[symbol]
+            desk.factor[row] = highest * quotes.fall[symbol]
         elif tradable and np.isnan(highest):
             desk.factor[row] = factor
     return dividends
@@ -155,17 +158,16 @@ def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> 
 
 
 @compiled
-def _order(
-    price: float, ideal: float, held: float, lot: float, least: float, limit_down: float, limit_up: float
-) -> tuple[int, float, int]:
+def _order(quotes: Quotes, symbol: int, price: float, ideal: float, held: float) -> tuple[int, float, int]:
     """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order."""
-    target = lots(ideal, lot, least)
+    lot, slack = quotes.lot[symbol], quotes.slack[symbol]
+    target = lots(ideal, lot, quotes.least_buy[symbol])
     if target > held:
-        wanted = lots(target - held, lot, least)
-        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= limit_up else 0
+        wanted = lots(target - held, lot, quotes.least_buy[symbol])
+        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= quotes.limit_up[symbol] - slack else 0
     if target < held:
-        wanted = held if target == 0.0 else whole(held - target, lot)
-        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= limit_down else 0
+        wanted = held if target == 0.0 else lots(held - target, lot, quotes.least_sell[symbol])
+        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= quotes.limit_down[symbol] + slack else 0
     return BUY if held == 0.0 else 0, ideal, BELOW_LOT
 
 
@@ -176,13 +178,7 @@ def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int,
         symbol, held = desk.symbol[row], desk.quantity[row]
         if quotes.tradable[symbol]:
             ideal = desk.weight[row] * equity / price[symbol]
-            lot, least, up, down = (
-                quotes.lot[symbol],
-                quotes.least[symbol],
-                quotes.limit_up[symbol],
-                quotes.limit_down[symbol],
-            )
-            side, wanted, reason = _order(price[symbol], ideal, held, lot, least, down, up)
+            side, wanted, reason = _order(quotes, symbol, price[symbol], ideal, held)
         elif desk.weight[row] == 0.0:
             side, wanted, reason = SELL, held, SUSPENDED
         else:
@@ -240,7 +236,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
     for row in range(rows):
         if slips.side[row] == BUY and slips.reason[row] == 0:
             symbol = slips.symbol[row]
-            quantity = lots(slips.wanted[row] * scale, quotes.lot[symbol], quotes.least[symbol])
+            quantity = lots(slips.wanted[row] * scale, quotes.lot[symbol], quotes.least_buy[symbol])
             slips.reason[row] = CASH_SHORT if quantity < slips.wanted[row] else 0
             notional, commission = _amounts(slips.price[row], quantity, accounts.commission_rate[i])
             slips.filled[row], slips.notional[row], slips.commission[row] = quantity, notional, commission

@@ -10,9 +10,9 @@ from datetime import date
 
 import polars as pl
 
-from domain.instruments import refuse_others
-from domain.rules import board
+from domain.instruments import board_expr, refuse_others
 from domain.tables import SYMBOL, Day, Flag, Number, Table, Text, normalise
+from domain.ticks import to_ticks
 from models.datasets import BARS
 from models.enums import Universe
 from models.errors import InputError
@@ -68,7 +68,7 @@ ACTION_TABLE = Table(
         "symbol": SYMBOL_TEXT,
         "session": Day(),
         "cash": Number(0, 1e6, nullable=False, strict=True),
-        "bonus": Number(0, 1e4, nullable=False, strict=True),
+        "bonus": Number(-1, 1e4, nullable=False, strict=True),
     },
     key=("symbol", "session"),
     aliases={"date": "session"},
@@ -79,12 +79,13 @@ def normalise_bars(frame: pl.DataFrame, sessions: Collection[date]) -> pl.DataFr
     """Bars with the columns and types of models.datasets.BARS, sorted by session and symbol.
 
     `sessions` are the exchange's trading sessions. Prices may be null or 0 (the gate judges them), never NaN or
-    negative; volume is always a number. Raises InputError as domain.tables.normalise does, and for a non-session.
+    negative, and are whole ticks; limits of 0 are null; volume is always a number. Raises InputError as
+    domain.tables.normalise does, for a non-session, and for prices that are no ticks.
     """
     bars = normalise(frame, BAR_TABLE)
     refuse_others(bars.get_column("symbol"), frame)
     _refuse_non_sessions(bars, frame, sessions)
-    return bars
+    return to_ticks(bars)
 
 
 def normalise_index_levels(frame: pl.DataFrame, sessions: Collection[date]) -> pl.DataFrame:
@@ -115,9 +116,18 @@ def normalise_universe(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def normalise_actions(frame: pl.DataFrame, sessions: Collection[date]) -> pl.DataFrame:
-    """Corporate actions by ex-session: `cash` in CNY and `bonus` in new shares, each for one share held."""
+    """Corporate actions by ex-session: `cash` in CNY and `bonus` in new shares, each for one share held.
+
+    A negative bonus takes shares away: -0.5 makes one of two.
+    """
     actions = normalise(frame, ACTION_TABLE)
     refuse_others(actions.get_column("symbol"), frame)
+    emptied = actions.filter(pl.col("bonus") <= -1)
+    if not emptied.is_empty():
+        symbol, session, _, bonus = emptied.row(0)
+        raise InputError(
+            "bonus", "more than -1, such as -0.5 where one share is made of two", f"{bonus} ({symbol} on {session})"
+        )
     _refuse_non_sessions(actions, frame, sessions)
     return actions
 
@@ -149,7 +159,7 @@ def fund_level(bars: pl.DataFrame, marks: pl.DataFrame, before: tuple[date, floa
     earlier level with its session; only funds whose mark (models.datasets.MARKS) is of that very session are counted.
     None without any fund to count.
     """
-    funds = bars.filter(board(pl.col("symbol")) == "fund", pl.col("close") > 0)
+    funds = bars.filter(board_expr(pl.col("symbol")) == "fund", pl.col("close") > 0)
     if funds.is_empty() or before is None:
         return None if funds.is_empty() else FUND_BASE
     session, value = before

@@ -1,11 +1,13 @@
 """Provenance: hashes of what went into a settled session and what came out, so that it can be made again."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 import polars as pl
+
+from models.datasets import ColumnType
 
 MANIFEST_SCHEMA = "countersign/settlement/v1"
 
@@ -26,6 +28,20 @@ def object_sha256(fields: Any) -> str:
 def canonical(fields: Any) -> bytes:
     """Write a JSON value of ASCII strings, integers, lists and objects down in its one canonical form."""
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+def write_rows(frame: pl.DataFrame) -> list[list[str]]:
+    """Write the rows of a small frame down for a manifest: every value as text, numbers by their shortest digits."""
+    return [["" if value is None else str(value) for value in row] for row in frame.iter_rows()]
+
+
+def read_rows(rows: Sequence[Sequence[str]], schema: Mapping[str, ColumnType]) -> pl.DataFrame:
+    """Read what `write_rows` wrote of a frame of this schema."""
+    texts = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
+    values = [
+        pl.col(name).str.to_date() if kind == pl.Date else pl.col(name).cast(kind) for name, kind in schema.items()
+    ]
+    return texts.with_columns(pl.all().replace("", None)).with_columns(values)
 
 
 def manifest(session: str, version: int, inputs: Mapping[str, Any], files: Iterable[Mapping[str, Any]]) -> bytes:

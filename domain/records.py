@@ -45,6 +45,12 @@ SETTLED_KEYS = frozenset(
     ]
 )
 DECIMAL = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,400})?$")
+SIGNED = re.compile(r"^-?[0-9]{1,20}(?:\.[0-9]{1,400})?$")
+NUMBER = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,40})?(?:e-[0-9]{1,2})?$")
+AGE = re.compile(r"^[1-9][0-9]{0,3}$")
+NOTHING = re.compile(r"^$")
+# Columns of the small tables that a manifest has among its inputs.
+ROWS = {"listings": ("symbol", "listed", "age"), "delistings": ("symbol", "cash", "successor", "ratio")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ class SettledDay:
     manifest_sha256: str
     previous: str
     actions: tuple[tuple[str, float, float], ...]
+    listings: tuple[tuple[str, date, int], ...]
+    delistings: tuple[tuple[str, float, str | None, float | None], ...]
     results: tuple[Result, ...]
 
 
@@ -206,6 +214,8 @@ def read_settled(path: str, content: bytes) -> SettledDay:
         manifest_sha256=fields["manifest_sha256"],
         previous=inputs["previous"],
         actions=tuple(_action(item) for item in fields["actions"]),
+        listings=tuple(_listing(item) for item in _rows(inputs, "listings")),
+        delistings=tuple(_delisting(item) for item in _rows(inputs, "delistings")),
         results=results,
     )
 
@@ -221,8 +231,31 @@ def _result(item: Any) -> Result:
 def _action(item: Any) -> tuple[str, float, float]:
     if not isinstance(item, dict) or set(item) != {"symbol", "cash", "bonus"}:
         raise ValueError("expected actions of symbol, cash and bonus")
-    _match(item, symbol=SYMBOL, cash=DECIMAL, bonus=DECIMAL)
+    _match(item, symbol=SYMBOL, cash=DECIMAL, bonus=SIGNED)
     return item["symbol"], float(item["cash"]), float(item["bonus"])
+
+
+def _rows(inputs: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Rows of a manifest that says how many columns they have by their place; none where it has no such input."""
+    columns = ROWS[name]
+    rows = inputs.get(name, [])
+    if not isinstance(rows, list) or any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
+        raise ValueError(f"{name}: expected rows of {', '.join(columns)}")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _listing(item: dict[str, Any]) -> tuple[str, date, int]:
+    _match(item, symbol=SYMBOL, age=AGE)
+    return item["symbol"], _day(item, "listed"), int(item["age"])
+
+
+def _delisting(item: dict[str, Any]) -> tuple[str, float, str | None, float | None]:
+    _match(item, symbol=SYMBOL, cash=NUMBER)
+    if item["successor"] == "":
+        _match(item, ratio=NOTHING)
+        return item["symbol"], float(item["cash"]), None, None
+    _match(item, successor=SYMBOL, ratio=NUMBER)
+    return item["symbol"], float(item["cash"]), item["successor"], float(item["ratio"])
 
 
 def _fields(content: bytes) -> dict[str, Any]:

@@ -15,11 +15,13 @@ import polars as pl
 from domain.attestation import strategy_sha256
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
 from domain.claims import Records
+from domain.delistings import DELISTINGS_SCHEMA
 from domain.journal import Fault, FaultKind
+from domain.marks import newest_marks, next_marks
 from domain.provenance import frame_sha256
-from domain.quotes import ACTIONS_SCHEMA, next_marks
+from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
 from domain.records import Result, Reveal, SettledDay
-from domain.rules import RULES_SHA256
+from domain.rules import Book, book_of
 from domain.settlement import Settled, settle
 from domain.signals import decode_portfolios
 from models.datasets import BARS, MARKS, NAV, POSITIONS
@@ -29,12 +31,15 @@ THREADS = 2
 
 
 class Inputs(NamedTuple):
-    """What settling a day takes, but for the state; `bars_sha256` is the hash of the reader's bars."""
+    """Everything that settling a day takes, but for the state; `bars_sha256` is the hash of the reader's bars."""
 
     terms: pl.DataFrame
     signals: pl.DataFrame
     bars: pl.DataFrame
     actions: pl.DataFrame
+    listings: pl.DataFrame
+    delistings: pl.DataFrame
+    book: Book
     bars_sha256: str
 
 
@@ -56,7 +61,7 @@ def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
             return threads.submit(_inputs, records, day, signals.get(day.session, ()), here)
 
         ahead = deque(prepare(day) for day in days[:THREADS])
-        marks = first_marks(bars, days[0].session) if days else pl.DataFrame(schema=MARKS.schema)
+        marks = _first_marks(bars, days[0]) if days else pl.DataFrame(schema=MARKS.schema)
         books, holdings = pl.DataFrame(schema=NAV.schema), pl.DataFrame(schema=POSITIONS.schema)
         for place, day in enumerate(days):
             ahead.extend(prepare(later) for later in days[place + THREADS : place + THREADS + 1])
@@ -72,7 +77,7 @@ def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
                 break
             compared.append((day, threads.submit(_compare, day, settled)))
             books, holdings = settled.nav, settled.positions
-            marks = next_marks(day.session, marks, inputs.bars)
+            marks = next_marks(day.session, marks, inputs.bars, inputs.actions, inputs.book)
         faults += _first_differences((day, different.result()) for day, different in compared)
     return faults, len(compared)
 
@@ -93,7 +98,22 @@ def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) ->
 def _inputs(records: Records, day: SettledDay, reveals: Sequence[Reveal], bars: pl.DataFrame) -> Inputs:
     here = bars.sort(BARS.sort)
     actions = pl.DataFrame(list(day.actions), schema=ACTIONS_SCHEMA, orient="row")
-    return Inputs(_terms(records, day), _signals(records, day, reveals), here, actions, frame_sha256(here))
+    return Inputs(
+        terms=_terms(records, day),
+        signals=_signals(records, day, reveals),
+        bars=here,
+        actions=actions,
+        listings=pl.DataFrame(list(day.listings), schema=LISTINGS_SCHEMA, orient="row"),
+        delistings=pl.DataFrame(list(day.delistings), schema=DELISTINGS_SCHEMA, orient="row"),
+        book=book_of(day.rules_sha256, day.session) or Book.CURRENT,
+        bars_sha256=frame_sha256(here),
+    )
+
+
+def _first_marks(bars: pl.DataFrame, day: SettledDay) -> pl.DataFrame:
+    """The marks before the first settled day, as settlement takes them where nothing was settled before."""
+    earlier = bars.lazy().filter(pl.col("session") < day.session)
+    return newest_marks(earlier, book_of(day.rules_sha256, day.session) or Book.CURRENT).collect()
 
 
 def _foreign_inputs(day: SettledDay, inputs: Inputs) -> list[Fault]:
@@ -104,7 +124,7 @@ def _foreign_inputs(day: SettledDay, inputs: Inputs) -> list[Fault]:
             "no bars were given for it" if inputs.bars.is_empty() else "the bars given are not those of its settlement"
         )
         faults.append(Fault(FaultKind.BARS_MISMATCH, given, session=str(day.session)))
-    if day.rules_sha256 != RULES_SHA256:
+    if book_of(day.rules_sha256, day.session) is None:
         detail = "settled under another rule book than this program's"
         faults.append(Fault(FaultKind.RULES_MISMATCH, detail, session=str(day.session)))
     return faults
@@ -120,6 +140,9 @@ def _settle(session: date, inputs: Inputs, books: pl.DataFrame, holdings: pl.Dat
         bars=inputs.bars,
         marks=marks,
         actions=inputs.actions,
+        listings=inputs.listings,
+        delistings=inputs.delistings,
+        book=inputs.book,
         benchmarks=pl.DataFrame(schema=BENCHMARKS_SCHEMA),
     )
 
@@ -135,18 +158,6 @@ def _counting(records: Records) -> dict[date, list[Reveal]]:
         if reveal and reveal.hashed == records.seals[slug, session, revision][0].signal_hash:
             counting[session].append(reveal)
     return counting
-
-
-def first_marks(bars: pl.DataFrame, session: date) -> pl.DataFrame:
-    """The newest bar of each symbol before `session`, as settlement takes them where nothing was settled before."""
-    earlier = bars.lazy().filter(pl.col("session") < session, pl.col("close") > 0).sort("session", "symbol")
-    newest = earlier.group_by("symbol").agg(
-        pl.col("session").last(),
-        pl.col("session").last().alias("bar_session"),
-        pl.col("close").last(),
-        pl.col("adj_factor").drop_nulls().last(),
-    )
-    return newest.select(*MARKS.schema).sort(MARKS.sort).collect()
 
 
 def _terms(records: Records, day: SettledDay) -> pl.DataFrame:

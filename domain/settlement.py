@@ -17,6 +17,9 @@ Where the rules leave room, this is what happens:
   corporate action record is applied, the factor of the session's bar counts as seen; without a tradable bar that has
   one, the factor is forgotten and the next one seen is adopted, so that no event is applied twice. Without a tradable
   bar the last close becomes (close − cash) / (1 + bonus), too.
+- A factor that falls consolidates units where the open bears it out (domain.quotes); else it is the vendor's mistake.
+- A holding whose delisting is due is exchanged before anything else (domain.delistings). Its order is counted in the
+  detail, and its symbol is not traded in the session.
 - A null adjustment factor is the symbol's last known one; before any is known, none is applied.
 - A strategy that was paused before its first rebalance keeps `since_rebalance` null, and its next signal executes.
 """
@@ -28,8 +31,11 @@ import polars as pl
 
 from domain.arrays import Accounts, Holdings, Orders, Results
 from domain.books import arrays_of, check_benchmarks, check_strategies, codes, fen_of, money
+from domain.delistings import exchange
 from domain.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
-from domain.quotes import check_market, quotes
+from domain.quotes import LISTINGS_SCHEMA, check_market, quotes
+from domain.rules import Book
+from models.datasets import ORDERS
 from models.enums import Event, Refusal, Side
 
 SIDES = pl.lit(pl.Series([None, *sorted(Side)], dtype=pl.String))
@@ -55,6 +61,9 @@ def settle(
     marks: pl.DataFrame,
     actions: pl.DataFrame,
     benchmarks: pl.DataFrame,
+    listings: pl.DataFrame | None = None,
+    delistings: pl.DataFrame | None = None,
+    book: Book = Book.CURRENT,
 ) -> Settled:
     """Settle `session` for the strategies of `terms`; InputError if a frame is not as described.
 
@@ -63,23 +72,45 @@ def settle(
     before; rows of other strategies are ignored. A strategy without a row in books is new, and appears in the results
     with its first signal. signals: strategy, symbol, weight, of strategies in terms only. bars: this session's. marks:
     those of the session before. actions: symbol, cash, bonus, of this session. benchmarks: universe, benchmark_return.
+    listings: symbol, listed, age of symbols in their first sessions (default: none is). delistings: symbol, cash,
+    successor, ratio of the exchanges that are due (default: none). book: the edition of the rules.
     """
-    check_market(session, bars, marks, actions)
+    listings = pl.DataFrame(schema=LISTINGS_SCHEMA) if listings is None else listings
+    check_market(session, bars, marks, actions, listings)
     check_strategies(session, terms=terms, books=books, holdings=holdings, signals=signals)
     check_benchmarks(benchmarks)
     begun = pl.concat([books["strategy"], signals["strategy"]]).implode()
     terms = terms.filter(pl.col("strategy").is_in(begun)).sort("strategy")
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     books, holdings = books.filter(ours), holdings.filter(ours)
+    exchanged = pl.DataFrame(schema=ORDERS.schema)
+    if delistings is not None and delistings.height:
+        books, holdings, signals, exchanged = exchange(
+            books=books, holdings=holdings, signals=signals, bars=bars, marks=marks, delistings=delistings
+        )
     symbols = pl.concat([frame["symbol"] for frame in (bars, holdings, signals)]).unique().sort()
     accounts, held, wished = arrays_of(terms, books, holdings, signals, symbols)
-    orders, positions, results = settle_arrays(quotes(session, symbols, bars, marks, actions), accounts, held, wished)
+    offered = quotes(session, symbols, bars, marks, actions, listings, book)
+    orders, positions, results = settle_arrays(offered, accounts, held, wished)
     names = {"strategy": pl.lit(terms["strategy"]), "symbol": pl.lit(symbols)}
-    return Settled(
+    settled = Settled(
         _orders(session, names, orders),
         _positions(session, names, positions),
         _nav(session, terms=terms, books=books, benchmarks=benchmarks, accounts=accounts, results=results),
     )
+    return _with_exchanges(session, settled, exchanged) if exchanged.height else settled
+
+
+def _with_exchanges(session: date, settled: Settled, exchanged: pl.DataFrame) -> Settled:
+    """Put the orders of exchanges among the others, and count them in the detail."""
+    dated = exchanged.with_columns(session=pl.lit(session))
+    count = exchanged.group_by("strategy").agg(pl.len().alias("exchanged"))
+    told = pl.format("{}, exchanged {} (DELISTED)", "detail", "exchanged")
+    nav = settled.nav.join(count, on="strategy", how="left", maintain_order="left").with_columns(
+        detail=pl.when(pl.col("exchanged").is_null()).then("detail").otherwise(told)
+    )
+    orders = pl.concat([settled.orders, dated.select(settled.orders.columns)]).sort("strategy", "symbol")
+    return Settled(orders, settled.positions, nav.drop("exchanged"))
 
 
 def _orders(session: date, names: dict[str, pl.Expr], orders: Orders) -> pl.DataFrame:

@@ -125,7 +125,7 @@ def _draw_moves(scenario: Scenario, rng: np.random.Generator) -> tuple[Floats, F
 def _book(scenario: Scenario, session: date, special: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Tick and price limit of every symbol at `session`."""
     rules = trading_rules(scenario.symbols, session)
-    tick = 10.0 ** -rules.get_column("limit_decimals").to_numpy().astype(float)
+    tick = 10.0 ** -rules.get_column("decimals").to_numpy().astype(float)
     limit = np.where(special, rules.get_column("limit_st").to_numpy(), rules.get_column("limit").to_numpy())
     return tick, limit
 

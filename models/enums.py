@@ -1,6 +1,7 @@
 """Closed sets of words. Their values are contracts: they stand in the API, the ledger, the lake and the lens."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Universe(StrEnum):
@@ -45,6 +46,10 @@ class Refusal(StrEnum):
     NO_MARKET_DATA = "NO_MARKET_DATA"
     BELOW_LOT = "BELOW_LOT"
     CASH_SHORT = "CASH_SHORT"
+
+
+# Reason of the order by which a holding that is no longer listed is exchanged. It is filled: no refusal.
+DELISTED: Final = "DELISTED"
 
 
 class Event(StrEnum):

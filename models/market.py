@@ -40,3 +40,23 @@ class QualityReport(SQLModel, table=True):
     findings: str = Field(description="JSON list")
     report: str = Field(description="the page for people, relative to the home folder; empty where none was made")
     checked_at: datetime = instant()
+
+
+class Instrument(SQLModel, table=True):
+    """A share or fund: how long it was listed, and what its holders were given when it no longer was.
+
+    `delisted` is the first day on which it is no longer listed. A share of it is exchanged for `delisting_cash`, for
+    `successor_ratio` shares of `successor`, or for both; where neither is known it stays at its last close.
+    """
+
+    __tablename__ = "instrument"
+
+    symbol: str = Field(primary_key=True)
+    name: str | None = None
+    kind: str
+    board: str | None = None
+    listed: date | None = Field(default=None, index=True)
+    delisted: date | None = Field(default=None, index=True)
+    delisting_cash: float | None = Field(default=None, description="CNY for each share held")
+    successor: str | None = None
+    successor_ratio: float | None = Field(default=None, description="shares of the successor for each share held")

@@ -5,11 +5,11 @@ from datetime import date
 from itertools import takewhile
 
 import orjson
-import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.attestation import reveal_path, reveal_record, settled_path, settled_record
+from domain.provenance import read_rows
 from domain.quotes import ACTIONS_SCHEMA
 from domain.signals import payload
 from models.attestation import Disclosure
@@ -49,7 +49,6 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
         return [file["path"] for file in manifest["files"] if file["path"].startswith(f"{dataset.name}/")]
 
     nav, orders, positions = (read_files(home.lake, each, results(each)) for each in (NAV, ORDERS, POSITIONS))
-    actions = pl.DataFrame(manifest["inputs"]["actions"], schema=list(ACTIONS_SCHEMA), orient="row")
     files = {
         reveal_path(slug, session, revision): reveal_record(
             payload(slug, session, revision, salt, portfolio), signal_hash
@@ -65,7 +64,7 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
         rules_sha256=settlement.rules_sha256,
         manifest=manifest,
         manifest_sha256=settlement.manifest_sha256,
-        actions=actions.cast(pl.Schema(ACTIONS_SCHEMA)),
+        actions=read_rows(manifest["inputs"]["actions"], ACTIONS_SCHEMA),
         nav=nav,
         paused=paused,
         orders=orders,

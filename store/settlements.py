@@ -10,7 +10,11 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.books import BENCHMARKS_SCHEMA
-from domain.quotes import ACTIONS_SCHEMA, next_marks
+from domain.delistings import DELISTINGS_SCHEMA
+from domain.marks import newest_marks, next_marks
+from domain.provenance import read_rows
+from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from domain.rules import Book, book_of
 from domain.sessions import Sessions
 from models.datasets import BARS, INDEX_LEVELS, MARKS
 from models.lake import LakeFile
@@ -30,6 +34,9 @@ class Market:
     marks: pl.DataFrame
     actions: pl.DataFrame
     benchmarks: pl.DataFrame
+    listings: pl.DataFrame
+    delistings: pl.DataFrame
+    book: Book
 
 
 def settlement_of(db: Session, session: date | None) -> Settlement | None:
@@ -87,11 +94,6 @@ def read_actions(db: Session, session: date) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in rows], schema=ACTIONS_SCHEMA, orient="row")
 
 
-def write_actions(actions: pl.DataFrame) -> list[list[str]]:
-    """Write corporate actions down for a manifest: symbol, cash and bonus, the numbers as decimal strings."""
-    return [[symbol, repr(cash), repr(bonus)] for symbol, cash, bonus in actions.iter_rows()]
-
-
 def read_files(lake: Lake, dataset: Any, paths: list[str]) -> pl.DataFrame:
     """Read files by their paths, superseded ones too: a settled session keeps the inputs it was settled with."""
     return lake.read_files(dataset, lake.named(paths))
@@ -103,7 +105,11 @@ def files_before(lake: Lake, session: date) -> list[LakeFile]:
 
 
 def read_marks(
-    lake: Lake, previous: date | None, session: date, files: Sequence[LakeFile] | None = None
+    lake: Lake,
+    previous: date | None,
+    session: date,
+    files: Sequence[LakeFile] | None = None,
+    book: Book = Book.CURRENT,
 ) -> pl.DataFrame:
     """Read the newest bar of each symbol before `session`: as settling `previous` left it, else from all bars.
 
@@ -112,14 +118,7 @@ def read_marks(
     if previous is not None:
         return lake.read(MARKS, previous)
     earlier = files_before(lake, session) if files is None else files
-    bars = lake.scan_files(BARS, earlier).filter(pl.col("close") > 0).sort("session", "symbol")
-    newest = bars.group_by("symbol").agg(
-        pl.col("session").last().alias("bar_session"),
-        pl.col("close").last(),
-        pl.col("adj_factor").drop_nulls().last(),
-    )
-    marks = newest.with_columns(pl.col("bar_session").alias("session"))
-    return marks.select(*MARKS.schema).sort(MARKS.sort).collect()
+    return newest_marks(lake.scan_files(BARS, earlier), book).collect()
 
 
 def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame:
@@ -134,18 +133,22 @@ def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame
 def read_market(lake: Lake, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
     """Read what a session's settlement takes of the market.
 
-    `inputs` are those of its plan: the corporate actions themselves, and the names of the files of bars and levels.
+    `inputs` are those of its plan: corporate actions, listings and delistings themselves, and the names of the files of
+    bars and levels.
     """
-    actions = pl.DataFrame(inputs["actions"], schema=["symbol", "cash", "bonus"], orient="row")
+    book = book_of(inputs["rules"], session) or Book.CURRENT
     earlier = lake.named(inputs["earlier_bars_files"])
     return Market(
         bars=read_files(lake, BARS, inputs["bars_files"]),
-        marks=read_marks(lake, previous, session, earlier),
-        actions=actions.cast(pl.Schema(ACTIONS_SCHEMA)),
+        marks=read_marks(lake, previous, session, earlier, book),
+        actions=read_rows(inputs["actions"], ACTIONS_SCHEMA),
         benchmarks=read_benchmarks(lake, inputs["index_files"], session),
+        listings=read_rows(inputs.get("listings", []), LISTINGS_SCHEMA),
+        delistings=read_rows(inputs.get("delistings", []), DELISTINGS_SCHEMA),
+        book=book,
     )
 
 
 def marks_after(market: Market, session: date) -> pl.DataFrame:
     """Return the marks that this session leaves to the next."""
-    return next_marks(session, market.marks, market.bars)
+    return next_marks(session, market.marks, market.bars, market.actions, market.book)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, Sessions
-from domain.signals import check_portfolios, encode_portfolios, symbols_in
+from domain.signals import check_portfolios, encode_portfolios
 from models.datasets import ColumnType
 from models.errors import CountersignError, InputError
 from models.signals import Signal
@@ -165,14 +165,6 @@ def read_signals(db: Session, session: date, first_id: int, last_id: int) -> pl.
         .all()
     )
     return pl.DataFrame([tuple(row) for row in rows], schema=REVISIONS, orient="row")
-
-
-def signalled_symbols(db: Session, session: date) -> set[str]:
-    """Return every symbol that any revision for a session names."""
-    portfolios = (
-        db.connection().execute(sa.select(col(Signal.portfolio)).where(col(Signal.session) == session)).scalars()
-    )
-    return symbols_in(pl.Series(list(portfolios), dtype=pl.String))
 
 
 def _check_session(sessions: Sessions, session: date, received_at: datetime) -> None:

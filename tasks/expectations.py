@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from domain.quality import TRADABLE
+from domain.quality import BAR_RULES
+from models.enums import Severity
 from models.quality import Finding
 
-PRICES = ("open", "high", "low", "close")
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; width: 100%; margin: 0.5rem 0 2rem; }
@@ -27,7 +27,8 @@ td, th { border-bottom: 1px solid #ddd; padding: 0.3rem 0.6rem; text-align: left
 def validate(known: pl.DataFrame, fewest: float) -> dict[str, Any]:
     """Validate a session's bars (with the columns of domain.quality.with_limits); return the library's own result.
 
-    Prices, amounts and limits are expected of tradable bars only; symbols and the number of rows, of all.
+    The suite is made from domain.quality.BAR_RULES: a column a rule, true where the bar keeps it, and one expectation
+    that says so. The number of rows is expected beside them.
     """
     from great_expectations import ExpectationSuite, get_context  # noqa: PLC0415 - slow to import
     from great_expectations.data_context.types.base import (  # noqa: PLC0415
@@ -42,55 +43,26 @@ def validate(known: pl.DataFrame, fewest: float) -> dict[str, Any]:
         analytics_enabled=False,
     )
     lake = get_context(mode="ephemeral", project_config=config).data_sources.add_pandas("lake")
-    results = []
-    for name, frame, expectations in (
-        ("bars", known, _of_all(fewest)),
-        ("tradable bars", known.filter(TRADABLE), _of_tradable()),
-    ):
-        definition = lake.add_dataframe_asset(name).add_batch_definition_whole_dataframe("session")
-        batch = definition.get_batch({"dataframe": _with_bounds(frame).to_pandas()})
-        result = batch.validate(ExpectationSuite(name=name, expectations=expectations))
-        results.append(result.to_json_dict())
-    return {"success": all(result["success"] for result in results), "results": results}
+    kept = known.select("symbol", *((~rule.wrong).fill_null(value=True).alias(rule.name) for rule in BAR_RULES))
+    definition = lake.add_dataframe_asset("bars").add_batch_definition_whole_dataframe("session")
+    batch = definition.get_batch({"dataframe": kept.to_pandas()})
+    result = batch.validate(ExpectationSuite(name="bars", expectations=_expectations(fewest)))
+    return {"success": result.success, "results": [result.to_json_dict()]}
 
 
-def _with_bounds(known: pl.DataFrame) -> pl.DataFrame:
-    """Highest and lowest price that pass without a warning, and the factor that today's may not fall below."""
-    slack = pl.col("tick") * (1 + 1e-6)
-    return known.with_columns(
-        highest=pl.col("up") + slack, lowest=pl.col("down") - slack, least_factor=pl.col("mark_factor") * (1 - 1e-9)
-    )
-
-
-def _of_all(fewest: float) -> list[Any]:
+def _expectations(fewest: float) -> list[Any]:
     import great_expectations.expectations as gxe  # noqa: PLC0415 - slow to import
 
+    severities = {Severity.HOLD: "critical", Severity.WARN: "warning"}
     return [
         gxe.ExpectTableRowCountToBeBetween(min_value=max(1, -int(-fewest // 1))),
-        gxe.ExpectColumnValuesToBeUnique(column="symbol"),
-        gxe.ExpectColumnValuesToNotBeNull(column="volume"),
-        _at_least(gxe, "adj_factor", "least_factor", severity="warning"),
+        *(
+            gxe.ExpectColumnValuesToBeInSet(
+                column=rule.name, value_set=[True], severity=severities[rule.severity], notes=rule.detail
+            )
+            for rule in BAR_RULES
+        ),
     ]
-
-
-def _of_tradable() -> list[Any]:
-    import great_expectations.expectations as gxe  # noqa: PLC0415 - slow to import
-
-    return [
-        *(gxe.ExpectColumnValuesToNotBeNull(column=price) for price in PRICES),
-        *(gxe.ExpectColumnValuesToBeBetween(column=price, min_value=0, strict_min=True) for price in PRICES),
-        *(_at_least(gxe, "high", other) for other in ("open", "close", "low")),
-        *(_at_least(gxe, other, "low") for other in ("open", "close")),
-        gxe.ExpectColumnValuesToBeBetween(column="amount", min_value=0, strict_min=True, severity="warning"),
-        _at_least(gxe, "highest", "high", severity="warning"),
-        _at_least(gxe, "low", "lowest", severity="warning"),
-    ]
-
-
-def _at_least(gxe: Any, column: str, other: str, severity: str = "critical") -> Any:
-    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-        column_A=column, column_B=other, or_equal=True, ignore_row_if="either_value_is_missing", severity=severity
-    )
 
 
 def render(session: date, rows: int, verdict: str, findings: Sequence[Finding], validation: dict[str, Any]) -> str:

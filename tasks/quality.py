@@ -15,17 +15,17 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from domain.provenance import frame_sha256
-from domain.quality import RECENT_SESSIONS, inspect, least_rows, verdict, with_limits
-from models.datasets import BARS, INDEX_LEVELS, POSITIONS
+from domain.quality import RECENT_SESSIONS, Context, inspect, least_rows, verdict, with_limits
+from models.datasets import BARS, INDEX_LEVELS
 from models.enums import Severity, Universe
 from models.market import QualityReport
 from models.quality import Finding
 from store.files import write_atomically
 from store.home import Home
+from store.listings import Evidence, read_evidence
 from store.market import put_report
 from store.notifications import notify, resolve
-from store.settlements import read_marks, settlement_of
-from store.signals import signalled_symbols
+from store.settlements import read_actions, read_marks, settlement_of
 from store.strategies import live_universes
 from tasks.expectations import render, validate
 
@@ -35,10 +35,10 @@ REPORTS = "quality"
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="check {session}")
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     """Check a session's bars, keep the report as JSON and HTML, and record the verdict. Safe to repeat."""
-    bars, marks, recent, findings = look(home, session)
+    bars, context, findings, _ = look(home, session)
     validation: dict[str, Any] = {"success": False, "results": []}
     if not bars.is_empty():
-        validation = validate(with_limits(session, bars, marks), least_rows(recent))
+        validation = validate(with_limits(session, bars, context), least_rows(context.recent_rows))
     report = QualityReport(
         session=session,
         bars_sha256=frame_sha256(bars),
@@ -53,24 +53,36 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
 
 
 class Look(NamedTuple):
-    """What the gate looked at, and what it found."""
+    """What the gate looked at, what it found, and the listings and delistings that settlement takes."""
 
     bars: pl.DataFrame
-    marks: pl.DataFrame
-    recent_rows: list[int]
+    context: Context
     findings: list[Finding]
+    evidence: Evidence
 
 
 def look(home: Home, session: date) -> Look:
     """Let the gate look at a session's bars as they are in the lake now."""
-    bars = home.lake.read(BARS, session)
-    recent = recent_rows(home, session)
-    previous = _settled_before(home, session)
-    marks = read_marks(home.lake, previous, session)
-    needed, held = _watched(home, session, previous)
-    present = [Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]]
-    findings = inspect(session, bars, recent_rows=recent, present=present, needed=needed, held=held, marks=marks)
-    return Look(bars, marks, recent, findings)
+    bars, day_before = home.lake.read(BARS, session), home.sessions.previous(session)
+    with home.ledger.read() as db:
+        previous = day_before if settlement_of(db, day_before) else None
+        needed = live_universes(db, session)
+        actions = read_actions(db, session)
+    evidence = read_evidence(home.lake, home.sessions, session, previous)
+    context = Context(
+        recent_rows=recent_rows(home, session),
+        present=[Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]],
+        needed=needed,
+        before=home.lake.read(BARS, day_before) if day_before else bars.clear(),
+        marks=read_marks(home.lake, previous, session),
+        actions=actions,
+        listings=evidence.listings,
+        held=evidence.held,
+        delisted=evidence.delisted,
+        valueless=evidence.delisted - set(evidence.delistings["symbol"]),
+        presumed=evidence.presumed,
+    )
+    return Look(bars, context, inspect(session, bars, context), evidence)
 
 
 def recent_rows(home: Home, session: date) -> list[int]:
@@ -90,25 +102,6 @@ def finding_rows(report: QualityReport) -> list[dict[str, Any]]:
         for finding in orjson.loads(report.findings)
     ]
     return rows or [{"session": report.session.isoformat(), "rule": "all", "severity": report.verdict, "count": 0}]
-
-
-def _settled_before(home: Home, session: date) -> date | None:
-    """The session before, if it is settled: its marks and positions are there then."""
-    previous = home.sessions.previous(session)
-    with home.ledger.read() as db:
-        return previous if settlement_of(db, previous) else None
-
-
-def _watched(home: Home, session: date, previous: date | None) -> tuple[list[Universe], set[str]]:
-    """The benchmarks that strategies need at `session`, and the symbols that they hold or have signalled."""
-    with home.ledger.read() as db:
-        universes = live_universes(db, session)
-        symbols = signalled_symbols(db, session)
-    if previous:
-        symbols |= set(
-            home.lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()["symbol"]
-        )
-    return universes, symbols
 
 
 def _write(

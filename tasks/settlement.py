@@ -16,8 +16,8 @@ from prefect.cache_policies import NO_CACHE
 
 from domain.books import SIGNALS_SCHEMA
 from domain.corrections import MARKET, changed_inputs
-from domain.provenance import frame_sha256, manifest, object_sha256
-from domain.rules import RULES_SHA256
+from domain.provenance import frame_sha256, manifest, object_sha256, write_rows
+from domain.rules import FIRST_BOOK_SHA256, rules_sha256
 from domain.settlement import Settled, settle
 from domain.signals import decode_portfolios
 from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
@@ -29,6 +29,7 @@ from store.clock import wall_clock
 from store.corrections import levels_again, nav_of_both, record_correction
 from store.home import Home
 from store.lake import StagedFile
+from store.listings import Evidence
 from store.notifications import notify, resolve
 from store.settlements import (
     due_sessions,
@@ -40,7 +41,6 @@ from store.settlements import (
     read_market,
     settlement_of,
     signal_hashes,
-    write_actions,
 )
 from store.signals import read_signals
 from store.strategies import read_terms
@@ -113,20 +113,21 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
     was, base = _inputs_of(settled), _inputs_of(before)
     rests_on = before.manifest_sha256 if before else ""
     if settled and not correct:
-        market = {name: was[name] for name in MARKET}
+        market = {name: was[name] for name in MARKET if name in was}
         if before and was["previous"] != rests_on:
             market["index_files"] = levels_again(home.lake, before.session, was, base)
     else:
-        faults, files = _look(home, session, previous)
+        faults, files, evidence = _look(home, session, previous)
         if faults:
             reasons = tuple(f"{fault.rule}: {fault.detail}" for fault in faults)
             return Held(session, reasons) if settled else _hold(home, session, reasons)
-        market = {"actions": write_actions(actions), **files}
+        market = {"actions": write_rows(actions), **files, **evidence.inputs()}
     inputs: dict[str, Any] = {
         **market,
         "bars": frame_sha256(read_files(home.lake, BARS, market["bars_files"])),
         "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, market["index_files"])),
-        "rules": RULES_SHA256,
+        # What was settled under the first edition of the book is settled again under it, corrected or not.
+        "rules": FIRST_BOOK_SHA256 if was.get("rules") == FIRST_BOOK_SHA256 else rules_sha256(session),
         "signals": signals,
         "terms": frame_sha256(terms),
         "previous": rests_on,
@@ -165,6 +166,9 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         marks=market.marks,
         actions=market.actions,
         benchmarks=market.benchmarks,
+        listings=market.listings,
+        delistings=market.delistings,
+        book=market.book,
     )
     signals = expanded.with_columns(
         pl.lit(plan.session).alias("session"),
@@ -225,14 +229,15 @@ def _inputs_of(settlement: Settlement | None) -> dict[str, Any]:
     return inputs
 
 
-def _look(home: Home, session: date, previous: date | None) -> tuple[list[Finding], dict[str, list[str]]]:
-    """What holds the session, and the files of bars and index levels that were looked at."""
+def _look(home: Home, session: date, previous: date | None) -> tuple[list[Finding], dict[str, list[str]], Evidence]:
+    """Findings that hold the session, the files that were looked at, and the evidence of listings and delistings."""
     files = _market_files(home, session, previous)
     while True:
-        faults = [finding for finding in look(home, session).findings if finding.severity is Severity.HOLD]
-        seen, files = files, _market_files(home, session, previous)
+        seen, looked = files, look(home, session)
+        files = _market_files(home, session, previous)
         if files == seen:  # else something was imported meanwhile, and what was looked at is not what counts now
-            return faults, files
+            faults = [finding for finding in looked.findings if finding.severity is Severity.HOLD]
+            return faults, files, looked.evidence
 
 
 def _market_files(home: Home, session: date, previous: date | None) -> dict[str, list[str]]:

@@ -234,10 +234,11 @@ def test_what_is_no_share_or_fund_is_refused_by_name_and_row_of_the_file() -> No
         assert caught.value.field == "symbol"
 
 
-def test_actions_are_of_sessions_and_never_negative() -> None:
+def test_actions_are_of_sessions_and_leave_something() -> None:
     good = {"symbol": "600519.SH", "session": "2025-01-02", "cash": 27.673, "bonus": 0}
     assert normalise_actions(pl.DataFrame([good]), SESSIONS)["cash"].to_list() == [27.673]
-    for column, value in (("cash", -1.0), ("bonus", -0.5), ("bonus", None), ("session", "2025-01-04")):
+    assert normalise_actions(pl.DataFrame([good | {"bonus": -0.5}]), SESSIONS)["bonus"].to_list() == [-0.5]
+    for column, value in (("cash", -1.0), ("bonus", -1.0), ("bonus", -1.5), ("bonus", None), ("session", "2025-01-04")):
         with pytest.raises(InputError) as caught:
             normalise_actions(pl.DataFrame([good | {column: value}]), SESSIONS)
         assert caught.value.field == column

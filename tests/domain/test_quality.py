@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.quality import inspect, verdict
+from domain.quality import Context, inspect, verdict
 from models.enums import Severity, Universe
 from models.quality import Finding
-from tests.support.frames import bars, no_marks
+from tests.support.frames import bars, listings, no_marks
 
 SESSION, BEFORE = date(2025, 1, 3), date(2025, 1, 2)
 SYMBOLS = ("600000.SH", "000001.SZ", "300750.SZ", "688001.SH", "920001.BJ")
@@ -28,17 +28,8 @@ def previous_marks(close: float = 10.0, factor: float | None = 1.0) -> pl.DataFr
     return pl.DataFrame(rows, schema=no_marks().schema, orient="row")
 
 
-def findings(
-    frame: pl.DataFrame,
-    *,
-    recent_rows: Sequence[int] = (),
-    present: Sequence[Universe] = tuple(Universe),
-    needed: Sequence[Universe] = (),
-    held: Sequence[str] = (),
-    marks: pl.DataFrame | None = None,
-) -> list[Finding]:
-    earlier = no_marks() if marks is None else marks
-    return inspect(SESSION, frame, recent_rows=recent_rows, present=present, needed=needed, held=held, marks=earlier)
+def findings(frame: pl.DataFrame, **known: Any) -> list[Finding]:
+    return inspect(SESSION, frame, Context(**known))
 
 
 def rules(found: Sequence[Finding]) -> dict[str, Severity]:
@@ -47,7 +38,12 @@ def rules(found: Sequence[Finding]) -> dict[str, Severity]:
 
 def test_good_bars_pass() -> None:
     found = findings(
-        session_bars(), recent_rows=[5] * 20, needed=[Universe.HS300], held=SYMBOLS, marks=previous_marks()
+        session_bars(),
+        recent_rows=[5] * 20,
+        needed=[Universe.HS300],
+        held=SYMBOLS,
+        before=bars_before(),
+        marks=previous_marks(),
     )
     assert found == []
     assert verdict(found) == "pass"
@@ -119,12 +115,68 @@ def test_a_missing_benchmark_holds() -> None:
     assert "csi500" in found[0].detail
 
 
+def bars_before(*more: str) -> pl.DataFrame:
+    return bars(BEFORE, [{"symbol": symbol, "open": 10.0, "close": 10.0} for symbol in (*SYMBOLS, *more)])
+
+
 def test_more_than_a_fifth_of_the_held_symbols_absent_hold() -> None:
-    four_of_five = [*SYMBOLS[:4], "600001.SH"]
-    assert findings(session_bars(), held=four_of_five) == []
-    found = findings(session_bars(), held=[*four_of_five, "600002.SH"])
+    gone = ("600001.SH", "600002.SH")
+    found = findings(session_bars(), held=[*SYMBOLS, *gone], before=bars_before(*gone))
     assert rules(found) == {"absent symbols": Severity.HOLD}
-    assert found[0].symbols == ("600001.SH", "600002.SH")
+    assert found[0].symbols == gone
+    assert rules(findings(session_bars(), held=[*SYMBOLS[:1], "600001.SH"], before=bars_before(*gone))) == {
+        "absent symbols": Severity.WARN  # one symbol is its own affair
+    }
+
+
+def test_a_symbol_without_a_bar_before_or_no_longer_listed_is_not_missed() -> None:
+    gone = [f"6000{n:02}.SH" for n in range(30)]
+    assert findings(session_bars(), held=[*SYMBOLS, *gone], before=bars_before()) == []
+    assert findings(session_bars(), held=[*SYMBOLS, *gone], before=bars_before(*gone), delisted=gone) == []
+
+
+def test_a_delivery_that_repeats_the_day_before_holds() -> None:
+    rows = [{"symbol": f"60{n:04}.SH", "open": 9.0, "close": 9 + n / 100, "volume": 1e6 + n} for n in range(40)]
+    again = findings(bars(SESSION, rows), before=bars(BEFORE, rows))
+    assert rules(again) == {"repeated bars": Severity.HOLD}
+    assert again[0].count == 40
+    moved = [row | {"volume": row["volume"] + 1} for row in rows[:4]] + rows[4:]
+    assert findings(bars(SESSION, moved), before=bars(BEFORE, rows)) == []
+    # Prices that are all alike were made up, and say nothing.
+    flat = [row | {"close": 10.0, "volume": 1e6} for row in rows]
+    assert findings(bars(SESSION, flat), before=bars(BEFORE, flat)) == []
+
+
+@pytest.mark.parametrize(("amount", "warned"), [(1e7, False), (1e9, True), (1e4, True), (None, False)])
+def test_lots_and_thousands_are_told(amount: float | None, warned: bool) -> None:
+    found = findings(session_bars(amount=amount, volume=1e6))
+    assert rules(found) == ({"units": Severity.WARN} if warned else {})
+
+
+def test_a_rounding_error_is_no_disorder() -> None:
+    assert findings(session_bars(open=11.530000000000001, high=11.53, low=11.53, close=11.53)) == []
+    assert rules(findings(session_bars(open=11.54, high=11.53, low=11.53, close=11.53))) == {
+        "price disorder": Severity.HOLD
+    }
+
+
+def test_a_price_a_thousand_times_that_of_the_bar_before_holds() -> None:
+    far = session_bars(open=10_000.0, close=10_020.0, low=10_000.0, high=10_020.0, limit_up=1e6)
+    assert rules(findings(far, marks=previous_marks())) == {"price jump": Severity.HOLD}
+
+
+def test_a_new_listing_has_no_limit_and_is_told_where_it_is_presumed() -> None:
+    far = session_bars(close=15.0, high=15.0)
+    new = listings([("600000.SH", BEFORE, 2)])
+    assert findings(far, marks=previous_marks(), listings=new) == []
+    assert rules(findings(far, marks=previous_marks(), listings=new, presumed=["600000.SH"])) == {
+        "presumed listing": Severity.WARN
+    }
+
+
+def test_a_delisted_holding_without_a_value_is_told() -> None:
+    (finding,) = findings(session_bars(), valueless=["600999.SH"])
+    assert (finding.rule, finding.symbols) == ("no delisting value", ("600999.SH",))
 
 
 @pytest.mark.parametrize(
@@ -162,8 +214,14 @@ def test_a_falling_factor_is_named() -> None:
     assert findings(session_bars(), marks=previous_marks(factor=None)) == []
 
 
+def test_a_consolidation_is_no_fault() -> None:
+    doubled = session_bars(open=20.0, close=20.2, high=20.2, low=20.0, adj_factor=0.5)
+    earlier = previous_marks(factor=1.0)
+    assert findings(doubled, marks=earlier) == []
+
+
 def test_a_sample_of_symbols_is_kept_not_all() -> None:
-    rows = [{"symbol": f"60{i:04d}.SH", "open": 0.0, "close": 1.0} for i in range(40)]
+    rows = [{"symbol": f"60{i:04d}.SH", "open": 0.0, "close": 1.0, "amount": None} for i in range(40)]
     (finding,) = findings(bars(SESSION, rows))
     assert finding.count == 40
     assert finding.symbols == tuple(f"60{i:04d}.SH" for i in range(10))

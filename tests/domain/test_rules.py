@@ -2,38 +2,15 @@
 
 import hashlib
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
 
+from domain import rules
 from domain.quotes import quotes
-from domain.rules import RULES_SHA256, RULES_TEXT, board, trading_rules
+from domain.rules import FIRST_BOOK_SHA256, Book, book_of, free_of_limits, rules_sha256, rules_text, trading_rules
 from tests.support import frames
-
-BOARDS = {
-    "600000.SH": "main",
-    "000001.SZ": "main",
-    "002594.SZ": "main",
-    "300750.SZ": "chinext",
-    "301001.SZ": "chinext",
-    "302132.SZ": "chinext",
-    "688981.SH": "star",
-    "689009.SH": "star",
-    "510300.SH": "fund",
-    "588000.SH": "fund",
-    "159915.SZ": "fund",
-    "161725.SZ": "fund",
-    "184801.SZ": "fund",
-    "430047.BJ": "beijing",
-    "920002.BJ": "beijing",
-    "688981.SZ": "main",
-    "300750.SH": "main",
-}
-
-
-def test_boards() -> None:
-    frame = pl.DataFrame({"symbol": list(BOARDS)}).with_columns(board=board(pl.col("symbol")))
-    assert dict(frame.rows()) == BOARDS
 
 
 @pytest.mark.parametrize(
@@ -46,11 +23,46 @@ def test_boards() -> None:
         ("688981.SH", date(2020, 8, 21), 0.20, 0.20),
         ("920002.BJ", date(2025, 1, 2), 0.30, 0.30),
         ("510300.SH", date(2025, 1, 2), 0.10, 0.10),
+        # Funds of STAR or ChiNext shares alone; the code alone does not tell on 159xxx.SZ.
+        ("588000.SH", date(2020, 8, 24), 0.20, 0.20),
+        ("589010.SH", date(2025, 1, 2), 0.20, 0.20),
+        ("159915.SZ", date(2020, 8, 21), 0.10, 0.10),
+        ("159915.SZ", date(2020, 8, 24), 0.20, 0.20),
+        ("159919.SZ", date(2025, 1, 2), 0.10, 0.10),
+        ("159918.SZ", date(2025, 1, 2), 0.10, 0.10),
+        ("562500.SH", date(2025, 1, 2), 0.10, 0.10),
     ],
 )
 def test_price_limits_by_date(symbol: str, session: date, limit: float, limit_st: float) -> None:
-    rules = trading_rules(pl.Series([symbol]), session).row(0, named=True)
-    assert (rules["limit"], rules["limit_st"]) == (limit, limit_st)
+    found = trading_rules(pl.Series([symbol]), session).row(0, named=True)
+    assert (found["limit"], found["limit_st"]) == (limit, limit_st)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "listed", "sessions"),
+    [
+        ("688001.SH", date(2019, 7, 22), 5),
+        ("300800.SZ", date(2020, 8, 21), 1),
+        ("301001.SZ", date(2020, 8, 24), 5),
+        ("603999.SH", date(2023, 4, 7), 1),
+        ("603999.SH", date(2023, 4, 10), 5),
+        ("001380.SZ", date(2023, 4, 10), 5),
+        ("920001.BJ", date(2024, 3, 5), 1),
+        ("510300.SH", date(2024, 3, 5), 0),
+    ],
+)
+def test_new_listings_have_no_limit_for_some_sessions(symbol: str, listed: date, sessions: int) -> None:
+    ages = pl.DataFrame({"symbol": symbol, "listed": [listed] * 6, "age": range(1, 7)})
+    assert len(free_of_limits(ages)) == sessions
+
+
+@pytest.mark.parametrize(
+    ("symbol", "least"),
+    [("688001.SH", (1, 200, 200)), ("920001.BJ", (1, 100, 100)), ("600000.SH", (100, 100, 100))],
+)
+def test_lots_and_the_least_of_an_order(symbol: str, least: tuple[int, ...]) -> None:
+    found = trading_rules(pl.Series([symbol]), date(2025, 1, 2))
+    assert found.select("lot", "least_buy", "least_sell").row(0) == least
 
 
 @pytest.mark.parametrize(
@@ -67,47 +79,91 @@ def test_stamp_duty_by_date(symbol: str, session: date, duty: float) -> None:
     assert trading_rules(pl.Series([symbol]), session)["duty"].item() == duty
 
 
+YESTERDAY, TODAY = date(2025, 1, 2), date(2025, 1, 3)
+
+
+def limits_of(bar: dict[str, Any], close: float | None = 10.0, **known: Any) -> tuple[float, float]:
+    marks = frames.no_marks()
+    if close is not None:
+        marks = pl.DataFrame([(bar["symbol"], YESTERDAY, YESTERDAY, close, 1.0)], schema=marks.schema, orient="row")
+    bars = frames.bars(TODAY, [{"open": 10.0, "close": 10.0, **bar}])
+    day = quotes(TODAY, pl.Series([bar["symbol"]]), bars, marks, known.pop("actions", frames.actions()), **known)
+    return float(day.limit_up[0]), float(day.limit_down[0])
+
+
+NONE = (float("inf"), float("-inf"))
+
+
 @pytest.mark.parametrize(
-    ("symbol", "st", "previous", "factors", "limits"),
+    ("bar", "close", "expected"),
     [
-        # 9.99 × 1.1 = 10.989 and × 0.9 = 8.991
-        ("600000.SH", None, 9.99, (1.0, 1.0), (10.99, 8.99)),
-        # 10.05 × 1.1 = 11.055, half up; × 0.9 = 9.045, half up
-        ("600000.SH", None, 10.05, (1.0, 1.0), (11.06, 9.05)),
-        ("600000.SH", True, 10.0, (1.0, 1.0), (10.5, 9.5)),
-        ("300750.SZ", True, 10.0, (1.0, 1.0), (12.0, 8.0)),
-        # 2.345 × 1.1 = 2.5795 and × 0.9 = 2.1105, to 0.001
-        ("159915.SZ", None, 2.345, (1.0, 1.0), (2.58, 2.111)),
-        # ex-date: 10 × 1 / 1.25 = 8
-        ("600000.SH", None, 10.0, (1.0, 1.25), (8.8, 7.2)),
-        # a factor unknown on either side leaves the close as it is
-        ("600000.SH", None, 10.0, (None, 1.25), (11.0, 9.0)),
-        ("600000.SH", None, 10.0, (1.5, None), (11.0, 9.0)),
-        ("600000.SH", None, None, (1.0, 1.0), (float("inf"), float("-inf"))),
+        ({"symbol": "600000.SH"}, 9.99, (10.99, 8.99)),  # 10.989 and 8.991
+        ({"symbol": "600000.SH", "is_st": True}, 10.0, (10.5, 9.5)),
+        ({"symbol": "300750.SZ", "is_st": True}, 10.0, (12.0, 8.0)),
+        ({"symbol": "159919.SZ"}, 2.345, (2.58, 2.111)),  # 2.5795 and 2.1105, to 0.001
+        ({"symbol": "588000.SH"}, 1.0, (1.2, 0.8)),
+        ({"symbol": "920001.BJ"}, 10.05, (13.06, 7.04)),
+        ({"symbol": "600000.SH", "adj_factor": 1.25}, 10.0, (8.8, 7.2)),  # ex-day: 10 / 1.25 = 8
+        ({"symbol": "600000.SH", "adj_factor": None}, 10.0, (11.0, 9.0)),
+        ({"symbol": "600000.SH"}, None, NONE),
+        ({"symbol": "600000.SH", "limit_up": 10.5}, 10.0, (10.5, 9.0)),
+        # As vendors write "none": 0 is nothing known, a price far beyond is no limit.
+        ({"symbol": "600000.SH", "limit_up": 0.0, "limit_down": 0.0}, 10.0, (11.0, 9.0)),
+        ({"symbol": "600000.SH", "limit_up": 100000.0, "limit_down": 0.01}, 10.0, (100000.0, 0.01)),
     ],
 )
-def test_limit_prices(
-    symbol: str, st: bool | None, previous: float | None, factors: tuple[float | None, ...], limits: tuple[float, float]
+def test_limit_prices(bar: dict[str, Any], close: float | None, expected: tuple[float, float]) -> None:
+    assert limits_of(bar, close) == expected
+
+
+def test_an_action_of_the_day_moves_the_limits() -> None:
+    paid = frames.actions([("600902.SH", 0.123, 0.0)])
+    assert limits_of({"symbol": "600902.SH"}, 9.87, actions=paid) == (10.73, 8.78)
+
+
+def test_a_new_listing_has_no_limit_but_that_of_its_bar() -> None:
+    fresh = frames.listings([("301999.SZ", YESTERDAY, 2)])
+    assert limits_of({"symbol": "301999.SZ"}, listings=fresh) == NONE
+    assert limits_of({"symbol": "301999.SZ", "limit_up": 14.4}, listings=fresh) == (14.4, float("-inf"))
+    assert limits_of({"symbol": "301999.SZ"}, listings=frames.listings([("301999.SZ", YESTERDAY, 6)])) == (12.0, 8.0)
+
+
+def test_the_first_edition_knew_no_listings_ticks_and_20_percent_funds() -> None:
+    fresh = frames.listings([("301999.SZ", YESTERDAY, 2)])
+    assert limits_of({"symbol": "301999.SZ"}, listings=fresh, book=Book.FIRST) == (12.0, 8.0)
+    assert limits_of({"symbol": "588000.SH"}, 1.0, book=Book.FIRST) == (1.1, 0.9)
+    paid = frames.actions([("600902.SH", 0.123, 0.0)])
+    assert limits_of({"symbol": "600902.SH"}, 9.87, actions=paid, book=Book.FIRST) == (10.86, 8.88)
+
+
+def test_the_hash_is_that_of_the_rules_in_force() -> None:
+    assert hashlib.sha256(rules_text(TODAY).encode()).hexdigest() == rules_sha256(TODAY)
+    assert '["main",0.1,0.05]' in rules_text(date(2026, 7, 3))
+    assert '["main",0.1,0.1]' in rules_text(date(2026, 7, 6))
+    assert book_of(rules_sha256(TODAY), TODAY) is Book.CURRENT
+    assert book_of(FIRST_BOOK_SHA256, TODAY) is Book.FIRST
+    assert book_of("0" * 64, TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("PRICE_LIMITS", (date(2027, 1, 4), "main", 0.2, 0.2)),
+        ("STAMP_DUTY", (date(2027, 1, 4), 0.0)),
+        ("LOTS", (date(2027, 1, 4), "main", 1, 1, 1)),
+        ("TICKS", (date(2027, 1, 4), "fund", 2)),
+        ("FREE_SESSIONS", (date(2027, 1, 4), "beijing", 5)),
+        ("FUND_LIMITS", (date(2027, 1, 4), 0.3, "^510300")),
+        ("LIMITS_INWARD", (date(2027, 1, 4), "main")),
+        ("DUTY_FREE", (date(2027, 1, 4), "main")),
+    ],
+)
+def test_a_rule_that_starts_later_touches_no_earlier_session(
+    table: str, row: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    yesterday, today = date(2025, 1, 2), date(2025, 1, 3)
-    bar = {"symbol": symbol, "open": 10.0, "close": 10.0, "adj_factor": factors[1], "is_st": st}
-    marks = frames.no_marks()
-    if previous is not None:
-        row = (symbol, yesterday, yesterday, previous, factors[0])
-        marks = pl.DataFrame([row], schema=marks.schema, orient="row")
-    day = quotes(today, pl.Series([symbol]), frames.bars(today, [bar]), marks, frames.actions())
-    assert (day.limit_up[0], day.limit_down[0]) == limits
-
-
-def test_a_bars_own_limits_win() -> None:
-    today = date(2025, 1, 3)
-    bar = {"symbol": "600000.SH", "open": 10.0, "close": 10.0, "limit_up": 10.5}
-    row = ("600000.SH", date(2025, 1, 2), date(2025, 1, 2), 10.0, 1.0)
-    marks = pl.DataFrame([row], schema=frames.no_marks().schema, orient="row")
-    day = quotes(today, pl.Series(["600000.SH"]), frames.bars(today, [bar]), marks, frames.actions())
-    assert (day.limit_up[0], day.limit_down[0]) == (10.5, 9.0)
-
-
-def test_the_hash_is_that_of_the_text() -> None:
-    assert hashlib.sha256(RULES_TEXT.encode()).hexdigest() == RULES_SHA256
-    assert '["main","2026-07-06",0.1,0.1]' in RULES_TEXT
+    before, symbols = date(2026, 12, 31), pl.Series(["600000.SH", "510300.SH", "920001.BJ"])
+    text, found = rules_text.__wrapped__(before), trading_rules(symbols, before)
+    monkeypatch.setattr(rules, table, (*getattr(rules, table), row))
+    assert rules_text.__wrapped__(before) == text
+    assert trading_rules(symbols, before).equals(found)
+    assert rules_text.__wrapped__(row[0]) != text

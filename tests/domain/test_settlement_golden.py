@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.quotes import next_marks
+from domain.marks import next_marks
 from domain.settlement import settle
 from tests.support import frames
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import polars as pl
 import pytest
 
 from domain import kernel
-from domain.quotes import next_marks
+from domain.marks import next_marks
 from domain.settlement import Settled, settle
-from models.datasets import MARKS, MONEY
+from models.datasets import MONEY
 from models.enums import Refusal, Side
 from models.errors import InputError
 from tests.support import frames
@@ -56,11 +55,11 @@ def settled() -> Settled:
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "open": 0.0}])),
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "close": None}])),
         ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "adj_factor": 0.0}])),
-        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "limit_up": 0.0}])),
-        ("bars", "bars", lambda: frames.bars(DAY, [{**BAR, "limit_down": float("nan")}])),
         ("marks", "marks", lambda: next_marks(DAY, frames.no_marks(), frames.bars(DAY, [BAR]))),
         ("actions", "actions", lambda: frames.actions([("600000.SH", 0.1, 0.0)] * 2)),
         ("actions", "actions", lambda: frames.actions([("600000.SH", -0.1, 0.0)])),
+        ("actions", "actions", lambda: frames.actions([("600000.SH", 0.0, -1.0)])),
+        ("listings", "listings", lambda: frames.listings([("600000.SH", DAY, 1)] * 2)),
         ("benchmarks", "benchmarks", lambda: pl.concat([frames.benchmarks({"hs300": 0.1})] * 2)),
         ("books", "books", lambda: settled().nav),
         ("holdings", "holdings", lambda: settled().positions.with_columns(session=pl.lit(date(2025, 1, 1)))),
@@ -110,34 +109,6 @@ def test_the_largest_account_and_price_fit() -> None:
     assert rich.positions["quantity"].to_list() == [1000.0]
     assert str(rich.nav["nav"].item()) == "100000000.00"
     assert rich.nav.schema["nav"] == MONEY
-
-
-def mark(symbol: str, seen: date, close: float, factor: float | None, session: date) -> tuple[Any, ...]:
-    return symbol, session, seen, close, factor
-
-
-def test_next_marks() -> None:
-    rows = [
-        mark("000001.SZ", DAY, 5.0, 2.0, DAY),
-        mark("000002.SZ", DAY, 6.0, 3.0, DAY),
-        mark("1.BJ", DAY, 7, None, DAY),
-    ]
-    before = pl.DataFrame(rows, schema=MARKS.schema, orient="row")
-    bars = frames.bars(
-        NEXT,
-        [
-            {"symbol": "600000.SH", "open": 1.0, "close": 1.5, "adj_factor": None},
-            {"symbol": "000002.SZ", "open": 6.0, "close": 6.5, "adj_factor": None},
-            {"symbol": "000001.SZ", "open": 5.0, "close": 5.5, "adj_factor": 2.5, "suspended": True},
-            {"symbol": "1.BJ", "open": None, "close": None, "suspended": True},
-        ],
-    )
-    assert next_marks(NEXT, before, bars).rows() == [
-        mark("000001.SZ", NEXT, 5.5, 2.5, NEXT),
-        mark("000002.SZ", NEXT, 6.5, 3.0, NEXT),
-        mark("1.BJ", DAY, 7.0, None, NEXT),
-        mark("600000.SH", NEXT, 1.5, None, NEXT),
-    ]
 
 
 def test_the_kernel_is_compiled_once_whatever_the_frames_are_made_of() -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.quotes import next_marks
+from domain.marks import next_marks
 from domain.settlement import Settled, settle
 from models.datasets import MONEY
 from tests.support import frames
-from tests.support.slow_settlement import is_beijing, is_star, is_tradable, limits
+from tests.support.slow_settlement import Market, is_beijing, is_star, is_tradable, limits
 from tests.support.worlds import Day, world
 
 WORLDS = st.builds(world, seed=st.integers(0, 2**32), sessions=st.integers(1, 4), strategies=st.integers(1, 6))
@@ -41,6 +41,7 @@ class Step:
             marks=self.marks,
             actions=self.day.actions,
             benchmarks=self.day.benchmarks,
+            listings=self.day.listings,
         )
 
 
@@ -50,7 +51,7 @@ def steps(days: list[Day]) -> Iterator[tuple[Step, Settled]]:
         step = Step(day, books, holdings, marks)
         settled = step.settle()
         yield step, settled
-        books, holdings, marks = settled.nav, settled.positions, next_marks(day.session, marks, day.bars)
+        books, holdings, marks = settled.nav, settled.positions, next_marks(day.session, marks, day.bars, day.actions)
 
 
 def same(one: Settled, other: Settled) -> None:
@@ -86,7 +87,10 @@ def test_money_is_conserved_to_the_fen(days: list[Day]) -> None:
 def test_no_fill_breaks_a_rule(days: list[Day]) -> None:
     for step, settled in steps(days):
         bars = {bar["symbol"]: bar for bar in step.day.bars.to_dicts()}
-        marks = {mark["symbol"]: mark for mark in step.marks.to_dicts()}
+        market = Market(
+            step.day.session,
+            *(frame.to_dicts() for frame in (step.day.bars, step.marks, step.day.actions, step.day.listings)),
+        )
         left = {row[:2] for row in settled.positions.select("strategy", "symbol").rows()}
         for order in settled.orders.iter_rows(named=True):
             symbol = order["symbol"]
@@ -97,7 +101,7 @@ def test_no_fill_breaks_a_rule(days: list[Day]) -> None:
                 assert order["notional"] == order["commission"] == order["stamp_duty"] == 0
                 continue
             assert is_tradable(bars.get(symbol))
-            up, down = limits(symbol, step.day.session, bars[symbol], marks.get(symbol))
+            up, down = limits(market, symbol)
             # Bars of these worlds may lie outside their limits; the better side of a fill does too, then.
             if order["side"] == "buy":
                 assert up is None or order["price"] <= up
@@ -105,6 +109,7 @@ def test_no_fill_breaks_a_rule(days: list[Day]) -> None:
                 assert down is None or order["price"] >= down
             if order["side"] == "buy" or (order["strategy"], symbol) in left:
                 assert order["filled"] % (1 if is_star(symbol) or is_beijing(symbol) else 100) == 0
+                assert order["filled"] >= (200 if is_star(symbol) else 100) or order["reason"] == "CASH_SHORT"
 
 
 @few
@@ -116,7 +121,8 @@ def test_row_order_and_repetition_change_nothing(days: list[Day], rng: Any) -> N
     for step, settled in steps(days):
         same(step.settle(), settled)
         day = {
-            name: shuffled(getattr(step.day, name)) for name in ("terms", "signals", "bars", "actions", "benchmarks")
+            name: shuffled(getattr(step.day, name))
+            for name in ("terms", "signals", "bars", "actions", "listings", "benchmarks")
         }
         state = {name: shuffled(getattr(step, name)) for name in ("books", "holdings", "marks")}
         same(replace(step, day=replace(step.day, **day), **state).settle(), settled)
@@ -150,13 +156,16 @@ def test_outputs_hold_neither_nan_nor_disorder(days: list[Day]) -> None:
 @given(
     lots=st.integers(1, 10_000),
     price=st.integers(100, 100_000),
-    ratio=st.floats(1.0, 4.0),
+    ratio=st.floats(0.2, 0.9) | st.floats(1.0, 4.0),
     recorded=st.booleans(),
     traded=st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
 def test_nav_is_continuous_across_an_ex_date(lots: int, price: int, ratio: float, recorded: bool, traded: bool) -> None:
-    """A bonus of ratio − 1, by record or by factor: the NAV moves by less than a share and some rounding."""
+    """Ratio shares for one, by record or by factor; under 1 shares are consolidated.
+
+    The NAV moves by less than a share and some rounding.
+    """
     (step, _), *_ = steps(world(1, 1, 1))
     session, before = step.day.session, price / 100
     book = frames.terms({"strategy": "s"}).select(
@@ -192,5 +201,7 @@ def test_nav_is_continuous_across_an_ex_date(lots: int, price: int, ratio: float
         bars=frames.bars(session, [bar] if traded or not recorded else []),
         actions=frames.actions(records),
     )
-    nav = float(Step(day, book, held, frames.no_marks()).settle().nav["nav"].item())
+    mark = ("600000.SH", book["session"].item(), book["session"].item(), before, 2.0)
+    marks = pl.DataFrame([mark], schema=frames.no_marks().schema, orient="row")
+    nav = float(Step(day, book, held, marks).settle().nav["nav"].item())
     assert nav == pytest.approx(lots * price, abs=(after if recorded else 0.0) + 0.011)

@@ -29,5 +29,9 @@ def test_real_bars_settle_like_the_letter() -> None:
         for name in terms["strategy"]:
             parts = {symbol: rng.random() for symbol in rng.sample(today["symbol"].to_list(), 30)}
             weights[name] = {symbol: part / sum(parts.values()) for symbol, part in parts.items()}
-        days.append(Day(session, terms, frames.signals(weights), today, frames.actions(), frames.benchmarks()))
+        days.append(
+            Day(
+                session, terms, frames.signals(weights), today, frames.actions(), frames.listings(), frames.benchmarks()
+            )
+        )
     assert {None, "BELOW_LOT", "LIMIT_DOWN", "LIMIT_UP"} <= set(duel(days[:40]))

@@ -6,10 +6,10 @@ from random import Random
 import polars as pl
 import pytest
 
+from domain.instruments import board_expr
 from domain.market import normalise_actions, normalise_bars, normalise_index_levels, normalise_universe
-from domain.quality import inspect
-from domain.quotes import next_marks
-from domain.rules import board
+from domain.marks import next_marks
+from domain.quality import Context, inspect
 from domain.settlement import settle
 from domain.simulation import SampleMarket, simulate
 from models.datasets import MARKS
@@ -54,7 +54,8 @@ def test_the_gate_holds_none_of_its_sessions(symbols: int, count: int) -> None:
     for session in SESSIONS[:count]:
         bars = market.bars.filter(pl.col("session") == session)
         present = market.index_levels.filter(pl.col("session") == session)["index"].to_list()
-        found = inspect(session, bars, recent_rows=rows, present=present, needed=list(Universe), held=[], marks=marks)
+        context = Context(recent_rows=rows, present=present, needed=list(Universe), marks=marks)
+        found = inspect(session, bars, context)
         assert {finding.rule for finding in found} <= {"falling factor"}
         rows.append(bars.height)
         marks = next_marks(session, marks, bars)
@@ -62,7 +63,7 @@ def test_the_gate_holds_none_of_its_sessions(symbols: int, count: int) -> None:
 
 def test_every_board_and_event_occurs(sample: SampleMarket) -> None:
     bars = sample.bars
-    assert set(bars.select(board(pl.col("symbol"))).to_series()) == {"main", "chinext", "star", "beijing", "fund"}
+    assert set(bars.select(board_expr(pl.col("symbol"))).to_series()) == {"main", "chinext", "star", "beijing", "fund"}
     assert bars["is_st"].any()
     assert bars["suspended"].any()
     assert (bars["open"] >= bars["limit_up"]).any()
@@ -95,7 +96,7 @@ def test_payments_show_in_the_actions_of_some_and_only_in_the_factor_of_others(s
 
 
 def test_prices_are_in_order_and_on_the_tick(sample: SampleMarket) -> None:
-    bars = sample.bars.with_columns(digits=pl.when(board(pl.col("symbol")) == "fund").then(3).otherwise(2))
+    bars = sample.bars.with_columns(digits=pl.when(board_expr(pl.col("symbol")) == "fund").then(3).otherwise(2))
     for name in ("open", "high", "low", "close"):
         scaled = bars.select(pl.col(name) * pl.lit(10.0).pow("digits")).to_series()
         assert ((scaled - scaled.round(0)).abs() < 1e-6 * scaled).all()

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from domain.quotes import next_marks
+from domain.marks import next_marks
 from domain.settlement import Settled, settle
 from models.datasets import NAV, ORDERS, POSITIONS
 from tests.support import frames
@@ -30,7 +30,7 @@ def by_strategy(frame: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 def slowly(day: Day, before: Settled, marks: pl.DataFrame) -> tuple[list[Any], list[Any], list[Any]]:
     """Orders, positions and NAV rows in the order of the datasets, without the session."""
-    market = Market(day.session, day.bars.to_dicts(), marks.to_dicts(), day.actions.to_dicts())
+    market = Market(day.session, day.bars.to_dicts(), marks.to_dicts(), day.actions.to_dicts(), day.listings.to_dicts())
     books, held = by_strategy(before.nav), by_strategy(before.positions)
     returns = dict(day.benchmarks.rows())
     orders, positions, navs = [], [], []
@@ -66,10 +66,11 @@ def duel(days: Iterable[Day]) -> Counter[str | None]:
             marks=marks,
             actions=day.actions,
             benchmarks=day.benchmarks,
+            listings=day.listings,
         )
         for frame, slow, dataset in zip(fast, slowly(day, before, marks), (ORDERS, POSITIONS, NAV), strict=True):
             assert dict(frame.schema) == dataset.schema
             compare(frame, slow, day)
         reasons.update(fast.orders["reason"])
-        before, marks = fast, next_marks(day.session, marks, day.bars)
+        before, marks = fast, next_marks(day.session, marks, day.bars, day.actions)
     return reasons

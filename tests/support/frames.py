@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.quotes import ACTIONS_SCHEMA
+from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 
 ORDINARY_TERMS = {
@@ -30,7 +30,8 @@ def bars(session: date, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     full = []
     for row in rows:
         prices = [price for price in (row["open"], row["close"]) if price is not None]
-        guess = {"high": max(prices, default=None), "low": min(prices, default=None), "volume": 1e6, "amount": 1e7}
+        worth = 1e6 * (row["close"] or 0.0)
+        guess = {"high": max(prices, default=None), "low": min(prices, default=None), "volume": 1e6, "amount": worth}
         full.append({"session": session, "adj_factor": 1.0, **guess, **row})
     return pl.DataFrame(full, schema=BARS.schema)
 
@@ -42,6 +43,11 @@ def signals(weights: Mapping[str, Mapping[str, float]]) -> pl.DataFrame:
 
 def actions(rows: Iterable[tuple[str, float, float]] = ()) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=ACTIONS_SCHEMA, orient="row")
+
+
+def listings(rows: Iterable[tuple[str, date, int]] = ()) -> pl.DataFrame:
+    """Symbols in their first sessions: symbol, day of listing, number of the session from 1."""
+    return pl.DataFrame(list(rows), schema=LISTINGS_SCHEMA, orient="row")
 
 
 def benchmarks(rows: Mapping[str, float | None] | None = None) -> pl.DataFrame:

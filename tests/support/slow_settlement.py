@@ -5,7 +5,7 @@ engine but the names of the columns, the rule book included, so that the two can
 """
 
 from datetime import date
-from math import floor
+from math import ceil, floor, log
 from typing import Any
 
 Row = dict[str, Any]
@@ -47,9 +47,10 @@ def lots(symbol: str, q: float) -> float:
 
 
 def part_of(symbol: str, q: float) -> float:
-    """The quantity of a sell that leaves something."""
+    """The quantity of a sell that leaves something: STAR 200 or more, Beijing 100 or more, whole lots elsewhere."""
     if is_star(symbol) or is_beijing(symbol):
-        return floor(q + 1e-9)
+        n = floor(q + 1e-9)
+        return n if n >= (200 if is_star(symbol) else 100) else 0
     return floor(q / 100 + 1e-9) * 100
 
 
@@ -61,7 +62,8 @@ def limit_fraction(symbol: str, session: date, st: bool) -> float:
     if is_chinext(symbol):
         return 0.1 if session < date(2020, 8, 24) else 0.2
     if is_fund(symbol):
-        return 0.1
+        growth = symbol.startswith(("588", "589")) or symbol in ("159915.SZ", "159949.SZ", "159952.SZ")
+        return 0.2 if growth and session >= date(2020, 8, 24) else 0.1
     return 0.05 if st and session < date(2026, 7, 6) else 0.1
 
 
@@ -75,30 +77,64 @@ def is_tradable(bar: Row | None) -> bool:
     return bar is not None and bar["suspended"] is not True and (bar["volume"] or 0) > 0
 
 
-def limits(symbol: str, session: date, bar: Row, mark: Row | None) -> tuple[float | None, float | None]:
-    """Limit-up and limit-down of a bar; None where there is none."""
-    up, down = bar["limit_up"], bar["limit_down"]
-    if mark is not None:
-        base = mark["close"]
-        if mark["adj_factor"] is not None and bar["adj_factor"] is not None:
-            base = base * mark["adj_factor"] / bar["adj_factor"]
-        p = limit_fraction(symbol, session, bar["is_st"] is True)
-        scale = 1000 if is_fund(symbol) else 100
-        if up is None:
-            up = floor(base * (1 + p) * scale + 0.5 + 1e-6) / scale
-        if down is None:
-            down = floor(base * (1 - p) * scale + 0.5 + 1e-6) / scale
+def free_sessions(symbol: str, listed: date) -> int:
+    """How many sessions of a listing have no price limit."""
+    if is_fund(symbol):
+        return 0
+    if is_star(symbol):
+        return 5
+    if is_beijing(symbol):
+        return 1
+    since = date(2020, 8, 24) if is_chinext(symbol) else date(2023, 4, 10)
+    return 5 if listed >= since else 1
+
+
+def per_cny(symbol: str) -> int:
+    """Ticks of one CNY."""
+    return 1000 if is_fund(symbol) else 100
+
+
+def reference(symbol: str, bar: Row, mark: Row, action: Row | None) -> float:
+    """The price that limits are taken of, in ticks."""
+    base = mark["close"]
+    if action is not None:
+        base = (base - action["cash"]) / (1 + action["bonus"])
+    elif mark["adj_factor"] is not None and bar["adj_factor"] is not None:
+        base = base * mark["adj_factor"] / bar["adj_factor"]
+    return max(1, floor(base * per_cny(symbol) + 0.5 + 1e-6))
+
+
+def limits(market: "Market", symbol: str) -> tuple[float | None, float | None]:
+    """Limit-up and limit-down of a symbol with a bar; None where there is none. A limit of 0 is none."""
+    bar, mark = market.bars[symbol], market.marks.get(symbol)
+    up, down = bar["limit_up"] or None, bar["limit_down"] or None
+    new = market.listings.get(symbol)
+    is_free = new is not None and new["age"] <= free_sessions(symbol, new["listed"])
+    if mark is not None and not is_free:
+        ticks = reference(symbol, bar, mark, market.actions.get(symbol))
+        p, scale = limit_fraction(symbol, market.session, bar["is_st"] is True), per_cny(symbol)
+        price = ticks / scale
+        highest, lowest = price * (1 + p) * scale, price * (1 - p) * scale
+        if is_beijing(symbol):
+            most, least = floor(highest + 1e-6), ceil(lowest - 1e-6)
+        else:
+            most, least = floor(highest + 0.5 + 1e-6), floor(lowest + 0.5 + 1e-6)
+        up = max(most, ticks + 1) / scale if up is None else up
+        down = min(least, ticks - 1) / scale if down is None else down
     return up, down
 
 
 class Market:
     """One session as the strategies meet it."""
 
-    def __init__(self, session: date, bars: list[Row], marks: list[Row], actions: list[Row]) -> None:
+    def __init__(
+        self, session: date, bars: list[Row], marks: list[Row], actions: list[Row], listings: list[Row]
+    ) -> None:
         self.session = session
         self.bars = {bar["symbol"]: bar for bar in bars}
         self.marks = {mark["symbol"]: mark for mark in marks}
         self.actions = {action["symbol"]: action for action in actions}
+        self.listings = {listing["symbol"]: listing for listing in listings}
 
     def tradable(self, symbol: str) -> bool:
         return is_tradable(self.bars.get(symbol))
@@ -108,6 +144,16 @@ class Market:
         if bar is not None and bar["adj_factor"] is not None:
             return bar["adj_factor"]
         return mark["adj_factor"] if mark is not None else None
+
+    def consolidated(self, symbol: str) -> float:
+        """New units for one held, where the factor falls and the open bears it out; else 1."""
+        bar, mark = self.bars[symbol], self.marks.get(symbol)
+        if mark is None or not bar["adj_factor"] or not mark["adj_factor"] or bar["adj_factor"] >= mark["adj_factor"]:
+            return 1.0
+        ratio = bar["adj_factor"] / mark["adj_factor"]
+        from_adjusted = abs(log(bar["open"] * ratio / mark["close"]))
+        from_raw = abs(log(bar["open"] / mark["close"]))
+        return ratio if 2 * from_adjusted < from_raw else 1.0
 
 
 def adjust(market: Market, position: Row) -> int:
@@ -119,7 +165,8 @@ def adjust(market: Market, position: Row) -> int:
         dividend = fen(position["quantity"] * record["cash"])
         position["quantity"] += floor(position["quantity"] * record["bonus"] + 1e-9)
         own = market.bars[symbol]["adj_factor"] if market.tradable(symbol) else None
-        position["adj_factor"] = None if own is None else max(own, position["adj_factor"] or 0)
+        highest = 0 if record["bonus"] < 0 else position["adj_factor"] or 0
+        position["adj_factor"] = None if own is None else max(own, highest)
         if not market.tradable(symbol):
             position["close"] = max(0.0, (position["close"] - record["cash"]) / (1 + record["bonus"]))
         return dividend
@@ -129,6 +176,10 @@ def adjust(market: Market, position: Row) -> int:
         elif factor > position["adj_factor"]:
             position["quantity"] *= factor / position["adj_factor"]
             position["adj_factor"] = factor
+        else:
+            ratio = market.consolidated(symbol)
+            position["quantity"] *= ratio
+            position["adj_factor"] *= ratio
     return 0
 
 
@@ -148,16 +199,17 @@ def why_not(term: Row, book: Row | None, signalled: bool) -> str | None:
 def wish(market: Market, symbol: str, price: float, raw: float, held: float) -> Row | None:
     """The order of a tradable symbol whose weight is worth `raw` shares, before money is asked after."""
     target = lots(symbol, raw)
-    up, down = limits(symbol, market.session, market.bars[symbol], market.marks.get(symbol))
+    up, down = limits(market, symbol)
+    near = 0.5 / per_cny(symbol)
     if held == 0 and target == 0:
         return {"side": "buy", "wanted": raw, "reason": "BELOW_LOT"}
     if target > held:
         wanted = lots(symbol, target - held)
-        reason = "LIMIT_UP" if up is not None and price >= up else None
+        reason = "LIMIT_UP" if up is not None and price >= up - near else None
         return {"side": "buy", "wanted": wanted, "reason": reason, "limit": up} if wanted else None
     if target < held:
         wanted = held if target == 0 else part_of(symbol, held - target)
-        reason = "LIMIT_DOWN" if down is not None and price <= down else None
+        reason = "LIMIT_DOWN" if down is not None and price <= down + near else None
         return {"side": "sell", "wanted": wanted, "reason": reason, "limit": down} if wanted else None
     return None
 

@@ -19,6 +19,7 @@ SYMBOLS = (
     ("300001.SZ", 25.0),
     ("430047.BJ", 8.0),
     ("510300.SH", 4.012),
+    ("588000.SH", 1.003),
     ("600000.SH", 9.99),
     ("600519.SH", 1500.0),
     ("688001.SH", 50.0),
@@ -38,6 +39,7 @@ class Day:
     signals: pl.DataFrame
     bars: pl.DataFrame
     actions: pl.DataFrame
+    listings: pl.DataFrame
     benchmarks: pl.DataFrame
 
 
@@ -48,6 +50,7 @@ def world(seed: int, sessions: int, strategies: int) -> list[Day]:
     terms = [_term(rng, f"s{i:02}") for i in range(strategies)]
     closes, factors = dict(SYMBOLS), {symbol: rng.choice((1.0, 37.125)) for symbol, _ in SYMBOLS}
     late = rng.choice([symbol for symbol, _ in SYMBOLS])
+    fresh, begun = rng.choice([symbol for symbol, _ in SYMBOLS]), session
     days = []
     for n in range(sessions):
         rows, records = [], []
@@ -68,6 +71,7 @@ def world(seed: int, sessions: int, strategies: int) -> list[Day]:
                 frames.signals(weights),
                 frames.bars(session, rows),
                 frames.actions(records),
+                frames.listings([(fresh, begun, n + 1)] if n < 5 else []),
                 frames.benchmarks({"hs300": rng.choice((None, 0.01))}),
             )
         )
@@ -102,7 +106,8 @@ def _bar(
     decimals = 3 if symbol.startswith(("5", "15")) else 2
     before, record = closes[symbol], None
     if rng.random() < 0.2:
-        cash, bonus = rng.choice(((0.0, 0.1), (round(before * 0.02, 3), 0.0), (round(before * 0.01, 3), 0.5)))
+        paid = ((0.0, 0.1), (round(before * 0.02, 3), 0.0), (round(before * 0.01, 3), 0.5), (0.0, -0.5))
+        cash, bonus = rng.choice(paid)
         after = (before - cash) / (1 + bonus)
         factors[symbol] *= before / after
         before = after
@@ -123,7 +128,7 @@ def _bar(
         if idle
         else rng.choice((False, None, None, rng.random() < 0.2)),
         "is_st": rng.choice((None, None, False, True)),
-        "limit_up": rng.choice((None, None, None, max(prices), round(max(prices) * 1.01, decimals))),
-        "limit_down": rng.choice((None, None, None, min(prices), round(min(prices) * 0.99, decimals))),
+        "limit_up": rng.choice((None, None, 0.0, max(prices), round(max(prices) * 1.01, decimals))),
+        "limit_down": rng.choice((None, None, 0.0, min(prices), round(min(prices) * 0.99, decimals))),
     }
     return row, record

@@ -1,0 +1,138 @@
+"""Listings and delistings of one session, as settlement takes them: from instruments, and from first bars.
+
+Where the instruments say nothing of a symbol, its first bar after the lake's first session is taken for its listing.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlmodel import Session, col, func, select
+
+from domain.delistings import DELISTINGS_SCHEMA
+from domain.provenance import write_rows
+from domain.quotes import LISTINGS_SCHEMA
+from domain.rules import MOST_FREE_SESSIONS
+from domain.sessions import Sessions
+from models.datasets import BARS, MARKS, POSITIONS
+from models.lake import LakeFile
+from models.market import Instrument
+from store.lake import Lake
+
+SYMBOLS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Symbols in their first sessions, holdings whose exchange is due, and how that is known.
+
+    `listings` and `delistings` as domain.quotes and domain.delistings have them; `presumed` are the listings that rest
+    on a first bar alone; `delisted` all held symbols that are no longer listed, also those without a value.
+    """
+
+    listings: pl.DataFrame
+    delistings: pl.DataFrame
+    presumed: tuple[str, ...]
+    held: frozenset[str]
+    delisted: frozenset[str]
+
+    def inputs(self) -> dict[str, list[list[str]]]:
+        """Write down what there is, for a manifest."""
+        frames = {"listings": self.listings, "delistings": self.delistings}
+        return {name: write_rows(frame) for name, frame in frames.items() if frame.height}
+
+
+def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date | None) -> Evidence:
+    """Read what is known at `session`; `previous` is the session before it, if that is settled."""
+    held = frozenset[str]()
+    if previous is not None:
+        positions = lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()
+        held = frozenset(positions["symbol"])
+    window = sessions.between(sessions.days[0], session)[-MOST_FREE_SESSIONS:]
+    first = _first_bars(lake, sessions, window)
+    with lake.ledger.read() as db:
+        said = _said_listed(db, window, first)
+        gone = _delisted(db, session, held)
+    listed = {symbol: day for symbol, day in (first | said).items() if day in window}
+    rows = [(symbol, day, window[::-1].index(day) + 1) for symbol, day in sorted(listed.items())]
+    due = [row for row in gone if row[1] is not None or row[2] is not None]
+    return Evidence(
+        listings=pl.DataFrame(rows, schema=LISTINGS_SCHEMA, orient="row"),
+        delistings=pl.DataFrame(
+            [(symbol, cash or 0.0, successor, ratio) for symbol, cash, successor, ratio in due],
+            schema=DELISTINGS_SCHEMA,
+            orient="row",
+        ),
+        presumed=tuple(sorted(listed.keys() - said.keys())),
+        held=held,
+        delisted=frozenset(row[0] for row in gone),
+    )
+
+
+def _first_bars(lake: Lake, sessions: Sessions, window: list[date]) -> dict[str, date]:
+    """Symbols with a bar in the last session of `window` and none before it, and the session of their first bar."""
+    begun = _first_session(lake)
+    if begun is None:
+        return {}
+    today = _symbols(lake, window[-1])
+    fresh = today - _known_before(lake, sessions, window[0], begun)
+    first = dict[str, date]()
+    for day in window if fresh else ():
+        for symbol in fresh & _symbols(lake, day):
+            first.setdefault(symbol, day)
+    return {symbol: day for symbol, day in first.items() if day > begun}
+
+
+def _known_before(lake: Lake, sessions: Sessions, day: date, begun: date) -> set[str]:
+    """Symbols with a bar before `day`: as settlement remembers them, else from the bars themselves."""
+    before = sessions.previous(day)
+    if before is None or before < begun:
+        return set()
+    marks = lake.files(MARKS, before, before)
+    files = marks or lake.files(BARS, through=before)
+    dataset = MARKS if marks else BARS
+    seen = lake.scan_files(dataset, files).filter(pl.col("close") > 0).select(pl.col("symbol").unique()).collect()
+    return set(seen["symbol"])
+
+
+def _symbols(lake: Lake, session: date) -> set[str]:
+    bars = lake.scan(BARS, session, session).filter(pl.col("close") > 0).select("symbol").collect()
+    return set(bars["symbol"])
+
+
+def _first_session(lake: Lake) -> date | None:
+    query = select(func.min(LakeFile.session)).where(
+        LakeFile.dataset == BARS.name, col(LakeFile.superseded_at).is_(None)
+    )
+    with lake.ledger.read() as db:
+        return db.exec(query).one()
+
+
+def _said_listed(db: Session, window: list[date], symbols: Collection[str]) -> dict[str, date]:
+    """When instruments were listed: those listed within `window`, and of `symbols` all that are known.
+
+    A listing that is said to come later than the first bar is another one's: codes are given anew.
+    """
+    columns = sa.select(col(Instrument.symbol), col(Instrument.listed))
+    recent = columns.where(col(Instrument.listed).between(window[0], window[-1]))
+    said: dict[str, date] = dict(db.execute(recent).tuples().all())
+    names = sorted(symbols)
+    for start in range(0, len(names), SYMBOLS_PER_QUERY):
+        some = col(Instrument.symbol).in_(names[start : start + SYMBOLS_PER_QUERY])
+        said |= dict(db.execute(columns.where(some, col(Instrument.listed) <= window[-1])).tuples().all())
+    return said
+
+
+def _delisted(db: Session, session: date, held: Collection[str]) -> list[tuple[Any, ...]]:
+    """Held instruments that are no longer listed: symbol, cash, successor, ratio."""
+    query = sa.select(
+        col(Instrument.symbol),
+        col(Instrument.delisting_cash),
+        col(Instrument.successor),
+        col(Instrument.successor_ratio),
+    ).where(col(Instrument.delisted) <= session)
+    rows = db.execute(query.order_by(col(Instrument.symbol))).all()
+    return [tuple(row) for row in rows if row[0] in held]
