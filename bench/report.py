@@ -27,7 +27,8 @@ def figure(
     value = median(runs)
     peer_value = median(peer_runs) if peer_runs else None
     ratio = None
-    if peer_value is not None:
+    # Nothing at all, such as no fault, is beyond any ratio.
+    if peer_value is not None and value and peer_value:
         ratio = value / peer_value if better == "higher" else peer_value / value
     line = {
         "name": name,

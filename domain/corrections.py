@@ -11,7 +11,8 @@ import polars as pl
 
 from models.errors import ConflictError
 
-# The inputs of a settlement that are read from the market: what a correction takes anew.
+# The inputs of a settlement that are read from the market: what a correction takes anew. Those of listings and
+# delistings are there only where there are any.
 MARKET = ("actions", "bars_files", "earlier_bars_files", "index_files", "listings", "delistings")
 # What a corrected session may have been settled with otherwise, and one that only rests on a corrected session.
 CORRECTED = frozenset({*MARKET, "bars", "index_levels", "rules"})
@@ -39,7 +40,7 @@ def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
 
     History that was added before the first settled session is no change to it; history that was replaced is.
     """
-    changed = [word for name, word in WORDS.items() if was.get(name) != now.get(name)]
+    changed = [word for name, word in WORDS.items() if was.get(name, []) != now.get(name, [])]
     if not set(was["earlier_bars_files"]) <= set(now["earlier_bars_files"]):
         changed.append("bars of earlier sessions")
     return tuple(changed)
@@ -51,7 +52,7 @@ def changed_inputs(session: date, was: Mapping[str, Any], now: Mapping[str, Any]
     Where it is corrected (`correct`) that may be its market, where the session before it was, the state it starts from;
     in both cases the rule book. ConflictError if anything else is.
     """
-    changed = {name for name in now if was.get(name) != now[name]}
+    changed = {name for name in now.keys() | (was.keys() & set(MARKET)) if was.get(name) != now.get(name)}
     allowed = (FOLLOWING if "previous" in changed else frozenset()) | (CORRECTED if correct else frozenset())
     if changed - allowed:
         names = ", ".join(sorted(changed - allowed))

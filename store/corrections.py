@@ -42,7 +42,9 @@ def changed_sessions(
         actions, found = _actions(db), {}
         for session, manifest in _newest_manifests(db, since, through):
             was = orjson.loads(manifest)["inputs"]
-            now = {
+            # What the instruments say now is found out where a session is settled again, one by one.
+            said = {name: was[name] for name in ("listings", "delistings") if name in was}
+            now = said | {
                 "bars_files": bars[session],
                 "index_files": (levels[before] if (before := sessions.previous(session)) else []) + levels[session],
                 "actions": actions[session],

@@ -5,10 +5,11 @@ portfolio, to another hash, and says nothing for the second session.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from domain.rules import RULES_SHA256
+from domain.rules import rules_sha256
 from tests.support.handmade_journal import Handmade, sha256, utc
 
 FIRST, SECOND = "2025-01-02", "2025-01-03"
@@ -98,7 +99,14 @@ def settle_second(journal: Handmade) -> None:
 def settle(journal: Handmade, session: str, days: list[dict[str, Any]] | None = None, **changes: Any) -> None:
     bars = sha256(BARS.format(session).encode())
     at = utc(f"{session} 18:15")
-    journal.settle(session, days if days is not None else results(session), bars, RULES_SHA256, at, **changes)
+    journal.settle(
+        session,
+        days if days is not None else results(session),
+        bars,
+        rules_sha256(date.fromisoformat(session)),
+        at,
+        **changes,
+    )
 
 
 STEPS: dict[str, tuple[str, Step]] = {

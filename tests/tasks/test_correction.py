@@ -181,7 +181,7 @@ def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
     assert told(settled) == before
     # Another rule book is part of a correction, and of what rests on it; of nothing else.
     put_market(settled, bars.with_columns(pl.col("volume") * 2), levels)
-    monkeypatch.setattr(tasks, "RULES_SHA256", "of other rules")
+    monkeypatch.setattr(tasks, "rules_sha256", lambda _: "of other rules")
     with pytest.raises(ConflictError, match="rules"):
         settle_session(settled, DAYS[1])
     correct_session(settled, DAYS[1])

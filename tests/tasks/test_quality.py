@@ -51,7 +51,7 @@ def test_a_clean_session_passes_and_the_report_is_kept(home: Home) -> None:
     assert (report.verdict, record["verdict"], record["findings"]) == ("pass", "pass", [])
     assert report.report == "quality/2025-06-26/report.html"
     assert record["great_expectations"]["success"]  # type: ignore[index]
-    assert "expect_column_values_to_be_unique" in page
+    assert "column duplicate symbols, value_set [True]" in page
     assert "http" not in page.replace("http-equiv", "")  # needs nothing from elsewhere
     with home.ledger.read() as db:
         (row,) = db.exec(select(QualityReport))
