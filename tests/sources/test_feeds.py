@@ -18,6 +18,7 @@ from models.errors import SourceBusy, SourceError, SourceRefused
 from models.feeds import FeedTerms
 from sources.feed_answers import MAX_ANSWER_BYTES, open_client
 from sources.feeds import open_feed
+from tests.support import listed
 from tests.support.feeds import ITEM, KEY, envelope, raw_feed, reply
 from tests.support.services import Reply, serve
 
@@ -34,13 +35,19 @@ MAPPING = {
 
 
 def fetch(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> list[Any]:
+    return ask(url, window, total_seconds, **terms)[0]
+
+
+def ask(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> tuple[list[Any], Any]:
+    """The items, and the fields that none of them had."""
     feed = open_feed(FeedTerms("feed", terms.pop("adapter", "cqs"), url, **terms), total_seconds)
 
     async def once() -> list[Any]:
         async with open_client() as client:
             return await feed.fetch(client, window)
 
-    return asyncio.run(once())
+    assert feed.missing is None
+    return asyncio.run(once()), feed.missing
 
 
 def fails(answer: Callable[[bytes], bytes | None], **terms: Any) -> SourceError:
@@ -291,3 +298,55 @@ def test_a_mapped_feed() -> None:
     assert found[0]["other"] == {"pair": {"base": "BTC"}, "extra": True}
     assert found[1]["coin"] is None
     assert found[2] == "nonsense"
+
+
+def ask_mapped(answer: Any, mapping: dict[str, Any], **terms: Any) -> tuple[list[Any], Any]:
+    with serve(lambda _path, _query: Reply(answer)) as url:
+        return ask(url, adapter="generic_json", settings=json.dumps(mapping), **terms)
+
+
+def test_targets_in_a_list() -> None:
+    items, missing = ask_mapped({"data": [listed.ITEM]}, listed.MAPPING)
+    assert [items[0][f"target{n}"] for n in (1, 2, 3)] == [105, 110, 115]
+    assert items[0]["other"] == {"targets": [105, 110, 115]}
+    assert missing == ()
+
+
+def test_a_number_in_a_path_is_a_name_first_and_items_may_be_lists() -> None:
+    fields = {"id": "0", "coin": "1.0", "buy_start": "1.2.0"}
+    answer = {"pages": [{"rows": [[7, ["BTC", "USDT", {"0": 10}], "more"], {"0": 8, "1": {"0": "ETH"}}]}]}
+    (row, item), missing = ask_mapped(answer, {"items": "pages.0.rows", "fields": fields})
+    assert (row["id"], row["coin"], row["buy_start"]) == (7, "BTC", 10)
+    assert row["other"] == {"1": ["BTC", "USDT", {"0": 10}], "2": "more"}
+    assert (item["id"], item["coin"], item["buy_start"]) == (8, "ETH", None)
+    # What an item needs and nothing gives.
+    assert missing == ("timestamp", "direction", "exchange", "currency", "buy_end", "stop_loss")
+
+
+@pytest.mark.parametrize("said", ["buy", "BUY", " Buy ", True, "TRUE", 1])
+def test_the_feeds_words_for_a_side_count_without_regard_to_case(said: Any) -> None:
+    directions = {" bUY ": "LONG", "true": "LONG", "1": "LONG", "sell": "SHORT"}
+    ((item,), _) = ask_mapped([{"side": said}], {"fields": {"direction": "side"}, "directions": directions})
+    assert item["direction"] == "LONG"
+
+
+def test_a_mapping_entered_before_spellings_were_compared_keeps_its_meaning() -> None:
+    mapping = {"fields": {"direction": "side"}, "directions": {"B": "LONG", "b": "SHORT"}}
+    items, _ = ask_mapped([{"side": "B"}, {"side": "b"}, {"side": "x"}, {"side": None}, {"side": []}], mapping)
+    assert [each["direction"] for each in items] == ["LONG", "SHORT", "x", None, []]
+
+
+def test_a_field_that_no_item_had_is_told_though_a_filter_leaves_none() -> None:
+    fields = listed.MAPPING["fields"] | {"exchange": "venue"}  # type: ignore[operator]
+    found = ask_mapped({"data": [listed.ITEM] * 2}, listed.MAPPING | {"fields": fields}, exchange="binance")
+    assert found == ([], ("exchange",))
+    empty = listed.ITEM | {"targets": [None, None, None]}
+    assert ask_mapped({"data": [empty]}, listed.MAPPING)[1] == ()
+    assert ask_mapped({"data": []}, listed.MAPPING) == ([], None)
+
+
+def test_a_field_that_every_item_of_cqs_needs_and_none_has() -> None:
+    short = {name: value for name, value in ITEM.items() if name not in {"stop_loss", "ask", "target3"}}
+    for items, missing in (([short, "nonsense"], ("stop_loss",)), ([short, ITEM], ()), ([], None)):
+        with raw_feed(lambda _, items=items: reply(envelope(*items))) as url:  # type: ignore[misc]
+            assert ask(url)[1] == missing
