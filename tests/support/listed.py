@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-MAPPING = {
+MAPPING: dict[str, Any] = {
     "items": "data",
     "fields": {
         "id": "id",

@@ -49,7 +49,7 @@ def test_each_item_in_order_and_what_becomes_of_it() -> None:
 
 
 def test_a_mapped_field_that_leads_nowhere_is_named() -> None:
-    mapping = listed.MAPPING | {"fields": listed.MAPPING["fields"] | {"target3": "targets.3", "ask": "price"}}  # type: ignore[operator]
+    mapping = listed.MAPPING | {"fields": listed.MAPPING["fields"] | {"target3": "targets.3", "ask": "price"}}
     with serve(lambda _path, _query: Reply({"data": [listed.ITEM]})) as url:
         found = try_feed(terms(url, adapter="generic_json", settings=json.dumps(mapping)))
     assert found.items[0]["targets"] == ["105", "110", None]
