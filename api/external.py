@@ -150,6 +150,7 @@ def _shape(each: Polled) -> dict[str, Any]:
             "has_key": each.source.key is not None,
             "state": _state(each.state.stopped_at, each.source.paused_at),
             "gap_since": each.gap_since,
+            "missing_fields": each.state.missing,
         }
     )
 

@@ -1,5 +1,7 @@
 """External feeds: entering them, how they stand, and a simulated one to try things with."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,11 +36,14 @@ def source_add(
         int | None, typer.Option(min=10, max=86_400, help="Seconds between polls (60 for SCALPING, else 180).")
     ] = None,
     mapping: Annotated[Path | None, typer.Option(help="JSON file with the mapping of generic_json.")] = None,
+    trial: Annotated[bool, typer.Option("--try", help="Only ask it once and show what would be stored.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Enter a feed; it is polled from now on. The name of a removed one takes up where that left off."""
-    opened = open_home(home)
+    """Enter a feed; it is polled from now on. The name of a removed one takes up where that left off.
+
+    With --try nothing is entered or kept: exit 1 where no signal comes.
+    """
     wanted = FeedTerms(
         name=name,
         adapter=adapter,
@@ -50,7 +55,10 @@ def source_add(
         every_seconds=every,
         settings=_read(mapping) if mapping else NO_SETTINGS,
     )
-    with opened.ledger.write() as db:
+    if trial:
+        _try(wanted, as_json=as_json)
+        return
+    with open_home(home).ledger.write() as db:
         added = add_source(db, wanted, wall_clock(), ACTOR)
         show(_shape(added), as_json=as_json)
 
@@ -67,6 +75,7 @@ def source_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
                 "good_at": each.state.good_at,
                 "trouble": each.state.trouble,
                 "gap_since": each.gap_since,
+                "missing_fields": each.state.missing if as_json else _joined(each.state.missing),
             }
             for each in list_sources(db)
         ]
@@ -107,6 +116,28 @@ def source_simulate(
     keys = [word for key in premium_key or () for word in ("--premium-key", key)]
     fault = ["--failing", str(failing)] if failing is not None else []
     start([str(port), "--seed", str(seed), *keys, *fault, "--broken-minutes", str(broken_minutes)], say=typer.echo)
+
+
+def _try(wanted: FeedTerms, *, as_json: bool) -> None:
+    from tasks.feed_trials import try_feed  # noqa: PLC0415
+
+    found = asdict(try_feed(wanted))
+    if as_json:
+        show(found, as_json=True)
+    else:
+        show([_plain(row) for row in found.pop("items")], as_json=False)
+        show(_plain(found), as_json=False)
+    if not found["signals"]:
+        raise typer.Exit(1)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its lists in words."""
+    return {name: _joined(value) if isinstance(value, list) else value for name, value in row.items()}
+
+
+def _joined(values: Sequence[str | None]) -> str:
+    return ", ".join(each or "none" for each in values) or "none"
 
 
 def _read(path: Path) -> str:

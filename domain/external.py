@@ -1,29 +1,30 @@
 """External signals: one item of a feed's answer, normalised, or the reason why it is none.
 
-Prices stay the decimal strings that the feed wrote. Items are what `json` makes of an answer with floats read as
-Decimal, under the field names of the feed that the adapter `cqs` is for.
+Prices stay the decimal strings that the feed wrote; for an optional one a 0, or a word for none, is null. Items are
+what `json` makes of an answer with floats read as Decimal, under the field names of the feed that the adapter `cqs` is
+for.
 """
 
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from domain.moments import from_number, from_text
 from models.errors import InputError
-from models.feeds import ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
+from models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
-DIRECTIONS = ("LONG", "SHORT")
 # What the lens can hold exactly: DECIMAL(38, 18).
 MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18
 MAX_TEXT, MAX_ID, MAX_RAW = 60, 200, 16_384
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-# From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
-MILLISECONDS_FROM = 1e11
-
+# Feeds write these where an optional field says nothing. NaN is not among them: a computation failed there.
+NOTHING = frozenset({"", "-", "--", "–", "—", "n/a", "na", "null", "none", "nil"})
+# From here on a double no longer tells whole numbers apart: such an id with a point may stand for several.
+EXACT_BELOW = 2**53
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
@@ -71,23 +72,39 @@ class Items:
 
 
 def normalise(items: Iterable[Any]) -> Items:
-    """Sort an answer's items into signals and unfit ones. What stands there twice counts once.
+    """Sort an answer's items into signals and unfit ones. What stands there twice counts once."""
+    return collect(read_items(items))
+
+
+def collect(found: Iterable[Parsed | Unfit]) -> Items:
+    """Gather what read_items says of one answer."""
+    signals: dict[str, Parsed] = {}
+    unfit: dict[str, Unfit] = {}
+    for each in found:
+        if isinstance(each, Parsed):
+            signals.setdefault(each.external_id, each)
+        else:
+            unfit.setdefault(each.raw_sha256, each)
+    return Items(list(signals.values()), list(unfit.values()))
+
+
+def read_items(items: Iterable[Any]) -> Iterator[Parsed | Unfit]:
+    """Read the items of one answer, one after the other.
 
     An id that stands there twice with different content is ambiguous: the first counts, the others are unfit.
     """
-    signals: dict[str, Parsed] = {}
-    unfit: dict[str, Unfit] = {}
+    contents: dict[str, str] = {}
     for item in items:
         raw = ""
         try:
             raw = _dumps(item)
             parsed = parse(item, raw)
-            if signals.setdefault(parsed.external_id, parsed).content_sha256 != parsed.content_sha256:
+            if contents.setdefault(parsed.external_id, parsed.content_sha256) != parsed.content_sha256:
                 raise InputError("id", "one content for an id", f"{parsed.external_id} twice, with different content")
         except (InputError, RecursionError) as error:
-            found = Unfit(_id_or_none(item), str(error), raw[:MAX_RAW], _sha256(raw))
-            unfit.setdefault(found.raw_sha256, found)
-    return Items(list(signals.values()), list(unfit.values()))
+            yield Unfit(_id_or_none(item), str(error), raw[:MAX_RAW], _sha256(raw))
+        else:
+            yield parsed
 
 
 def parse(item: Any, raw: str) -> Parsed:
@@ -99,12 +116,9 @@ def parse(item: Any, raw: str) -> Parsed:
     known: dict[str, Any] = {"external_id": _id(item.get("id")), "published_at": _time(item.get("timestamp"))}
     known |= {name: _text(item, name) for name in ITEM_TEXTS}
     known["direction"] = _direction(item.get("direction"))
-    known["type"] = None if item.get("type") in (None, "") else _text(item, "type")
-    numbers: dict[str, Any] = {name: _number(item, name) for name in ITEM_NUMBERS}
-    for name in ITEM_PRICES:
-        numbers[name] = _number(item, name)
-        if numbers[name] is None:
-            raise InputError(name, "a price", "nothing")
+    known["type"] = None if _says_nothing(item.get("type")) else _text(item, "type")
+    numbers: dict[str, Any] = {name: _optional_number(item.get(name), name) for name in ITEM_NUMBERS}
+    numbers |= {name: _number(item.get(name), name) for name in ITEM_PRICES}
     # For a SHORT some write the zone from above.
     low, high = sorted((str(numbers.pop("buy_start")), str(numbers.pop("buy_end"))), key=Decimal)
     numbers |= {"entry_low": low, "entry_high": high}
@@ -114,7 +128,9 @@ def parse(item: Any, raw: str) -> Parsed:
 
 
 def _id(value: Any) -> str:
-    """1847291 and "1847291" are one id."""
+    """1847291 and "1847291" are one id, and so is 1847291.0, as which some libraries write whole numbers."""
+    if isinstance(value, Decimal) and value.is_finite() and -EXACT_BELOW < value < EXACT_BELOW and value == int(value):
+        value = int(value)
     found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(found, str) or not found.strip():
         raise InputError("id", "a text or a whole number", _shown(value))
@@ -129,18 +145,10 @@ def _id_or_none(item: Any) -> str | None:
 
 
 def _time(value: Any) -> datetime:
-    """Read a time: ISO 8601 with date and time of day, without a zone taken as UTC; or seconds, or milliseconds."""
-    moment = None
-    try:
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            seconds = float(value)
-            moment = datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= MILLISECONDS_FROM else seconds, UTC)
-        elif isinstance(value, str) and ":" in value:
-            moment = datetime.fromisoformat(value.strip())
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, OSError, InvalidOperation):
-        moment = None
-    if moment is None or not EARLIEST <= moment < LATEST:
+    moment = from_text(value) if isinstance(value, str) else None
+    if moment is None and (number := _decimal(value)) is not None:
+        moment = from_number(number)
+    if moment is None:
         raise InputError("timestamp", "a time such as 2026-05-24 14:32:05", _shown(value))
     return moment
 
@@ -168,11 +176,22 @@ def _clean(name: str, value: str, longest: int) -> str:
     return value
 
 
-def _number(item: Mapping[str, Any], name: str) -> str | None:
-    """A positive number as a plain decimal string; None for null and for an empty text."""
-    value = item.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
+def _says_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().casefold() in NOTHING)
+
+
+def _optional_number(value: Any, name: str) -> str | None:
+    """A positive number; None for 0, nothing, and a word for it."""
+    if _says_nothing(value):
         return None
+    number = _decimal(value)
+    return None if number is not None and number.is_zero() else _number(value, name)
+
+
+def _number(value: Any, name: str) -> str:
+    """A positive number as a plain decimal string."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise InputError(name, "a price", "nothing")
     number = _decimal(value)
     if number is None or not number.is_finite() or number <= 0:
         raise InputError(name, "a positive number", _shown(value))

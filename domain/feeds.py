@@ -1,13 +1,15 @@
 """Whether a feed can be asked at all: its address, key, type and mapping, checked before anything is kept or sent."""
 
 import ipaddress
+import json
 import re
 
 from pydantic import ValidationError
 
+from domain.paths import check_path
 from models.errors import InputError
 from models.external import NAME_PATTERN, SIGNAL_TYPES
-from models.feeds import ADAPTERS, NO_SETTINGS, FeedMapping, FeedTerms
+from models.feeds import ADAPTERS, DIRECTIONS, NO_SETTINGS, FeedMapping, FeedTerms
 
 # Stricter than the web: no user name, query or fragment, as what they hold would be shown wherever the address is.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
@@ -31,6 +33,34 @@ def check_feed(terms: FeedTerms) -> None:
         raise InputError("mapping", "none: the adapter cqs knows its feed")
     if signal_type and signal_type not in SIGNAL_TYPES:
         raise InputError("type", f"one of {', '.join(SIGNAL_TYPES)}", signal_type)
+
+
+def check_new_feed(terms: FeedTerms) -> None:
+    """Raise InputError as check_feed does, and for a mapping that can never work.
+
+    The latter is for a feed that is entered: one that is polled already goes on with what it has.
+    """
+    check_feed(terms)
+    if terms.adapter != "generic_json":
+        return
+    mapping = read_mapping(terms.settings)
+    if mapping.items:
+        check_path("mapping.items", mapping.items)
+    for name, path in mapping.fields.items():
+        check_path(f"mapping.fields.{name}", path)
+    words: dict[str, str] = {}
+    for word, side in mapping.directions.items():
+        first = words.setdefault(fold(word), word)
+        if first != word:
+            twice = f"{json.dumps(first)} and {json.dumps(word)}"
+            raise InputError("mapping.directions", "each word once, without regard to case", twice)
+        if side.strip().upper() not in DIRECTIONS:
+            raise InputError("mapping.directions", f"{' or '.join(DIRECTIONS)} for {json.dumps(word)}")
+
+
+def fold(word: str) -> str:
+    """Return a word as it is compared: without regard to case and surrounding space."""
+    return word.strip().casefold()
 
 
 def require_safe(url: str) -> None:

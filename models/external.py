@@ -46,6 +46,16 @@ class PollState(SQLModel, table=True):
     failures: int = Field(default=0, description="in a row")
     trouble: str | None = Field(default=None, description="why the last poll failed, in words")
     stopped_at: datetime | None = instant(default=None)
+    missing_fields: str = Field(
+        default="",
+        sa_column_kwargs={"server_default": ""},
+        description="fields that no item of the newest answer with items had, joined by commas",
+    )
+
+    @property
+    def missing(self) -> list[str]:
+        """`missing_fields` as a list."""
+        return self.missing_fields.split(",") if self.missing_fields else []
 
 
 class PollTally(SQLModel, table=True):

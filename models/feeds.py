@@ -6,11 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 ADAPTERS = ("cqs", "generic_json")
 LONGEST_WINDOW_MINUTES = 20
+DIRECTIONS = ("LONG", "SHORT")
 
 ITEM_TEXTS = ("exchange", "coin", "currency")
 ITEM_PRICES = ("buy_start", "buy_end", "stop_loss")
-# These may be missing or empty.
+# These may be missing, empty or 0, which are all null.
 ITEM_NUMBERS = ("target1", "target2", "target3", "ask", "leverage", "risk_level")
+ITEM_REQUIRED = ("id", "timestamp", "direction", *ITEM_TEXTS, *ITEM_PRICES)
 ITEM_FIELDS = ("id", "timestamp", "direction", "type", *ITEM_TEXTS, *ITEM_PRICES, *ITEM_NUMBERS)
 
 
@@ -36,17 +38,18 @@ class FeedTerms:
 
 
 class FeedMapping(BaseModel):
-    """Where a feed of the adapter `generic_json` keeps what. Paths are names joined by dots.
+    """Where a feed of the adapter `generic_json` keeps what. Paths are names joined by dots; a number is a place in a
+    list, counted from 0.
 
     `fields` maps our names to paths within an item, `constants` gives what the feed does not say, and `directions` the
-    feed's words for LONG and SHORT. `filters` maps exchange, currency and type to the names of the feed's parameters;
-    a filter without one is applied to what comes. The key goes into `key_header` or `key_param`.
+    feed's words for LONG and SHORT, without regard to case. `filters` maps exchange, currency and type to the names of
+    the feed's parameters; a filter without one is applied to what comes. The key goes into `key_header` or `key_param`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     items: str = Field("", examples=["data.signals"])
-    fields: dict[str, str] = Field(examples=[{"id": "no", "coin": "pair.base", "direction": "side"}])
+    fields: dict[str, str] = Field(examples=[{"id": "no", "coin": "pair.base", "target1": "targets.0"}])
     constants: dict[str, str] = Field({}, examples=[{"exchange": "binance"}])
     directions: dict[str, str] = Field({}, examples=[{"buy": "LONG", "sell": "SHORT"}])
     params: dict[str, str] = Field({}, examples=[{"format": "json"}])

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
+from domain.paths import find_missing
 from domain.polling import Action, action_for
-from models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
+from models.feeds import ITEM_REQUIRED, LONGEST_WINDOW_MINUTES, FeedTerms
 from sources.feed_answers import TOTAL_SECONDS, Asker
 
 FREE_KEY = "FREE"
@@ -27,6 +28,7 @@ class CqsFeed:
         filters = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
         self._form = {"api_key": terms.key or FREE_KEY} | {name: value for name, value in filters.items() if value}
         self._asker = Asker(terms.name, None if terms.key == FREE_KEY else terms.key, total_seconds)
+        self.missing: tuple[str, ...] | None = None
 
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`, as they came; see sources.feeds.Feed."""
@@ -44,6 +46,7 @@ class CqsFeed:
         items = answer.json.get("signals")
         if not isinstance(items, list):
             raise self._asker.not_json()
+        self.missing = find_missing(items, {name: name for name in ITEM_REQUIRED}) if items else None
         return items
 
 

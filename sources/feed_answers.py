@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -139,13 +138,6 @@ class Asker:
     def shown(self, message: str) -> str:
         """Make a feed's words fit for a log: one short line, without the key."""
         return "".join(letter if letter.isprintable() else " " for letter in self._hide(message))[:MAX_MESSAGE]
-
-
-def dig(answer: Any, path: str) -> Any:
-    """Return what lies at a dotted path of objects; None where it leads nowhere. The empty path is the answer."""
-    for name in filter(None, path.split(".")):
-        answer = answer.get(name) if isinstance(answer, Mapping) else None
-    return answer
 
 
 def _decimal(text: str) -> Decimal | str:

@@ -25,6 +25,14 @@ class Feed(Protocol):
         """How far back it can be asked."""
         ...
 
+    @property
+    def missing(self) -> tuple[str, ...] | None:
+        """Fields that no item of the newest answer had: of those that are mapped, and those that an item must have.
+
+        A field that is there and empty is not missing. None before an answer, and after one without items.
+        """
+        ...
+
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`.
 

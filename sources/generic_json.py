@@ -1,12 +1,15 @@
 """The feed `generic_json`: any address that answers JSON, read by a mapping in the source's settings."""
 
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import httpx
 
-from domain.feeds import read_mapping
-from models.feeds import FeedTerms
-from sources.feed_answers import TOTAL_SECONDS, Asker, dig
+from domain.feeds import fold, read_mapping
+from domain.paths import dig, find_missing
+from models.feeds import ITEM_REQUIRED, FeedTerms
+from sources.feed_answers import TOTAL_SECONDS, Asker
 
 OTHER = "other"
 
@@ -19,6 +22,7 @@ class GenericFeed:
         key = terms.key
         self._url, self._mapping = terms.url, read_mapping(terms.settings)
         mapping = self._mapping
+        self._sides = {fold(word): side for word, side in mapping.directions.items()}
         wanted = {"exchange": terms.exchange, "currency": terms.currency, "type": terms.type}
         given = {field: value for field, value in wanted.items() if value}
         self._params = mapping.params | {mapping.filters[f]: v for f, v in given.items() if f in mapping.filters}
@@ -28,6 +32,7 @@ class GenericFeed:
             self._params[mapping.key_param] = key
         self._asker = Asker(terms.name, key, total_seconds)
         self.longest_window_minutes = mapping.window_minutes
+        self.missing: tuple[str, ...] | None = None
 
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items, under our names; see sources.feeds.Feed."""
@@ -37,19 +42,33 @@ class GenericFeed:
         items = dig(answer.json, self._mapping.items)
         if not isinstance(items, list):
             raise self._asker.not_json()
+        self.missing = self._missing(items) if items else None
         named = [self._named(item) for item in items]
         return [item for item in named if all(_is(item, field, value) for field, value in self._left.items())]
 
+    def _missing(self, items: Iterable[Any]) -> tuple[str, ...]:
+        """Fields that no item has; those that an item must have, and that nothing gives, among them."""
+        paths, constants = self._mapping.fields, self._mapping.constants
+        unsaid = [name for name in ITEM_REQUIRED if name not in paths and name not in constants]
+        return (*find_missing(items, paths), *unsaid)
+
     def _named(self, item: Any) -> Any:
-        if not isinstance(item, dict):
+        if not isinstance(item, dict | list):
             return item
         paths = self._mapping.fields
         found = self._mapping.constants | {field: dig(item, path) for field, path in paths.items()}
-        direction = found.get("direction")
-        if isinstance(direction, int | str):
-            found["direction"] = self._mapping.directions.get(str(direction), direction)
-        others = {name: value for name, value in item.items() if name not in paths.values()}
+        if "direction" in found:
+            found["direction"] = self._side(found["direction"])
+        given = item if isinstance(item, dict) else {str(place): value for place, value in enumerate(item)}
+        others = {name: value for name, value in given.items() if name not in paths.values()}
         return found | ({OTHER: others} if others else {})
+
+    def _side(self, said: Any) -> Any:
+        """LONG or SHORT for the feed's word, a word that is not mapped as it is. Its exact spelling comes first."""
+        if not isinstance(said, int | str | Decimal):
+            return said
+        word = str(said)
+        return self._mapping.directions.get(word) or self._sides.get(fold(word), said)
 
 
 def _is(item: Any, field: str, value: str) -> bool:

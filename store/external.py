@@ -72,8 +72,11 @@ class Poll:
     longest_minutes: int = LONGEST_WINDOW_MINUTES
 
 
-def store_answer(db: Session, poll: Poll, items: Items) -> Stored:
-    """Store what a good poll brought; return how much of it was news. Safe beside another poller of the source."""
+def store_answer(db: Session, poll: Poll, items: Items, missing: Sequence[str] | None = None) -> Stored:
+    """Store what a good poll brought; return how much of it was news. Safe beside another poller of the source.
+
+    `missing` names the fields that no item had; None, of an answer without items, leaves what an earlier one said.
+    """
     revisions = _store_signals(db, poll, items.signals) if items.signals else []
     stored = Stored(
         new=sum(revision == 1 for revision in revisions),
@@ -83,6 +86,8 @@ def store_answer(db: Session, poll: Poll, items: Items) -> Stored:
     )
     state = db.get_one(PollState, poll.source_id)
     _close_gap(db, poll, state)
+    if missing is not None and (state.good_at is None or poll.asked_at >= state.good_at):
+        state.missing_fields = ",".join(missing)
     state.good_at = max(state.good_at or poll.asked_at, poll.asked_at)
     state.polled_at, state.failures, state.trouble, state.stopped_at = poll.received_at, 0, None, None
     state.due_at = poll.asked_at + timedelta(seconds=poll.every_seconds)

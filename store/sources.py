@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from domain.feeds import check_feed
+from domain.feeds import check_new_feed
 from domain.polling import default_cadence
 from models.errors import ConflictError, InputError
 from models.external import Gap, PollState, Source
@@ -32,7 +32,7 @@ def add_source(db: Session, wanted: FeedTerms, now: datetime, actor: str) -> Sou
 
     The name of a removed one takes up where that left off: its signals are known, and the time between is a gap.
     """
-    check_feed(wanted)
+    check_new_feed(wanted)
     every = wanted.every_seconds if wanted.every_seconds is not None else default_cadence(wanted.type)
     if not SHORTEST_CADENCE <= every <= LONGEST_CADENCE:
         raise InputError("every_seconds", f"{SHORTEST_CADENCE} to {LONGEST_CADENCE}", every)
@@ -45,7 +45,8 @@ def add_source(db: Session, wanted: FeedTerms, now: datetime, actor: str) -> Sou
     source.every_seconds, source.paused_at, source.removed_at = every, None, None
     db.add(source)
     db.flush()
-    _let_go_on(db, source, now)
+    # Another mapping may be another matter.
+    _let_go_on(db, source, now).missing_fields = ""
     db.add(AuditEntry(at=now, actor=actor, action="source added", subject=source.name))
     return source
 
@@ -97,7 +98,8 @@ def move_source(db: Session, name: str, url: str) -> None:
     db.add(source)
 
 
-def _let_go_on(db: Session, source: Source, now: datetime) -> None:
+def _let_go_on(db: Session, source: Source, now: datetime) -> PollState:
     state = db.get(PollState, source.id) or PollState(source_id=source.id, due_at=now)
     state.due_at, state.failures, state.trouble, state.stopped_at = now, 0, None, None
     db.add(state)
+    return state

@@ -14,7 +14,10 @@ LATE_AFTER_CADENCES = 3
 
 
 def feed_problems(home: Home, _session: date) -> list[Problem]:
-    """List stopped sources, sources that nobody polls, and gaps that last. Paused sources have a gap at most."""
+    """List stopped sources, sources that nobody polls, gaps that last, and fields that a feed does not have.
+
+    Paused sources have a gap at most.
+    """
     with home.ledger.read() as db:
         found = list_sources(db)
     return [problem for each in found for problem in _problems(each)]
@@ -32,6 +35,12 @@ def _problems(each: Polled) -> list[Problem]:
             last = f"{state.polled_at:%F %T} UTC" if state.polled_at else "never"
             text = f"source {source.name} was due at {state.due_at:%F %T} UTC; last polled: {last}"
             problems.append(Problem("source not polled", source.name, text, warning=True))
+    if state.missing and not source.paused_at:
+        text = (
+            f"no item of {source.name}'s newest answer has {', '.join(state.missing)}: compare its mapping with "
+            f"what comes, `countersign source add … --try` shows it"
+        )
+        problems.append(Problem("external fields missing", source.name, text, warning=True))
     if each.gap_since:
         text = f"signals of {source.name} come and go unseen since {each.gap_since:%F %T} UTC"
         problems.append(Problem("external gap", source.name, text, warning=True))

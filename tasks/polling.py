@@ -7,7 +7,7 @@ Times are the machine's, whatever clock the home has: a feed lives in real time.
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -94,22 +94,22 @@ async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now
         longest = feed.longest_window_minutes
         window = window_minutes(asked_at, polled.state.good_at, source.every_seconds, longest)
         items = await feed.fetch(client, window)
-        stored = await asyncio.to_thread(_store, home, _poll(source, asked_at, now(), longest), items)
+        stored = await asyncio.to_thread(_store, home, _poll(source, asked_at, now(), longest), items, feed.missing)
     except (SourceError, InputError) as error:
         trouble: CountersignError = error
     except CountersignError:
         raise
     except Exception as error:
-        trouble = _unexpected(source, error)
+        trouble = unexpected(source.name, error)
     else:
         return PollOutcome(source.name, stored)
     await asyncio.to_thread(_note_failure, home, source, _poll(source, asked_at, now(), longest), trouble)
     return PollOutcome(source.name, Stored(), str(trouble))
 
 
-def _unexpected(source: Source, error: Exception) -> SourceBusy:
+def unexpected(name: str, error: Exception) -> SourceBusy:
     """Make a source's trouble of it, and log where it came from, but not its words: they may hold the key."""
-    words = f"{source.name}: unexpected {type(error).__name__}"
+    words = f"{name}: unexpected {type(error).__name__}"
     _log.error("%s\n%s", words, "".join(traceback.format_tb(error.__traceback__)))
     return SourceBusy(words)
 
@@ -125,10 +125,10 @@ def stopped_problem(name: str, trouble: str) -> Problem:
     return Problem("source stopped", name, text, warning=True)
 
 
-def _store(home: Home, poll: Poll, items: list[Any]) -> Stored:
+def _store(home: Home, poll: Poll, items: list[Any], missing: Sequence[str] | None) -> Stored:
     found: Items = normalise(items)
     with home.ledger.write() as db:
-        return store_answer(db, poll, found)
+        return store_answer(db, poll, found, missing)
 
 
 def _note_failure(home: Home, source: Source, poll: Poll, error: CountersignError) -> None:

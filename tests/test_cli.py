@@ -20,6 +20,8 @@ from models.operations import AuditEntry
 from models.users import User
 from settings import load_settings, open_home
 from store.clock import wall_clock
+from tests.support import listed
+from tests.support.services import Reply, serve
 
 ROOT = Path(__file__).parent.parent
 
@@ -180,6 +182,7 @@ def test_a_feed_is_entered_listed_paused_and_removed_and_its_key_never_shown(
     listed = countersign(home, "source", "list", "--json")
     [row] = json.loads(listed.stdout) if listed.stdout.startswith("[") else [json.loads(listed.stdout)]
     assert (row["name"], row["state"], row["every_seconds"], row["good_at"]) == ("mine", "polled", 60, None)
+    assert row["missing_fields"] == []
     for words, state in ((("pause", "mine"), "paused"), (("pause", "mine", "--undo"), "polled")):
         assert countersign(home, "source", *words).returncode == 0
         assert f"state {state}" in countersign(home, "source", "list").stdout
@@ -188,3 +191,44 @@ def test_a_feed_is_entered_listed_paused_and_removed_and_its_key_never_shown(
     again = countersign(home, "source", "remove", "mine")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert not any(key in each for done in (added, listed) for each in (done.stdout, done.stderr))
+
+
+def test_a_feed_is_tried_before_anything_is_kept(tmp_path: Path, countersign: Command) -> None:
+    home, mapping, key = tmp_path / "home", tmp_path / "mapping.json", "9f8e7d6c5b4a3928"
+    items = [listed.ITEM | {"note": key}, listed.ITEM | {"id": 2, "sl": 0}]
+    mapping.write_text(json.dumps(listed.MAPPING | {"key_param": "token"}))
+
+    def answer(_path: str, query: dict[str, str]) -> Reply:
+        return Reply({"data": items}) if query["token"] == key else Reply(b"", 403)
+
+    def add(url: str, *words: str, key: str = key) -> Done:
+        adapter = ("--adapter", "generic_json", "--mapping", str(mapping))
+        return countersign(home, "source", "add", "mine", "--url", url, *adapter, *words, COUNTERSIGN_SOURCE_KEY=key)
+
+    with serve(answer) as url:
+        told, as_json = add(url, "--try"), add(url, "--try", "--json")
+        refused = add(url, "--try", key="another")
+        items.pop(0)
+        nothing = add(url, "--try")
+        assert not home.exists()
+        countersign(home, "init")
+        before = (home / "ledger.db").read_bytes()
+        assert add(url, "--try", "--json").returncode == 1
+        assert (home / "ledger.db").read_bytes() == before
+        assert add(url).returncode == 0
+    assert [done.returncode for done in (told, as_json, refused, nothing)] == [0, 0, 1, 1]
+    lines = told.stdout.splitlines()
+    assert lines[0].startswith("item 1  becomes signal  id 1  time 2026-01-05T00:00:00+00:00  exchange binance  pair ")
+    assert lines[0].endswith("direction LONG  entry 100, 101  stop 95  targets 105, 110, 115  type None")
+    assert lines[1] == "item 2  becomes quarantined  id 2  reason stop_loss: expected a positive number, got 0"
+    assert lines[2] == "signals 1  quarantined 1  repeated 0  missing_fields none  window_minutes 20"
+    found = json.loads(as_json.stdout)
+    assert ([row["item"] for row in found.pop("items")], found) == (
+        [1, 2],
+        {"signals": 1, "quarantined": 1, "repeated": 0, "missing_fields": [], "window_minutes": 20},
+    )
+    assert (refused.stdout, refused.stderr) == ("", "countersign: mine: the key is bad: HTTP 403\n")
+    assert nothing.stdout.splitlines()[-1].startswith("signals 0  quarantined 1")
+    assert not any(word in text for done in (told, as_json, refused) for word in (key, "another") for text in done[1:])
+    bad = countersign(home, "source", "add", "x", "--url", url, "--adapter", "generic_json", "--try")
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)

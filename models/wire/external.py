@@ -48,6 +48,10 @@ class FeedAnswer(Answer):
     good_at: Moment | None = Field(description="last poll that brought an answer")
     trouble: str | None = Field(description="why the last poll failed", examples=["HTTP 502"])
     gap_since: Moment | None = Field(description="since when its signals may come and go unseen")
+    missing_fields: list[str] = Field(
+        description="fields that are mapped or needed, and that no item of the newest answer had",
+        examples=[["target3"]],
+    )
 
 
 class FeedsAnswer(Answer):

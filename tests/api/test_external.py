@@ -12,6 +12,7 @@ from domain.external import normalise
 from store.accounts import grant_admin
 from store.external import Poll, store_answer, store_failure
 from store.home import Home
+from store.sources import list_sources
 from tasks.outcomes import judge_signals
 from tests.support.feeds import ITEM, KEY, NOON, enter
 from tests.support.klines import bars, put
@@ -45,7 +46,7 @@ def test_sources_are_for_administrators(web: httpx.Client, me: dict[str, str], b
         assert web.get(path, headers=me).status_code == 200
 
 
-def test_a_source_from_entering_to_removing(web: httpx.Client, boss: dict[str, str]) -> None:
+def test_a_source_from_entering_to_removing(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:
     made = web.post("/external/sources", json=FEED, headers=boss)
     assert made.status_code == 201, made.text
     shown = made.json()
@@ -53,6 +54,12 @@ def test_a_source_from_entering_to_removing(web: httpx.Client, boss: dict[str, s
     assert (shown["state"], shown["good_at"], shown["trouble"]) == ("polled", None, None)
     assert web.post("/external/sources", json=FEED, headers=boss).status_code == 409
     assert web.get("/external/sources", headers=boss).json() == {"sources": [shown]}
+    assert shown["missing_fields"] == []
+    with desk.ledger.write() as db:
+        source = list_sources(db)[0].source.id
+        store_answer(db, Poll(source, NOON, NOON, 60), normalise([]), ("stop_loss", "ask"))
+    (listed,) = web.get("/external/sources", headers=boss).json()["sources"]
+    assert listed["missing_fields"] == ["stop_loss", "ask"]
     paused = web.patch("/external/sources/feed", json={"paused": True}, headers=boss)
     assert paused.json()["state"] == "paused"
     assert web.patch("/external/sources/feed", json={"paused": False}, headers=boss).json()["state"] == "polled"
@@ -98,6 +105,7 @@ def test_a_source_that_cannot_be_written_leaves_its_key_in_no_log(
         ({"type": "FOREVER"}, "type"),
         ({"every_seconds": 1}, "every_seconds"),
         ({"mapping": MAPPING}, "mapping"),
+        ({"adapter": "generic_json", "mapping": MAPPING | {"items": "a..b"}}, "mapping.items"),
         ({"adapter": "rss"}, "adapter"),
         ({"key": "with spaces hunter2"}, "key"),
         ({"colour": "red"}, "colour"),

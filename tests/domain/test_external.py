@@ -71,6 +71,13 @@ def test_a_zone_written_from_above_is_turned_round() -> None:
         ("2026-05-24 11:58:05.250", datetime(2026, 5, 24, 11, 58, 5, 250000, tzinfo=UTC)),
         (1779623885, datetime(2026, 5, 24, 11, 58, 5, tzinfo=UTC)),
         (1779623885250, datetime(2026, 5, 24, 11, 58, 5, 250000, tzinfo=UTC)),
+        ("1779623885", datetime(2026, 5, 24, 11, 58, 5, tzinfo=UTC)),
+        (" 1779623885250 ", datetime(2026, 5, 24, 11, 58, 5, 250000, tzinfo=UTC)),
+        ("1779623885250123", datetime(2026, 5, 24, 11, 58, 5, 250123, tzinfo=UTC)),
+        (1779623885250123999, datetime(2026, 5, 24, 11, 58, 5, 250123, tzinfo=UTC)),
+        (Decimal("1779623885.250123"), datetime(2026, 5, 24, 11, 58, 5, 250123, tzinfo=UTC)),
+        ("2026-05-24 11:58:05 UTC", datetime(2026, 5, 24, 11, 58, 5, tzinfo=UTC)),
+        ("2026-05-24T11:58:05.250123999Z", datetime(2026, 5, 24, 11, 58, 5, 250123, tzinfo=UTC)),
     ],
 )
 def test_times_in_other_forms_that_can_be_meant_in_one_way_only(value: Any, expected: datetime) -> None:
@@ -82,7 +89,7 @@ def test_other_times_are_put_aside(value: Any) -> None:
     assert reason(timestamp=value).startswith("timestamp: expected a time such as 2026-05-24 14:32:05, got ")
 
 
-@pytest.mark.parametrize("value", ["1e400", "1e999999999", "NaN", "Infinity", "-1", "0", "94,250.5", "abc", True, [1]])
+@pytest.mark.parametrize("value", ["1e400", "1e999999999", "NaN", "Infinity", "-1", "94,250.5", "abc", True, [1]])
 @pytest.mark.parametrize("field", ["buy_start", "target1"])
 def test_a_price_that_is_none_is_put_aside(field: str, value: Any) -> None:
     assert reason(**{field: value}).startswith(f"{field}: expected ")
@@ -92,6 +99,46 @@ def test_a_price_that_is_none_is_put_aside(field: str, value: Any) -> None:
 @pytest.mark.parametrize("value", ["", None])
 def test_only_targets_may_be_empty(field: str, value: Any) -> None:
     assert reason(**{field: value}) == f"{field}: expected a price, got nothing"
+
+
+ZEROS = [0, "0", "0.0", " 0 ", "-0", "0e9", Decimal("0.000")]
+
+
+@pytest.mark.parametrize("value", [*ZEROS, None, "", " ", "-", "--", "—", "N/A", "null", "None", "nil"])
+@pytest.mark.parametrize("field", ["target1", "target3", "ask", "leverage", "risk_level"])
+def test_nothing_for_an_optional_price_is_null_and_stays_in_raw(field: str, value: Any) -> None:
+    found = signal(**{field: value})
+    assert getattr(found, field) is None
+    assert found.content_sha256 == signal(**{field: None}).content_sha256
+    assert str(json.loads(found.raw)[field]) == str(value)
+
+
+@pytest.mark.parametrize("value", [*ZEROS, "-", "N/A", "null"])
+@pytest.mark.parametrize("field", ["buy_start", "buy_end", "stop_loss"])
+def test_nothing_for_a_stop_or_an_entry_is_an_error(field: str, value: Any) -> None:
+    assert reason(**{field: value}).startswith(f"{field}: expected a positive number, got ")
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "-", "N/A"])
+def test_a_type_that_says_nothing_is_null(value: Any) -> None:
+    assert signal(type=value).type is None
+
+
+@pytest.mark.parametrize("value", ["long", " Long ", "LONG", "lOnG"])
+def test_a_side_is_one_without_regard_to_case(value: str) -> None:
+    assert signal(direction=value).direction == "LONG"
+
+
+def test_a_whole_number_with_a_point_is_the_same_id() -> None:
+    assert signal(id=Decimal("1847291.0")).external_id == "1847291"
+    for value in (
+        Decimal("1.5"),
+        Decimal("9007199254740992.0"),
+        Decimal("NaN"),
+        Decimal("1e999999999"),
+        Decimal("1e-999999999"),
+    ):
+        assert reason(id=value).startswith("id: expected a text or a whole number, got ")
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", 1.5, True, {}, "x" * 201, "a\x00b"])

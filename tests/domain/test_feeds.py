@@ -1,8 +1,11 @@
-"""Which feeds may be asked at all: no key in the clear, none in a message."""
+"""Which feeds may be asked at all, and which mappings can work: no key in the clear, none in a message."""
+
+import json
+from typing import Any
 
 import pytest
 
-from domain.feeds import check_feed, require_safe
+from domain.feeds import check_feed, check_new_feed, require_safe
 from models.errors import InputError
 from models.feeds import FeedTerms
 
@@ -70,3 +73,33 @@ def test_what_is_wrong_is_named_and_no_secret_repeated(changes: dict[str, str], 
         check_feed(FeedTerms(**(right | changes)))  # type: ignore[arg-type]
     assert caught.value.field == field
     assert "hunter2" not in str(caught.value)
+
+
+def mapped(**mapping: Any) -> FeedTerms:
+    return FeedTerms("feed", "generic_json", "https://feed.example", settings=json.dumps({"fields": {}} | mapping))
+
+
+@pytest.mark.parametrize(
+    ("mapping", "field"),
+    [
+        ({"items": "data."}, "mapping.items"),
+        ({"items": " "}, "mapping.items"),
+        ({"fields": {"id": "no", "target1": "targets..0"}}, "mapping.fields.target1"),
+        ({"fields": {"stop_loss": ""}}, "mapping.fields.stop_loss"),
+        ({"fields": {"stop_loss": "stops.-1"}}, "mapping.fields.stop_loss"),
+        ({"directions": {"Buy": "LONG", " bUY": "SHORT"}}, "mapping.directions"),
+        ({"directions": {"buy": "UP"}}, "mapping.directions"),
+    ],
+)
+def test_a_mapping_that_can_never_work_is_not_entered_but_goes_on(mapping: dict[str, Any], field: str) -> None:
+    terms = mapped(**mapping)
+    check_feed(terms)
+    with pytest.raises(InputError) as caught:
+        check_new_feed(terms)
+    assert caught.value.field == field
+
+
+def test_a_mapping_that_can_work() -> None:
+    check_new_feed(mapped(items="data.0.list", fields={"id": "0"}, directions={"buy": "LONG", "sell": "short"}))
+    check_new_feed(mapped())
+    check_new_feed(FeedTerms("feed", "cqs", "https://feed.example"))

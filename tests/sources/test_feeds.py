@@ -18,29 +18,13 @@ from models.errors import SourceBusy, SourceError, SourceRefused
 from models.feeds import FeedTerms
 from sources.feed_answers import MAX_ANSWER_BYTES, open_client
 from sources.feeds import open_feed
-from tests.support.feeds import ITEM, KEY, envelope, raw_feed, reply
+from tests.support import listed
+from tests.support.feeds import ITEM, KEY, ask, envelope, raw_feed, reply
 from tests.support.services import Reply, serve
-
-MAPPING = {
-    "items": "data.list",
-    "fields": {"id": "no", "timestamp": "at", "coin": "pair.base", "direction": "side", "buy_start": "price"},
-    "constants": {"exchange": "venue", "currency": "USDT"},
-    "directions": {"1": "LONG", "2": "SHORT"},
-    "params": {"limit": "50"},
-    "filters": {"type": "horizon"},
-    "window_param": "minutes",
-    "key_param": "token",
-}
 
 
 def fetch(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> list[Any]:
-    feed = open_feed(FeedTerms("feed", terms.pop("adapter", "cqs"), url, **terms), total_seconds)
-
-    async def once() -> list[Any]:
-        async with open_client() as client:
-            return await feed.fetch(client, window)
-
-    return asyncio.run(once())
+    return ask(url, window, total_seconds, **terms)[0]
 
 
 def fails(answer: Callable[[bytes], bytes | None], **terms: Any) -> SourceError:
@@ -205,8 +189,8 @@ def test_the_key_is_in_no_log_and_not_in_what_the_feed_echoes(caplog: pytest.Log
     caplog.set_level(logging.DEBUG)
     with raw_feed(lambda _: reply(envelope(ITEM | {"note": f"for {KEY}"}))) as url:
         assert fetch(url, key=KEY)[0]["note"] == "for …"
-    settings = json.dumps(MAPPING)
-    with serve(lambda _path, _query: Reply({"data": {"list": []}})) as url:
+    settings = json.dumps(listed.MAPPING | {"key_param": "token"})
+    with serve(lambda _path, _query: Reply({"data": []})) as url:
         fetch(url, adapter="generic_json", key=KEY, settings=settings)
     assert KEY not in caplog.text
     feed = FeedTerms("feed", "cqs", "https://feed.example", KEY)
@@ -268,26 +252,8 @@ def test_plain_http_goes_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None
     assert seen == []
 
 
-def test_a_mapped_feed() -> None:
-    asked: list[dict[str, Any]] = []
-    rows = [
-        {"no": 7, "at": "2026-05-24T11:58:05Z", "pair": {"base": "BTC"}, "side": 1, "price": 10.50, "extra": True},
-        {"no": 8, "side": "2"},
-        "nonsense",
-    ]
-
-    def answer(_path: str, query: dict[str, Any]) -> Reply:
-        asked.append(query)
-        return Reply({"data": {"list": rows}})
-
-    terms = {"adapter": "generic_json", "key": KEY, "settings": json.dumps(MAPPING)}
-    with serve(answer) as url:
-        found = fetch(url, 9, type="LONG TERM", **terms)
-        assert fetch(url, exchange="elsewhere", **terms) == ["nonsense"]
-    assert asked[0] == {"limit": "50", "horizon": "LONG TERM", "minutes": "9", "token": KEY}
-    assert found[0]["coin"] == "BTC"
-    assert [each["direction"] for each in found[:2]] == ["LONG", "SHORT"]
-    assert (found[0]["exchange"], str(found[0]["buy_start"])) == ("venue", "10.5")
-    assert found[0]["other"] == {"pair": {"base": "BTC"}, "extra": True}
-    assert found[1]["coin"] is None
-    assert found[2] == "nonsense"
+def test_a_field_that_every_item_of_cqs_needs_and_none_has() -> None:
+    short = {name: value for name, value in ITEM.items() if name not in {"stop_loss", "ask", "target3"}}
+    for items, missing in (([short, "nonsense"], ("stop_loss",)), ([short, ITEM], ()), ([], None)):
+        with raw_feed(lambda _, items=items: reply(envelope(*items))) as url:  # type: ignore[misc]
+            assert ask(url)[1] == missing

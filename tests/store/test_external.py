@@ -208,6 +208,34 @@ def test_a_source_has_one_open_gap_at_most(home: Home) -> None:
         assert list_sources(db)[0].gap_since == NOON
 
 
+def test_fields_that_no_item_had_are_known_until_a_later_answer_has_them(home: Home) -> None:
+    source = enter(home, "feed", FEED)
+
+    def answer(missing: tuple[str, ...] | None, minute: int) -> list[str]:
+        at = NOON + minute * MINUTE
+        with home.ledger.write() as db:
+            store_answer(db, Poll(source, at, NOON + 9 * MINUTE, 60), normalise([]), missing)
+        return state(home, source).missing
+
+    assert state(home, source).missing == []
+    assert answer(("target1", "ask"), 1) == ["target1", "ask"]
+    assert answer(None, 2) == ["target1", "ask"]
+    fail(home, source, NOON + 3 * MINUTE)
+    assert state(home, source).missing == ["target1", "ask"]
+    assert answer(("ask",), 4) == ["ask"]
+    # It was asked before the newest answer was, and came after it.
+    assert answer((), 3) == ["ask"]
+    assert answer((), 5) == []
+    assert answer(("ask",), 6) == ["ask"]
+    with home.ledger.write() as db:
+        pause_source(db, "feed", NOON, "me", paused=False)
+    assert state(home, source).missing == ["ask"]
+    with home.ledger.write() as db:
+        remove_source(db, "feed", NOON, "me")
+    enter(home, "feed", FEED)
+    assert state(home, source).missing == []
+
+
 def test_a_source_is_entered_with_what_was_said(home: Home) -> None:
     wanted = FeedTerms(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
     with home.ledger.write() as db:

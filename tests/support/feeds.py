@@ -1,5 +1,6 @@
 """Feeds that misbehave, on the loopback: what they send is written byte by byte. The well-behaved one is simulated."""
 
+import asyncio
 import json
 import re
 import socket
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.feeds import FeedTerms
+from sources.feed_answers import open_client
+from sources.feeds import open_feed
 from store.home import Home
 from store.sources import add_source
 
@@ -43,6 +46,17 @@ def reply(body: bytes, status: str = "200 OK", *headers: str, length: int | None
     """A whole HTTP answer; `length` may promise more than there is."""
     lines = [f"HTTP/1.1 {status}", f"content-length: {len(body) if length is None else length}", *headers]
     return "\r\n".join([*lines, "connection: close", "", ""]).encode() + body
+
+
+def ask(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> tuple[list[Any], tuple[str, ...] | None]:
+    """Ask a feed once: its items, and the fields that none of them had."""
+    feed = open_feed(FeedTerms("feed", terms.pop("adapter", "cqs"), url, **terms), total_seconds)
+
+    async def once() -> list[Any]:
+        async with open_client() as client:
+            return await feed.fetch(client, window)
+
+    return asyncio.run(once()), feed.missing
 
 
 @contextmanager

@@ -18,8 +18,11 @@ from store.outcomes import newest_change, no_record, read_records
 from store.sources import list_sources
 from tasks.klines import import_klines
 from tasks.outcomes import judge_signals
+from tasks.polling import poll_round
+from tests.support import listed
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.klines import SERIES, bars, outcomes, put, save
+from tests.support.services import Reply, serve
 from tests.support.shared import shared
 
 # A zone of 99 to 101, a stop at 90, targets at 110 and 120: the first bar enters at 100, a risk of 10.
@@ -104,6 +107,20 @@ def test_what_a_feed_changes_or_dates_back_counts_from_when_it_came(home: Home) 
     assert found == [("stopped", NOON), ("target2", NOON + 3 * QUARTER), ("pending", None)]
     counts = {name: record(home)[name] for name in ("judged", "closed", "pending", "mean_r")}
     assert counts == {"judged": 2, "closed": 1, "pending": 1, "mean_r": -1.0}
+
+
+def test_a_feed_that_keeps_its_targets_in_a_list_can_hit_them(home: Home) -> None:
+    midnight = datetime(2026, 1, 5, tzinfo=UTC)
+    with serve(lambda _path, _query: Reply({"data": [listed.ITEM]})) as url:
+        enter(home, "lists", url, now=midnight, **listed.TERMS)
+        assert [each.stored.new for each in poll_round(home, lambda: midnight)] == [1]
+    rows = [(100.0, 101.0, 100.0, 101.0), (101.0, 116.0, 101.0, 116.0), (116.0, 116.0, 94.0, 94.0)]
+    put(home, bars(*rows, start=midnight))
+    judge(home)
+    found = outcomes(home)["1"]
+    # A third each at 105, 110 and 115, entered at 100 over a stop at 95: (5 + 10 + 15) / 3 over a risk of 5.
+    assert (found.outcome, found.r_multiple) == ("target3", 2.0)
+    assert (found.entered_at, found.closed_at) == (midnight, midnight + QUARTER)
 
 
 def test_the_finest_klines_that_cover_the_publication_judge(home: Home) -> None:

@@ -22,9 +22,10 @@ from store.notifications import open_matters
 from store.sources import list_sources, pause_source
 from tasks.external_checks import feed_problems
 from tasks.polling import due_sources, poll_round
-from tests.support import processes
+from tests.support import listed, processes
 from tests.support.feeds import ITEM, KEY, NOON, enter, envelope, raw_feed, reply
 from tests.support.homes import Databases, disposed, make_home
+from tests.support.services import Reply, serve
 
 FEED = SimulatedFeed(premium_keys=frozenset({KEY}))
 MINUTE = timedelta(minutes=1)
@@ -194,6 +195,39 @@ def test_a_paused_source_has_a_gap_and_no_polls(home: Home) -> None:
         time.now += 2 * MINUTE
         assert due_sources(home, time()) == []
     assert [problem.kind for problem in feed_problems(home, NOON.date())] == ["external gap"]
+
+
+def test_the_watchdog_tells_of_fields_that_a_feed_does_not_have_until_it_has_them(home: Home) -> None:
+    time, items = Time(), [listed.ITEM | {"targets": 105}]
+    with serve(lambda _path, _query: Reply({"data": items})) as url:
+        enter(home, "lists", url, every_seconds=60, now=time(), **listed.TERMS)
+
+        def told(*answer: dict[str, Any]) -> list[str]:
+            items[:] = answer
+            assert [each.trouble for each in poll_round(home, time)] == [None]
+            time.now += MINUTE
+            found = [each for each in feed_problems(home, NOON.date()) if each.kind == "external fields missing"]
+            assert all(each.warning for each in found)
+            return [each.text.partition(":")[0] for each in found]
+
+        none = "no item of lists's newest answer has target1, target2, target3"
+        assert told(listed.ITEM | {"targets": 105}) == [none]
+        assert told() == [none]
+        assert told(listed.ITEM | {"targets": [105]}) == ["no item of lists's newest answer has target2, target3"]
+        assert told(listed.ITEM | {"targets": 105}, listed.ITEM) == []
+        assert told(listed.ITEM | {"targets": 105}) == [none]
+        with home.ledger.write() as db:
+            pause_source(db, "lists", time(), "me")
+        assert feed_problems(home, NOON.date()) == []
+
+
+def test_the_watchdog_tells_of_what_cqs_leaves_out(home: Home) -> None:
+    item = {name: value for name, value in ITEM.items() if name != "buy_end"}
+    with raw_feed(lambda _: reply(envelope(item, item | {"id": 2}))) as url:
+        enter(home, "feed", url)
+        poll_round(home, lambda: NOON)
+    (problem,) = [each for each in feed_problems(home, NOON.date()) if each.kind == "external fields missing"]
+    assert problem.text.startswith("no item of feed's newest answer has buy_end: ")
 
 
 def test_by_hand_a_source_is_asked_before_it_is_due_but_not_while_it_backs_off(home: Home) -> None:
