@@ -35,14 +35,21 @@ def is_taken(symbols: pl.Series) -> pl.Series:
     return symbols.str.contains(TAKEN)
 
 
+def as_text(values: pl.Series) -> pl.Series:
+    """Values as text, whole numbers without a point: codes and days that a table of numbers has been through."""
+    if not values.dtype.is_float():
+        return values.cast(pl.String)
+    whole = values.cast(pl.Int64, strict=False)
+    return values.cast(pl.String).zip_with((whole != values).fill_null(value=True), whole.cast(pl.String))
+
+
 def canonical(codes: pl.Series, field: str, place: Callable[[int], str]) -> pl.Series:
     """Spell codes as 600519.SH; null where a code has no exchange and no share or fund can have it.
 
     Numbers count as codes that lost their zeros. Raises InputError under `field` for a null and for anything else than
     a code; `place` says where a row stands.
     """
-    whole = codes.cast(pl.Int64, strict=False) if codes.dtype.is_float() else codes
-    text = whole.cast(pl.String).str.strip_chars().str.to_uppercase().replace("", None)
+    text = as_text(codes).str.strip_chars().str.to_uppercase().replace("", None)
     distinct = text.unique()
     spelled = {code: _spell(code) for code in distinct.drop_nulls()}
     wrong = {code for code, parts in spelled.items() if parts is None}

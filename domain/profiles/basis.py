@@ -6,6 +6,7 @@ a split, a raw price falls and an adjusted one goes on. And an exchange's limits
 percentage, rounded to the tick, which holds for raw prices alone.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -37,53 +38,65 @@ def _ticks(bars: pl.DataFrame) -> pl.Expr:
     return pl.when(pl.col("symbol").is_in(funds.implode())).then(1000.0).otherwise(100.0)
 
 
-def to_raw(bars: pl.DataFrame, basis: Basis) -> tuple[pl.DataFrame, str, bool]:
-    """Return `bars` with raw prices, how that was told, and whether the prices were adjusted before.
+@dataclass(frozen=True)
+class Prices:
+    """Bars with raw prices, and how that was told.
 
-    Prices that were adjusted are brought to whole ticks. adj_factor becomes null where it says nothing.
+    `undone`: the prices were adjusted before. `told`: the content says so, not the tool's habit alone.
+    """
+
+    bars: pl.DataFrame
+    remark: str
+    undone: bool = False
+    told: bool = True
+
+
+def to_raw(bars: pl.DataFrame, basis: Basis) -> Prices:
+    """Return `bars` with raw prices; those that were adjusted are divided by the factor and brought to whole ticks.
 
     `bars` has symbol, session, open, high, low, close, and maybe adj_factor, limit_up, limit_down, pre_close. `basis`
     is what the tool delivers as a rule. InputError where prices are adjusted and the factor does not undo it, and where
-    it cannot be told.
+    it cannot be told. adj_factor becomes null where it says nothing.
     """
     if "adj_factor" not in bars.columns or bars.get_column("adj_factor").null_count() == bars.height:
-        return bars, _without_factor(bars, basis), False
-    told = bars.filter((pl.col("adj_factor") - 1).abs() > 1e-9, pl.col("close") > 0)
-    if told.is_empty():
-        if basis is Basis.UNSAID:
-            blank = bars.with_columns(adj_factor=pl.lit(None, pl.Float64))
-            said = "prices: raw, for the factor is 1 throughout; it says nothing of dividends and is left out"
-            return blank, said, False
-        return bars, "prices: raw, for the factor is 1 throughout", False
-    raw_ticks = _share_on_ticks(told, pl.lit(1.0), 0.0)
-    undone_ticks = _share_on_ticks(told, pl.col("adj_factor"), REACH)
+        return _without_factor(bars, basis)
+    events = bars.filter((pl.col("adj_factor") - 1).abs() > 1e-9, pl.col("close") > 0)
+    if events.is_empty():
+        remark = "prices: raw, for the factor is 1 throughout"
+        if basis is not Basis.UNSAID:
+            return Prices(bars, remark)
+        blank = bars.with_columns(adj_factor=pl.lit(None, pl.Float64))
+        return Prices(blank, f"{remark}; it says nothing of dividends and is left out")
+    raw_ticks = _share_on_ticks(events, pl.lit(1.0), 0.0)
+    undone_ticks = _share_on_ticks(events, pl.col("adj_factor"), REACH)
     jumps = _evidence_of_jumps(bars)
     if raw_ticks < NEARLY_ALL <= undone_ticks or (undone_ticks >= NEARLY_ALL and jumps <= -DECISIVE):
         since = "; it counts from the day of the download, so import a whole history from one" * (basis is Basis.UNSAID)
-        return _undo(bars), f"prices: adjusted; price / factor is the raw price, brought to the tick{since}", True
+        remark = f"prices: adjusted; price / factor is the raw price, brought to the tick{since}"
+        return Prices(_undo(bars), remark, undone=True)
     if raw_ticks >= NEARLY_ALL and jumps <= -DECISIVE:
         got = "adjusted prices that were rounded afterwards, so that price / factor is off the tick"
         raise InputError("close", f"raw prices, or adjusted ones with all their digits ({WHY_RAW})", got)
     if raw_ticks >= NEARLY_ALL and (jumps >= DECISIVE or (basis is Basis.RAW and undone_ticks < NEARLY_ALL)):
-        return bars, "prices: raw, on whole ticks; the factor is kept as it is", False
+        return Prices(bars, "prices: raw, on whole ticks; the factor is kept as it is", told=jumps >= DECISIVE)
     if raw_ticks >= NEARLY_ALL:
         raise _untold("the factor changes too little to show whether prices contain it")
     got = f"{1 - raw_ticks:.0%} of prices off the tick, and {1 - undone_ticks:.0%} of price / factor too"
     raise InputError("close", f"raw prices, or adjusted ones with their own factor ({WHY_RAW})", got)
 
 
-def _without_factor(bars: pl.DataFrame, basis: Basis) -> str:
+def _without_factor(bars: pl.DataFrame, basis: Basis) -> Prices:
     if basis is Basis.ADJUSTED:
         raise InputError("factor", f"the factor of adjusted prices, to make them raw ({WHY_RAW})", "none")
-    if basis is Basis.UNSAID:
-        for_it, against = _evidence_of_limits(bars)
-        if against:
-            got = f"{against} limits that are no {'/'.join(f'{limit:.0%}' for limit in LIMITS)} of pre_close"
-            raise InputError("close", f"raw prices, or adjusted ones with their factor ({WHY_RAW})", got)
-        if for_it < LIMIT_ROWS:
-            raise _untold("there is no factor, and too few limits beside pre_close")
-        return f"prices: raw, for {for_it} limits are those of pre_close to the tick"
-    return "prices: taken as raw, for nothing speaks of adjustment"
+    if basis is Basis.RAW:
+        return Prices(bars, "prices: taken as raw, for nothing speaks of adjustment", told=False)
+    exact, off = _evidence_of_limits(bars)
+    if off:
+        got = f"{off} limits that are no {'/'.join(f'{limit:.0%}' for limit in LIMITS)} of pre_close"
+        raise InputError("close", f"raw prices, or adjusted ones with their factor ({WHY_RAW})", got)
+    if exact < LIMIT_ROWS:
+        raise _untold("there is no factor, and too few limits beside pre_close")
+    return Prices(bars, f"prices: raw, for {exact:,} limits are those of pre_close to the tick")
 
 
 def _untold(why: str) -> InputError:
@@ -144,4 +157,5 @@ def _undo(bars: pl.DataFrame) -> pl.DataFrame:
             row = bars.row(off.arg_true()[0], named=True)
             got = f"{row[name]!r} / {row['adj_factor']!r} for {row['symbol']} on {row['session']}"
             raise InputError(name, "a price that its factor brings to a whole tick", got)
-    return exact.with_columns((pl.col(name).round() / ticks) for name in names)
+    # Once more to the decimals, since a division by a constant may be a multiplication that misses by the last bit.
+    return exact.with_columns((pl.col(name).round() / ticks).round(3) for name in names)

@@ -5,6 +5,7 @@ from typing import Final
 
 import polars as pl
 
+from domain.symbols import as_text
 from models.errors import InputError
 
 # Says where a row of a frame stands in what was handed in.
@@ -93,8 +94,7 @@ def looks_like_days(values: pl.Series) -> bool:
 
 
 def _iso_days(values: pl.Series) -> pl.Series:
-    whole = values.cast(pl.Int64, strict=False) if values.dtype.is_float() else values
-    text = whole.cast(pl.String)
+    text = as_text(values)
     distinct = text.unique().drop_nulls()
     plain = (
         distinct.str.strip_chars()

@@ -1,10 +1,11 @@
 """Volumes in shares and amounts in CNY, checked against the prices."""
 
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
-from domain.profiles.basis import WHY_RAW
+from domain.profiles.basis import WHY_RAW, Prices
 from domain.profiles.layouts import AMOUNT_UNITS, OWN, VOLUME_UNITS, Basis
 from domain.profiles.recognition import AUTO, Header
 from domain.profiles.units import Averages, averages, fitting_units
@@ -15,15 +16,15 @@ UNSAID_VOLUMES: Final = ("股", "手")
 UNSAID_AMOUNTS: Final = ("元", "千元", "万元", "百万元")
 
 
-def to_shares(bars: pl.DataFrame, header: Header, profile: str, *, undone: bool) -> tuple[pl.DataFrame, list[str]]:
+def to_shares(prices: Prices, header: Header, profile: str) -> tuple[pl.DataFrame, list[str]]:
     """Bring volume and amount to shares and CNY by the header's units, or by content where it says none.
 
-    `undone`: the prices were adjusted, so that volumes may be. InputError where amount / volume is not within low..high
-    on nearly all rows, since then a unit is wrong or the prices are not raw, and where several units would fit.
+    InputError where amount / volume is not within low..high on nearly all rows, since then a unit is wrong or the
+    prices are not raw, and where several units would fit.
     """
-    (name, volume), amount = header.volume, header.take("amount")
+    (name, volume), amount, bars = header.volume, header.take("amount"), prices.bars
     if amount is None:
-        return _unchecked(bars, header, profile, undone=undone)
+        return _unchecked(prices, header, profile, volume.times)
     remarks = []
     by_volume, by_amount = volume.times, amount.times
     if by_volume is None or by_amount is None:
@@ -38,14 +39,14 @@ def to_shares(bars: pl.DataFrame, header: Header, profile: str, *, undone: bool)
         by_volume, by_amount = found[0]
         remarks.append(f"units by content: volume x {by_volume:g} is shares, amount x {by_amount:g} is CNY")
     given = bars.with_columns(pl.col("volume") * by_volume, pl.col("amount") * by_amount)
-    for candidate, how in _candidates(given, header, undone=undone):
+    for candidate, how in _candidates(given, header, undone=prices.undone):
         checked = averages(candidate, by_volume, by_amount)
         if checked.fits:
             share = f"{checked.within:,} of {checked.checked:,} rows"
             return candidate, [*remarks, *how, f"checked: amount / volume lies within low..high in {share}"]
     checked = averages(given, by_volume, by_amount)
     if checked.checked == 0:
-        return _unchecked(given, header, profile, undone=undone)
+        return _unchecked(replace(prices, bars=given), header, profile, 1.0)
     raise _misfit(checked, header)
 
 
@@ -59,18 +60,15 @@ def _candidates(bars: pl.DataFrame, header: Header, *, undone: bool) -> list[tup
     return [plain, adjusted] if header.layout.basis is Basis.RAW else [adjusted, plain]
 
 
-def _unchecked(bars: pl.DataFrame, header: Header, profile: str, *, undone: bool) -> tuple[pl.DataFrame, list[str]]:
-    """Volumes without amounts to check them by: what the tool writes, if it was named."""
-    name, take = header.volume
-    if take.times is None:
-        raise InputError(name, "a unit in the header, such as 成交量(手)", "none")
-    told = undone or "adj_factor" in bars.columns or header.layout.vendor == OWN
-    if profile == AUTO and not told:
+def _unchecked(prices: Prices, header: Header, profile: str, times: float | None) -> tuple[pl.DataFrame, list[str]]:
+    """Volumes without amounts to check them by: what the tool writes, if it was named or its prices are told."""
+    if times is None:
+        raise InputError(header.volume[0], "a unit in the header, such as 成交量(手)", "none")
+    if profile == AUTO and not prices.told and header.layout.vendor != OWN:
         expected = f"the profile by name (--from {header.layout.vendor}), for the file has no amounts to check it by"
         raise InputError("from", expected, AUTO)
-    times = 1.0 if "amount" in bars.columns else take.times
-    bars = bars.with_columns(pl.col("volume") * times)
-    candidate, how = _candidates(bars, header, undone=undone)[0]
+    bars = prices.bars.with_columns(pl.col("volume") * times)
+    candidate, how = _candidates(bars, header, undone=prices.undone)[0]
     return candidate, [*how, "not checked: the unit of volumes, for there are no amounts"]
 
 

@@ -27,6 +27,8 @@ ADJUSTED_NAME: Final = r"(?i)qfq|hfq|前复权|后复权"
 # tushare's table of factors, a file of its own beside that of the bars.
 FACTOR_KEY: Final = ("ts_code", "trade_date")
 FACTOR_COLUMNS: Final = {*FACTOR_KEY, "adj_factor"}
+# Decimals of shares and CNY: what changes of units leave beyond them is noise.
+ROUNDED: Final = {"volume": 0, "amount": 2}
 SHOWN: Final = 3
 
 
@@ -48,14 +50,11 @@ def understand(tables: Sequence[pl.DataFrame], profile: str) -> tuple[pl.DataFra
     bars, suspensions = with_suspensions(bars)
     remarks += instruments + suspensions
     adjusted = _said_to_be_adjusted(bars, table)
-    bars, how, undone = to_raw(bars, Basis.ADJUSTED if adjusted else header.layout.basis)
-    bars, units = to_shares(bars, header, profile, undone=undone)
-    rounded = [pl.col("volume").round(), *([pl.col("amount").round(2)] if "amount" in bars.columns else [])]
-    return bars.select(name for name in BARS.schema if name in bars.columns).with_columns(rounded), [
-        *remarks,
-        how,
-        *units,
-    ]
+    prices = to_raw(bars, Basis.ADJUSTED if adjusted else header.layout.basis)
+    bars, units = to_shares(prices, header, profile)
+    rounded = [pl.col(name).round(decimals) for name, decimals in ROUNDED.items() if name in bars.columns]
+    result = bars.select(name for name in BARS.schema if name in bars.columns).with_columns(rounded)
+    return result, [*remarks, prices.remark, *units]
 
 
 def _one_table(tables: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, list[str]]:
@@ -64,7 +63,7 @@ def _one_table(tables: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, list[str]]
     factors = [table for table, header in zip(tables, headers, strict=True) if set(header) == FACTOR_COLUMNS]
     others = [table for table, header in zip(tables, headers, strict=True) if set(header) != FACTOR_COLUMNS]
     if len(others) != 1 or len(factors) > 1:
-        odd = "; ".join(f"{table[FILE][0]}: {', '.join(set(table.columns) - {FILE, ROW})}" for table in tables[:2])
+        odd = "; ".join(f"{table[FILE][0]}: {', '.join(table.drop(FILE, ROW).columns)}" for table in tables[:2])
         raise InputError("path", "bars under one header", f"{len(others)} headers ({odd})" if others else "none")
     if not factors:
         return others[0], []
