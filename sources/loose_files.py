@@ -27,13 +27,13 @@ BYTE_ORDER_MARKS: Final = (
 
 
 def read_loose(path: Path) -> tuple[list[pl.DataFrame], list[str]]:
-    """Read a file, or every table in a folder; return one frame for each header, and what was found.
+    """Read a file, or every table in a folder; return one frame for each header, in any order, and what was found.
 
     The frames have the columns FILE (the name without its endings) and ROW (counted from 1 in each file) too.
     InputError names the file that is no table, or is in an encoding or a separator that cannot be told.
     """
     files = _files(path)
-    frames: dict[tuple[str, ...], list[pl.DataFrame]] = {}
+    frames: dict[frozenset[str], list[pl.DataFrame]] = {}
     found: Counter[str] = Counter()
     for file in files:
         try:
@@ -43,14 +43,16 @@ def read_loose(path: Path) -> tuple[list[pl.DataFrame], list[str]]:
             raise InputError("path", "a whole table", f"{file}: {reason}") from error
         found[kind] += 1
         stem = pl.lit(_stem(file)).alias(FILE)
-        frames.setdefault(tuple(frame.columns), []).append(
+        frames.setdefault(frozenset(frame.columns), []).append(
             frame.select(pl.all(), stem, pl.int_range(1, pl.len() + 1).alias(ROW))
         )
     kinds = ", ".join(f"{count:,} x {kind}" if len(files) > 1 else kind for kind, count in found.most_common())
     remarks = [f"read: {path.name} ({kinds})"]
     if path.is_dir() and (others := sum(file.is_file() for file in path.iterdir()) - len(files)):
         remarks.append(f"files left out, of no ending {', '.join(ENDINGS)}: {others}")
-    return [pl.concat(same, how="vertical_relaxed") for same in frames.values()], remarks
+    return [
+        pl.concat((frame.select(same[0].columns) for frame in same), how="vertical_relaxed") for same in frames.values()
+    ], remarks
 
 
 def _files(path: Path) -> list[Path]:

@@ -77,7 +77,7 @@ def to_raw(bars: pl.DataFrame, basis: Basis) -> Prices:
     if raw_ticks >= NEARLY_ALL and jumps <= -DECISIVE:
         got = "adjusted prices that were rounded afterwards, so that price / factor is off the tick"
         raise InputError("close", f"raw prices, or adjusted ones with all their digits ({WHY_RAW})", got)
-    if raw_ticks >= NEARLY_ALL and (jumps >= DECISIVE or (basis is Basis.RAW and undone_ticks < NEARLY_ALL)):
+    if raw_ticks >= NEARLY_ALL and (jumps >= DECISIVE or basis is Basis.RAW):
         return Prices(bars, "prices: raw, on whole ticks; the factor is kept as it is", told=jumps >= DECISIVE)
     if raw_ticks >= NEARLY_ALL:
         raise _untold("the factor changes too little to show whether prices contain it")

@@ -37,23 +37,28 @@ def blank_as_null(text: pl.Series) -> pl.Series:
 
 
 def numbers(values: pl.Series, place: Place) -> pl.Series:
-    """Float64, null for an empty cell or NaN; thousands may be set off by commas.
+    """Float64 of 0 and more, null for an empty cell or NaN; thousands may be set off by commas.
 
     InputError under the source's name of the column for anything else, with its row.
     """
-    if values.dtype.is_numeric() or values.dtype in {pl.Null, pl.Boolean}:
-        return values.cast(pl.Float64).fill_nan(None)
-    if values.dtype not in {pl.String, pl.Categorical}:
+    if values.dtype in {pl.String, pl.Categorical}:
+        text = blank_as_null(values.cast(pl.String))
+        if text.str.contains(",", literal=True).any():
+            grouped = text.str.contains(THOUSANDS).fill_null(value=False)
+            text = text.str.replace_all(",", "", literal=True).zip_with(grouped, text)
+        found = text.cast(pl.Float64, strict=False)
+        wrong = found.is_null() & text.is_not_null()
+    elif values.dtype.is_numeric() or values.dtype == pl.Null:
+        found = values.cast(pl.Float64)
+        wrong = found.is_null() & values.is_not_null()
+    else:
         raise InputError(values.name, "numbers", f"a column of {values.dtype}")
-    text = blank_as_null(values.cast(pl.String))
-    if text.str.contains(",", literal=True).any():
-        text = text.set(text.str.contains(THOUSANDS).fill_null(value=False), text.str.replace_all(",", ""))
-    found = text.cast(pl.Float64, strict=False)
-    wrong = found.is_null() & text.is_not_null()
+    found = found.fill_nan(None)
+    wrong |= (found < 0).fill_null(value=False)
     if wrong.any():
         row = wrong.arg_true()[0]
-        raise InputError(values.name, "a number", f"{values[row]!r} in {place(row)}")
-    return found.fill_nan(None)
+        raise InputError(values.name, "a number of 0 or more", f"{values[row]!r} in {place(row)}")
+    return found
 
 
 def flags(values: pl.Series, place: Place) -> pl.Series:

@@ -29,6 +29,7 @@ def with_suspensions(bars: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 
     They have volume 0 and null for a price of 0. Rows without a price before a symbol's first price are left out: they
     are mostly from before its listing. A row said to be suspended that traded (for half a day) is one that traded.
+    InputError for a row with prices, without a volume, that is not said to be suspended.
     """
     if "suspended" not in bars.columns:
         bars = bars.with_columns(suspended=pl.lit(None, pl.Boolean))
@@ -54,6 +55,10 @@ def with_suspensions(bars: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         *(pl.when(suspended & (pl.col(name) == 0)).then(None).otherwise(name).alias(name) for name in PRICES),
         *(pl.when(suspended).then(0.0).otherwise(name).alias(name) for name in QUANTITIES if name in bars.columns),
     ).drop("_idle", "_priceless")
+    unknown = result.filter(pl.col("volume").is_null())
+    if unknown.height:
+        symbol, session = unknown.select("symbol", "session").row(0)
+        raise InputError("volume", "a number in a session that is not suspended", f"none for {symbol} on {session}")
     counts = (
         ("left out, without a price before the first one of their symbol", marked.height - kept.height),
         ("suspended, without a trade", int(result.get_column("suspended").sum())),

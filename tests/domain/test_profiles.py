@@ -327,7 +327,14 @@ def test_winds_units_are_told_by_content_where_one_alone_fits(tmp_path: Path) ->
         ("tushare", TUSHARE.replace("change", "adj_close"), "a.csv", "adj_close: .* raw prices are needed"),
         ("tushare", TUSHARE.replace("20250623", "Jun 23"), "a.csv", "trade_date: expected a date .* in row 1"),
         ("tushare", TUSHARE.replace("20250623", "2025-06-23 10:30"), "a.csv", "trade_date: expected a date"),
-        ("tushare", TUSHARE.replace("12.3,", "12:3,"), "a.csv", "high: expected a number, got '12:3' in row 2"),
+        (
+            "tushare",
+            TUSHARE.replace("12.3,", "12:3,"),
+            "a.csv",
+            "high: expected a number of 0 or more, got '12:3' in row 2",
+        ),
+        ("tushare", TUSHARE.replace(",12.1,", ",-12.1,"), "a.csv", "open: .* of 0 or more, got '-12.1' in row 2"),
+        ("tushare", TUSHARE.replace("20000.5", ""), "a.csv", "volume: .* none for 600519.SH on 2025-06-23"),
         ("tushare", TUSHARE.replace("600519.SH", "AAPL"), "a.csv", "ts_code: expected a code .*'AAPL' in row 1"),
         ("tushare", TUSHARE.splitlines()[0] + "\n", "a.csv", "at least one row"),
         ("akshare", AKSHARE.format(code="113999"), "a.csv", "symbol: expected A shares.* got 113999"),
@@ -391,10 +398,20 @@ def test_rows_before_a_listing_and_half_day_suspensions_are_said(tmp_path: Path)
         assert said in remarks
 
 
+def test_numbers_and_empty_cells_as_spreadsheets_write_them(tmp_path: Path) -> None:
+    header = "date,code,open,high,low,close,volume,amount,adjustflag"
+    line = '2025-06-23,sh.600000, 12.10 ,"1,012.3",12.0,12.2,"1,000","12,200.00",3'
+    bars, _ = imported(saved(tmp_path, "k.csv", f"{header}\n{line}\n2025-06-24,sh.600000,--,nan,-,,0,,3\n"), "baostock")
+    assert rows(bars, "amount") == [
+        ("600000.SH", MONDAY, 12.1, 1012.3, 12.0, 12.2, 1000.0, 12_200.0),
+        ("600000.SH", TUESDAY, None, None, None, None, 0.0, 0.0),
+    ]
+
+
 def test_a_fault_in_a_folder_names_file_and_row(tmp_path: Path) -> None:
     saved(tmp_path, "sh600000.csv", SINA)
     saved(tmp_path, "sh600001.csv", SINA.replace("12.0,", "12;0,"))
-    with pytest.raises(InputError, match="low: expected a number, got '12;0' in row 1 of sh600001"):
+    with pytest.raises(InputError, match="low: expected a number of 0 or more, got '12;0' in row 1 of sh600001"):
         imported(tmp_path, "akshare")
     saved(tmp_path, "sh600001.csv", TUSHARE)
     with pytest.raises(InputError, match="path: expected bars under one header, got 2 headers"):

@@ -74,7 +74,8 @@ def test_a_workbook_is_one_sheet(tmp_path: Path) -> None:
 
 def test_a_folder_is_its_files_by_header(tmp_path: Path) -> None:
     written(tmp_path / "sh600000.csv", b"date,close\n2025-06-23,10\n")
-    written(tmp_path / "sh600001.csv", b"date,close\n2025-06-23,11\n2025-06-24,12\n")
+    written(tmp_path / "sh600001.csv", b"close;date\n11;2025-06-23\n12;2025-06-24\n")
+    written(tmp_path / "sh600002.csv", b"date,close\n")
     written(tmp_path / "factors.csv", b"date,factor\n2025-06-23,1\n")
     written(tmp_path / "readme.md", b"about")
     frames, remarks = read_loose(tmp_path)
@@ -86,7 +87,7 @@ def test_a_folder_is_its_files_by_header(tmp_path: Path) -> None:
             ("2025-06-24", "12", "sh600001", 2),
         ],
     ]
-    assert remarks[0] == f"read: {tmp_path.name} (3 x UTF-8, separated by commas)"
+    assert remarks[0] == f"read: {tmp_path.name} (3 x UTF-8, separated by commas, 1 x UTF-8, separated by semicolons)"
     assert remarks[1].endswith(": 1")
 
 
