@@ -42,12 +42,13 @@ def numbers(values: pl.Series, place: Place) -> pl.Series:
     InputError under the source's name of the column for anything else, with its row.
     """
     if values.dtype in {pl.String, pl.Categorical}:
-        text = blank_as_null(values.cast(pl.String))
-        if text.str.contains(",", literal=True).any():
+        found = values.cast(pl.String).cast(pl.Float64, strict=False)
+        wrong = found.is_null() & values.is_not_null()
+        if wrong.any():  # most columns have plain numbers alone, for which looking closer would take far longer
+            text = blank_as_null(values.cast(pl.String))
             grouped = text.str.contains(THOUSANDS).fill_null(value=False)
-            text = text.str.replace_all(",", "", literal=True).zip_with(grouped, text)
-        found = text.cast(pl.Float64, strict=False)
-        wrong = found.is_null() & text.is_not_null()
+            found = text.str.replace_all(",", "", literal=True).zip_with(grouped, text).cast(pl.Float64, strict=False)
+            wrong = found.is_null() & text.is_not_null()
     elif values.dtype.is_numeric() or values.dtype == pl.Null:
         found = values.cast(pl.Float64)
         wrong = found.is_null() & values.is_not_null()

@@ -41,6 +41,7 @@ def written(path: Path, content: bytes) -> Path:
         (TEXT.replace("代码,收盘", " 代码 , 收盘").encode(), "UTF-8, separated by commas"),
         (gzip.compress(TEXT.encode("gbk")), "GB18030, as GBK, separated by commas"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "bytes",
 )
 def test_text_is_read_in_its_encoding_and_separator(tmp_path: Path, content: bytes, said: str) -> None:
     frame, remark = read(written(tmp_path / "bars.csv", content))
