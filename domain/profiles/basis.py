@@ -80,7 +80,7 @@ def to_raw(bars: pl.DataFrame, basis: Basis) -> Prices:
     if raw_ticks >= NEARLY_ALL and (jumps >= DECISIVE or basis is Basis.RAW):
         return Prices(bars, "prices: raw, on whole ticks; the factor is kept as it is", told=jumps >= DECISIVE)
     if raw_ticks >= NEARLY_ALL:
-        raise _untold("the factor changes too little to show whether prices contain it")
+        raise _untold("the factor changes too little to show whether prices contain it (fetch them unadjusted)")
     got = f"{1 - raw_ticks:.0%} of prices off the tick, and {1 - undone_ticks:.0%} of price / factor too"
     raise InputError("close", f"raw prices, or adjusted ones with their own factor ({WHY_RAW})", got)
 
@@ -95,12 +95,12 @@ def _without_factor(bars: pl.DataFrame, basis: Basis) -> Prices:
         got = f"{off} limits that are no {'/'.join(f'{limit:.0%}' for limit in LIMITS)} of pre_close"
         raise InputError("close", f"raw prices, or adjusted ones with their factor ({WHY_RAW})", got)
     if exact < LIMIT_ROWS:
-        raise _untold("there is no factor, and too few limits beside pre_close")
+        raise _untold("there is no factor, and too few limits beside pre_close (fetch it with fq=None and the factor)")
     return Prices(bars, f"prices: raw, for {exact:,} limits are those of pre_close to the tick")
 
 
 def _untold(why: str) -> InputError:
-    expected = f"a file that shows whether its prices are raw, such as one without adjustment ({WHY_RAW})"
+    expected = f"a file that shows whether its prices are raw ({WHY_RAW})"
     return InputError("close", expected, f"one of which it cannot be told: {why}")
 
 
