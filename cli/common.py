@@ -26,13 +26,15 @@ def group(help_text: str) -> typer.Typer:
 
 
 def show(result: Any, *, as_json: bool) -> None:
-    """Print a result: a dataclass or a mapping, or a list of them."""
+    """Print a result: a dataclass or a mapping, or a list of them; its remarks first, a line each."""
     listed = result if isinstance(result, list) else [result]
     rows = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else row for row in listed]
     if as_json:
         typer.echo(json.dumps(rows if isinstance(result, list) else rows[0], default=str))
         return
     for row in rows:
+        for remark in row.pop("remarks", ()) if isinstance(row, dict) else ():
+            typer.echo(remark)
         typer.echo("  ".join(f"{key} {value}" for key, value in row.items()) if isinstance(row, dict) else str(row))
 
 

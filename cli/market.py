@@ -9,6 +9,7 @@ import typer
 
 from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, show
 from cli.operations import Stage, run
+from domain.profiles import PROFILES
 from models.klines import series_of
 from settings import open_home
 from store.clock import wall_clock
@@ -28,8 +29,26 @@ def _importer(kind: str) -> Callable[..., None]:
     return command
 
 
+@market.command("import")
+def market_import(
+    path: Annotated[Path, typer.Argument(help="Parquet or CSV file; with --from also Excel and others, or a folder.")],
+    profile: Annotated[
+        str | None, typer.Option("--from", help=f"The tool that wrote it: {', '.join(PROFILES)}.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import bars: symbol, session (or date), open, high, low, close, volume, and more.
+
+    With --from, files as a tool exports them: what was taken for what is printed first. Without it nothing is guessed.
+    """
+    opened = open_home(home)
+    from tasks.market import import_bars  # noqa: PLC0415
+
+    show(import_bars(opened, path, opened.clock.now(), profile=profile), as_json=as_json)
+
+
 for _name, _kind, _help in (
-    ("import", "import_bars", "Import bars: symbol, session (or date), open, high, low, close, volume, and more."),
     ("import-index", "import_index", "Import index levels: index, session, close."),
     ("import-universe", "import_universe", "Import universes: universe, symbol, since, until (null while it lasts)."),
     ("import-actions", "import_actions", "Import corporate actions: symbol, session, cash, bonus."),

@@ -6,7 +6,7 @@ corporate actions are added to what is there, row by row.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from domain.market import (
     normalise_index_levels,
     normalise_universe,
 )
+from domain.profiles import understand
 from domain.simulation import simulate
 from models.datasets import BARS, INDEX_LEVELS, Dataset
 from models.enums import Universe
@@ -30,6 +31,7 @@ from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
 from models.market import CorporateAction, UniverseMember
 from models.operations import HomeFact
 from sources.files import read_table
+from sources.loose_files import read_loose
 from sources.market import MarketProvider
 from store.home import Home
 from store.market import (
@@ -47,19 +49,33 @@ from store.settlements import read_marks, settlement_of
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import came to. `changed` counts sessions (bars, levels) or rows that are new or different; 0: none."""
+    """What an import came to. `changed` counts sessions (bars, levels) or rows that are new or different; 0: none.
+
+    `remarks` say in order what a profile took for what, and what it left out.
+    """
 
     what: str
     rows: int
     since: date
     until: date
     changed: int
+    remarks: tuple[str, ...] = ()
 
 
-def import_bars(home: Home, path: Path, now: datetime) -> Imported:
-    """Import bars from a Parquet or CSV file. InputError names what is wrong with it; nothing is kept then."""
-    bars = normalise_bars(read_table(path), home.sessions.days)
-    return _keep(home, BARS, bars, path.name, now)
+def import_bars(home: Home, path: Path, now: datetime, *, profile: str | None = None) -> Imported:
+    """Import bars from a Parquet or CSV file with our columns, or from what a tool exported (domain.profiles).
+
+    With a `profile` the path may be a folder of files. InputError names what is wrong; nothing is kept then.
+    """
+    frame, remarks = (read_table(path), []) if profile is None else _read_by_profile(path, profile)
+    bars = normalise_bars(frame, home.sessions.days)
+    return replace(_keep(home, BARS, bars, path.name, now), remarks=tuple(remarks))
+
+
+def _read_by_profile(path: Path, profile: str) -> tuple[pl.DataFrame, list[str]]:
+    tables, found = read_loose(path)
+    frame, taken = understand(tables, profile)
+    return frame, found + taken
 
 
 def import_index(home: Home, path: Path, now: datetime) -> Imported:

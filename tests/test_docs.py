@@ -23,7 +23,9 @@ def names(group: typer.Typer) -> set[str]:
     return inner | {command.name or command.callback.__name__ for command in group.registered_commands}
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/operations.md", "docs/settings.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/importing.md", "docs/operations.md", "docs/settings.md", "CONTRIBUTING.md"]
+)
 def test_documented_commands_exist(document: str) -> None:
     text = (ROOT / document).read_text()
     groups: dict[str, set[str]] = {}
