@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 import polars as pl
 
+from domain.instruments import TAKEN_NAMES, is_taken, refusal
 from domain.sessions import CLOSE, Sessions, at
 from models.datasets import ColumnType
 from models.errors import InputError
@@ -29,8 +30,8 @@ class FaultyRowError(InputError):
 def check_values(values: pl.DataFrame, sessions: Sessions) -> tuple[pl.DataFrame, int]:
     """Return the values of trading sessions, sorted by session and symbol, and how many other dates were left out.
 
-    FaultyRowError for a date that the calendar does not cover, for what is no symbol or no finite number, and for a
-    symbol twice on one date: of dates that are left out, too.
+    FaultyRowError for a date that the calendar does not cover, for what is no symbol of a share or an exchange-traded
+    fund, for no finite number, and for a symbol twice on one date: of dates that are left out, too.
     """
     first, last = sessions.days[0], sessions.known_until
     day, symbol, value = pl.col("session"), pl.col("symbol"), pl.col("value")
@@ -38,9 +39,14 @@ def check_values(values: pl.DataFrame, sessions: Sessions) -> tuple[pl.DataFrame
     if not values.select(covered.all()).item():
         expected = f"dates from {first} to {last}, the days that the exchange calendar covers"
         _raise_for(values, ~covered, "date", expected)
-    if not values["symbol"].unique().str.contains(SYMBOL_PATTERN).fill_null(value=False).all():
+    known = values["symbol"].unique()
+    if not known.str.contains(SYMBOL_PATTERN).fill_null(value=False).all():
         fault = ~symbol.str.contains(SYMBOL_PATTERN).fill_null(value=False)
         _raise_for(values, fault, "symbol", "six digits and a venue, such as 600519.SH")
+    strange = known.filter(~is_taken(known))
+    if strange.len():
+        first_strange = values.filter(symbol.is_in(strange.implode()))["symbol"][0]
+        _raise_for(values, symbol == first_strange, "symbol", f"{TAKEN_NAMES}; {refusal(first_strange)}")
     if not values["value"].is_finite().fill_null(value=False).all():
         fault = ~value.is_finite().fill_null(value=False)
         _raise_for(values, fault, "value", "finite numbers")

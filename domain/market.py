@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from domain.instruments import refuse_others
 from domain.rules import board
 from domain.tables import SYMBOL, Day, Flag, Number, Table, Text, normalise
 from models.datasets import BARS
@@ -81,6 +82,7 @@ def normalise_bars(frame: pl.DataFrame, sessions: Collection[date]) -> pl.DataFr
     negative; volume is always a number. Raises InputError as domain.tables.normalise does, and for a non-session.
     """
     bars = normalise(frame, BAR_TABLE)
+    refuse_others(bars.get_column("symbol"), frame)
     _refuse_non_sessions(bars, frame, sessions)
     return bars
 
@@ -98,6 +100,7 @@ def normalise_universe(frame: pl.DataFrame) -> pl.DataFrame:
     Raises InputError for an `until` before its `since` and for spans of one member that overlap.
     """
     members = normalise(frame, UNIVERSE_TABLE)
+    refuse_others(members.get_column("symbol"), frame)
     ended = members.filter(pl.col("until") < pl.col("since"))
     if not ended.is_empty():
         universe, symbol, since, until = ended.row(0)
@@ -114,6 +117,7 @@ def normalise_universe(frame: pl.DataFrame) -> pl.DataFrame:
 def normalise_actions(frame: pl.DataFrame, sessions: Collection[date]) -> pl.DataFrame:
     """Corporate actions by ex-session: `cash` in CNY and `bonus` in new shares, each for one share held."""
     actions = normalise(frame, ACTION_TABLE)
+    refuse_others(actions.get_column("symbol"), frame)
     _refuse_non_sessions(actions, frame, sessions)
     return actions
 

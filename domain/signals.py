@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from domain.instruments import TAKEN_NAMES, is_taken, refusal
 from models.errors import InputError
 from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_LENGTH, SYMBOL_PATTERN
 
@@ -20,7 +21,7 @@ def check_portfolios(signals: pl.DataFrame) -> None:
     """Raise InputError for the first portfolio that is not one, naming strategy and symbol.
 
     Columns strategy, symbol (String) and weight (Float64). A portfolio has 1 to 5,000 different symbols, weights in
-    (0, 1], and a sum of at most 1 + 1e-9; what is left is cash.
+    (0, 1], and a sum of at most 1 + 1e-9; what is left is cash. Each symbol is a share or an exchange-traded fund.
     """
     # One pass tells whether there is any fault; only then is the first one looked for.
     weight = pl.col("weight")
@@ -49,6 +50,10 @@ def check_portfolios(signals: pl.DataFrame) -> None:
         bad = facts.filter(pl.col(figure) > limit).sort("strategy").head(1)
         if bad.height:
             raise InputError(field, expected, f"{bad[figure][0]} (strategy {bad['strategy'][0]})")
+    strange = known.filter(~is_taken(known))
+    if strange.len():
+        row = signals.filter(pl.col("symbol").is_in(strange.implode())).row(0, named=True)
+        raise InputError("symbol", f"{TAKEN_NAMES}; {refusal(row['symbol'])} (strategy {row['strategy']})")
 
 
 def _is_symbol() -> pl.Expr:

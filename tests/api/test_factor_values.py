@@ -174,6 +174,7 @@ ONE = ROWS.head(1)
         (ONE.with_columns(value=pl.lit(float("-inf"))), "value", "finite"),
         (ONE.with_columns(value=pl.lit(None, pl.Float64)), "value", "finite"),
         (ONE.with_columns(symbol=pl.lit(None, pl.String)), "symbol", "six digits"),
+        (ONE.with_columns(symbol=pl.lit("113999.SH")), "symbol", "113999.SH is a convertible bond"),
         (ONE.with_columns(date=pl.lit(None, pl.Date)), "date", "from 1990-12"),
         (ONE.with_columns(date=pl.lit(date(1, 1, 1))), "date", "from 1990-12"),
         (ONE.select("symbol", "value", session=pl.lit(date(1, 1, 1))), "session", "got '0001-01-01' (600000.SH on"),

@@ -152,6 +152,24 @@ def test_a_faulty_portfolio_names_the_field(
     assert web.get("/strategies/alpha", headers=me).json()["status"] == "pending"
 
 
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("113999.SH", "a convertible bond"),
+        ("131810.SZ", "a repo"),
+        ("399001.SZ", "an index"),
+        ("900901.SH", "a B share"),
+    ],
+)
+def test_what_is_no_share_or_fund_is_refused_by_name(
+    desk: Home, web: httpx.Client, me: Headers, alpha: str, symbol: str, name: str
+) -> None:
+    answer = post(web, me, [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": symbol, "weight": 0.1}])
+    assert answer.status_code == 422
+    assert f"{symbol} is {name}" in answer.json()["detail"][0]["msg"]
+    assert recorded(desk) == []
+
+
 def test_a_sum_within_the_tolerance_is_one(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
     tenths = [{"symbol": f"{n:06}.SZ", "weight": 0.1} for n in range(10)]
     just = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weight": 0.5 + 5e-10}]

@@ -213,6 +213,27 @@ def test_members_may_come_back_but_not_overlap() -> None:
         )
 
 
+def test_what_is_no_share_or_fund_is_refused_by_name_and_row_of_the_file() -> None:
+    for symbol, words in (
+        ("113999.SH", "113999.SH is a convertible bond (row 2)"),
+        ("204001.SH", "204001.SH is a repo (row 2)"),
+        ("000300.SH", "000300.SH is an index (row 2)"),
+        ("900901.SH", "900901.SH is a B share (row 2)"),
+        ("200011.SZ", "200011.SZ is a B share (row 2)"),
+    ):
+        error = refusal(bars(symbol=["600519.SH", symbol]))
+        assert error.field == "symbol"
+        assert words in str(error)
+        with pytest.raises(InputError, match="row 1") as caught:
+            normalise_universe(members(("hs300", symbol, "2022-01-01", None)))
+        assert caught.value.field == "symbol"
+        with pytest.raises(InputError, match="row 1") as caught:
+            normalise_actions(
+                pl.DataFrame([{"symbol": symbol, "session": "2025-01-02", "cash": 1.0, "bonus": 0}]), SESSIONS
+            )
+        assert caught.value.field == "symbol"
+
+
 def test_actions_are_of_sessions_and_never_negative() -> None:
     good = {"symbol": "600519.SH", "session": "2025-01-02", "cash": 27.673, "bonus": 0}
     assert normalise_actions(pl.DataFrame([good]), SESSIONS)["cash"].to_list() == [27.673]

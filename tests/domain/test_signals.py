@@ -57,6 +57,10 @@ def test_portfolios(portfolio: Mapping[str, float]) -> None:
         ({"６００５１９.SH": 0.5}, "symbol"),
         ({"600519.HK": 0.5}, "symbol"),
         (dict.fromkeys((f"{n:06d}.SZ" for n in range(5001)), 1 / 5001), "signals"),
+        ({"600519.SH": 0.5, "113999.SH": 0.1}, "symbol"),
+        ({"000300.SH": 0.5}, "symbol"),
+        ({"900901.SH": 0.5}, "symbol"),
+        ({"204001.SH": 0.5}, "symbol"),
     ],
 )
 def test_what_is_no_portfolio_is_refused_with_its_field(portfolio: Mapping[str, float], field: str) -> None:
