@@ -1,4 +1,4 @@
-"""What the ledger knows of the market: corporate actions, universes, and the verdicts of the quality gate."""
+"""What the ledger knows of the market: instruments, corporate actions, universes, and the quality gate's verdicts."""
 
 from datetime import date, datetime
 
@@ -16,6 +16,23 @@ class CorporateAction(SQLModel, table=True):
     session: date = Field(primary_key=True, index=True)
     cash: float = Field(description="CNY for each share held")
     bonus: float = Field(description="new shares for each share held")
+
+
+class Instrument(SQLModel, table=True):
+    """A share or an exchange-traded fund: when it was listed, and what a share is worth once it no longer is."""
+
+    __tablename__ = "instrument"
+
+    symbol: str = Field(primary_key=True)
+    name: str | None = None
+    kind: str = Field(description="share or fund")
+    board: str | None = Field(default=None, description="main, chinext, star, beijing or fund")
+    listed: date | None = Field(default=None, description="first day of trading")
+    delisted: date | None = Field(default=None, description="first day on which it is no longer listed")
+    delisting_cash: float | None = Field(default=None, description="CNY paid for one share after its delisting")
+    successor: str | None = Field(default=None, description="the symbol that its shares are exchanged for")
+    successor_ratio: float | None = Field(default=None, description="shares of the successor for one share")
+    price_limit: float | None = Field(default=None, description="fraction in place of the rule book's limit")
 
 
 class UniverseMember(SQLModel, table=True):

@@ -5,7 +5,7 @@ from models.claimed import ClaimedPerformance
 from models.external import ExternalOutcome, ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
 from models.lake import LakeFile
-from models.market import CorporateAction, QualityReport, UniverseMember
+from models.market import CorporateAction, Instrument, QualityReport, UniverseMember
 from models.notices import Address, Delivery, Inbox
 from models.operations import AuditEntry, HomeFact, Lease, Notification, StageRun
 from models.portfolios import FactorPortfolio, PortfolioMember
@@ -31,6 +31,7 @@ __all__ = [
     "Gap",
     "HomeFact",
     "Inbox",
+    "Instrument",
     "InviteCode",
     "JournalCommit",
     "LakeFile",

@@ -32,6 +32,7 @@ from models.operations import HomeFact
 from sources.files import read_table
 from sources.market import MarketProvider
 from store.home import Home
+from store.instruments import put_instruments
 from store.market import (
     SAMPLE,
     add_known_levels,
@@ -115,6 +116,7 @@ def simulate_market(
         changed = home.lake.commit(db, files, now)
         changed += upsert(db, UniverseMember, sample.universes)
         changed += upsert(db, CorporateAction, sample.actions)
+        changed += put_instruments(db, sample.instruments)
         audit_import(db, SAMPLE, description, changed, now)
     return [
         _imported("bars", sample.bars, changed),
