@@ -121,23 +121,25 @@ class AkshareProvider:
 
 def _take(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
     """The named columns of a pandas frame under our names; text stays text, NaN becomes null."""
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise SourceRefused(f"akshare: expected columns {', '.join(missing)}")
+    _require_columns(frame, columns)
     numbers = pl.col("open", "high", "low", "close", "lots", "amount", "pre_close")
     table: pl.DataFrame = pl.from_pandas(frame[list(columns)])
     return table.rename(columns).with_columns(numbers.cast(pl.Float64))
 
 
-def _take_listings(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
-    """Symbol, name, listed and delisted of a table of the exchanges'; dates come as dates or as text."""
+def _require_columns(frame: Any, columns: dict[str, str]) -> None:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise SourceRefused(f"akshare: expected columns {', '.join(missing)}")
-    table = pl.DataFrame({ours: frame[name].astype(str).tolist() for name, ours in columns.items()})
-    if "delisted" not in table.columns:
-        table = table.with_columns(delisted=pl.lit(None, pl.String))
-    days = pl.col("listed", "delisted").cast(pl.String).str.head(10).str.replace_all("/", "-")
+
+
+def _take_listings(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
+    """Symbol, name, listed and delisted of a table of the exchanges'; dates come as dates or as text."""
+    _require_columns(frame, columns)
+    # What is no date is written in several ways, and none of them reads as one.
+    texts = {ours: [str(value) for value in frame[name]] for name, ours in columns.items()}
+    table = pl.DataFrame({"delisted": None} | texts, schema_overrides=dict.fromkeys(("delisted", *texts), pl.String))
+    days = pl.col("listed", "delisted").str.head(10).str.replace_all("/", "-")
     return table.with_columns(pl.col("code").str.zfill(6)).select(
         _symbol().alias("symbol"), "name", days.str.to_date("%Y-%m-%d", strict=False)
     )
