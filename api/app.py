@@ -45,6 +45,7 @@ from settings import load_settings, open_home
 from store.cache import Cache
 from store.closes import Closes
 from store.commit_signers import CommitSigners
+from store.instruments import KnownSymbols
 from store.lens_reader import Lens
 from store.published import Published
 
@@ -87,13 +88,14 @@ def create_app(home: Path | None = None) -> FastAPI:
     clock = opened.clock
     limits = Limits(settings.rate_limit)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
-    lens, shown = Lens(opened.path), Shown(opened.ledger)
+    lens, shown, known = Lens(opened.path), Shown(opened.ledger), KnownSymbols(opened.lake)
     state = State(
         home=opened,
         lens=lens,
         limits=limits,
         tokens=Tokens(opened.path, secret),
-        submissions=Submissions(opened.ledger, opened.sessions),
+        submissions=Submissions(opened.ledger, opened.sessions, known),
+        known=known,
         seals=SealWatch(opened.ledger, has_remote=bool(opened.journal_remote)),
         signers=CommitSigners(opened.journal),
         hub=Hub(opened),

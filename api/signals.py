@@ -22,6 +22,7 @@ from store.signals import Submission
 
 router = APIRouter(prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
 
+STRANGER = ": no instrument or bar here knows it; no order of it is filled before a bar comes"
 SCHEMA = {"symbol": pl.String, "weight": pl.Float64}
 
 
@@ -35,7 +36,8 @@ async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: S
     """Submit a portfolio, or revise the one submitted before, strictly before the deadline.
 
     Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
-    portfolio again adds nothing (200). The answer waits up to 2 s for the seal.
+    portfolio again adds nothing (200). The answer waits up to 2 s for the seal. A symbol that is no share or
+    exchange-traded fund is refused; one that no instrument or bar here knows is taken, and named in `warnings`.
     """
     if not is_slug(slug):
         raise not_found("Strategy")
@@ -50,7 +52,9 @@ async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: S
         if error.field == "session":
             raise refuse(400, f"trade_date: {error}") from None
         raise
-    return Json(_submitted(receipt, await here.seals.wait_for(receipt.signal_id)), 200 if receipt.known else 201)
+    strangers = here.known.strangers(holding.symbol for holding in body.signals)
+    answer = _submitted(receipt, strangers, await here.seals.wait_for(receipt.signal_id))
+    return Json(answer, 200 if receipt.known else 201)
 
 
 @router.get("", response_model=SignalsAnswer, responses=problems(401, 403, 404))
@@ -86,7 +90,7 @@ def _require_trading_day(sessions: Sessions, body: NewSignal) -> None:
         raise refuse(400, f"trade_date: {body.trade_date} is not a trading day{hint}")
 
 
-def _submitted(receipt: Receipt, attestation: Any) -> dict[str, Any]:
+def _submitted(receipt: Receipt, strangers: list[str], attestation: Any) -> dict[str, Any]:
     return {
         "id": str(receipt.signal_id),
         "trade_date": receipt.session,
@@ -98,6 +102,7 @@ def _submitted(receipt: Receipt, attestation: Any) -> dict[str, Any]:
         "is_settled": False,
         "github_committed": attestation["committed"],
         "attestation": attestation,
+        "warnings": [f"{symbol}{STRANGER}" for symbol in strangers],
     }
 
 

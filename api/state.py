@@ -19,6 +19,7 @@ from store.cache import Cache
 from store.closes import Closes
 from store.commit_signers import CommitSigners
 from store.home import Home
+from store.instruments import KnownSymbols
 from store.lens_reader import Lens
 from store.published import Published
 
@@ -35,6 +36,7 @@ class State:
     limits: Limits
     tokens: Tokens
     submissions: Submissions
+    known: KnownSymbols
     seals: SealWatch
     signers: CommitSigners
     hub: Hub

@@ -7,6 +7,7 @@ from anyio import to_thread
 from domain.sessions import Sessions
 from models.errors import CountersignError
 from store.desk import Receipt
+from store.instruments import KnownSymbols
 from store.ledger import Ledger
 from store.signals import Submission, submit_each
 
@@ -16,10 +17,13 @@ Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
 
 
 class Submissions:
-    """Records submissions; each gets its own receipt or refusal, whatever becomes of the others in its batch."""
+    """Records submissions; each gets its own receipt or refusal, whatever becomes of the others in its batch.
 
-    def __init__(self, ledger: Ledger, sessions: Sessions) -> None:
-        self._ledger, self._sessions = ledger, sessions
+    The known symbols are brought up to date with each batch, once it is recorded.
+    """
+
+    def __init__(self, ledger: Ledger, sessions: Sessions, known: KnownSymbols) -> None:
+        self._ledger, self._sessions, self._known = ledger, sessions, known
         self._queue: list[Waiting] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -52,4 +56,6 @@ class Submissions:
                     future.set_exception(outcome)
 
     def _record(self, submissions: list[Submission]) -> list[Receipt | CountersignError | Exception]:
-        return list(submit_each(self._ledger, self._sessions, submissions))
+        outcomes = submit_each(self._ledger, self._sessions, submissions)
+        self._known.refresh()
+        return list(outcomes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +20,11 @@ market = group("Market data: import it, simulate it, fetch it.")
 FileArgument = Annotated[Path, typer.Argument(help="Parquet or CSV file.")]
 
 
-def _importer(kind: str) -> Callable[..., None]:
+def _importer(kind: str, module: str = "tasks.market") -> Callable[..., None]:
     def command(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
         opened = open_home(home)
-        import tasks.market  # noqa: PLC0415
-
-        show(getattr(tasks.market, kind)(opened, path, opened.clock.now()), as_json=as_json)
+        imports = import_module(module)
+        show(getattr(imports, kind)(opened, path, opened.clock.now()), as_json=as_json)
 
     return command
 
@@ -54,6 +54,11 @@ for _name, _kind, _help in (
     ("import-actions", "import_actions", "Import corporate actions: symbol, session, cash, bonus."),
 ):
     market.command(_name, help=_help)(_importer(_kind))
+market.command(
+    "import-instruments",
+    help="Import instruments: symbol, and name, kind, board, listed, delisted, delisting_value (CNY a share, or "
+    "ratio*successor), each where it is known.",
+)(_importer("import_instruments", "tasks.instruments"))
 
 
 @market.command("import-klines")

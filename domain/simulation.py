@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from domain.instruments import board_expr, kind_expr
+from domain.listings import INSTRUMENTS_SCHEMA
 from domain.rules import trading_rules
 from domain.scenario import Scenario, draw_scenario
 from models.datasets import BARS, INDEX_LEVELS
@@ -34,12 +36,16 @@ BASE_LEVEL = {
 
 @dataclass(frozen=True)
 class SampleMarket:
-    """Four tables as `market import…` takes them: models.datasets BARS and INDEX_LEVELS, members, actions."""
+    """Four tables as `market import…` takes them: models.datasets BARS and INDEX_LEVELS, members, actions.
+
+    The fifth, `instruments`, has the columns of domain.listings.INSTRUMENTS_SCHEMA.
+    """
 
     bars: pl.DataFrame
     index_levels: pl.DataFrame
     universes: pl.DataFrame
     actions: pl.DataFrame
+    instruments: pl.DataFrame
 
 
 def simulate(symbols: int, sessions: Sequence[date], seed: int) -> SampleMarket:
@@ -53,7 +59,11 @@ def simulate(symbols: int, sessions: Sequence[date], seed: int) -> SampleMarket:
     quotes = _draw_quotes(scenario, rng)
     bars = _bars_frame(scenario, quotes)
     return SampleMarket(
-        bars, _index_frame(scenario, quotes), _universe_frame(scenario), _action_frame(scenario, quotes)
+        bars,
+        _index_frame(scenario, quotes),
+        _universe_frame(scenario),
+        _action_frame(scenario, quotes),
+        _instrument_frame(scenario, quotes),
     )
 
 
@@ -205,3 +215,23 @@ def _action_frame(scenario: Scenario, quotes: _Quotes) -> pl.DataFrame:
             "bonus": scenario.bonus[t, s],
         }
     ).sort("symbol", "session")
+
+
+def _instrument_frame(scenario: Scenario, quotes: _Quotes) -> pl.DataFrame:
+    """Every symbol; when it lists or leaves within the sample, and for every second leaver half its last close."""
+    rows, leavers = [], 0
+    for s, symbol in enumerate(scenario.symbols):
+        days = np.flatnonzero(scenario.listed[:, s])
+        first, last = int(days[0]), int(days[-1])
+        listed = scenario.sessions[first] if first else None
+        delisted, cash = None, None
+        if last + 1 < len(scenario.sessions):
+            delisted = scenario.sessions[last + 1]
+            cash = round(float(quotes.close[last, s]) / 2, 2) if leavers % 2 == 0 else None
+            leavers += 1
+        rows.append((symbol, f"Sample {symbol[:6]}", listed, delisted, cash))
+    given = ("symbol", "name", "listed", "delisted", "delisting_cash")
+    frame = pl.DataFrame(rows, schema={name: INSTRUMENTS_SCHEMA[name] for name in given}, orient="row")
+    derived = {"kind": kind_expr(pl.col("symbol")), "board": board_expr(pl.col("symbol"))}
+    nothing = {name: pl.lit(None, INSTRUMENTS_SCHEMA[name]) for name in ("successor", "successor_ratio")}
+    return frame.with_columns(**derived, **nothing).select(*INSTRUMENTS_SCHEMA).sort("symbol")

@@ -11,6 +11,7 @@ from typing import Final
 
 import polars as pl
 
+from domain.instruments import is_taken
 from models.errors import InputError
 
 EXCHANGES: Final = {
@@ -25,14 +26,6 @@ BARE: Final = re.compile(r"(?P<code>\d{1,6})(?:\.0)?")  # 1.0 is a code that a t
 IN_FILE_NAME: Final = re.compile(
     rf"(?<![A-Z0-9])(?:(?:{_NAMES})[._]?\d{{6}}|\d{{6}}(?:\.(?:{_NAMES}))?)(?![A-Z0-9])", re.IGNORECASE
 )
-
-# Shares of Shanghai, Shenzhen and Beijing, and exchange-traded funds.
-TAKEN: Final = r"^(?:(?:60|68[89]|5)\d*\.SH|(?:00[0-4]|30|1[568])\d*\.SZ|(?:43|83|87|88|92)\d*\.BJ)$"
-
-
-def is_taken(symbols: pl.Series) -> pl.Series:
-    """Whether each symbol is a share or an exchange-traded fund; null for null."""
-    return symbols.str.contains(TAKEN)
 
 
 def as_text(values: pl.Series) -> pl.Series:

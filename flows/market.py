@@ -14,6 +14,7 @@ from settings import load_settings, open_home
 from sources.market import MarketProvider, open_provider
 from store.home import Home
 from store.lease import lease
+from tasks.instruments import ingest_instruments
 from tasks.market import ingest
 from tasks.quality import check_quality, finding_rows
 from tasks.runs import record_process
@@ -53,6 +54,7 @@ def market_data_ingest(
                 for imported in fetch(opened, provider, due, opened.clock.now()):
                     news = "new" if imported.changed else "known"
                     log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)
+                _ingest_instruments(opened, provider, due)
             report = check_quality(opened, due, opened.clock.now())
     except LeaseError as error:
         log.warning("another run is at it: %s", error)
@@ -67,6 +69,16 @@ def market_data_ingest(
         description=f"Full report on the bars of {due}",
     )
     return {"session": due.isoformat(), "verdict": report.verdict, "report": report.report}
+
+
+def _ingest_instruments(home: Home, provider: MarketProvider, due: date) -> None:
+    """Fetch the instruments with the day's market. Bars come first: a failure here is a warning."""
+    log = get_run_logger()
+    state = ingest_instruments(home, provider, due, home.clock.now(), return_state=True)
+    if state.is_completed():
+        log.info("instruments: %d new or different", state.result())
+    else:
+        log.warning("no instruments of %s: %s", due, state.message)
 
 
 def configured_provider(home: Home) -> MarketProvider | None:

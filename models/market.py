@@ -1,4 +1,4 @@
-"""What the ledger knows of the market: corporate actions, universes, and the verdicts of the quality gate."""
+"""What the ledger knows of the market: instruments, corporate actions, universes, and the quality gate's verdicts."""
 
 from datetime import date, datetime
 
@@ -16,6 +16,22 @@ class CorporateAction(SQLModel, table=True):
     session: date = Field(primary_key=True, index=True)
     cash: float = Field(description="CNY for each share held")
     bonus: float = Field(description="new shares for each share held")
+
+
+class Instrument(SQLModel, table=True):
+    """A share or an exchange-traded fund: when it was listed, and what a share is worth once it no longer is."""
+
+    __tablename__ = "instrument"
+
+    symbol: str = Field(primary_key=True)
+    name: str | None = None
+    kind: str = Field(description="share or fund")
+    board: str | None = Field(default=None, description="main, chinext, star, beijing or fund")
+    listed: date | None = Field(default=None, index=True, description="first day of trading")
+    delisted: date | None = Field(default=None, index=True, description="first day on which it is no longer listed")
+    delisting_cash: float | None = Field(default=None, description="CNY paid for one share after its delisting")
+    successor: str | None = Field(default=None, description="the symbol that its shares are exchanged for")
+    successor_ratio: float | None = Field(default=None, description="shares of the successor for one share")
 
 
 class UniverseMember(SQLModel, table=True):
@@ -40,23 +56,3 @@ class QualityReport(SQLModel, table=True):
     findings: str = Field(description="JSON list")
     report: str = Field(description="the page for people, relative to the home folder; empty where none was made")
     checked_at: datetime = instant()
-
-
-class Instrument(SQLModel, table=True):
-    """A share or fund: how long it was listed, and what its holders were given when it no longer was.
-
-    `delisted` is the first day on which it is no longer listed. A share of it is exchanged for `delisting_cash`, for
-    `successor_ratio` shares of `successor`, or for both; where neither is known it stays at its last close.
-    """
-
-    __tablename__ = "instrument"
-
-    symbol: str = Field(primary_key=True)
-    name: str | None = None
-    kind: str
-    board: str | None = None
-    listed: date | None = Field(default=None, index=True)
-    delisted: date | None = Field(default=None, index=True)
-    delisting_cash: float | None = Field(default=None, description="CNY for each share held")
-    successor: str | None = None
-    successor_ratio: float | None = Field(default=None, description="shares of the successor for each share held")

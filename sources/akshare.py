@@ -13,6 +13,7 @@ import polars as pl
 
 from models.errors import SourceBusy, SourceRefused
 from sources.indices import INDEX_CODES
+from sources.listings import sound_listings
 
 FAR_FUTURE = "20500101"
 SHARE_COLUMNS = {"今开": "open", "最高": "high", "最低": "low"}
@@ -25,6 +26,22 @@ COMMON_COLUMNS = {
     "成交额": "amount",
     "昨收": "pre_close",
 }
+
+LISTED = {"证券代码": "code", "证券简称": "name", "上市日期": "listed"}
+# Function of the package, its arguments, its columns under our names. What is delisted comes last, and counts.
+LISTING_TABLES: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
+    ("stock_info_sh_name_code", ("主板A股",), LISTED),
+    ("stock_info_sh_name_code", ("科创板",), LISTED),
+    ("stock_info_sz_name_code", ("A股列表",), {"A股代码": "code", "A股简称": "name", "A股上市日期": "listed"}),
+    ("stock_info_bj_name_code", (), LISTED),
+    # It calls the day of delisting the day of suspension.
+    (
+        "stock_info_sh_delist",
+        ("全部",),
+        {"公司代码": "code", "公司简称": "name", "上市日期": "listed", "暂停上市日期": "delisted"},
+    ),
+    ("stock_info_sz_delist", ("终止上市公司",), LISTED | {"终止上市日期": "delisted"}),
+)
 
 
 class AkshareProvider:
@@ -68,6 +85,14 @@ class AkshareProvider:
             raise SourceBusy(f"akshare has no index levels of {session} yet")
         return pl.DataFrame(levels, schema=["index", "session", "close"], orient="row")
 
+    def fetch_instruments(self) -> pl.DataFrame:
+        """Shares that the exchanges list, and those that Shanghai and Shenzhen have delisted. It has no funds."""
+        return sound_listings(
+            pl.concat(
+                [_take_listings(self._call(name, *arguments), columns) for name, arguments, columns in LISTING_TABLES]
+            )
+        )
+
     def _require_newest(self, session: date) -> None:
         """The index's days tell which session the snapshots are of, which they do not say themselves."""
         frame = self._call("stock_zh_index_daily_em", "sh000300", f"{session:%Y%m%d}", FAR_FUTURE)
@@ -96,12 +121,28 @@ class AkshareProvider:
 
 def _take(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
     """The named columns of a pandas frame under our names; text stays text, NaN becomes null."""
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise SourceRefused(f"akshare: expected columns {', '.join(missing)}")
+    _require_columns(frame, columns)
     numbers = pl.col("open", "high", "low", "close", "lots", "amount", "pre_close")
     table: pl.DataFrame = pl.from_pandas(frame[list(columns)])
     return table.rename(columns).with_columns(numbers.cast(pl.Float64))
+
+
+def _require_columns(frame: Any, columns: dict[str, str]) -> None:
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise SourceRefused(f"akshare: expected columns {', '.join(missing)}")
+
+
+def _take_listings(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
+    """Symbol, name, listed and delisted of a table of the exchanges'; dates come as dates or as text."""
+    _require_columns(frame, columns)
+    # What is no date is written in several ways, and none of them reads as one.
+    texts = {ours: [str(value) for value in frame[name]] for name, ours in columns.items()}
+    table = pl.DataFrame({"delisted": None} | texts, schema_overrides=dict.fromkeys(("delisted", *texts), pl.String))
+    days = pl.col("listed", "delisted").str.head(10).str.replace_all("/", "-")
+    return table.with_columns(pl.col("code").str.zfill(6)).select(
+        _symbol().alias("symbol"), "name", days.str.to_date("%Y-%m-%d", strict=False)
+    )
 
 
 def _symbol() -> pl.Expr:

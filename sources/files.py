@@ -35,6 +35,7 @@ def read_table(path: Path) -> pl.DataFrame:
 class FilesProvider:
     """`<folder>/bars/YYYY-MM-DD.parquet` (or .csv) and `<folder>/index_levels/…`, one file a session.
 
+    `<folder>/instruments.parquet` (or .csv) is optional.
     Whoever writes there should rename a finished file into place; half a file is refused.
     """
 
@@ -48,6 +49,17 @@ class FilesProvider:
     def fetch_index_levels(self, session: date) -> pl.DataFrame:
         """Read the session's index levels; SourceBusy while there is no file."""
         return self._read("index_levels", session)
+
+    def fetch_instruments(self) -> pl.DataFrame:
+        """Read the file of instruments; no row where there is none."""
+        for suffix in SUFFIXES:
+            path = self.folder / f"instruments{suffix}"
+            if path.exists():
+                try:
+                    return read_table(path)
+                except InputError as error:
+                    raise SourceRefused(str(error)) from error
+        return pl.DataFrame(schema={"symbol": pl.String})
 
     def _read(self, kind: str, session: date) -> pl.DataFrame:
         for suffix in SUFFIXES:

@@ -34,6 +34,13 @@ class MarketProvider(Protocol):
         """Closing levels of one session, `index, session, close`, of those indices that the provider has."""
         ...
 
+    def fetch_instruments(self) -> pl.DataFrame:
+        """Shares and funds that are listed or were: columns as domain.listings.normalise_instruments takes them.
+
+        Dates have the type Date. No row at all where the provider has no such table.
+        """
+        ...
+
 
 def open_provider(
     name: str, *, folder: Path | None = None, token: str | None = None, url: str | None = None

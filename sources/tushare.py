@@ -15,13 +15,16 @@ import polars as pl
 
 from models.errors import SourceBusy, SourceRefused
 from sources.indices import INDEX_CODES
+from sources.listings import sound_listings
 
 DEFAULT_URL = "https://api.tushare.pro"
 TIMEOUT_SECONDS = 30.0
 PAGE_ROWS = 5000
 MOST_PAGES = 100
 
-TEXT_FIELDS = frozenset({"ts_code", "trade_date", "suspend_timing"})
+TEXT_FIELDS = frozenset({"ts_code", "trade_date", "suspend_timing", "name", "list_date", "delist_date"})
+LISTING_FIELDS = ("ts_code", "name", "list_date", "delist_date")
+LIST_STATUSES = ("L", "D", "P")  # listed, delisted, paused
 FACTOR_FIELDS = ("ts_code", "adj_factor")
 QUOTE_FIELDS = ("ts_code", "open", "high", "low", "close", "vol", "amount")
 
@@ -95,6 +98,19 @@ class TushareProvider:
         if not levels:
             raise SourceBusy(f"tushare has no index levels of {session} yet")
         return pl.DataFrame(levels, schema=["index", "session", "close"], orient="row")
+
+    def fetch_instruments(self) -> pl.DataFrame:
+        """Shares of every status and exchange-traded funds. Its old codes that are none today are left out."""
+        rows = [self._query("stock_basic", {"list_status": status}, LISTING_FIELDS) for status in LIST_STATUSES]
+        rows.append(self._query("fund_basic", {"market": "E"}, LISTING_FIELDS))
+        return sound_listings(
+            pl.concat(rows).select(
+                pl.col("ts_code").alias("symbol"),
+                "name",
+                pl.col("list_date").str.to_date("%Y%m%d", strict=False).alias("listed"),
+                pl.col("delist_date").str.to_date("%Y%m%d", strict=False).alias("delisted"),
+            )
+        )
 
     def _query(self, api: str, params: Mapping[str, str], fields: tuple[str, ...]) -> pl.DataFrame:
         """All pages of one table, with exactly `fields`."""

@@ -34,6 +34,7 @@ from sources.files import read_table
 from sources.loose_files import read_loose
 from sources.market import MarketProvider
 from store.home import Home
+from store.instruments import put_instruments
 from store.market import (
     SAMPLE,
     add_known_levels,
@@ -131,6 +132,7 @@ def simulate_market(
         changed = home.lake.commit(db, files, now)
         changed += upsert(db, UniverseMember, sample.universes)
         changed += upsert(db, CorporateAction, sample.actions)
+        changed += put_instruments(db, sample.instruments)
         audit_import(db, SAMPLE, description, changed, now)
     return [
         _imported("bars", sample.bars, changed),

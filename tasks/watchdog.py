@@ -36,6 +36,7 @@ from store.settlements import due_sessions
 from tasks.attestation_checks import ATTESTATION_CHECKS
 from tasks.external_checks import feed_problems
 from tasks.factor_checks import FACTOR_CHECKS
+from tasks.instrument_checks import delisted_holdings
 from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
 
@@ -67,6 +68,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         *ATTESTATION_CHECKS,
         *FACTOR_CHECKS,
         feed_problems,
+        delisted_holdings,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))
 

@@ -112,6 +112,18 @@ def test_klines_from_a_file_to_the_lake(tmp_path: Path, countersign: Command) ->
     assert lake["close"].to_list() == [10.2] * 3
 
 
+def test_instruments_from_a_file_to_the_ledger(tmp_path: Path, countersign: Command) -> None:
+    home, file = tmp_path / "home", tmp_path / "listings.csv"
+    assert countersign(home, "init").returncode == 0
+    file.write_text("symbol,delisted,delisting_value\n600999.SH,2025-03-07,0.1339*600150.SH\n204001.SH,,\n")
+    refused = countersign(home, "market", "import-instruments", str(file))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "204001.SH is a repo (row 2)" in refused.stderr
+    file.write_text("symbol,delisted,delisting_value\n600999.SH,2025-03-07,0.1339*600150.SH\n")
+    done = countersign(home, "market", "import-instruments", str(file), "--json")
+    assert json.loads(done.stdout) == {"what": "instruments", "rows": 1, "changed": 1}
+
+
 def test_the_simulated_clock_is_set_and_the_systems_is_not(tmp_path: Path, countersign: Command) -> None:
     simulated, real = tmp_path / "simulated", tmp_path / "real"
     countersign(simulated, "init", COUNTERSIGN_CLOCK="simulated")

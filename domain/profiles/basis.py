@@ -11,8 +11,8 @@ from typing import Final
 
 import polars as pl
 
+from domain.instruments import board_expr
 from domain.profiles.layouts import Basis
-from domain.rules import board
 from models.errors import InputError
 
 ADJUSTABLE: Final = ("open", "high", "low", "close", "limit_up", "limit_down")
@@ -34,7 +34,7 @@ LIMIT_ROWS: Final = 20
 def _ticks(bars: pl.DataFrame) -> pl.Expr:
     """Ticks in one CNY, row by row: 1,000 for funds, 100 for shares."""
     symbols = bars.get_column("symbol").unique()
-    funds = symbols.filter(symbols.to_frame().select(board(pl.col("symbol")) == "fund").to_series())
+    funds = symbols.filter(symbols.to_frame().select(board_expr(pl.col("symbol")) == "fund").to_series())
     return pl.when(pl.col("symbol").is_in(funds.implode())).then(1000.0).otherwise(100.0)
 
 

@@ -10,13 +10,14 @@ from typing import Final
 
 import polars as pl
 
+from domain.instruments import is_taken
 from domain.profiles.basis import WHY_RAW, to_raw
 from domain.profiles.cells import Place, days, flags, looks_like_days, numbers, without_notes
 from domain.profiles.layouts import Basis
 from domain.profiles.quantities import to_shares
 from domain.profiles.recognition import FILE, ROW, Header, is_nameless, recognise, tidy
 from domain.profiles.suspensions import suspended_by_state, with_suspensions
-from domain.symbols import canonical, code_in_file_name, is_taken
+from domain.symbols import canonical, code_in_file_name
 from models.datasets import BARS
 from models.errors import InputError
 

@@ -64,6 +64,11 @@ class SubmittedAnswer(Answer):
     is_settled: bool
     github_committed: bool
     attestation: AttestationAnswer
+    warnings: list[str] = Field(
+        description="symbols that no instrument or bar here knows, one by one: they are taken, and cannot be traded "
+        "before bars of theirs come",
+        examples=[["600998.SH: no instrument or bar here knows it; no order of it is filled before a bar comes"]],
+    )
 
 
 class SignalShape(SealEvidence):

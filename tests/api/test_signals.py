@@ -3,22 +3,27 @@
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from sqlmodel import select
 
+from domain.listings import normalise_instruments
 from models.attestation import Timestamp
+from models.datasets import BARS
 from models.settlement import Settlement
 from models.signals import Signal
 from store.home import Home
+from store.instruments import put_instruments
 from store.journal import Journal
 from store.notifications import notify, resolve
 from store.pushing import DIVERGED, NOT_PUSHED
 from store.rotation import prepare_rotation
 from store.sealing import seal_pending, sealing
+from tests.support import frames
 from tests.support.handmade_journal import Key, require_ssh_keygen
 from tests.support.serving import SIGNAL, browsing, join, open_one
 
@@ -64,6 +69,10 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "is_settled": False,
         "github_committed": False,
         "attestation": {"committed": False, "reason": "repo_not_configured"},
+        "warnings": [
+            f"{symbol}: no instrument or bar here knows it; no order of it is filled before a bar comes"
+            for symbol in ("000001.SZ", "600519.SH")
+        ],
     }
     assert row.portfolio == "000001.SZ=0.25 600519.SH=0.5"
     again = post(web, me, SIGNAL[::-1])
@@ -168,6 +177,25 @@ def test_what_is_no_share_or_fund_is_refused_by_name(
     assert answer.status_code == 422
     assert f"{symbol} is {name}" in answer.json()["detail"][0]["msg"]
     assert recorded(desk) == []
+
+
+def test_symbols_that_nothing_is_known_of_are_taken_and_named(
+    desk: Home, web: httpx.Client, me: Headers, alpha: str
+) -> None:
+    def warned(*symbols: str) -> list[str]:
+        answer = post(web, me, [{"symbol": symbol, "weight": 0.1} for symbol in symbols])
+        assert answer.status_code == 201
+        return [warning[:9] for warning in answer.json()["warnings"]]
+
+    assert warned("600519.SH", "600998.SH") == ["600519.SH", "600998.SH"]
+    with desk.ledger.write() as db:
+        put_instruments(db, normalise_instruments(pl.DataFrame({"symbol": ["600519.SH"]})))
+    assert warned("600998.SH", "600519.SH", "300750.SZ") == ["300750.SZ", "600998.SH"]
+    session = date(2025, 1, 2)
+    bars = frames.bars(session, [{"symbol": "600998.SH", "open": 1.0, "close": 1.0}])
+    with desk.ledger.write() as db:
+        desk.lake.commit(db, [desk.lake.stage(BARS, session, bars)], desk.clock.now())
+    assert warned("600519.SH", "600998.SH") == []
 
 
 def test_a_sum_within_the_tolerance_is_one(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from domain.instruments import board_expr
+from domain.listings import normalise_instruments
 from domain.market import normalise_actions, normalise_bars, normalise_index_levels, normalise_universe
 from domain.marks import next_marks
 from domain.quality import Context, inspect
@@ -33,7 +34,7 @@ def sample() -> SampleMarket:
 
 def test_the_same_seed_gives_the_same_market_and_another_another() -> None:
     one, two, other = (simulate(20, SESSIONS[:40], seed) for seed in (3, 3, 4))
-    for name in ("bars", "index_levels", "universes", "actions"):
+    for name in ("bars", "index_levels", "universes", "actions", "instruments"):
         assert getattr(one, name).equals(getattr(two, name))
     assert not one.bars.equals(other.bars)
 
@@ -44,6 +45,22 @@ def test_it_imports_as_it_is(sample: SampleMarket) -> None:
     assert normalise_index_levels(sample.index_levels, days).equals(sample.index_levels)
     assert normalise_universe(sample.universes).equals(sample.universes)
     assert normalise_actions(sample.actions, days).equals(sample.actions)
+    columns = ("symbol", "name", "kind", "board", "listed", "delisted")
+    value = pl.col("delisting_cash").cast(pl.String).alias("delisting_value")
+    assert normalise_instruments(sample.instruments.select(*columns, value)).equals(sample.instruments)
+
+
+def test_instruments_tell_who_lists_and_who_leaves(sample: SampleMarket) -> None:
+    spans = sample.bars.group_by("symbol").agg(first=pl.col("session").min(), last=pl.col("session").max())
+    both = sample.instruments.join(spans, on="symbol", validate="1:1")
+    assert both.height == 200
+    assert both.filter(pl.col("listed") != pl.col("first")).is_empty()  # nobody is silent on the day of listing
+    assert both.filter(pl.col("listed").is_not_null()).height >= 10
+    leavers = both.filter(pl.col("delisted").is_not_null())
+    assert leavers.filter(pl.col("delisted") <= pl.col("last")).is_empty()
+    assert leavers.height >= 1
+    assert leavers["delisting_cash"].count() == (leavers.height + 1) // 2
+    assert both.filter(pl.col("delisted").is_null())["delisting_cash"].count() == 0
 
 
 @pytest.mark.parametrize(("symbols", "count"), [(10, 1), (10, 60), (20, 250), (200, 300)])

@@ -13,6 +13,7 @@ from models.datasets import BARS, INDEX_LEVELS
 from models.errors import SourceBusy, SourceError, SourceRefused
 from models.market import QualityReport
 from store.home import Home
+from store.instruments import read_instruments
 from tests.support.artifacts import artifact
 from tests.support.market_homes import new_home
 
@@ -33,14 +34,19 @@ def dropped(home: Home, sample: SampleMarket, session: date) -> None:
         frame.filter(pl.col("session") == session).write_csv(home.path / "drop" / kind / f"{session}.csv")
 
 
+def fed_by_files(folder: Path) -> Home:
+    home = new_home(folder / "home", "simulated")
+    home.clock.set(CLOCK)
+    (home.path / "countersign.toml").write_text('market_provider = "files"\n')
+    return home
+
+
 def test_a_dropped_session_is_taken_in_checked_and_shown(
     served_home: Path, tmp_path: Path, sample: SampleMarket
 ) -> None:
     from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
-    home = new_home(tmp_path / "home", "simulated")
-    home.clock.set(CLOCK)
-    (home.path / "countersign.toml").write_text('market_provider = "files"\n')
+    home = fed_by_files(tmp_path)
     for session in SESSIONS:
         dropped(home, sample, session)
         assert market_data_ingest(session, home.path)["verdict"] == "pass"
@@ -54,6 +60,24 @@ def test_a_dropped_session_is_taken_in_checked_and_shown(
         assert [report.verdict for report in db.exec(select(QualityReport))] == ["pass"] * 3
     assert "2025-06-25" in artifact("quality")
     assert "report.html" in artifact("quality-report")
+
+
+def test_instruments_come_with_the_market_and_their_failure_is_a_warning(
+    served_home: Path, tmp_path: Path, sample: SampleMarket
+) -> None:
+    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+
+    home = fed_by_files(tmp_path)
+    for session, text, known in (
+        (SESSIONS[0], "symbol,listed\n600519.SH,2001-08-27\n", ["600519.SH"]),
+        (SESSIONS[1], "symbol\n113999.SH\n", ["600519.SH"]),
+        (SESSIONS[2], "symbol\n000001.SZ\n", ["000001.SZ", "600519.SH"]),
+    ):
+        dropped(home, sample, session)
+        (home.path / "drop" / "instruments.csv").write_text(text)
+        assert market_data_ingest(session, home.path)["verdict"] == "pass"
+        with home.ledger.read() as db:
+            assert read_instruments(db)["symbol"].to_list() == known
 
 
 class Hesitant:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from domain.listings import normalise_instruments
 from domain.market import normalise_bars, normalise_index_levels
 from models.datasets import BARS
 from models.errors import SourceBusy, SourceRefused
@@ -130,6 +131,47 @@ def test_errors_are_told_apart(
     with pytest.raises(error):
         provider.fetch_bars(SESSION)
     assert provider.fetch_index_levels(SESSION).height == 2
+
+
+class Tables(AkshareProvider):
+    """The provider with tables by hand in place of the package's, which reads three exchanges' sites."""
+
+    @staticmethod
+    def _call(name: str, *arguments: str) -> Any:
+        pandas = pytest.importorskip("pandas")
+        listed = ["证券代码", "证券简称", "上市日期"]
+        tables = {
+            ("stock_info_sh_name_code", "主板A股"): (listed, [("600000", "浦发银行", date(1999, 11, 10))]),
+            ("stock_info_sh_name_code", "科创板"): (listed, [("688981", "中芯国际", date(2020, 7, 16))]),
+            ("stock_info_sz_name_code", "A股列表"): (
+                ["板块", "A股代码", "A股简称", "A股上市日期"],
+                [("主板", "000001", "平安银行", "1991-04-03"), ("主板", "000002", "万科A", "-")],
+            ),
+            ("stock_info_bj_name_code",): (listed, [("920002", "万达轴承", date(2024, 5, 30))]),
+            ("stock_info_sh_delist", "全部"): (
+                ["公司代码", "公司简称", "上市日期", "暂停上市日期"],
+                [("600001", "邯郸钢铁", date(1998, 1, 22), date(2009, 12, 29)), ("900956", "东贝B股", None, None)],
+            ),
+            ("stock_info_sz_delist", "终止上市公司"): (
+                [*listed, "终止上市日期"],
+                [("000003", "PT金田A", "1991-01-14", "2002-06-14"), ("200003", "PT金田B", "1993-06-29", "2002-06-14")],
+            ),
+        }
+        columns, rows = tables[(name, *arguments)]
+        return pandas.DataFrame(rows, columns=columns)
+
+
+def test_instruments_are_what_the_exchanges_list_and_what_they_have_delisted() -> None:
+    listings = normalise_instruments(Tables().fetch_instruments())
+    assert listings.select("symbol", "name", "board", "listed", "delisted").rows() == [
+        ("000001.SZ", "平安银行", "main", date(1991, 4, 3), None),
+        ("000002.SZ", "万科A", "main", None, None),
+        ("000003.SZ", "PT金田A", "main", date(1991, 1, 14), date(2002, 6, 14)),
+        ("600000.SH", "浦发银行", "main", date(1999, 11, 10), None),
+        ("600001.SH", "邯郸钢铁", "main", date(1998, 1, 22), date(2009, 12, 29)),
+        ("688981.SH", "中芯国际", "star", date(2020, 7, 16), None),
+        ("920002.BJ", "万达轴承", "beijing", date(2024, 5, 30), None),
+    ]
 
 
 @pytest.mark.skipif(installed, reason="akshare is installed")

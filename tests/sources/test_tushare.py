@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from domain.listings import normalise_instruments
 from domain.market import normalise_bars, normalise_index_levels
 from models.errors import SourceBusy, SourceRefused
 from sources.tushare import TushareProvider
@@ -85,6 +86,31 @@ def test_bars_come_in_shares_and_yuan(url: str) -> None:
 def test_index_levels_are_of_the_indices_it_has(url: str) -> None:
     levels = normalise_index_levels(TushareProvider(TOKEN, url).fetch_index_levels(SESSION), {SESSION})
     assert dict(levels.select("index", "close").iter_rows()) == {"hs300": 3820.3956, "csi2000": 2200.0}
+
+
+def test_instruments_are_shares_of_every_status_and_funds(service: FakeTushare, url: str) -> None:
+    def listing(code: str, name: str, listed: str | None, delisted: str | None, status: str) -> dict[str, Any]:
+        return {"ts_code": code, "name": name, "list_date": listed, "delist_date": delisted, "list_status": status}
+
+    service.tables["stock_basic"] = [
+        listing("600000.SH", "浦发银行", "19991110", None, "L"),
+        listing("600001.SH", "邯郸钢铁", "19980122", "20091229", "D"),
+        listing("T00018.SH", "上港集箱", "20000719", "20061020", "D"),
+        listing("600002.SH", "先后颠倒", "19980408", "19980408", "D"),
+        listing("000003.SZ", "PT金田A", "19910114", None, "P"),
+    ]
+    service.tables["fund_basic"] = [
+        {**listing("510300.SH", "沪深300ETF", "20120528", None, "L"), "market": "E"},
+        {**listing("000001.OF", "华夏成长", None, None, "L"), "market": "O"},
+        {**listing("519001.SH", "银华价值", None, None, "L"), "market": "E"},
+    ]
+    listings = normalise_instruments(TushareProvider(TOKEN, url, page_rows=1).fetch_instruments())
+    assert listings.select("symbol", "name", "kind", "listed", "delisted").rows() == [
+        ("000003.SZ", "PT金田A", "share", date(1991, 1, 14), None),
+        ("510300.SH", "沪深300ETF", "fund", date(2012, 5, 28), None),
+        ("600000.SH", "浦发银行", "share", date(1999, 11, 10), None),
+        ("600001.SH", "邯郸钢铁", "share", date(1998, 1, 22), date(2009, 12, 29)),
+    ]
 
 
 @pytest.mark.parametrize(("page_rows", "most_rows"), [(2, 6000), (1, 6000), (5000, 1), (5000, 2)])

@@ -2,18 +2,21 @@
 
 import os
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
 from sqlmodel import func, select
 
+from domain.listings import normalise_instruments
 from models.attestation import JournalCommit
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV
+from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, POSITIONS
 from models.enums import StrategyStatus
 from models.lake import LakeFile
 from models.operations import Notification
 from store.clock import wall_clock
 from store.home import Home
+from store.instruments import put_instruments
 from store.lens import publish
 from store.sealing import seal_pending
 from tasks import watchdog
@@ -77,6 +80,27 @@ def test_the_oldest_waiting_session_is_fetched_again_while_the_gate_holds_it(fre
     assert seen(fresh, DAYS[1]) == [("held by the gate", str(DAYS[0]), Repair.INGEST), *waiting]
     lose(fresh, *fresh.lake.files(BARS, DAYS[0], DAYS[0]))
     assert [kind for kind, _, _ in seen(fresh, DAYS[0])] == ["not settled", "damaged file"]
+
+
+def test_delisted_holdings_without_a_value_are_told_and_fail_nobody(healthy: Home) -> None:
+    held = healthy.lake.read(POSITIONS, LAST).group_by("symbol").len().sort("symbol").rows()
+    (symbol, count), (other, _) = held[:2]
+    say(healthy, symbol=symbol, delisted=LAST)
+    say(healthy, symbol=other, delisted=LAST + timedelta(days=1))
+    say(healthy, symbol="600999.SH", delisted=LAST)  # nobody holds it
+    [problem] = [each for each in find_problems.fn(healthy, LAST) if each.kind == "delisted without a value"]
+    assert problem.warning
+    assert problem.text == (
+        f"delisted holdings without a value: {symbol} ({count} strategies); "
+        "enter one with `countersign market import-instruments`"
+    )
+    say(healthy, symbol=symbol, delisting_value=f"0.5*{other}")
+    assert seen(healthy) == []
+
+
+def say(home: Home, **values: Any) -> None:
+    with home.ledger.write() as db:
+        put_instruments(db, normalise_instruments(pl.DataFrame([values])))
 
 
 def test_files_of_results_that_are_lost_or_cut(healthy: Home) -> None:

@@ -1,0 +1,37 @@
+"""The watchdog's look at delisted holdings: without a value they stay in the NAV at their last close."""
+
+from datetime import date
+
+import polars as pl
+
+from models.datasets import POSITIONS
+from models.errors import StoreError
+from store.home import Home
+from store.instruments import delisted_without_value
+from tasks.problems import Problem
+
+MOST_NAMED = 10
+COMMAND = "countersign market import-instruments"
+
+
+def delisted_holdings(home: Home, session: date) -> list[Problem]:
+    """Symbols that are delisted, have no value, and stand in the newest positions, with how many strategies hold each.
+
+    It is told, and fails nobody: what they are worth is for the operator to find out.
+    """
+    with home.ledger.read() as db:
+        symbols = delisted_without_value(db, session)
+    if not symbols:
+        return []
+    newest = max(home.lake.sessions(POSITIONS, through=session), default=session)
+    try:
+        held = home.lake.scan(POSITIONS, newest, newest).filter(pl.col("symbol").is_in(symbols))
+        counts = held.group_by("symbol").len().sort("symbol").collect().rows()
+    except (StoreError, pl.exceptions.PolarsError):
+        return []  # a file that is missing or cut is a problem of its own
+    if not counts:
+        return []
+    named = ", ".join(f"{symbol} ({count} strategies)" for symbol, count in counts[:MOST_NAMED])
+    more = f" and {len(counts) - MOST_NAMED} more" if len(counts) > MOST_NAMED else ""
+    text = f"delisted holdings without a value: {named}{more}; enter one with `{COMMAND}`"
+    return [Problem("delisted without a value", "holdings", text, warning=True)]
