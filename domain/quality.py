@@ -95,7 +95,8 @@ def _beyond_limit() -> pl.Expr:
     return TRADABLE & ((pl.col("high") > pl.col("up") + slack) | (pl.col("low") < pl.col("down") - slack))
 
 
-def _units() -> pl.Expr:
+def units() -> pl.Expr:
+    """Whether amount / volume is far from what the bar traded at."""
     mean = pl.col("amount") / pl.col("volume")
     return TRADABLE & (pl.col("amount") > 0) & ((mean > pl.col("high") * FAR) | (mean * FAR < pl.col("low")))
 
@@ -111,7 +112,7 @@ BAR_RULES = (
     BarRule("price jump", Severity.HOLD, _jump(), f"a price or factor over {JUMP:,.0f} times that of the bar before"),
     BarRule("beyond limit", Severity.WARN, _beyond_limit(), "a move beyond the limit by more than a tick"),
     BarRule("zero amount", Severity.WARN, TRADABLE & (pl.col("amount") == 0), "volume with zero amount"),
-    BarRule("units", Severity.WARN, _units(), "amount / volume far outside low..high: lots, or thousands of CNY"),
+    BarRule("units", Severity.WARN, units(), "amount / volume far outside low..high: lots, or thousands of CNY"),
     BarRule("falling factor", Severity.WARN, _falling(), "adj_factor below that of the bar before, not applied"),
 )
 
@@ -126,7 +127,7 @@ def inspect(session: date, bars: pl.DataFrame, context: Context) -> list[Finding
         _too_few(bars.height, context.recent_rows),
         _missing_index(context.present, context.needed),
         _absent(bars, context),
-        _repeated(bars, context.before),
+        repeated_bars(bars, context.before),
         _named(
             "no delisting value", context.valueless, "delisted, and kept at the last close until a value is entered"
         ),
@@ -235,8 +236,8 @@ def _absent(bars: pl.DataFrame, context: Context) -> Finding | None:
     return _named("absent symbols", list(absent), "held, and without a bar from here on: marked at the last close")
 
 
-def _repeated(bars: pl.DataFrame, before: pl.DataFrame) -> Finding | None:
-    """A delivery that repeats the session before. Where many bars are alike it proves nothing: made-up prices are."""
+def repeated_bars(bars: pl.DataFrame, before: pl.DataFrame) -> Finding | None:
+    """Find a delivery that repeats the session before. Bars that are all alike prove nothing: they were made up."""
     pairs = bars.filter(TRADABLE).join(before.filter(TRADABLE), on="symbol", suffix="_before")
     same = pairs.filter(pl.col("close") == pl.col("close_before"), pl.col("volume") == pl.col("volume_before"))
     different = same.select(pl.struct("close", "volume").n_unique()).item()

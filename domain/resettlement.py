@@ -24,6 +24,7 @@ from domain.records import Result, Reveal, SettledDay
 from domain.rules import Book, book_of
 from domain.settlement import Settled, settle
 from domain.signals import decode_portfolios
+from domain.ticks import to_ticks
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 from models.errors import InputError
 
@@ -96,7 +97,7 @@ def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) ->
 
 
 def _inputs(records: Records, day: SettledDay, reveals: Sequence[Reveal], bars: pl.DataFrame) -> Inputs:
-    here = bars.sort(BARS.sort)
+    here, bars_sha256 = _as_settled(bars.sort(BARS.sort), day)
     actions = pl.DataFrame(list(day.actions), schema=ACTIONS_SCHEMA, orient="row")
     return Inputs(
         terms=_terms(records, day),
@@ -106,8 +107,21 @@ def _inputs(records: Records, day: SettledDay, reveals: Sequence[Reveal], bars: 
         listings=pl.DataFrame(list(day.listings), schema=LISTINGS_SCHEMA, orient="row"),
         delistings=pl.DataFrame(list(day.delistings), schema=DELISTINGS_SCHEMA, orient="row"),
         book=book_of(day.rules_sha256, day.session) or Book.CURRENT,
-        bars_sha256=frame_sha256(here),
+        bars_sha256=bars_sha256,
     )
+
+
+def _as_settled(bars: pl.DataFrame, day: SettledDay) -> tuple[pl.DataFrame, str]:
+    """The reader's bars of a day and their hash: as they are, or brought to the tick as import does, whichever fits."""
+    sha256 = frame_sha256(bars)
+    if sha256 != day.bars_sha256:
+        try:
+            clean = to_ticks(bars)
+        except InputError:  # no raw prices: they are told of as bars that are not those of the settlement
+            return bars, sha256
+        if frame_sha256(clean) == day.bars_sha256:
+            return clean, day.bars_sha256
+    return bars, sha256
 
 
 def _first_marks(bars: pl.DataFrame, day: SettledDay) -> pl.DataFrame:

@@ -65,7 +65,8 @@ ORDERS = LensTable(
         "stamp_duty": (MONEY, "CNY; on sells of shares"),
         "reason": (
             "VARCHAR",
-            "why not all of it was filled: SUSPENDED, LIMIT_UP, LIMIT_DOWN, NO_MARKET_DATA, BELOW_LOT, CASH_SHORT",
+            "why not all of it was filled: SUSPENDED, LIMIT_UP, LIMIT_DOWN, NO_MARKET_DATA, BELOW_LOT, CASH_SHORT; or"
+            " DELISTED: no order of the strategy's, but the exchange of a holding that is no longer listed",
         ),
     },
 )

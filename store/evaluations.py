@@ -16,7 +16,7 @@ from domain.evaluation import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRA
 from domain.provenance import frame_sha256
 from domain.sessions import EXCHANGE_ZONE
 from models.datasets import BARS, EVALUATIONS, MONEY, NAV, ORDERS
-from models.enums import ExecutionPrice
+from models.enums import DELISTED, ExecutionPrice
 from models.lake import LakeFile
 from models.settlement import Settlement
 from models.strategies import Strategy
@@ -98,6 +98,7 @@ def read_carried(lake: Lake, session: date | None) -> pl.DataFrame:
 def read_trading(lake: Lake, settlement: Settlement, strategies: pl.DataFrame) -> pl.DataFrame:
     """Sum up what each strategy traded in a settled session, and what that cost it: commission, duty and slippage.
 
+    The exchange of a delisted holding is no trade.
     Slippage is filled × what the fill price is worse than the price that the strategy trades at, to the fen an order.
     That price comes from the bars the session was settled with, though they may have been corrected since.
     """
@@ -107,7 +108,7 @@ def read_trading(lake: Lake, settlement: Settlement, strategies: pl.DataFrame) -
     slippage = ((pl.col("price") - pl.when(at_close).then("close").otherwise("open")) * pl.col("filled")).abs()
     fills = (
         lake.scan(ORDERS, session, session)
-        .filter(pl.col("filled") > 0)
+        .filter(pl.col("filled") > 0, pl.col("reason").ne_missing(DELISTED))
         .join(strategies.lazy().select("strategy", "execution_price"), on="strategy")
         .join(prices.lazy().select("symbol", "open", "close"), on="symbol")
     )

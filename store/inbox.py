@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from models.datasets import NAV, ORDERS
-from models.enums import NoticeKind
+from models.enums import DELISTED, NoticeKind
 from models.notices import Inbox
 from models.settlement import Settlement
 from models.strategies import Strategy
@@ -87,7 +87,7 @@ def _notices(
         navs = home.lake.scan(NAV, session, session).filter(ours).select("strategy", "nav", "daily_return")
         refused = (
             home.lake.scan(ORDERS, session, session)
-            .filter(ours, pl.col("reason").is_not_null())
+            .filter(ours, pl.col("reason") != DELISTED)
             .group_by("strategy", "reason")
             .len()
             .sort("strategy", "reason")

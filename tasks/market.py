@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from sqlmodel import select
 
 from domain.market import (
     chain_factors,
@@ -24,6 +25,7 @@ from domain.market import (
     normalise_universe,
 )
 from domain.profiles import understand
+from domain.remarks import remarks_on
 from domain.simulation import simulate
 from models.datasets import BARS, INDEX_LEVELS, Dataset
 from models.enums import Universe
@@ -52,7 +54,7 @@ from store.settlements import read_marks, settlement_of
 class Imported:
     """What an import came to. `changed` counts sessions (bars, levels) or rows that are new or different; 0: none.
 
-    `remarks` say in order what a profile took for what, and what it left out.
+    `remarks` say in order what a profile took for what and what it left out, and what stands out in the bars.
     """
 
     what: str
@@ -70,7 +72,19 @@ def import_bars(home: Home, path: Path, now: datetime, *, profile: str | None = 
     """
     frame, remarks = (read_table(path), []) if profile is None else _read_by_profile(path, profile)
     bars = normalise_bars(frame, home.sessions.days)
+    remarks += _remarks(home, bars)
     return replace(_keep(home, BARS, bars, path.name, now), remarks=tuple(remarks))
+
+
+def _remarks(home: Home, bars: pl.DataFrame) -> list[str]:
+    newest = bars["session"][-1]
+    day_before = home.sessions.previous(newest)
+    before = bars.filter(pl.col("session") == day_before)
+    if before.is_empty() and day_before:
+        before = home.lake.read(BARS, day_before)
+    with home.ledger.read() as db:
+        has_actions = db.exec(select(CorporateAction.symbol).limit(1)).first() is not None
+    return remarks_on(bars, before, has_actions=has_actions)
 
 
 def _read_by_profile(path: Path, profile: str) -> tuple[pl.DataFrame, list[str]]:

@@ -21,7 +21,7 @@ from domain.rules import FIRST_BOOK_SHA256, rules_sha256
 from domain.settlement import Settled, settle
 from domain.signals import decode_portfolios
 from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
-from models.enums import Event, Severity
+from models.enums import DELISTED, Event, Severity
 from models.errors import ConflictError, StoreError
 from models.quality import Finding
 from models.settlement import Settlement
@@ -270,7 +270,7 @@ def _previous(home: Home, plan: Plan, dataset: Dataset, terms: pl.DataFrame) -> 
 
 
 def _summary(files: tuple[StagedFile, ...], settled: Settled) -> Chunk:
-    refused = settled.orders.filter(pl.col("reason").is_not_null())["reason"].value_counts(sort=True)
+    refused = settled.orders.filter(pl.col("reason") != DELISTED)["reason"].value_counts(sort=True)
     ranked = settled.nav.drop_nulls("daily_return").sort("daily_return", "strategy").select("daily_return", "strategy")
     return Chunk(
         files=files,
