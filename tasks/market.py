@@ -29,7 +29,7 @@ from models.enums import Universe
 from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
 from models.market import CorporateAction, UniverseMember
 from models.operations import HomeFact
-from sources.files import read_table
+from sources.files import read_checked
 from sources.market import MarketProvider
 from store.home import Home
 from store.market import (
@@ -58,13 +58,13 @@ class Imported:
 
 def import_bars(home: Home, path: Path, now: datetime) -> Imported:
     """Import bars from a Parquet or CSV file. InputError names what is wrong with it; nothing is kept then."""
-    bars = normalise_bars(read_table(path), home.sessions.days)
+    bars = read_checked(path, lambda frame: normalise_bars(frame, home.sessions.days))
     return _keep(home, BARS, bars, path.name, now)
 
 
 def import_index(home: Home, path: Path, now: datetime) -> Imported:
     """Import index levels; levels of other indices on the same sessions stay."""
-    levels = normalise_index_levels(read_table(path), home.sessions.days)
+    levels = read_checked(path, lambda frame: normalise_index_levels(frame, home.sessions.days))
     return _keep(home, INDEX_LEVELS, add_known_levels(home.lake, levels), path.name, now)
 
 
@@ -73,7 +73,7 @@ def import_universe(home: Home, path: Path, now: datetime) -> Imported:
 
     InputError if a member's spans would overlap, those already known included.
     """
-    members = normalise_universe(read_table(path))
+    members = read_checked(path, normalise_universe)
     with home.ledger.write() as db:
         known = known_members(db).join(members, on=["universe", "symbol", "since"], how="anti")
         if known.height:
@@ -85,7 +85,7 @@ def import_universe(home: Home, path: Path, now: datetime) -> Imported:
 
 def import_actions(home: Home, path: Path, now: datetime) -> Imported:
     """Import corporate actions. A row of the same symbol and session takes the place of the earlier one."""
-    actions = normalise_actions(read_table(path), home.sessions.days)
+    actions = read_checked(path, lambda frame: normalise_actions(frame, home.sessions.days))
     with home.ledger.write() as db:
         changed = upsert(db, CorporateAction, actions)
         audit_import(db, "corporate actions", path.name, changed, now)

@@ -112,7 +112,7 @@ def test_other_types_of_the_same_meaning_are_taken() -> None:
         (bars(session=["2025-01-02", "soon"]), "session", "'soon' in row 2"),
         (bars(session=["2025-02-30", "2025-01-02"]), "session", "'2025-02-30' in row 1"),
         (bars(session=[THURSDAY, None]), "session", "null in row 2"),
-        (bars(session=[1.5, 2.5]), "session", "a column of Float64"),
+        (bars(session=[1.5, 2.5]), "session", "1.5 in row 1"),
         (bars(session=[datetime(2025, 1, 2, 15), datetime(2025, 1, 2)]), "session", "in row 1"),  # noqa: DTZ001
         (bars(session=[THURSDAY, SATURDAY]), "session", "2025-01-04"),
         (bars(session=None, date=[THURSDAY, SATURDAY]), "date", "2025-01-04"),
