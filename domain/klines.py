@@ -66,7 +66,8 @@ def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *,
     _refuse_holes(bars["opened_at"], series, holes=holes)
     over = bars.filter(pl.col("opened_at") + series.step <= now)
     if over.is_empty():
-        raise InputError("opened_at", "a bar that is over", f"one of {bars['opened_at'][0]:%F %T} that is under way")
+        got = f"one of {bars['opened_at'][0]:%F %T} that is under way" if bars.height else "none"
+        raise InputError("opened_at", "a bar that is over", got)
     return over
 
 

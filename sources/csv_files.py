@@ -33,7 +33,7 @@ def scan_csv(path: Path, headless: Headless | None = None) -> pl.LazyFrame:
     """
     written = _first_fields(path)
     names = [name.strip() for name in written]
-    has_header = not any(NUMBER.fullmatch(name) for name in names)  # no column is called so
+    has_header = _is_header(names)
     if has_header:
         _check_names(path, names)
     else:
@@ -85,7 +85,8 @@ def check_widths(path: Path) -> None:
 
 def line_of(path: Path, row: int) -> int:
     """Return the line of the file on which a row, counted from 1 below the header, ends."""
-    line, _ = next(islice(_records(path), row, None), (row + 1, []))
+    before = row if _is_header(_first_fields(path)) else row - 1
+    line, _ = next(islice(_records(path), before, None), (before + 1, []))
     return line
 
 
@@ -109,6 +110,11 @@ def _first_fields(path: Path) -> list[str]:
             if separator in text:
                 raise _fault(path, 1, "columns separated by ','", f"columns separated by {separator!r}")
     return fields
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Say whether these are names: no column is called by a number."""
+    return not any(NUMBER.fullmatch(field.strip()) for field in fields)
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:

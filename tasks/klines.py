@@ -79,7 +79,8 @@ def import_kline_files(
         try:
             done.append(import_klines(home, each, series, now, holes=holes))
         except InputError as error:
-            stay = f"{error.got} ({len(done)} files before it are imported)"
+            before = "1 file before it is in" if len(done) == 1 else f"{len(done)} files before it are in"
+            stay = f"{error.got} ({before})"
             raise InputError(error.field, error.expected, stay, where=error.where) from error
     return KlinesImported(
         series.name,
