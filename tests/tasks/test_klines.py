@@ -65,7 +65,7 @@ def test_a_folder_comes_in_by_name_and_again_changes_nothing(home: Home, folder:
 
 def test_a_faulty_file_is_named_and_those_before_it_stay(home: Home, folder: Path) -> None:
     (folder / "DOGEUSDT-1m-2025-01-01.csv").write_text(row(1735689600, 10**6) + row(1735689660, 10**6, close=-1))
-    words = r"^DOGEUSDT-1m-2025-01-01\.csv, line 2, column close: expected a number .*, got '-1' \(1 file before it is in\)$"
+    words = r"^DOGEUSDT-1m-2025-01-01\.csv, line 2, column close: .*, got '-1' \(1 file before it is in\)$"
     with pytest.raises(InputError, match=words):
         import_kline_files(home, folder, SERIES, NOW)
     assert held(home) == [LAST_OF_2024]

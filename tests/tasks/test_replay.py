@@ -93,7 +93,7 @@ def test_days_are_read_as_in_every_other_file(tmp_path: Path, days: pl.Series, n
     ("columns", "words"),
     [
         (
-            {"ticker": "600519.SH"},
+            {"ticker": ["600519.SH"] * 2},
             "ticker: expected only the columns strategy, session, symbol, weight, got an unknown",
         ),
         ({"weight": None}, "weight: expected a column of signals"),
