@@ -173,8 +173,10 @@ def replay(
         first, last = since.date(), until.date()
         done = flow(first, last, strategies=strategies, signals=signals, home=opened.path)
         passed = done.pop("passed_over", None)
-        if passed:
-            done["passed_over"] = passed.counts() if as_json else passed.words(first, last)
+        if passed and as_json:
+            done["passed_over"] = passed.counts()
+        elif passed:
+            done["passed over"] = passed.words(first, last)
         show(done, as_json=as_json)
 
 

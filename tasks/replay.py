@@ -22,7 +22,7 @@ from models.datasets import ColumnType
 from models.enums import ExecutionPrice, StrategyStatus
 from models.errors import InputError, RowError
 from models.strategies import Strategy, StrategyTerms
-from sources.files import is_csv, naming, read_batches, read_checked
+from sources.files import naming, read_batches, read_checked
 from store.home import Home
 from store.portfolio_signals import active_portfolios
 from store.settlements import settled_through
@@ -102,7 +102,7 @@ def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
             newest = session[-1]
             for day, count in session.value_counts().iter_rows():
                 rows[day] += count
-            if dict(batch.schema) != SIGNALS or is_csv(path):
+            if dict(batch.schema) != SIGNALS:
                 table = signals.to_arrow()
                 copy = copy or copying.enter_context(pq.ParquetWriter(folder / "typed.parquet", table.schema))
                 copy.write_table(table)
@@ -112,7 +112,9 @@ def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
 
 def _sort(path: Path, folder: Path) -> Path:
     copy = folder / "sorted.parquet"
-    pl.scan_parquet(path, glob=False).sort("session").sink_parquet(copy, row_group_size=ROWS_PER_GROUP)
+    pl.scan_parquet(path, hive_partitioning=False, glob=False).sort("session").sink_parquet(
+        copy, row_group_size=ROWS_PER_GROUP
+    )
     return copy
 
 
@@ -124,7 +126,12 @@ def submit_signals(home: Home, path: Path, session: date, seal: Callable[[dateti
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.
     """
-    signals = pl.scan_parquet(path).filter(pl.col("session") == session).drop("session").collect()
+    signals = (
+        pl.scan_parquet(path, hive_partitioning=False, glob=False)
+        .filter(pl.col("session") == session)
+        .drop("session")
+        .collect()
+    )
     if signals.is_empty():
         return 0
     with home.ledger.read() as db:

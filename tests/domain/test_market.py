@@ -145,6 +145,21 @@ def test_the_number_of_faulty_rows_is_told() -> None:
     assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and in 1 more)")
 
 
+@pytest.mark.parametrize("nothing", [None, "", " "])
+@pytest.mark.parametrize("flag", [True, 1, "1", "true"])
+def test_a_suspended_bar_may_leave_its_volume_empty(nothing: Any, flag: Any) -> None:
+    volumes = pl.Series("volume", [nothing, "5"]).cast(pl.String)
+    suspended = pl.Series("suspended", [flag, None])
+    clean = normalise_bars(bars().with_columns(volumes, suspended), SESSIONS)
+    assert dict(clean.select("symbol", "volume").iter_rows()) == {"600519.SH": 0.0, "000001.SZ": 5.0}
+    words = "volume: expected a number from 0 to 1e\\+13, or nothing where suspended is true, got .* in row 2"
+    for flags in ([True, False], [True, None]):
+        with pytest.raises(InputError, match=words):
+            normalise_bars(bars(volume=[None, None], suspended=flags), SESSIONS)
+    with pytest.raises(InputError, match="nan in row 1"):
+        normalise_bars(bars(volume=[math.nan, 1.0], suspended=[True, True]), SESSIONS)
+
+
 def test_nan_in_an_optional_column_is_null_and_faults_of_meaning_pass() -> None:
     frame = bars(amount=[math.nan, 1.0], open=[0.0, None], high=[1.0, 2.0])
     clean = normalise_bars(frame, SESSIONS)
