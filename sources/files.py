@@ -85,7 +85,7 @@ def read_checked(path: Path, check: Callable[[pl.DataFrame], T], *, headless: He
 
 @contextmanager
 def naming(path: Path, rows_before: int = 0) -> Iterator[None]:
-    """Let an InputError about a table say the file that it came from, and the line (or row, in Parquet) of a row.
+    """Let an InputError about a table name the file that it came from; one about a row names its line (Parquet: row).
 
     `rows_before` stand in the file before the table.
     """
@@ -97,7 +97,7 @@ def naming(path: Path, rows_before: int = 0) -> Iterator[None]:
         where = f"{path.name}, {place}, column {error.field}"
         raise InputError(error.field, error.expected, f"{error.value}{error.others}", where=where) from error
     except InputError as error:
-        raise InputError(error.field, error.expected, error.got, where=f"{path.name}, {error.where}") from error
+        raise InputError(error.field, error.expected, f"{error.got} in {path.name}") from error
 
 
 def is_csv(path: Path) -> bool:

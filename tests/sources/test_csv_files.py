@@ -86,7 +86,7 @@ def test_rows_before_a_part_are_counted_and_other_faults_name_the_file(tmp_path:
     words = r"^s\.parquet, row 12, column b: expected a number, got null$"
     with pytest.raises(InputError, match=words), naming(tmp_path / "s.parquet", 10):
         raise RowError("b", "a number", "null", 2)
-    words = r"^s\.parquet, colour: expected only a, got an unknown column$"
+    words = r"^colour: expected only a, got an unknown column in s\.parquet$"
     with pytest.raises(InputError, match=words), naming(tmp_path / "s.parquet"):
         raise InputError("colour", "only a", "an unknown column")
 
