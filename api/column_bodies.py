@@ -15,7 +15,11 @@ import pyarrow.parquet as pq
 
 from api.value_bodies import Body, fault
 from domain.factor_values import UPLOAD_SCHEMA
+from domain.tables import Day, Table, clean
+from models.errors import InputError
 
+# Null is let through: domain.factor_values refuses it, and says which dates there may be.
+DAYS = Table("factor values", {"session": Day(nullable=True)}, key=("session",))
 MAX_ROWS = 5_000_000
 MAX_BYTES = 256 * 1024 * 1024
 ARROW_MAGIC = b"ARROW1"
@@ -68,13 +72,18 @@ def _check_columns(schema: Any) -> None:
         got = ", ".join(name[:20] for name in schema.names[:10])
         fault(expected=f"expected the columns session (or date), symbol and value, got {got}")
     day, symbol, value = (schema.field(name).type for name in names)
-    if not (pa.types.is_date32(day) or (pa.types.is_timestamp(day) and day.tz is None)):
+    known = (pa.types.is_date, pa.types.is_timestamp, pa.types.is_integer, pa.types.is_float64, _is_text)
+    if not any(of_kind(day) for of_kind in known):
         fault(names[0], expected=f"expected dates, got {str(day)[:40]}")
-    text = symbol.value_type if pa.types.is_dictionary(symbol) else symbol
-    if not (pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text)):
+    if not _is_text(symbol):
         fault("symbol", expected=f"expected texts, got {str(symbol)[:40]}")
     if not (value in {pa.float64(), pa.float32()} or pa.types.is_integer(value)):
         fault("value", expected=f"expected numbers, got {str(value)[:40]}")
+
+
+def _is_text(kind: Any) -> bool:
+    text = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text))
 
 
 def _check_size(rows: int, size: int) -> None:
@@ -121,7 +130,9 @@ def _read(table: Any) -> Body:
     frame = frame.rename({day: "session"}).select(*UPLOAD_SCHEMA)
     if frame.is_empty():
         fault(expected="expected at least one value")
-    days = frame["session"]
-    if days.dtype != pl.Date and (days.dt.truncate("1d") != days).any():
-        fault(day, expected="expected dates without a time of day")
-    return Body(frame.cast(pl.Schema(UPLOAD_SCHEMA)), lambda found: (day if found.field == "date" else found.field,))
+    try:
+        session = clean(frame.select("session"), DAYS)["session"]
+    except InputError as error:
+        fault(day, expected=f"expected {error.expected} of day, got {error.got}")
+    frame = frame.with_columns(session).cast(pl.Schema(UPLOAD_SCHEMA))
+    return Body(frame, lambda found: (day if found.field == "date" else found.field,))

@@ -58,7 +58,8 @@ async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt,
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
     A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
-    sessions of 2,000 symbols take two as doubles (37 MiB of Parquet), one as floats of 4 bytes.
+    sessions of 2,000 symbols take two as doubles (37 MiB of Parquet), one as floats of 4 bytes. In columns a day is a
+    date, a timestamp at midnight without a zone or in Asia/Shanghai, YYYY-MM-DD, or YYYYMMDD as number or text.
 
     Values of a date take the place of what there was for it; dates that are no sessions are skipped and counted. The
     same again changes nothing. An active factor takes values for sessions after those it was validated with; one whose

@@ -1,6 +1,6 @@
 """Market data: import it, simulate it, fetch it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -63,7 +63,7 @@ market.command(
 
 @market.command("import-klines")
 def market_import_klines(
-    path: FileArgument,
+    path: Annotated[Path, typer.Argument(help="Parquet or CSV file, also as .gz or .zip, or a folder of them.")],
     exchange: Annotated[str, typer.Option(help="As the feeds call it, such as binance.")],
     pair: Annotated[str, typer.Option(help="Coin and currency, such as BTC/USDT.")],
     interval: Annotated[str, typer.Option(help="How long a bar is: 1m, 15m, 1h, 1d and the like.")],
@@ -73,14 +73,23 @@ def market_import_klines(
 ) -> None:
     """Import klines of a crypto pair: opened_at (or date, timestamp; UTC), open, high, low, close, volume.
 
-    They are added to what is there; a bar of the same time takes the place of the known one. A bar that is still under
-    way is left out.
+    Or as Binance, OKX and Bybit publish them, with or without a header line. They are added to what is there; a bar of
+    the same time takes the place of the known one. A bar that is still under way is left out. Of a folder each file is
+    imported, by name, up to one that is faulty.
     """
     series = series_of(exchange, pair, interval)
     opened = open_home(home)
-    from tasks.klines import import_klines  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - for this command alone
+    from rich.progress import track  # noqa: PLC0415
 
-    show(import_klines(opened, path, series, wall_clock(), holes=holes), as_json=as_json)
+    from tasks.klines import import_kline_files  # noqa: PLC0415
+
+    console = Console(stderr=True)
+
+    def shown(paths: Sequence[Path]) -> Iterable[Path]:
+        return track(paths, series.name, console=console, disable=not console.is_terminal)
+
+    show(import_kline_files(opened, path, series, wall_clock(), holes=holes, track=shown), as_json=as_json)
 
 
 @market.command("simulate")

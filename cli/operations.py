@@ -170,7 +170,13 @@ def replay(
     with prefect(home, "flows.replay") as opened:
         from flows.replay import replay as flow  # noqa: PLC0415
 
-        done = flow(since.date(), until.date(), strategies=strategies, signals=signals, home=opened.path)
+        first, last = since.date(), until.date()
+        done = flow(first, last, strategies=strategies, signals=signals, home=opened.path)
+        passed = done.pop("passed_over", None)
+        if passed and as_json:
+            done["passed_over"] = passed.counts()
+        elif passed:
+            done["passed over"] = passed.words(first, last)
         show(done, as_json=as_json)
 
 

@@ -1,10 +1,13 @@
 """Klines as handed in, and how a newer file goes into what is there."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
 
+from domain.kline_dumps import read_dump
+from domain.moments import read_moments
 from domain.tables import Moment, Number, Table, normalise
 from models.errors import InputError
 from models.klines import KlineSeries
@@ -46,12 +49,15 @@ class Merged(NamedTuple):
 def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *, holes: bool = False) -> pl.DataFrame:
     """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, in whatever order they came.
 
-    The bar that is still under way at `now` is left out: what it says is not final. Raises InputError as
-    domain.tables.normalise does, and for a bar that is not on the interval's grid (multiples of it since midnight UTC),
-    opens after `now`, or has a price outside its low and high; for bars further apart than the interval throughout; and
-    for holes, unless they are let in: what happened in one is unknown, and whoever judges by the bars stops there.
+    `frame` has our own columns or those of an exchange's dump (domain.kline_dumps). The bar that is still under way at
+    `now` is left out, and so is one that the dump itself calls unfinished: what they say is not final.
+
+    Raises InputError as domain.tables.normalise does, and for a bar that is not on the interval's grid (multiples of it
+    since midnight UTC), opens after `now`, or has a price outside its low and high; for bars further apart than the
+    interval throughout; and for holes, unless they are let in: what happened in one is unknown, and whoever judges by
+    the bars stops there.
     """
-    bars = normalise(frame, KLINE_TABLE)
+    bars = _read(frame, series)
     step = series.step // timedelta(microseconds=1)
     _refuse(bars, pl.col("opened_at").to_physical() % step != 0, "opened_at", f"a multiple of {series.interval}")
     _refuse(bars, pl.col("opened_at") > now, "opened_at", f"times up to now, {now:%F %T} UTC")
@@ -60,8 +66,20 @@ def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *,
     _refuse_holes(bars["opened_at"], series, holes=holes)
     over = bars.filter(pl.col("opened_at") + series.step <= now)
     if over.is_empty():
-        raise InputError("opened_at", "a bar that is over", f"one of {bars['opened_at'][0]:%F %T} that is under way")
+        got = f"one of {bars['opened_at'][0]:%F %T} that is under way" if bars.height else "none"
+        raise InputError("opened_at", "a bar that is over", got)
     return over
+
+
+def _read(frame: pl.DataFrame, series: KlineSeries) -> pl.DataFrame:
+    dump = read_dump(frame, series)
+    if dump is None:
+        return normalise(frame, KLINE_TABLE)
+    bars = normalise(dump.klines, replace(KLINE_TABLE, aliases=dump.aliases))
+    opened = read_moments(dump.klines.to_series(list(dump.aliases.values()).index("opened_at")))
+    if dump.unfinished is None or opened is None:
+        return bars
+    return bars.filter(~pl.col("opened_at").is_in(opened.filter(dump.unfinished).implode()))
 
 
 def merge(known: pl.DataFrame, newer: pl.DataFrame) -> Merged:

@@ -6,6 +6,7 @@ in: the quality gate names it and holds the settlement (domain.quality).
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -35,7 +36,8 @@ BAR_TABLE = Table(
         "high": PRICE,
         "low": PRICE,
         "close": PRICE,
-        "volume": QUANTITY,
+        # A suspended bar has no trades: whoever leaves its volume empty says so.
+        "volume": replace(QUANTITY, zero_where="suspended"),
         "amount": Number(0, 1e16),
         "adj_factor": Number(1e-9, 1e9),
         "suspended": Flag(),

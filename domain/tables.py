@@ -6,19 +6,15 @@ Rows are counted from 1, as a reader of the file counts them below its header.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
 
 import polars as pl
 
-from models.errors import InputError
+from domain import days, moments
+from models.errors import InputError, RowError
 
-SYMBOL = r"^\d{6}\.(SH|SZ|BJ)$"
-MIDNIGHT = time()
-TIME = pl.Datetime("us", "UTC")
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-# From this number on a time in digits is in milliseconds: in seconds it would be the year 5138.
-MILLISECONDS_FROM = 10**11
-TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+SYMBOL = r"^[0-9]{6}\.(SH|SZ|BJ)$"
+LONGEST_SHOWN = 80
+NO_SECONDS = r"(:00)?\.0+$"
 
 
 @dataclass(frozen=True)
@@ -31,12 +27,23 @@ class Text:
 
 @dataclass(frozen=True)
 class Number:
-    """Numbers from `least` to `most`. Nullable, NaN counts as null unless `strict`, which refuses it."""
+    """Numbers from `least` to `most` (read to people as `words`, if there are any).
+
+    Nullable, NaN counts as null unless `strict`, which refuses it. Null is 0 where the flag named `zero_where` is true.
+    """
 
     least: float
     most: float
     nullable: bool = True
     strict: bool = False
+    zero_where: str | None = None
+    words: str = ""
+
+    @property
+    def expected(self) -> str:
+        """Say which numbers these are."""
+        number = self.words or f"a number from {self.least:g} to {self.most:g}"
+        return f"{number}, or nothing where {self.zero_where} is true" if self.zero_where else number
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,14 @@ class Flag:
 
 @dataclass(frozen=True)
 class Day:
-    """A calendar date: Date, a timestamp at midnight, or the text YYYY-MM-DD or YYYYMMDD."""
+    """A calendar date, in every form that domain.days reads."""
 
     nullable: bool = False
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A point in time, never null, in this century: a timestamp, ISO text, or seconds or milliseconds since 1970.
-
-    UTC where no zone is said; text may name no other.
-    """
+    """A point in time of this century, never null, in every form that domain.moments reads."""
 
 
 Kind = Text | Number | Flag | Day | Moment
@@ -79,20 +83,17 @@ def normalise(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     Raises InputError, under the column name that the frame itself uses: an unknown or missing column, a value its
     column cannot hold, no row at all, or two rows with one key.
     """
+    rows = clean(frame, table).sort(table.key)
+    _refuse_duplicates(rows, table)
+    return rows
+
+
+def clean(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """Return `frame` as `normalise` does, but in its own order, and whatever rows have one key."""
     given = _given_names(frame, table)
     if frame.is_empty():
         raise InputError(table.name, "at least one row", "none")
-    clean = pl.DataFrame(
-        {
-            column: _clean(frame.get_column(given[column]), kind)
-            if column in given
-            else pl.repeat(None, frame.height, dtype=_dtype(kind), eager=True)
-            for column, kind in table.columns.items()
-        }
-    )
-    rows = clean.sort(table.key)
-    _refuse_duplicates(rows, table)
-    return rows
+    return pl.DataFrame({column: _clean_column(frame, given, column, kind) for column, kind in table.columns.items()})
 
 
 def _given_names(frame: pl.DataFrame, table: Table) -> dict[str, str]:
@@ -117,17 +118,21 @@ def _dtype(kind: Kind) -> pl.DataType | type[pl.DataType]:
         Number: pl.Float64,
         Flag: pl.Boolean,
         Day: pl.Date,
-        Moment: TIME,
+        Moment: moments.TIME,
     }
     return dtypes[type(kind)]
 
 
-def _clean(values: pl.Series, kind: Kind) -> pl.Series:
+def _clean_column(frame: pl.DataFrame, given: Mapping[str, str], column: str, kind: Kind) -> pl.Series:
+    if column not in given:
+        return pl.repeat(None, frame.height, dtype=_dtype(kind), eager=True)
+    values = frame.get_column(given[column])
     match kind:
         case Text():
             return _clean_text(values, kind)
         case Number():
-            return _clean_numbers(values, kind)
+            flag = given.get(kind.zero_where or "")
+            return _clean_numbers(values, kind, frame.get_column(flag) if flag else None)
         case Flag():
             return _clean_flags(values)
         case Day():
@@ -148,11 +153,12 @@ def _clean_text(values: pl.Series, kind: Text) -> pl.Series:
     return text
 
 
-def _clean_numbers(values: pl.Series, kind: Number) -> pl.Series:
-    expected = f"a number from {kind.least:g} to {kind.most:g}"
+def _clean_numbers(values: pl.Series, kind: Number, zero_where: pl.Series | None) -> pl.Series:
+    expected = kind.expected
     if values.dtype == pl.String:
-        numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
-        _refuse(values, numbers.is_null() & values.is_not_null(), expected)
+        text = values.str.strip_chars()
+        numbers = text.cast(pl.Float64, strict=False)
+        _refuse(values, numbers.is_null() & (text != ""), expected)
     elif values.dtype.is_numeric() or values.dtype == pl.Null:
         numbers = values.cast(pl.Float64)
     else:
@@ -160,6 +166,8 @@ def _clean_numbers(values: pl.Series, kind: Number) -> pl.Series:
     if kind.strict:
         _refuse(values, numbers.is_nan().fill_null(value=False), expected)
     numbers = numbers.fill_nan(None)
+    if zero_where is not None and numbers.null_count():
+        numbers = numbers.set(numbers.is_null() & _clean_flags(zero_where).fill_null(value=False), 0.0)
     if not kind.nullable:
         _refuse(values, numbers.is_null(), expected)
     _refuse(values, ~numbers.is_between(kind.least, kind.most).fill_null(value=True), expected)
@@ -180,64 +188,40 @@ def _clean_flags(values: pl.Series) -> pl.Series:
 
 
 def _clean_days(values: pl.Series, kind: Day) -> pl.Series:
-    expected = "a date, YYYY-MM-DD"
-    if values.dtype == pl.Date:
-        days = values
-    elif values.dtype == pl.Datetime:
-        _refuse(values, (values.dt.time() != MIDNIGHT).fill_null(value=False), f"{expected} without a time")
-        days = values.dt.date()
-    elif values.dtype == pl.String or values.dtype.is_integer() or values.dtype == pl.Null:
-        text = values.cast(pl.String)
-        days = text.str.to_date("%Y-%m-%d", strict=False)
-        days = days.fill_null(text.str.to_date("%Y%m%d", strict=False))
-        _refuse(values, days.is_null() & values.is_not_null(), expected)
-    else:
-        raise InputError(values.name, expected, f"a column of {values.dtype}")
-    if not kind.nullable:
-        _refuse(values, days.is_null(), expected)
-    return days
+    found = days.read_days(values)
+    if found is None:
+        raise InputError(values.name, days.EXPECTED, f"a column of {values.dtype}")
+    missing = found.is_null()
+    _refuse(values, missing & values.is_not_null() if kind.nullable else missing, days.EXPECTED)
+    return found
 
 
 def _clean_moments(values: pl.Series) -> pl.Series:
-    expected = "a time such as 2026-05-24 14:30:00 (UTC), or seconds or milliseconds since 1970"
-    if values.dtype == pl.Datetime:
-        zone = values.dtype.time_zone  # type: ignore[attr-defined]
-        times = values.dt.convert_time_zone("UTC") if zone else values.dt.replace_time_zone("UTC")
-    elif values.dtype == pl.Date:
-        times = values.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif values.dtype == pl.String:
-        numbers = values.str.strip_chars().cast(pl.Int64, strict=False)
-        times = _since_1970(numbers).fill_null(_said(values))
-    elif values.dtype.is_integer():
-        times = _since_1970(values.cast(pl.Int64, strict=False))
-    else:
-        raise InputError(values.name, expected, f"a column of {values.dtype}")
-    times = times.cast(TIME)
-    _refuse(values, ~times.is_between(EARLIEST, LATEST).fill_null(value=False), expected)
-    return times
-
-
-def _since_1970(numbers: pl.Series) -> pl.Series:
-    milliseconds = numbers.abs() >= MILLISECONDS_FROM
-    # What is in neither unit is null: it would overflow, and come back as some other time.
-    known = pl.when(numbers.abs() < MILLISECONDS_FROM * 1000).then(numbers)
-    return pl.select(known * pl.when(milliseconds).then(1_000).otherwise(1_000_000)).to_series().cast(TIME)
-
-
-def _said(text: pl.Series) -> pl.Series:
-    plain = text.str.strip_chars().str.replace(r" ?(Z|UTC|\+00:?00)$", "").str.replace("T", " ", literal=True)
-    tried = [plain.str.to_datetime(each, time_unit="us", time_zone="UTC", strict=False) for each in TIME_FORMATS]
-    return pl.select(pl.coalesce(tried)).to_series()
+    found = moments.read_moments(values)
+    if found is None:
+        raise InputError(values.name, moments.EXPECTED, f"a column of {values.dtype}")
+    _refuse(values, found.is_null(), moments.EXPECTED)
+    return found
 
 
 def _refuse(values: pl.Series, wrong: pl.Series, expected: str) -> None:
-    """Raise InputError for the first row that is `wrong`, and say how many there are."""
+    """Raise RowError for the first row that is `wrong`, and say how many there are."""
     count = int(wrong.sum() or 0)
     if count:
         row = wrong.arg_true()[0]
-        got = values[row]
-        more = "" if count == 1 else f" (and in {count - 1} more)"
-        raise InputError(values.name, expected, f"{'null' if got is None else repr(got)} in row {row + 1}{more}")
+        raise RowError(values.name, expected, _show(values.slice(row, 1)), row + 1, count - 1)
+
+
+def _show(one: pl.Series) -> str:
+    """Write one value down as people do: times to the minute where they are whole minutes, with their zone's name."""
+    if one.null_count():
+        return "null"
+    if not isinstance(one.dtype, pl.Datetime):
+        said = str(one.cast(pl.String)[0]) if one.dtype == pl.Date else repr(one[0])
+        return said if len(said) <= LONGEST_SHOWN else f"{said[: LONGEST_SHOWN - 1]}…"
+    zone = f" {one.dtype.time_zone}" if one.dtype.time_zone else ""
+    local = one.dt.replace_time_zone(None).cast(pl.String)
+    return f"{local.str.replace(NO_SECONDS, '')[0]}{zone}"
 
 
 def _refuse_duplicates(rows: pl.DataFrame, table: Table) -> None:

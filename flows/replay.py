@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from domain.replay import pass_over
 from flows.artifacts import show_table
 from flows.evaluation import evaluate_waiting
 from flows.factors import track_waiting
@@ -62,15 +63,14 @@ def replay(
     """Replay the sessions from `since` to `until`: signals before each deadline, settlement after each close.
 
     Goes on where an earlier replay stopped. HeldError at the first session that the quality gate holds: what was
-    settled before it stays. ConflictError on a home with the system clock.
+    settled before it stays. ConflictError on a home with the system clock. `passed_over` in the result counts the rows
+    of `signals` that no session asked for; it is there if there are any.
     """
     opened = open_home(home)
     if not opened.clock.simulated:
         raise ConflictError(f"{opened.path}: a replay needs a home with the simulated clock; this one has the system's")
     days = remaining_sessions(opened, since, until)
-    if strategies and days:
-        set_clock(opened, days[0], datetime.min.time())
-        open_strategies(opened, read_strategies(strategies), opened.clock.now())
+    terms = read_strategies(strategies) if strategies and days else []
     outcomes: list[Outcome] = []
     taken = 0
     sealer = have_sealer if len(days) >= SESSIONS_WORTH_A_PROCESS else be_sealer
@@ -80,9 +80,13 @@ def replay(
         TemporaryDirectory(dir=opened.path) as folder,
         _progress(len(days)) as advance,
     ):
+        # Both files are read before anything is done: a faulty one changes nothing.
         prepared = prepare_signals(signals, Path(folder)) if signals else None
+        if terms:
+            set_clock(opened, days[0], datetime.min.time())
+            open_strategies(opened, terms, opened.clock.now())
         for session in days:
-            count, settled = replay_session(opened, prepared, session, seal)
+            count, settled = replay_session(opened, prepared.path if prepared else None, session, seal)
             taken += count
             outcomes += settled
             advance(session)
@@ -92,7 +96,9 @@ def replay(
     rows = [outcome.row() for outcome in reversed(outcomes)]
     if rows:
         show_table(rows, "replay", description=f"Replayed {since} to {until}, newest first")
-    return {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
+    done: dict[str, Any] = {"sessions": len(days), "signals": taken, "settled": len(outcomes)}
+    passed = pass_over(prepared.rows if prepared else {}, since, until, opened.sessions.between(since, until))
+    return {**done, "passed_over": passed} if passed else done
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="replay {session}")

@@ -2,6 +2,7 @@
 
     CountersignError
     ├── InputError          what somebody handed in is wrong; names the field (command line: exit 2, HTTP: 422)
+    │   └── RowError        one row of a table is wrong; names the row, too
     ├── MissingError        what is asked for is not there, or not to be seen by whoever asks (HTTP: 404)
     ├── HorizonError        a date past the last one the exchange calendar knows
     ├── RefusedError        well-formed, but not allowed: the deadline passed, the strategy is retired (HTTP: 400)
@@ -22,13 +23,32 @@ class CountersignError(Exception):
 
 
 class InputError(CountersignError):
-    """Bad input. `field` is the name the caller used; the message says what was expected and what came."""
+    """Bad input. `field` is the name the caller used; the message says what was expected and what came.
 
-    def __init__(self, field: str, expected: str, got: object = None) -> None:
+    `where` is said in the field's place by whoever knows more of it: the file, and the line in it.
+    """
+
+    def __init__(self, field: str, expected: str, got: object = None, *, where: str | None = None) -> None:
         self.field = field
         self.expected = expected
         self.got = got
-        super().__init__(f"{field}: expected {expected}" + ("" if got is None else f", got {got}"))
+        self.where = where or field
+        super().__init__(f"{self.where}: expected {expected}" + ("" if got is None else f", got {got}"))
+
+
+class RowError(InputError):
+    """Bad input in `row` of a table, counted from 1; `value` came there, and `more` other rows have the same fault."""
+
+    def __init__(self, field: str, expected: str, value: str, row: int, more: int = 0) -> None:
+        self.row = row
+        self.value = value
+        self.more = more
+        super().__init__(field, expected, f"{value} in row {row}{self.others}")
+
+    @property
+    def others(self) -> str:
+        """Say how many other rows have the fault."""
+        return f" (and in {self.more} more)" if self.more else ""
 
 
 class MissingError(CountersignError):

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from domain.days import read_days
 from models.errors import SourceBusy, SourceRefused
 from sources.indices import INDEX_CODES
 from sources.listings import sound_listings
@@ -55,7 +56,10 @@ class AkshareProvider:
         self._require_newest(session)
         shares = _take(self._call("stock_zh_a_spot_em"), SHARE_COLUMNS | COMMON_COLUMNS)
         funds = _take(self._call("fund_etf_spot_em"), FUND_COLUMNS | COMMON_COLUMNS | {"数据日期": "day"})
-        funds = funds.filter(pl.col("day").cast(pl.Date) == session).drop("day")
+        days = read_days(funds["day"])
+        if days is None:
+            raise SourceRefused(f"akshare: expected dates as the day of funds, got {funds['day'].dtype}")
+        funds = funds.filter(days == session).drop("day")
         idle = ~(pl.col("lots") > 0).fill_null(value=False)
         return (
             pl.concat([shares, funds.select(shares.columns)])

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from domain.listings import normalise_instruments
 from models.errors import InputError, SourceRefused
 from models.operations import HomeFact
-from sources.files import read_table
+from sources.files import read_checked
 from sources.market import MarketProvider
 from store.home import Home
 from store.instruments import put_instruments
@@ -26,7 +26,7 @@ def import_instruments(home: Home, path: Path, now: datetime) -> dict[str, objec
 
     InputError names what is wrong with the file; nothing is kept then.
     """
-    listings = normalise_instruments(read_table(path))
+    listings = read_checked(path, normalise_instruments)
     with home.ledger.write() as db:
         changed = _put(db, listings, path.name, now)
     return {"what": "instruments", "rows": listings.height, "changed": changed}

@@ -1,14 +1,20 @@
 """Klines come in: from a file that somebody hands over, or made up in the sample home."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from domain.feed_simulation import COINS, SAMPLE_SOURCE
+from domain.kline_dumps import headless_columns
 from domain.kline_simulation import simulate_klines
 from domain.klines import normalise_klines
+from models.errors import InputError
 from models.klines import KlineSeries, series_of
-from sources.files import read_table
+from sources.archives import SUFFIXES as PACKED
+from sources.archives import unpacked
+from sources.files import SUFFIXES as TABLES
+from sources.files import read_checked
 from store.home import Home
 from store.klines import kline_files, put_klines
 from store.sources import list_sources
@@ -24,10 +30,11 @@ SAMPLE_DAYS = timedelta(days=2)
 class KlinesImported:
     """What an import came to: bars that are new, and that took the place of others; outcomes to be judged again.
 
-    `rows` are the file's bars but for one that is still under way.
+    `rows` are the files' bars but for one that is still under way.
     """
 
     series: str
+    files: int
     rows: int
     since: datetime
     until: datetime
@@ -37,11 +44,63 @@ class KlinesImported:
 
 
 def import_klines(home: Home, path: Path, series: KlineSeries, now: datetime, *, holes: bool = False) -> KlinesImported:
-    """Import klines from a Parquet or CSV file. InputError names what is wrong with it; nothing is kept then."""
-    bars = normalise_klines(read_table(path), series, now, holes=holes)
+    """Import klines from a Parquet or CSV file, which may be packed (.gz, .zip), in our columns or an exchange's.
+
+    InputError names what is wrong with it; nothing is kept then.
+    """
+    with unpacked(path) as table:
+        bars = read_checked(
+            table,
+            lambda frame: normalise_klines(frame, series, now, holes=holes),
+            headless=headless_columns(series),
+        )
     put = put_klines(home.lake, series, bars, path.name, now)
     since, until = bars["opened_at"][0], bars["opened_at"][-1]
-    return KlinesImported(series.name, bars.height, since, until, put.added, put.replaced, put.reopened)
+    return KlinesImported(series.name, 1, bars.height, since, until, put.added, put.replaced, put.reopened)
+
+
+def import_kline_files(
+    home: Home,
+    path: Path,
+    series: KlineSeries,
+    now: datetime,
+    *,
+    holes: bool = False,
+    track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> KlinesImported:
+    """Import a file as import_klines does, or each file of a folder in the order of their names.
+
+    InputError at the first file that is faulty: those before it stay. `track` hands the files on, one by one.
+    """
+    if not path.is_dir():
+        return import_klines(home, path, series, now, holes=holes)
+    done: list[KlinesImported] = []
+    for each in track(kline_files_in(path)):
+        try:
+            done.append(import_klines(home, each, series, now, holes=holes))
+        except InputError as error:
+            before = "1 file before it is in" if len(done) == 1 else f"{len(done)} files before it are in"
+            stay = f"{error.got} ({before})"
+            raise InputError(error.field, error.expected, stay, where=error.where) from error
+    return KlinesImported(
+        series.name,
+        len(done),
+        sum(each.rows for each in done),
+        min(each.since for each in done),
+        max(each.until for each in done),
+        sum(each.added for each in done),
+        sum(each.replaced for each in done),
+        sum(each.reopened for each in done),
+    )
+
+
+def kline_files_in(folder: Path) -> list[Path]:
+    """List the files of a folder that can hold klines, by name; InputError if there is none."""
+    suffixes = (*TABLES, *PACKED)
+    found = sorted(each for each in folder.iterdir() if each.is_file() and each.suffix.lower() in suffixes)
+    if not found:
+        raise InputError("path", f"files ending in {', '.join(suffixes)}", f"none in {folder}")
+    return found
 
 
 def extend_sample_klines(home: Home, now: datetime) -> int:

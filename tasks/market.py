@@ -32,7 +32,7 @@ from models.enums import Universe
 from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
 from models.market import CorporateAction, UniverseMember
 from models.operations import HomeFact
-from sources.files import read_table
+from sources.files import read_checked
 from sources.loose_files import read_loose
 from sources.market import MarketProvider
 from store.home import Home
@@ -70,8 +70,17 @@ def import_bars(home: Home, path: Path, now: datetime, *, profile: str | None = 
 
     With a `profile` the path may be a folder of files. InputError names what is wrong; nothing is kept then.
     """
-    frame, remarks = (read_table(path), []) if profile is None else _read_by_profile(path, profile)
-    bars = normalise_bars(frame, home.sessions.days)
+
+    def check(frame: pl.DataFrame) -> pl.DataFrame:
+        return normalise_bars(frame, home.sessions.days)
+
+    remarks: list[str] = []
+    if profile is None:
+        bars = read_checked(path, check)
+    else:
+        tables, found = read_loose(path)
+        frame, taken = understand(tables, profile)
+        bars, remarks = check(frame), found + taken
     remarks += _remarks(home, bars)
     return replace(_keep(home, BARS, bars, path.name, now), remarks=tuple(remarks))
 
@@ -87,15 +96,9 @@ def _remarks(home: Home, bars: pl.DataFrame) -> list[str]:
     return remarks_on(bars, before, has_actions=has_actions)
 
 
-def _read_by_profile(path: Path, profile: str) -> tuple[pl.DataFrame, list[str]]:
-    tables, found = read_loose(path)
-    frame, taken = understand(tables, profile)
-    return frame, found + taken
-
-
 def import_index(home: Home, path: Path, now: datetime) -> Imported:
     """Import index levels; levels of other indices on the same sessions stay."""
-    levels = normalise_index_levels(read_table(path), home.sessions.days)
+    levels = read_checked(path, lambda frame: normalise_index_levels(frame, home.sessions.days))
     return _keep(home, INDEX_LEVELS, add_known_levels(home.lake, levels), path.name, now)
 
 
@@ -104,7 +107,7 @@ def import_universe(home: Home, path: Path, now: datetime) -> Imported:
 
     InputError if a member's spans would overlap, those already known included.
     """
-    members = normalise_universe(read_table(path))
+    members = read_checked(path, normalise_universe)
     with home.ledger.write() as db:
         known = known_members(db).join(members, on=["universe", "symbol", "since"], how="anti")
         if known.height:
@@ -116,7 +119,7 @@ def import_universe(home: Home, path: Path, now: datetime) -> Imported:
 
 def import_actions(home: Home, path: Path, now: datetime) -> Imported:
     """Import corporate actions. A row of the same symbol and session takes the place of the earlier one."""
-    actions = normalise_actions(read_table(path), home.sessions.days)
+    actions = read_checked(path, lambda frame: normalise_actions(frame, home.sessions.days))
     with home.ledger.write() as db:
         changed = upsert(db, CorporateAction, actions)
         audit_import(db, "corporate actions", path.name, changed, now)

@@ -1,21 +1,28 @@
 """Replay tasks: opening strategies and submitting signals from files, on the path that researchers use."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 from sqlmodel import select
 
+from domain.replay import SIGNAL_TABLE
 from domain.sessions import DEADLINES, at
+from domain.tables import clean
 from models.datasets import ColumnType
 from models.enums import ExecutionPrice, StrategyStatus
-from models.errors import InputError
+from models.errors import InputError, RowError
 from models.strategies import Strategy, StrategyTerms
+from sources.files import naming, read_batches, read_checked
 from store.home import Home
 from store.portfolio_signals import active_portfolios
 from store.settlements import settled_through
@@ -34,19 +41,12 @@ SIGNALS: dict[str, ColumnType] = {
 }
 
 
-def scan_table(path: Path, field: str, known: Sequence[str], required: Sequence[str]) -> pl.LazyFrame:
-    """Scan a Parquet or CSV file; InputError naming the unknown or missing column."""
-    try:
-        # Guessing the types of CSV columns would turn a strategy named 007 into 7.
-        frame = pl.scan_csv(path, infer_schema=False) if path.suffix == ".csv" else pl.scan_parquet(path)
-        found = frame.collect_schema().names()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(field, "a readable Parquet or CSV file", f"{path}: {error}") from error
-    unknown = [name for name in found if name not in known]
-    missing = [name for name in required if name not in found]
-    if unknown or missing:
-        raise InputError(field, f"columns among {', '.join(known)}", unknown[0] if unknown else f"no {missing[0]}")
-    return frame
+@dataclass(frozen=True)
+class PreparedSignals:
+    """A Parquet file of typed signals sorted by session, and how many rows it has of each day."""
+
+    path: Path
+    rows: dict[date, int]
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -61,40 +61,60 @@ def open_strategies(home: Home, terms: Sequence[StrategyTerms], now: datetime) -
 
 def read_strategies(path: Path) -> list[StrategyTerms]:
     """Read terms from a file whose columns are fields of StrategyTerms; what is missing or null takes its default."""
-    frame = scan_table(path, "strategies", tuple(StrategyTerms.model_fields), ("slug",))
+    return read_checked(path, _understand_strategies)
+
+
+def _understand_strategies(frame: pl.DataFrame) -> list[StrategyTerms]:
+    known = StrategyTerms.model_fields
+    for name in frame.columns:
+        if name not in known:
+            raise InputError(name, f"only the columns {', '.join(known)}", "an unknown column")
+    if "slug" not in frame.columns:
+        raise InputError("slug", "a column of strategies", f"only {', '.join(frame.columns)}")
     terms = []
-    for n, row in enumerate(frame.collect().iter_rows(named=True), start=1):
+    for n, row in enumerate(frame.iter_rows(named=True), start=1):
         given: dict[str, Any] = {name: value for name, value in row.items() if value is not None}
         try:
             terms.append(StrategyTerms.model_validate({"name": given.get("slug"), **given}))
         except ValidationError as error:
             first = error.errors()[0]
-            raise InputError(f"strategies: row {n}, {first['loc'][0]}", first["msg"], first["input"]) from error
+            raise RowError(str(first["loc"][0]), first["msg"], repr(first["input"]), n) from error
     return terms
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def prepare_signals(path: Path, folder: Path) -> Path:
-    """Return a Parquet file of typed signals sorted by session: the one given if it is, else a copy in `folder`.
+def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
+    """Check a file of signals, row by row; take it as it is if it is typed and sorted by session, else a copy.
 
-    Sorted, a session is read without reading the others, however long the history is.
+    The copy is made in `folder`. Sorted, a session is read without reading the others, however long the history is.
+    InputError names the row that is none.
     """
-    frame = scan_table(path, "signals", tuple(SIGNALS), tuple(SIGNALS))
-    try:
-        found = dict(frame.collect_schema())
-        if found["session"] == pl.String:
-            frame = frame.with_columns(pl.col("session").str.to_date("%Y-%m-%d"))
-        typed = frame.cast(pl.Schema(SIGNALS))
-        session = pl.col("session")
-        ordered, nulls = typed.select(session.is_sorted(), n=session.null_count()).collect().row(0)
-        if nulls:
-            raise InputError("signals: session", "a date in every row", f"{nulls} rows without")
-        if found == SIGNALS and ordered and path.suffix != ".csv":
-            return path
-        copy = folder / "signals.parquet"
-        typed.sort("session").sink_parquet(copy, row_group_size=ROWS_PER_GROUP)
-    except pl.exceptions.PolarsError as error:
-        raise InputError("signals", ", ".join(f"{name} ({kind})" for name, kind in SIGNALS.items()), error) from error
+    rows: Counter[date] = Counter()
+    newest, ordered, before = date.min, True, 0
+    with ExitStack() as copying:
+        copy: pq.ParquetWriter | None = None
+        for batch in read_batches(path):
+            with naming(path, before):
+                signals = clean(batch, SIGNAL_TABLE)
+            before += batch.height
+            session = signals["session"]
+            ordered = ordered and session.is_sorted() and newest <= session[0]
+            newest = session[-1]
+            for day, count in session.value_counts().iter_rows():
+                rows[day] += count
+            if dict(batch.schema) != SIGNALS:
+                table = signals.to_arrow()
+                copy = copy or copying.enter_context(pq.ParquetWriter(folder / "typed.parquet", table.schema))
+                copy.write_table(table)
+    typed = folder / "typed.parquet" if copy else path
+    return PreparedSignals(typed if ordered else _sort(typed, folder), dict(rows))
+
+
+def _sort(path: Path, folder: Path) -> Path:
+    copy = folder / "sorted.parquet"
+    pl.scan_parquet(path, hive_partitioning=False, glob=False).sort("session").sink_parquet(
+        copy, row_group_size=ROWS_PER_GROUP
+    )
     return copy
 
 
@@ -106,7 +126,12 @@ def submit_signals(home: Home, path: Path, session: date, seal: Callable[[dateti
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.
     """
-    signals = pl.scan_parquet(path).filter(pl.col("session") == session).drop("session").collect()
+    signals = (
+        pl.scan_parquet(path, hive_partitioning=False, glob=False)
+        .filter(pl.col("session") == session)
+        .drop("session")
+        .collect()
+    )
     if signals.is_empty():
         return 0
     with home.ledger.read() as db:

@@ -17,7 +17,7 @@ from domain.signers import Signer, read_signers
 from domain.tables import normalise
 from domain.verification import Report, SealedSignal, verify
 from models.errors import InputError
-from sources.files import read_table
+from sources.files import read_checked
 from store.git_reader import open_repository
 from store.journal_reader import parse_commit, read_journal
 from store.timestamp_tokens import load_authorities
@@ -40,7 +40,7 @@ def verify_journal(
     InputError for wrong arguments, StoreError for a damaged repository; what is wrong in the journal is in the report.
     """
     pinned = _read_signers(signers) if signers else None
-    market = normalise(read_table(bars), BAR_TABLE) if bars else None
+    market = read_checked(bars, lambda frame: normalise(frame, BAR_TABLE)) if bars else None
     with _no_search_for_cycles():
         journal = read_journal(path, load_authorities(authorities))
         return verify(journal, strategy=strategy, signers=pinned, contains=contains, bars=market)

@@ -58,11 +58,16 @@ def test_every_kind_of_body_holds_the_same(lab: Home, lab_web: httpx.Client, res
     expected = ROWS.sort("symbol").rows()
     as_session = ROWS.rename({"date": "session"})
     table = ROWS.to_arrow()
+    at_midnight = pl.col("date").cast(pl.Datetime("us")).dt.replace_time_zone("Asia/Shanghai")
     bodies = [
         ("application/json; charset=utf-8", orjson.dumps(as_json(ROWS))),
         (PARQUET, parquet(ROWS)),
         (PARQUET, parquet(as_session.select("value", "symbol", "session"))),
         (PARQUET, parquet(ROWS.cast({"symbol": pl.Categorical, "date": pl.Datetime("ms"), "value": pl.Float32}))),
+        (PARQUET, parquet(ROWS.with_columns(date=pl.lit(DAY)))),
+        (PARQUET, parquet(ROWS.with_columns(date=pl.lit(20241231)))),
+        (PARQUET, parquet(ROWS.with_columns(date=pl.lit(20241231.0)))),
+        (STREAM, ipc(ROWS.with_columns(date=at_midnight), stream=True)),
         (FILE, ipc(ROWS, stream=False)),
         (STREAM, ipc(as_session.cast({"symbol": pl.Categorical}), stream=True)),
         (FILE, arrow(FILE, table)),
@@ -182,7 +187,10 @@ ONE = ROWS.head(1)
         (ONE.with_columns(value=pl.lit("1")), "value", "numbers"),
         (ONE.with_columns(value=pl.lit(value=True)), "value", "numbers"),
         (ONE.with_columns(symbol=pl.lit(600000)), "symbol", "texts"),
-        (ONE.with_columns(date=pl.lit(DAY)), "date", "dates"),
+        (ONE.with_columns(date=pl.lit("31.12.2024")), "date", "got '31.12.2024' in row 1"),
+        (ONE.with_columns(date=pl.lit(20088)), "date", "got 20088 in row 1"),  # days since 1970
+        (ONE.with_columns(date=pl.lit(1.0, pl.Float32)), "date", "dates"),
+        (ONE.with_columns(date=pl.lit(LAST).cast(pl.Datetime("us", "UTC"))), "date", "got 2024-12-31 00:00 UTC in row"),
         (ONE.with_columns(date=pl.lit(LAST).cast(pl.Datetime("us")) + timedelta(hours=15)), "date", "time of day"),
         (ONE.drop("value"), None, "the columns"),
         (ONE.with_columns(more=1), None, "the columns"),

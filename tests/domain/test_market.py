@@ -112,7 +112,7 @@ def test_other_types_of_the_same_meaning_are_taken() -> None:
         (bars(session=["2025-01-02", "soon"]), "session", "'soon' in row 2"),
         (bars(session=["2025-02-30", "2025-01-02"]), "session", "'2025-02-30' in row 1"),
         (bars(session=[THURSDAY, None]), "session", "null in row 2"),
-        (bars(session=[1.5, 2.5]), "session", "a column of Float64"),
+        (bars(session=[1.5, 2.5]), "session", "1.5 in row 1"),
         (bars(session=[datetime(2025, 1, 2, 15), datetime(2025, 1, 2)]), "session", "in row 1"),  # noqa: DTZ001
         (bars(session=[THURSDAY, SATURDAY]), "session", "2025-01-04"),
         (bars(session=None, date=[THURSDAY, SATURDAY]), "date", "2025-01-04"),
@@ -143,6 +143,21 @@ def test_a_fault_is_named_by_column_and_row(frame: pl.DataFrame, field: str, sai
 
 def test_the_number_of_faulty_rows_is_told() -> None:
     assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and in 1 more)")
+
+
+@pytest.mark.parametrize("nothing", [None, "", " "])
+@pytest.mark.parametrize("flag", [True, 1, "1", "true"])
+def test_a_suspended_bar_may_leave_its_volume_empty(nothing: Any, flag: Any) -> None:
+    volumes = pl.Series("volume", [nothing, "5"]).cast(pl.String)
+    suspended = pl.Series("suspended", [flag, None])
+    clean = normalise_bars(bars().with_columns(volumes, suspended), SESSIONS)
+    assert dict(clean.select("symbol", "volume").iter_rows()) == {"600519.SH": 0.0, "000001.SZ": 5.0}
+    words = "volume: expected a number from 0 to 1e\\+13, or nothing where suspended is true, got .* in row 2"
+    for flags in ([True, False], [True, None]):
+        with pytest.raises(InputError, match=words):
+            normalise_bars(bars(volume=[None, None], suspended=flags), SESSIONS)
+    with pytest.raises(InputError, match="nan in row 1"):
+        normalise_bars(bars(volume=[math.nan, 1.0], suspended=[True, True]), SESSIONS)
 
 
 def test_nan_in_an_optional_column_is_null_and_faults_of_meaning_pass() -> None:

@@ -1,5 +1,6 @@
 """Replay under a real Prefect server: the whole lifecycle from two files, and again from where it stopped."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
+from domain.replay import PassedOver
 from models.datasets import NAV
 from models.errors import ConflictError, HeldError, InputError
 from models.market import CorporateAction
 from models.signals import Signal
+from models.strategies import Strategy
 from store.home import Home
 from store.lens import lens_is_current
 from store.market import upsert
@@ -137,3 +140,31 @@ def test_signals_of_nobody_are_refused(served_home: Path, desk: Home, strategies
     with pytest.raises(InputError, match="signals: strategy: expected the slug of a strategy, got s99"):
         replay(desk, strategies=strategies, signals=signals)
     assert desk.lake.sessions(NAV) == []
+
+
+def test_a_day_is_the_exchanges_and_rows_passed_over_are_counted(
+    served_home: Path, desk: Home, strategies: Path, signals: Path
+) -> None:
+    """Midnight in Shanghai is 16:00 of the day before in UTC: taken for that day, a signal would look ahead."""
+    frame = pl.read_parquet(signals)
+    sunday = frame.filter(pl.col("session") == DAYS[0]).head(1).with_columns(session=pl.lit(date(2025, 3, 2)))
+    aware = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("Asia/Shanghai")
+    pl.concat([frame, sunday]).with_columns(aware).write_parquet(signals)
+    # The Sunday before the first session lies in the range, the sessions after the first do not.
+    found = replay(desk, date(2025, 3, 1), DAYS[0], strategies=strategies, signals=signals)
+    later = frame.filter(pl.col("session") > DAYS[0]).height
+    assert found.pop("passed_over") == PassedOver(later, {date(2025, 3, 2): 1})
+    assert found["signals"] == len(PLAN.weights[0])
+    with desk.ledger.read() as db:
+        assert {row.session for row in db.exec(select(Signal))} == {DAYS[0]}
+
+
+def test_a_faulty_file_changes_nothing(served_home: Path, desk: Home, strategies: Path, signals: Path) -> None:
+    utc = pl.col("session").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    pl.read_parquet(signals).with_columns(utc).write_parquet(signals)
+    before = desk.clock.now()
+    with pytest.raises(InputError, match=r"^signals\.parquet, row 1, column session: expected a date, .* 00:00 UTC"):
+        replay(desk, strategies=strategies, signals=signals)
+    with desk.ledger.read() as db:
+        assert db.exec(select(Strategy)).all() == []
+    assert desk.clock.now() == before

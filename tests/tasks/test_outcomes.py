@@ -209,7 +209,7 @@ def test_the_record_of_a_source(home: Home) -> None:
 def test_a_file_that_is_wrong_brings_nothing(home: Home, tmp_path: Path) -> None:
     good = bars(FLAT, FLAT)
     path = save(good.with_columns(high=pl.lit(98.0)), tmp_path / "bad.csv")
-    with pytest.raises(InputError, match=r"^high: "):
+    with pytest.raises(InputError, match=r"^high: .* in bad\.csv$"):
         import_klines(home, path, SERIES, NOON + QUARTER)
     with pytest.raises(InputError, match=r"^path: "):
         import_klines(home, tmp_path / "none.csv", SERIES, NOON)
