@@ -1,7 +1,8 @@
 """Delistings: a holding that is no longer listed is exchanged for what its holders were given.
 
 Cash, nothing, or shares of another symbol by ratio. It happens before anything else in the session, for whoever holds
-the symbol, and costs neither commission nor duty. Pure; which delistings are due is the caller's business.
+the symbol, and costs neither commission nor duty. Where nobody knows yet what they were given, it stays at its last
+close, and the strategy's audit log says so. Pure; which delistings are due is the caller's business.
 """
 
 from typing import NamedTuple
@@ -14,16 +15,17 @@ from domain.quotes import tradable
 from models.datasets import ORDERS, POSITIONS, ColumnType
 from models.enums import DELISTED, Side
 
-# What a share of `symbol` is exchanged for: `cash` in CNY, and `ratio` shares of `successor`, null: of none.
+# What a share of `symbol` is exchanged for: `cash` in CNY, and `ratio` shares of `successor`; all null: not known.
 DELISTINGS_SCHEMA: dict[str, ColumnType] = {
     "symbol": pl.String,
     "cash": pl.Float64,
     "successor": pl.String,
     "ratio": pl.Float64,
 }
+NAMED = 3
 _RULES = (
     Rule("delistings", "delistings", "one row a symbol", repeated("symbol") | pl.col("symbol").is_null()),
-    Rule("delistings", "delistings.cash", "0 or more", ~((pl.col("cash") >= 0).fill_null(value=False))),
+    Rule("delistings", "delistings.cash", "null, or 0 or more", (~(pl.col("cash") >= 0)).fill_null(value=False)),
     Rule(
         "delistings",
         "delistings.ratio",
@@ -36,12 +38,16 @@ _RULES = (
 
 
 class Exchanged(NamedTuple):
-    """Books and holdings after the exchange, the signals less the symbols that were exchanged, and the orders."""
+    """Books and holdings after the exchange, the signals less the symbols that were exchanged, and the orders.
+
+    `told` is what a strategy's detail adds of it: strategy, told.
+    """
 
     books: pl.DataFrame
     holdings: pl.DataFrame
     signals: pl.DataFrame
     orders: pl.DataFrame
+    told: pl.DataFrame
 
 
 def exchange(
@@ -62,9 +68,9 @@ def exchange(
     forbid({"delistings": delistings}, _RULES)
     traded = bars.filter(tradable())["symbol"]
     due = delistings.filter(~pl.col("symbol").is_in(traded.implode()))
-    gone = holdings.join(due, on="symbol", how="inner").sort("strategy", "symbol")
-    if gone.is_empty():
-        return Exchanged(books, holdings, signals, pl.DataFrame(schema=ORDERS.schema))
+    left = holdings.join(due, on="symbol", how="inner").sort("strategy", "symbol")
+    is_known = pl.col("cash").is_not_null() | pl.col("successor").is_not_null()
+    gone = left.filter(is_known).with_columns(pl.col("cash").fill_null(0.0))
     notional = (pl.col("quantity") * pl.col("cash") * 100 + 0.5 + 1e-6).floor().cast(pl.Int64)
     gone = gone.with_columns(notional=money(notional))
     paid = gone.group_by("strategy").agg(pl.col("notional").sum())
@@ -79,6 +85,23 @@ def exchange(
         _together(pl.concat([kept, _successors(gone, marks).select(kept.columns)])),
         wished.with_columns(weight=pl.when("gone").then(0.0).otherwise("weight")).select(signals.columns),
         _orders(gone),
+        _told(left.with_columns(known=is_known)),
+    )
+
+
+def _told(left: pl.DataFrame) -> pl.DataFrame:
+    """Say of each strategy how many of its holdings were exchanged, and which wait for somebody to enter a value."""
+    waiting = pl.col("symbol").filter(~pl.col("known"))
+    names = waiting.head(NAMED).str.join(", ") + pl.when(waiting.len() > NAMED).then(pl.lit(" and more")).otherwise(
+        pl.lit("")
+    )
+    return left.group_by("strategy").agg(
+        told=pl.when(pl.col("known").any())
+        .then(pl.format(", exchanged {} (DELISTED)", pl.col("known").sum()))
+        .otherwise(pl.lit(""))
+        + pl.when(waiting.len() > 0)
+        .then(pl.format(", {} delisted without a known value: kept at the last close", names))
+        .otherwise(pl.lit(""))
     )
 
 

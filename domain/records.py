@@ -47,6 +47,7 @@ SETTLED_KEYS = frozenset(
 DECIMAL = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,400})?$")
 SIGNED = re.compile(r"^-?[0-9]{1,20}(?:\.[0-9]{1,400})?$")
 NUMBER = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,40})?(?:e-[0-9]{1,2})?$")
+NUMBER_OR_NONE = re.compile(rf"{NUMBER.pattern}|^$")
 AGE = re.compile(r"^[1-9][0-9]{0,3}$")
 NOTHING = re.compile(r"^$")
 # Columns of the small tables that a manifest has among its inputs.
@@ -124,7 +125,7 @@ class SettledDay:
     previous: str
     actions: tuple[tuple[str, float, float], ...]
     listings: tuple[tuple[str, date, int], ...]
-    delistings: tuple[tuple[str, float, str | None, float | None], ...]
+    delistings: tuple[tuple[str, float | None, str | None, float | None], ...]
     results: tuple[Result, ...]
 
 
@@ -249,13 +250,14 @@ def _listing(item: dict[str, Any]) -> tuple[str, date, int]:
     return item["symbol"], _day(item, "listed"), int(item["age"])
 
 
-def _delisting(item: dict[str, Any]) -> tuple[str, float, str | None, float | None]:
-    _match(item, symbol=SYMBOL, cash=NUMBER)
+def _delisting(item: dict[str, Any]) -> tuple[str, float | None, str | None, float | None]:
+    _match(item, symbol=SYMBOL, cash=NUMBER_OR_NONE)
+    cash = float(item["cash"]) if item["cash"] else None
     if item["successor"] == "":
         _match(item, ratio=NOTHING)
-        return item["symbol"], float(item["cash"]), None, None
+        return item["symbol"], cash, None, None
     _match(item, successor=SYMBOL, ratio=NUMBER)
-    return item["symbol"], float(item["cash"]), item["successor"], float(item["ratio"])
+    return item["symbol"], cash, item["successor"], float(item["ratio"])
 
 
 def _fields(content: bytes) -> dict[str, Any]:

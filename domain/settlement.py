@@ -31,11 +31,10 @@ import polars as pl
 
 from domain.arrays import Accounts, Holdings, Orders, Results
 from domain.books import arrays_of, check_benchmarks, check_strategies, codes, fen_of, money
-from domain.delistings import exchange
+from domain.delistings import Exchanged, exchange
 from domain.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
 from domain.quotes import LISTINGS_SCHEMA, check_market, quotes
 from domain.rules import Book
-from models.datasets import ORDERS
 from models.enums import Event, Refusal, Side
 
 SIDES = pl.lit(pl.Series([None, *sorted(Side)], dtype=pl.String))
@@ -83,11 +82,12 @@ def settle(
     terms = terms.filter(pl.col("strategy").is_in(begun)).sort("strategy")
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     books, holdings = books.filter(ours), holdings.filter(ours)
-    exchanged = pl.DataFrame(schema=ORDERS.schema)
+    exchanged = None
     if delistings is not None and delistings.height:
-        books, holdings, signals, exchanged = exchange(
+        exchanged = exchange(
             books=books, holdings=holdings, signals=signals, bars=bars, marks=marks, delistings=delistings
         )
+        books, holdings, signals = exchanged.books, exchanged.holdings, exchanged.signals
     symbols = pl.concat([frame["symbol"] for frame in (bars, holdings, signals)]).unique().sort()
     accounts, held, wished = arrays_of(terms, books, holdings, signals, symbols)
     offered = quotes(session, symbols, bars, marks, actions, listings, book)
@@ -98,19 +98,17 @@ def settle(
         _positions(session, names, positions),
         _nav(session, terms=terms, books=books, benchmarks=benchmarks, accounts=accounts, results=results),
     )
-    return _with_exchanges(session, settled, exchanged) if exchanged.height else settled
+    return _with_exchanges(session, settled, exchanged) if exchanged else settled
 
 
-def _with_exchanges(session: date, settled: Settled, exchanged: pl.DataFrame) -> Settled:
-    """Put the orders of exchanges among the others, and count them in the detail."""
-    dated = exchanged.with_columns(session=pl.lit(session))
-    count = exchanged.group_by("strategy").agg(pl.len().alias("exchanged"))
-    told = pl.format("{}, exchanged {} (DELISTED)", "detail", "exchanged")
-    nav = settled.nav.join(count, on="strategy", how="left", maintain_order="left").with_columns(
-        detail=pl.when(pl.col("exchanged").is_null()).then("detail").otherwise(told)
+def _with_exchanges(session: date, settled: Settled, exchanged: Exchanged) -> Settled:
+    """Put the orders of exchanges among the others, and what is told of them into the detail."""
+    dated = exchanged.orders.with_columns(session=pl.lit(session)).select(settled.orders.columns)
+    nav = settled.nav.join(exchanged.told, on="strategy", how="left", maintain_order="left").with_columns(
+        detail=pl.col("detail") + pl.col("told").fill_null("")
     )
-    orders = pl.concat([settled.orders, dated.select(settled.orders.columns)]).sort("strategy", "symbol")
-    return Settled(orders, settled.positions, nav.drop("exchanged"))
+    orders = pl.concat([settled.orders, dated]).sort("strategy", "symbol")
+    return Settled(orders, settled.positions, nav.drop("told"))
 
 
 def _orders(session: date, names: dict[str, pl.Expr], orders: Orders) -> pl.DataFrame:

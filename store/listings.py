@@ -30,14 +30,13 @@ class Evidence:
     """Symbols in their first sessions, holdings whose exchange is due, and how that is known.
 
     `listings` and `delistings` as domain.quotes and domain.delistings have them; `presumed` are the listings that rest
-    on a first bar alone; `delisted` all held symbols that are no longer listed, also those without a value.
+    on a first bar alone; `held` the symbols that positions hold.
     """
 
     listings: pl.DataFrame
     delistings: pl.DataFrame
     presumed: tuple[str, ...]
     held: frozenset[str]
-    delisted: frozenset[str]
 
     def inputs(self) -> dict[str, list[list[str]]]:
         """Write down what there is, for a manifest."""
@@ -58,17 +57,11 @@ def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date 
         gone = _delisted(db, session, held)
     listed = {symbol: day for symbol, day in (first | said).items() if day in window}
     rows = [(symbol, day, window[::-1].index(day) + 1) for symbol, day in sorted(listed.items())]
-    due = [row for row in gone if row[1] is not None or row[2] is not None]
     return Evidence(
         listings=pl.DataFrame(rows, schema=LISTINGS_SCHEMA, orient="row"),
-        delistings=pl.DataFrame(
-            [(symbol, cash or 0.0, successor, ratio) for symbol, cash, successor, ratio in due],
-            schema=DELISTINGS_SCHEMA,
-            orient="row",
-        ),
+        delistings=pl.DataFrame(gone, schema=DELISTINGS_SCHEMA, orient="row"),
         presumed=tuple(sorted(listed.keys() - said.keys())),
         held=held,
-        delisted=frozenset(row[0] for row in gone),
     )
 
 

@@ -78,8 +78,10 @@ def look(home: Home, session: date) -> Look:
         actions=actions,
         listings=evidence.listings,
         held=evidence.held,
-        delisted=evidence.delisted,
-        valueless=evidence.delisted - set(evidence.delistings["symbol"]),
+        delisted=evidence.delistings["symbol"].to_list(),
+        valueless=evidence.delistings.filter(pl.col("cash").is_null(), pl.col("successor").is_null())[
+            "symbol"
+        ].to_list(),
         presumed=evidence.presumed,
     )
     return Look(bars, context, inspect(session, bars, context), evidence)

@@ -112,14 +112,16 @@ def test_a_symbol_that_is_still_traded_is_not_exchanged() -> None:
 
 
 def test_a_symbol_without_a_value_stays_at_its_last_close() -> None:
-    settled = exchanged(delistings())
+    settled = exchanged(delistings((GONE, None, None, None)))
+    assert settled.nav["detail"].item() == (
+        "no signal, 600999.SH delisted without a known value: kept at the last close"
+    )
+    assert settled.orders.is_empty()
     assert settled.positions.select("symbol", "quantity", "close").rows() == [(GONE, 50_000.0, 10.0)]
     assert str(settled.nav["nav"].item()) == "1000000.00"
 
 
-@pytest.mark.parametrize(
-    "row", [(GONE, -1.0, None, None), (GONE, None, None, None), (GONE, 0.0, HEIR, None), (GONE, 0.0, None, 1.0)]
-)
+@pytest.mark.parametrize("row", [(GONE, -1.0, None, None), (GONE, 0.0, HEIR, None), (GONE, 0.0, None, 1.0)])
 def test_half_a_delisting_is_refused(row: tuple[Any, ...]) -> None:
     with pytest.raises(InputError, match="delistings"):
         exchanged(delistings(row))
