@@ -30,7 +30,7 @@ from typing import Final
 
 import polars as pl
 
-from models.errors import InputError
+from models.errors import InputError, RowError
 
 BEGINNING: Final = date(1990, 12, 1)
 
@@ -137,18 +137,18 @@ def refusal(symbol: str) -> str | None:
 
 
 def refuse_others(symbols: pl.Series, frame: pl.DataFrame) -> None:
-    """Raise InputError for the first symbol that is no share or fund, with its kind and its row of `frame`.
+    """Raise RowError for the first symbol that is no share or fund, with its kind and its row of `frame`.
 
-    `frame` is the table as it was handed in; `symbols` its symbols in any order, spelled as ours.
+    `frame` is the table as it was handed in; `symbols` its symbols in any order, spelled as ours. InputError where the
+    frame spells them otherwise.
     """
     distinct = symbols.unique()
     strange = distinct.filter(~is_taken(distinct)).sort()
     if strange.is_empty():
         return
-    symbol, where = strange[0], ""
     if "symbol" in frame.columns:
-        rows = frame.get_column("symbol").cast(pl.String).is_in(strange.implode()).arg_true()
+        given = frame.get_column("symbol").cast(pl.String)
+        rows = given.is_in(strange.implode()).arg_true()
         if not rows.is_empty():
-            symbol, where = frame.get_column("symbol")[rows[0]], f" (row {rows[0] + 1})"
-    more = "" if strange.len() == 1 else f", and {strange.len() - 1} more such symbols"
-    raise InputError("symbol", f"{TAKEN_NAMES}; {refusal(symbol)}{where}{more}")
+            raise RowError("symbol", TAKEN_NAMES, str(refusal(given[rows[0]])), rows[0] + 1, rows.len() - 1)
+    raise InputError("symbol", TAKEN_NAMES, refusal(strange[0]))

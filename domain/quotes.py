@@ -140,9 +140,12 @@ def consolidations(opened: Floats, factor: Floats, before: Before) -> Floats:
     A factor falls for one of two reasons. Units were consolidated: price and factor move against each other, and the
     open (`opened`) lies by the last close on today's basis. Or the vendor erred: the open lies by the close itself.
     """
-    ratio = factor / before.factor
-    adjusted = np.abs(np.log(opened * ratio / before.close))
-    raw = np.abs(np.log(opened / before.close))
+    ratio, traded = (
+        factor / before.factor,
+        np.where(opened > 0.0, opened, np.nan),
+    )  # bars without a trade may have zeros
+    adjusted = np.abs(np.log(traded * ratio / before.close))
+    raw = np.abs(np.log(traded / before.close))
     return np.where((ratio < 1.0) & (adjusted * DECISIVE < raw), ratio, 1.0)
 
 

@@ -53,7 +53,7 @@ def check_portfolios(signals: pl.DataFrame) -> None:
     strange = known.filter(~is_taken(known))
     if strange.len():
         row = signals.filter(pl.col("symbol").is_in(strange.implode())).row(0, named=True)
-        raise InputError("symbol", f"{TAKEN_NAMES}; {refusal(row['symbol'])} (strategy {row['strategy']})")
+        raise InputError("symbol", TAKEN_NAMES, f"{refusal(row['symbol'])} (strategy {row['strategy']})")
 
 
 def _is_symbol() -> pl.Expr:

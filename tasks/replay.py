@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 from sqlmodel import select
 
+from domain.instruments import refuse_others
 from domain.replay import SIGNAL_TABLE
 from domain.sessions import DEADLINES, at
 from domain.tables import clean
@@ -96,6 +97,7 @@ def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
         for batch in read_batches(path):
             with naming(path, before):
                 signals = clean(batch, SIGNAL_TABLE)
+                refuse_others(signals["symbol"], batch)
             before += batch.height
             session = signals["session"]
             ordered = ordered and session.is_sorted() and newest <= session[0]

@@ -98,7 +98,7 @@ def test_whatever_is_not_taken_is_refused_by_its_kind() -> None:
 
 def test_the_first_row_that_is_not_taken_is_named() -> None:
     frame = pl.DataFrame({"symbol": ["600519.SH", "204001.SH", "113999.SH", "204001.SH"]})
-    with pytest.raises(InputError, match=r"204001\.SH is a repo \(row 2\), and 1 more such symbols") as caught:
+    with pytest.raises(InputError, match=r"204001\.SH is a repo in row 2 \(and in 2 more\)") as caught:
         refuse_others(frame["symbol"].sort(), frame)
     assert caught.value.field == "symbol"
     refuse_others(frame["symbol"][:1], frame)

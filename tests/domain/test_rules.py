@@ -86,7 +86,7 @@ def limits_of(bar: dict[str, Any], close: float | None = 10.0, **known: Any) -> 
     marks = frames.no_marks()
     if close is not None:
         marks = pl.DataFrame([(bar["symbol"], YESTERDAY, YESTERDAY, close, 1.0)], schema=marks.schema, orient="row")
-    bars = frames.bars(TODAY, [{"open": 10.0, "close": 10.0, **bar}])
+    bars = frames.bars(TODAY, [{"open": close or 10.0, "close": close or 10.0, **bar}])
     day = quotes(TODAY, pl.Series([bar["symbol"]]), bars, marks, known.pop("actions", frames.actions()), **known)
     return float(day.limit_up[0]), float(day.limit_down[0])
 
@@ -114,6 +114,14 @@ NONE = (float("inf"), float("-inf"))
 )
 def test_limit_prices(bar: dict[str, Any], close: float | None, expected: tuple[float, float]) -> None:
     assert limits_of(bar, close) == expected
+
+
+def test_a_fund_that_trades_beyond_10_percent_has_20() -> None:
+    fund = {"symbol": "159999.SZ", "open": 1.15, "close": 1.15}
+    assert limits_of(fund, 1.0) == (1.2, 0.8)
+    assert limits_of(fund | {"open": 1.1, "close": 1.1}, 1.0) == (1.1, 0.9)
+    assert limits_of(fund | {"low": 0.85}, 1.0) == (1.2, 0.8)
+    assert limits_of({"symbol": "600000.SH", "open": 11.5, "close": 11.5}, 10.0) == (11.0, 9.0)
 
 
 def test_an_action_of_the_day_moves_the_limits() -> None:

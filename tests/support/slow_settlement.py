@@ -114,6 +114,8 @@ def limits(market: "Market", symbol: str) -> tuple[float | None, float | None]:
         ticks = reference(symbol, bar, mark, market.actions.get(symbol))
         p, scale = limit_fraction(symbol, market.session, bar["is_st"] is True), per_cny(symbol)
         price = ticks / scale
+        if is_fund(symbol) and not 0.9 * price - 0.0011 < bar["low"] <= bar["high"] < 1.1 * price + 0.0011:
+            p = 0.2  # funds have 10 % or 20 %, and nothing trades beyond a limit
         highest, lowest = price * (1 + p) * scale, price * (1 - p) * scale
         if is_beijing(symbol):
             most, least = floor(highest + 1e-6), ceil(lowest - 1e-6)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from cli import run
+from domain.remarks import NO_FACTORS
 from models.datasets import BARS
 from models.errors import InputError
 from store.home import Home
@@ -83,7 +84,8 @@ def test_tushare_bars_of_a_public_repository(home: Home) -> None:
     path = shared("reference/HKUDS-AI-Trader/A_stock/daily_prices_sse_50.csv")
     imported = import_bars(home, path, NOW, profile="auto")
     assert (imported.rows, imported.since, imported.until) == (1500, date(2025, 10, 9), date(2025, 11, 19))
-    assert imported.remarks[-1] == "checked: amount / volume lies within low..high in 1,500 of 1,500 rows"
+    assert "checked: amount / volume lies within low..high in 1,500 of 1,500 rows" in imported.remarks
+    assert imported.remarks[-1] == NO_FACTORS
     first = home.lake.read(BARS, date(2025, 10, 9)).filter(pl.col("symbol") == "600028.SH")
     assert first.select("open", "high", "low", "close", "volume", "amount").rows() == [
         (5.29, 5.37, 5.27, 5.36, 146_386_033.0, 780_083_195.0)
