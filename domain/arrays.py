@@ -21,7 +21,8 @@ TALLY_COLUMNS = 9
 class Quotes(NamedTuple):
     """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
     does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one; `fall`
-    is below 1 where it consolidated units. `slack` is half a tick: so near to a limit a price is at it.
+    is below 1 where it consolidated units. A price from `locked_up` up, half a tick under the limit, is at the limit;
+    so is one from `locked_down` down.
     """
 
     tradable: Flags
@@ -33,7 +34,8 @@ class Quotes(NamedTuple):
     fall: Floats
     limit_up: Floats
     limit_down: Floats
-    slack: Floats
+    locked_up: Floats
+    locked_down: Floats
     lot: Floats
     least_buy: Floats
     least_sell: Floats

@@ -138,7 +138,7 @@ def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
         elif tradable and factor > highest:
             desk.quantity[row] = quantity * (factor / highest)
             desk.factor[row] = factor
-        elif tradable and quotes.fall[symbol] < 1.0 and not np.isnan(highest):
+        elif tradable and factor < highest:
             desk.quantity[row] = quantity * quotes.fall[symbol]
             desk.factor[row] = highest * quotes.fall[symbol]
         elif tradable and np.isnan(highest):
@@ -158,16 +158,21 @@ def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> 
 
 
 @compiled
-def _order(quotes: Quotes, symbol: int, price: float, ideal: float, held: float) -> tuple[int, float, int]:
-    """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order."""
-    lot, slack = quotes.lot[symbol], quotes.slack[symbol]
-    target = lots(ideal, lot, quotes.least_buy[symbol])
+def _order(
+    ideal: float, held: float, lot: float, least_buy: float, least_sell: float, is_up: bool, is_down: bool
+) -> tuple[int, float, int]:
+    """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order.
+
+    `is_up` and `is_down` say that it trades at its limit. Numbers, and not the quotes: handing those over for each
+    symbol takes three times as long as all the rest.
+    """
+    target = lots(ideal, lot, least_buy)
     if target > held:
-        wanted = lots(target - held, lot, quotes.least_buy[symbol])
-        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if price >= quotes.limit_up[symbol] - slack else 0
+        wanted = lots(target - held, lot, least_buy)
+        return BUY if wanted > 0.0 else 0, wanted, LIMIT_UP if is_up else 0
     if target < held:
-        wanted = held if target == 0.0 else lots(held - target, lot, quotes.least_sell[symbol])
-        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if price <= quotes.limit_down[symbol] + slack else 0
+        wanted = held if target == 0.0 else lots(held - target, lot, least_sell)
+        return SELL if wanted > 0.0 else 0, wanted, LIMIT_DOWN if is_down else 0
     return BUY if held == 0.0 else 0, ideal, BELOW_LOT
 
 
@@ -178,7 +183,10 @@ def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int,
         symbol, held = desk.symbol[row], desk.quantity[row]
         if quotes.tradable[symbol]:
             ideal = desk.weight[row] * equity / price[symbol]
-            side, wanted, reason = _order(quotes, symbol, price[symbol], ideal, held)
+            is_up = price[symbol] >= quotes.locked_up[symbol]
+            is_down = price[symbol] <= quotes.locked_down[symbol]
+            lot, least_buy, least_sell = quotes.lot[symbol], quotes.least_buy[symbol], quotes.least_sell[symbol]
+            side, wanted, reason = _order(ideal, held, lot, least_buy, least_sell, is_up, is_down)
         elif desk.weight[row] == 0.0:
             side, wanted, reason = SELL, held, SUSPENDED
         else:

@@ -116,6 +116,9 @@ def quotes(
         is_fund = (rules["board"] == "fund").to_numpy()
         move = printed_fraction(move, reference, day["high"], day["low"], is_fund)
     up, down = limit_prices(reference, move, decimals, inward, book)
+    highest = _or(day["limit_up"], np.where(free, np.inf, up), np.inf)
+    lowest = _or(day["limit_down"], np.where(free, -np.inf, down), -np.inf)
+    slack = 0.0 if first else 0.5 / TENS[decimals]
     return Quotes(
         tradable=day["tradable"],
         known=day["known"] | ~np.isnan(mark["close"]),
@@ -124,9 +127,10 @@ def quotes(
         factor=_or(factor, mark["adj_factor"]),
         own_factor=factor,
         fall=np.ones(count) if first else consolidations(day["open"], factor, before),
-        limit_up=_or(day["limit_up"], np.where(free, np.inf, up), np.inf),
-        limit_down=_or(day["limit_down"], np.where(free, -np.inf, down), -np.inf),
-        slack=np.zeros(count) if first else 0.5 / TENS[decimals],
+        limit_up=highest,
+        limit_down=lowest,
+        locked_up=highest - slack,
+        locked_down=lowest + slack,
         **{name: np.array(rules[name]) for name in ("lot", "least_buy", "least_sell", "duty")},
         recorded=record["recorded"],
         dividend=record["cash"],
@@ -140,10 +144,11 @@ def consolidations(opened: Floats, factor: Floats, before: Before) -> Floats:
     A factor falls for one of two reasons. Units were consolidated: price and factor move against each other, and the
     open (`opened`) lies by the last close on today's basis. Or the vendor erred: the open lies by the close itself.
     """
-    ratio, traded = (
-        factor / before.factor,
-        np.where(opened > 0.0, opened, np.nan),
-    )  # bars without a trade may have zeros
+    ratio = factor / before.factor
+    if not (ratio < 1.0).any():
+        return np.ones(ratio.size)
+    # A bar without a trade may have zeros.
+    traded = np.where(opened > 0.0, opened, np.nan)
     adjusted = np.abs(np.log(traded * ratio / before.close))
     raw = np.abs(np.log(traded / before.close))
     return np.where((ratio < 1.0) & (adjusted * DECISIVE < raw), ratio, 1.0)

@@ -216,9 +216,10 @@ def trading_rules(symbols: pl.Series, session: date, book: Book = Book.CURRENT) 
     price), duty (stamp duty as a fraction of the notional of a sell).
     """
     frame = symbols.alias("symbol").to_frame()
-    places = frame.with_columns(board=board_expr(pl.col("symbol")).fill_null("main"))
-    rules = places.join(_by_board(session, book), on="board", how="left", maintain_order="left")
-    return rules if book is Book.FIRST else rules.with_columns(_fund_limits(session))
+    boards = _by_board(session, book)
+    board = board_expr(pl.col("symbol")).fill_null("main").cast(pl.Enum(boards["board"]))
+    rules = frame.hstack(boards[frame.select(board).to_series().to_physical()])
+    return rules if book is Book.FIRST else _with_fund_limits(rules, session)
 
 
 def free_of_limits(listings: pl.DataFrame) -> pl.Series:
@@ -252,12 +253,15 @@ def _by_board(session: date, book: Book) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=BOARD_SCHEMA)
 
 
-def _fund_limits(session: date) -> list[pl.Expr]:
+def _with_fund_limits(rules: pl.DataFrame, session: date) -> pl.DataFrame:
     """Put the limit of a fund that has one of its own in place of its board's."""
-    limit, is_fund = pl.lit(None, pl.Float64), pl.col("board") == "fund"
+    places = (rules["board"] == "fund").arg_true()
+    funds = rules["symbol"].gather(places)
     for _, fraction, codes in _begun(FUND_LIMITS, session):
-        limit = pl.when(is_fund & pl.col("symbol").str.contains(codes)).then(fraction).otherwise(limit)
-    return [pl.coalesce(limit, name).alias(name) for name in ("limit", "limit_st")]
+        listed = places.filter(funds.str.contains(codes))
+        if listed.len():
+            rules = rules.with_columns(rules[name].scatter(listed, fraction) for name in ("limit", "limit_st"))
+    return rules
 
 
 def _begun(table: Sequence[tuple[Any, ...]], session: date) -> list[tuple[Any, ...]]:
