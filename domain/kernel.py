@@ -30,6 +30,11 @@ def compiled(function: Function) -> Function:
     return cast("Function", njit(nogil=True, cache=True)(function))
 
 
+def step(function: Function) -> Function:
+    """Compile as a part of the caller: handing two dozen arrays over for every strategy takes longer than the step."""
+    return cast("Function", njit(nogil=True, cache=True, inline="always")(function))
+
+
 @compiled
 def fen(amount: float) -> int:
     """CNY to fen, half up; the millionth forgives what binary fractions lose."""
@@ -96,7 +101,7 @@ def _settle(
     return order_count, position_count
 
 
-@compiled
+@step
 def _line_up(accounts: Accounts, i: int, holdings: Holdings, signals: Signals, last_signal: int, desk: Desk) -> int:
     """Lay held and signalled symbols on the desk, ascending; return how many. Weight 0: not in the signal."""
     h, h_end = accounts.first_holding[i], accounts.first_holding[i + 1]
@@ -115,7 +120,7 @@ def _line_up(accounts: Accounts, i: int, holdings: Holdings, signals: Signals, l
     return row
 
 
-@compiled
+@step
 def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
     """Step 1; return the dividends in fen."""
     dividends = 0
@@ -146,7 +151,7 @@ def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
     return dividends
 
 
-@compiled
+@step
 def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> float:
     """What the account is worth at the prices it trades at, in CNY."""
     worth = cash
@@ -176,7 +181,7 @@ def _order(
     return BUY if held == 0.0 else 0, ideal, BELOW_LOT
 
 
-@compiled
+@step
 def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int, slips: Orders) -> None:
     """Steps 3 and 4 up to the fills: a slip for every row, of side 0 where there is no order."""
     for row in range(rows):
@@ -204,7 +209,7 @@ def _amounts(price: float, quantity: float, commission_rate: float) -> tuple[int
     return notional, fen(notional / 100.0 * commission_rate)
 
 
-@compiled
+@step
 def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int) -> int:
     """Fill the sells; return what they bring after costs, in fen."""
     proceeds = 0
@@ -220,7 +225,7 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
     return proceeds
 
 
-@compiled
+@step
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
@@ -253,7 +258,7 @@ def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Order
     return total
 
 
-@compiled
+@step
 def _book(quotes: Quotes, desk: Desk, slips: Orders, rows: int) -> None:
     """Move the filled quantities; a position that is opened starts from today's factor."""
     for row in range(rows):
@@ -265,7 +270,7 @@ def _book(quotes: Quotes, desk: Desk, slips: Orders, rows: int) -> None:
             desk.quantity[row] += slips.filled[row]
 
 
-@compiled
+@step
 def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, tally: Table) -> int:
     """Append the slips that are orders, and count them; return the new number of orders."""
     for row in range(rows):
@@ -286,7 +291,7 @@ def _keep_orders(i: int, slips: Orders, rows: int, orders: Orders, count: int, t
     return count
 
 
-@compiled
+@step
 def _mark(quotes: Quotes, i: int, desk: Desk, rows: int, positions: Holdings, count: int) -> tuple[int, int]:
     """Step 5: append the positions at their closes; return their value in fen and the new number of positions."""
     worth = 0

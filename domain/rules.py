@@ -232,6 +232,7 @@ def free_of_limits(listings: pl.DataFrame) -> pl.Series:
     return boards.filter(pl.col("age") <= sessions)["symbol"]
 
 
+@lru_cache(maxsize=64)
 def _by_board(session: date, book: Book) -> pl.DataFrame:
     ticks, limits = ({name: rest for name, *rest in _newest(table, session)} for table in (TICKS, PRICE_LIMITS))
     duty, free = _begun(STAMP_DUTY, session)[-1][-1], {name for _, name in _begun(DUTY_FREE, session)}
@@ -257,7 +258,7 @@ def _with_fund_limits(rules: pl.DataFrame, session: date) -> pl.DataFrame:
     """Put the limit of a fund that has one of its own in place of its board's."""
     places = (rules["board"] == "fund").arg_true()
     funds = rules["symbol"].gather(places)
-    for _, fraction, codes in _begun(FUND_LIMITS, session):
+    for _, fraction, codes in _begun(FUND_LIMITS, session) if funds.len() else ():
         listed = places.filter(funds.str.contains(codes))
         if listed.len():
             rules = rules.with_columns(rules[name].scatter(listed, fraction) for name in ("limit", "limit_st"))

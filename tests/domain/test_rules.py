@@ -172,6 +172,7 @@ def test_a_rule_that_starts_later_touches_no_earlier_session(
     before, symbols = date(2026, 12, 31), pl.Series(["600000.SH", "510300.SH", "920001.BJ"])
     text, found = rules_text.__wrapped__(before), trading_rules(symbols, before)
     monkeypatch.setattr(rules, table, (*getattr(rules, table), row))
+    rules._by_board.cache_clear()
     assert rules_text.__wrapped__(before) == text
     assert trading_rules(symbols, before).equals(found)
     assert rules_text.__wrapped__(row[0]) != text
