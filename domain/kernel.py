@@ -2,8 +2,7 @@
 
 Every function is a step of the rules; how frames become these arrays is `domain.settlement`'s business. The kernel
 releases the GIL, touches nothing but its arguments and adds in a fixed order, so chunks of strategies may run on
-threads and give the same bytes. All compiled code stays in this one file, because the compiled cache only notices
-changes of the file that it was compiled from.
+threads and give the same bytes. All of it stays in this file, the only one whose changes the compiled cache notices.
 """
 
 import math
@@ -141,11 +140,9 @@ def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
             if not tradable:
                 desk.close[row] = max(0.0, (desk.close[row] - dividend) / (1.0 + bonus))
         elif tradable and factor > highest:
-            desk.quantity[row] = quantity * (factor / highest)
-            desk.factor[row] = factor
+            desk.quantity[row], desk.factor[row] = quantity * (factor / highest), factor
         elif tradable and factor < highest:
-            desk.quantity[row] = quantity * quotes.fall[symbol]
-            desk.factor[row] = highest * quotes.fall[symbol]
+            desk.quantity[row], desk.factor[row] = quantity * quotes.fall[symbol], highest * quotes.fall[symbol]
         elif tradable and np.isnan(highest):
             desk.factor[row] = factor
     return dividends
@@ -166,11 +163,7 @@ def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> 
 def _order(
     ideal: float, held: float, lot: float, least_buy: float, least_sell: float, is_up: bool, is_down: bool
 ) -> tuple[int, float, int]:
-    """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order.
-
-    `is_up` and `is_down` say that it trades at its limit. Numbers, and not the quotes: handing those over for each
-    symbol takes three times as long as all the rest.
-    """
+    """Side, quantity wanted and refusal of a tradable symbol whose weight is worth `ideal` shares; side 0: no order."""
     target = lots(ideal, lot, least_buy)
     if target > held:
         wanted = lots(target - held, lot, least_buy)
@@ -229,8 +222,7 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
-    Two fen a buy are kept back, since notional and commission are each rounded twice, by half a fen at most: with whole
-    fen, the cash does for the scaled buys as long as the number of buys × commission rate is under 1.
+    Two fen a buy are kept back for rounding: so the cash does as long as the number of buys × commission rate is under 1.
     """
     total, buys = 0, 0
     for row in range(rows):

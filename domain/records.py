@@ -5,21 +5,19 @@ of the right types, and nothing hides in a second key of the same name. ValueErr
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-import orjson
-
 from domain import attestation
+from domain.fields import SYMBOL, read_day, read_fields, read_instant, require_match, require_types
+from domain.manifest_tables import Delisting, Listing, read_delistings, read_listings
 from domain.provenance import object_sha256
 from domain.signals import payload, signal_hash
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{2,48}$")
 HASH = re.compile(r"^[0-9a-f]{64}$")
-SYMBOL = re.compile(r"^[0-9]{6}\.(?:SH|SZ|BJ)$")
 MONEY = re.compile(r"^-?[0-9]{1,16}\.[0-9]{2}$")
 PORTFOLIO = re.compile(
     r"[0-9]{6}\.(?:SH|SZ|BJ)=(?:0|1|0\.[0-9]{1,400})(?: [0-9]{6}\.(?:SH|SZ|BJ)=(?:0|1|0\.[0-9]{1,400}))*\Z"
@@ -46,12 +44,6 @@ SETTLED_KEYS = frozenset(
 )
 DECIMAL = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,400})?$")
 SIGNED = re.compile(r"^-?[0-9]{1,20}(?:\.[0-9]{1,400})?$")
-NUMBER = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,40})?(?:e-[0-9]{1,2})?$")
-NUMBER_OR_NONE = re.compile(rf"{NUMBER.pattern}|^$")
-AGE = re.compile(r"^[1-9][0-9]{0,3}$")
-NOTHING = re.compile(r"^$")
-# Columns of the small tables that a manifest has among its inputs.
-ROWS = {"listings": ("symbol", "listed", "age"), "delistings": ("symbol", "cash", "successor", "ratio")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +116,22 @@ class SettledDay:
     manifest_sha256: str
     previous: str
     actions: tuple[tuple[str, float, float], ...]
-    listings: tuple[tuple[str, date, int], ...]
-    delistings: tuple[tuple[str, float | None, str | None, float | None], ...]
+    listings: tuple[Listing, ...]
+    delistings: tuple[Delisting, ...]
     results: tuple[Result, ...]
 
 
 def read_seal(path: str, content: bytes) -> Seal:
     """Read a seal."""
-    fields = _fields(content)
-    _match(fields, strategy=SLUG, signal_hash=HASH)
+    fields = read_fields(content)
+    require_match(fields, strategy=SLUG, signal_hash=HASH)
     if fields.get("previous") != "":
-        _match(fields, previous=HASH)
-    _types(fields, revision=int, symbols_count=int, universe=str, execution_price=str, simulated=bool)
+        require_match(fields, previous=HASH)
+    require_types(fields, revision=int, symbols_count=int, universe=str, execution_price=str, simulated=bool)
     values = fields | {
-        "session": _day(fields, "session"),
-        "received_at": _instant(fields, "received_at"),
-        "deadline": _instant(fields, "deadline"),
+        "session": read_day(fields, "session"),
+        "received_at": read_instant(fields, "received_at"),
+        "deadline": read_instant(fields, "deadline"),
     }
     chosen = {name: values[name] for name in Seal.__slots__}
     seal = Seal(**chosen)
@@ -153,7 +145,7 @@ def read_reveal(path: str, content: bytes) -> Reveal:
     found = REVEAL.match(content.decode("ascii"))  # a UnicodeDecodeError is a ValueError
     if not found:
         raise ValueError("not a reveal in canonical form")
-    strategy, session, revision = found["strategy"], _day(found.groupdict(), "session"), int(found["revision"])
+    strategy, session, revision = found["strategy"], read_day(found.groupdict(), "session"), int(found["revision"])
     portfolio = found["signals"].replace('"},{"symbol":"', " ").replace('","weight":"', "=")
     if not PORTFOLIO.match(portfolio):
         raise ValueError("expected signals of a symbol and a weight from 0 to 1")
@@ -168,13 +160,13 @@ def read_reveal(path: str, content: bytes) -> Reveal:
 
 def read_terms(path: str, content: bytes) -> Terms:
     """Read a strategy's terms."""
-    fields = _fields(content)
-    _match(fields, strategy=SLUG, commission_rate=DECIMAL, slippage_rate=DECIMAL)
-    _types(fields, universe=str, execution_price=str, holding_period=int, initial_capital=int)
+    fields = read_fields(content)
+    require_match(fields, strategy=SLUG, commission_rate=DECIMAL, slippage_rate=DECIMAL)
+    require_types(fields, universe=str, execution_price=str, holding_period=int, initial_capital=int)
     values = fields | {
         "commission_rate": float(fields["commission_rate"]),
         "slippage_rate": float(fields["slippage_rate"]),
-        "created_at": _instant(fields, "created_at"),
+        "created_at": read_instant(fields, "created_at"),
     }
     chosen = {name: values[name] for name in Terms.__slots__}
     _same(content, attestation.terms_record(**chosen), path, attestation.terms_path(fields["strategy"]))
@@ -183,12 +175,12 @@ def read_terms(path: str, content: bytes) -> Terms:
 
 def read_settled(path: str, content: bytes) -> SettledDay:
     """Read a settled day; its manifest's hash, session, version and inputs must be those it says beside it."""
-    fields = _fields(content)
+    fields = read_fields(content)
     if set(fields) != SETTLED_KEYS or fields["schema"] != attestation.SETTLED_SCHEMA:
         raise ValueError(f"expected a record of schema {attestation.SETTLED_SCHEMA}")
-    _match(fields, bars_sha256=HASH, rules_sha256=HASH, manifest_sha256=HASH)
-    _types(fields, version=int, simulated=bool, manifest=dict, actions=list, strategies=list)
-    session, manifest = _day(fields, "session"), fields["manifest"]
+    require_match(fields, bars_sha256=HASH, rules_sha256=HASH, manifest_sha256=HASH)
+    require_types(fields, version=int, simulated=bool, manifest=dict, actions=list, strategies=list)
+    session, manifest = read_day(fields, "session"), fields["manifest"]
     inputs = manifest.get("inputs")
     if not isinstance(inputs, dict):
         raise ValueError("expected a manifest with inputs")
@@ -199,7 +191,7 @@ def read_settled(path: str, content: bytes) -> SettledDay:
         raise ValueError("the manifest speaks of another session, version, bars or rules")
     if not isinstance(inputs.get("previous"), str):
         raise ValueError("expected a manifest that names the one before")
-    settled_at = _instant(fields, "settled_at")
+    settled_at = read_instant(fields, "settled_at")
     expected = attestation.settled_path(session, fields["version"])
     _same(content, attestation.record(fields | {"settled_at": attestation.instant(settled_at)}), path, expected)
     results = tuple(_result(item) for item in fields["strategies"])
@@ -215,8 +207,8 @@ def read_settled(path: str, content: bytes) -> SettledDay:
         manifest_sha256=fields["manifest_sha256"],
         previous=inputs["previous"],
         actions=tuple(_action(item) for item in fields["actions"]),
-        listings=tuple(_listing(item) for item in _rows(inputs, "listings")),
-        delistings=tuple(_delisting(item) for item in _rows(inputs, "delistings")),
+        listings=read_listings(inputs),
+        delistings=read_delistings(inputs),
         results=results,
     )
 
@@ -224,80 +216,16 @@ def read_settled(path: str, content: bytes) -> SettledDay:
 def _result(item: Any) -> Result:
     if not isinstance(item, dict) or set(item) != set(Result.__slots__):
         raise ValueError(f"expected strategies of {', '.join(Result.__slots__)}")
-    _match(item, strategy=SLUG, nav=MONEY, cash=MONEY, orders_sha256=HASH, positions_sha256=HASH)
-    _types(item, paused=bool, event=str)
+    require_match(item, strategy=SLUG, nav=MONEY, cash=MONEY, orders_sha256=HASH, positions_sha256=HASH)
+    require_types(item, paused=bool, event=str)
     return Result(**item)
 
 
 def _action(item: Any) -> tuple[str, float, float]:
     if not isinstance(item, dict) or set(item) != {"symbol", "cash", "bonus"}:
         raise ValueError("expected actions of symbol, cash and bonus")
-    _match(item, symbol=SYMBOL, cash=DECIMAL, bonus=SIGNED)
+    require_match(item, symbol=SYMBOL, cash=DECIMAL, bonus=SIGNED)
     return item["symbol"], float(item["cash"]), float(item["bonus"])
-
-
-def _rows(inputs: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Rows of a manifest that says how many columns they have by their place; none where it has no such input."""
-    columns = ROWS[name]
-    rows = inputs.get(name, [])
-    if not isinstance(rows, list) or any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
-        raise ValueError(f"{name}: expected rows of {', '.join(columns)}")
-    return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def _listing(item: dict[str, Any]) -> tuple[str, date, int]:
-    _match(item, symbol=SYMBOL, age=AGE)
-    return item["symbol"], _day(item, "listed"), int(item["age"])
-
-
-def _delisting(item: dict[str, Any]) -> tuple[str, float | None, str | None, float | None]:
-    _match(item, symbol=SYMBOL, cash=NUMBER_OR_NONE)
-    cash = float(item["cash"]) if item["cash"] else None
-    if item["successor"] == "":
-        _match(item, ratio=NOTHING)
-        return item["symbol"], cash, None, None
-    _match(item, successor=SYMBOL, ratio=NUMBER)
-    return item["symbol"], cash, item["successor"], float(item["ratio"])
-
-
-def _fields(content: bytes) -> dict[str, Any]:
-    try:
-        fields = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise ValueError("expected a JSON object")
-    return fields
-
-
-def _match(fields: Mapping[str, Any], **patterns: re.Pattern[str]) -> None:
-    for name, pattern in patterns.items():
-        value = fields.get(name)
-        if not isinstance(value, str) or not pattern.match(value) or value.endswith("\n"):
-            raise ValueError(f"{name}: expected {pattern.pattern}, got {str(value)[:80]!r}")
-
-
-def _types(fields: Mapping[str, Any], **kinds: type) -> None:
-    for name, kind in kinds.items():
-        if type(fields.get(name)) is not kind:
-            raise ValueError(f"{name}: expected {kind.__name__}, got {str(fields.get(name))[:80]!r}")
-
-
-def _day(fields: Mapping[str, Any], name: str) -> date:
-    try:
-        return date.fromisoformat(fields[name])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{name}: expected a date, got {str(fields.get(name))[:80]!r}") from None
-
-
-def _instant(fields: Mapping[str, Any], name: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(fields[name])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{name}: expected a time, got {str(fields.get(name))[:80]!r}") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"{name}: expected a time with its zone, got {fields[name]!r}")
-    return moment
 
 
 def _same(content: bytes, written: bytes, path: str, expected: str) -> None:
