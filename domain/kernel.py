@@ -222,7 +222,7 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
     """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
 
-    Two fen a buy are kept back for rounding: so the cash does as long as the number of buys × commission rate is under 1.
+    Two fen a buy are kept back for rounding: the cash does as long as number of buys × commission rate is under 1.
     """
     total, buys = 0, 0
     for row in range(rows):
