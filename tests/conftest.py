@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
 from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
 from tests.support.portfolios import Lab, prepare
+from tests.support.quiet import quiet
 from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
-# The same examples every time, so that a failure is a change's; `--hypothesis-profile=default` goes further.
-settings.register_profile("repeatable", derandomize=True)
+# How long an example takes says how busy the machine is, and nothing of the law.
+settings.register_profile("further", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a failure is a change's; `--hypothesis-profile=further` takes new ones.
+settings.register_profile("repeatable", settings.get_profile("further"), derandomize=True)
 settings.load_profile("repeatable")
 
 # Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
@@ -56,6 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "postgresql" in item.name and not item.nodeid.startswith(BOTH_AT_ONCE):
             item.add_marker(pytest.mark.slow)
+        if item.nodeid.startswith(SERVED) and is_hypothesis_test(getattr(item, "obj", None)):
+            raise pytest.UsageError(f"{item.nodeid}: Prefect's threads draw random numbers while Hypothesis does")
     items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
 
 
@@ -64,6 +69,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Let no thread outlive the module whose tests started it."""
+    with quiet():
+        yield
 
 
 @pytest.fixture(scope="session")

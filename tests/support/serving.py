@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from store.accounts import create_invite
 from store.home import Home
+from tests.support.waiting import PATIENCE_SECONDS
 
 # To read the authorities' certificates takes a client longer than its test, and nothing here is encrypted.
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -44,7 +45,13 @@ def serving(
         yield f"http://127.0.0.1:{line.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    """Ask a server on this machine."""
+    return httpx.get(url, timeout=PATIENCE_SECONDS, verify=NO_AUTHORITIES, **options)
 
 
 @contextmanager
@@ -52,7 +59,7 @@ def browsing(home: Home, **options: Any) -> Iterator[httpx.Client]:
     """Serve a home to somebody without an account."""
     with (
         serving(home) as url,
-        httpx.Client(base_url=f"{url}/api/v1", timeout=30, verify=NO_AUTHORITIES, **options) as client,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS, verify=NO_AUTHORITIES, **options) as client,
     ):
         yield client
 
