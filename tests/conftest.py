@@ -15,12 +15,14 @@ from xdist.scheduler import LoadFileScheduling
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
-from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
+from tests.support.compiling import compile_once
+from tests.support.homes import DATABASES, Databases, copy_home, disposed, end_at_once, make_careless, make_home
 from tests.support.portfolios import Lab, prepare
 from tests.support.quiet import quiet
 from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
+compile_once()
 # How long an example takes says how busy the machine is, and nothing of the law.
 settings.register_profile("further", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time, so that a failure is a change's; `--hypothesis-profile=further` takes new ones.
@@ -41,10 +43,13 @@ SERVED = (
 
 
 class ByServer(LoadFileScheduling):
-    """Gives each process of a test run whole files, and all that talk to a Prefect server to one."""
+    """Gives each process of a test run whole files, and all that talk to one server to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return SERVED[0] if nodeid.startswith(SERVED) else super()._split_scope(nodeid)
+        for together in (SERVED, BOTH_AT_ONCE):
+            if nodeid.startswith(together):
+                return together[0]
+        return super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -108,6 +113,7 @@ def postgres() -> Iterator[str]:
         make_careless(server.get_uri())
         yield server.get_uri()
     finally:
+        end_at_once(folder / "data")
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 

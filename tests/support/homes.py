@@ -2,18 +2,21 @@
 
 import itertools
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import psycopg
 from sqlalchemy import make_url
 
 from store.clock import Clock
 from store.home import Home
 from store.ledger import Ledger
+from tests.support.waiting import PATIENCE_SECONDS
 
 DATABASES = ("sqlite", "postgresql")
 _numbers = itertools.count()
@@ -83,6 +86,13 @@ def make_careless(postgres: str) -> None:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
         connection.execute("SELECT pg_reload_conf()")
+
+
+def end_at_once(data: Path) -> None:
+    """Let a server end without writing down what is thrown away."""
+    process = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    process.send_signal(signal.SIGQUIT)
+    psutil.wait_procs([process], timeout=PATIENCE_SECONDS)
 
 
 @contextmanager
