@@ -1,10 +1,13 @@
 """No test depends on how fast or how busy the machine is: what would is told by its words."""
 
 import ast
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.quiet import quiet
 
 TESTS = Path(__file__).parent
 # The one place that waits, and a test that puts a library's clock forward.
@@ -55,3 +58,17 @@ def test_no_test_depends_on_the_time_it_takes() -> None:
 )
 def test_what_depends_on_it_is_found(source: str) -> None:
     assert len(list(faults(source))) == 1
+
+
+def test_a_thread_that_outlives_its_module_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.support.quiet.PATIENCE_SECONDS", 0)
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, name="one that lingers")
+    try:
+        with pytest.raises(AssertionError, match="one that lingers"), quiet():
+            thread.start()
+    finally:
+        over.set()
+        thread.join()
+    with quiet():
+        threading.Thread(target=over.wait).start()

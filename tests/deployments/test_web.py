@@ -13,6 +13,8 @@ from store.home import Home
 from tests.support.serving import get
 from tests.support.waiting import PATIENCE_SECONDS
 
+GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_part_serves_a_home_and_stops(tmp_path: Path, workers: int) -> None:
@@ -33,3 +35,9 @@ def test_the_part_serves_a_home_and_stops(tmp_path: Path, workers: int) -> None:
     assert child.exit_code in {0, -2, 130}, part.log.read_text()
     gone, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert (len(gone), alive) == (len(family), [])
+
+
+@pytest.mark.skipif(not GIVEN_AWAY.exists(), reason="only Linux says which ports it gives to outgoing connections")
+def test_a_free_port_is_none_that_the_system_gives_away() -> None:
+    first, last = map(int, GIVEN_AWAY.read_text().split())
+    assert not {free_port() for _ in range(20)} & set(range(first, last + 1))
