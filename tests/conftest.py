@@ -6,9 +6,11 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling
@@ -23,6 +25,10 @@ from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
 compile_once()
+# The certificates of the world's authorities are read once, not by each client of a test.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
+# What is written is written down when the system likes: only a power cut of the test machine would tell.
+os.fsync = lambda _descriptor: None
 # How long an example takes says how busy the machine is, and nothing of the law.
 settings.register_profile("further", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples every time, so that a failure is a change's; `--hypothesis-profile=further` takes new ones.
