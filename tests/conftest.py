@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ SERVED = (
 )
 
 
+SERVER = pytest.StashKey[ExitStack]()
+
+
 class ByServer(LoadFileScheduling):
     """Gives each process of a test run whole files, and all that talk to one server to one."""
 
@@ -64,14 +68,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
     return ByServer(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Tell slow tests from fast ones; put first what takes longest in one piece."""
     for item in items:
         if "postgresql" in item.name and not item.nodeid.startswith(BOTH_AT_ONCE):
             item.add_marker(pytest.mark.slow)
         if item.nodeid.startswith(SERVED) and is_hypothesis_test(getattr(item, "obj", None)):
             raise pytest.UsageError(f"{item.nodeid}: Prefect's threads draw random numbers while Hypothesis does")
+    yield  # pytest brings those together that share a fixture
     items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
 
 
@@ -89,19 +94,29 @@ def _quiet() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the Prefect server with the last test that talks to it: it would go on planning runs, for nobody."""
+    yield
+    if item.nodeid.startswith(SERVED) and not (nextitem and nextitem.nodeid.startswith(SERVED)):
+        item.session.stash.setdefault(SERVER, ExitStack()).close()
+
+
 @pytest.fixture(scope="session")
-def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def served_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a live Prefect server, which flows called in this process, and child processes, talk to."""
     home = tmp_path_factory.mktemp("served")
     notes = home / "notes"
     notes.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with request.session.stash.setdefault(SERVER, ExitStack()) as server:
+        patch = server.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TINY_NOTES", str(notes))
         # The ordinary scheduler looks once a minute.
         patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
-        with prefect_server(home), prefect_api(home):
-            assert os.environ["PREFECT_API_URL"]
-            yield home
+        server.enter_context(prefect_server(home))
+        server.enter_context(prefect_api(home))
+        assert os.environ["PREFECT_API_URL"]
+        yield home
 
 
 @pytest.fixture(scope="session")
