@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export COUNTERSIGN_HOME ?= $(CURDIR)/.countersign
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# What one process of a test has compiled, the next one reads.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install install-dev install-bench run test test-slow check bench docs
 

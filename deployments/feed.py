@@ -5,6 +5,7 @@ python -m deployments.feed PORT [--seed N] [--premium-key KEY]… [--failing COD
 
 import argparse
 import json
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -111,12 +112,13 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = pr
     parser.add_argument("--broken-minutes", type=int, default=0)
     options = parser.parse_args(arguments)
     feed = SimulatedFeed(options.seed, frozenset(options.premium_key), options.failing, options.broken_minutes)
-    try:
-        with simulated_feed(feed, wall_clock, options.port) as url:
-            say(f"{url}{PATHS[0]}/")
-            threading.Event().wait()
-    except KeyboardInterrupt:
-        return
+    stop = threading.Event()
+    # The interrupt's own handler would wait for ever: polars, once imported, has the system go on with what it breaks.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with simulated_feed(feed, wall_clock, options.port) as url:
+        say(f"{url}{PATHS[0]}/")
+        stop.wait()
 
 
 if __name__ == "__main__":

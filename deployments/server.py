@@ -8,9 +8,10 @@ import json
 import os
 import socket
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
+from random import SystemRandom
 
 from deployments.child import Child
 from deployments.environment import prefect_environment, prefect_home, server_environment
@@ -21,13 +22,17 @@ from store.processes import ProcessIdentity
 # Nowhere else: whoever reaches a Prefect server may run anything on it, there is no login.
 HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
+# Below those that systems give to outgoing connections: nobody is given one between its choice and its use.
+PORTS = range(20_000, 32_768)
 
 
 def free_port() -> int:
-    """Return a port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port nobody listens on at the moment. ConflictError when all of `PORTS` are taken."""
+    for port in SystemRandom().sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            return port
+    raise ConflictError(f"every port from {PORTS.start} to {PORTS.stop - 1} on {HOST} is taken by another program")
 
 
 def running_server(home: Path) -> str | None:
@@ -142,20 +147,22 @@ def _environment(variables: dict[str, str]) -> Generator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def _settings(url: str) -> Generator[None]:
+def drain() -> None:
+    """Send what waits in Prefect's threads for task runs and log lines; each keeps to the server it began with."""
     from prefect.events.worker import EventsWorker  # noqa: PLC0415 - only once the environment is set
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
-    from prefect.settings import (  # noqa: PLC0415
+
+    EventsWorker.drain_all(timeout=STOP_SECONDS)
+    APILogHandler().flush()
+
+
+@contextmanager
+def _settings(url: str) -> Generator[None]:
+    from prefect.settings import (  # noqa: PLC0415 - only once the environment is set
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         temporary_settings,
     )
-
-    def drain() -> None:
-        """Send what waits in the threads for task runs and log lines; each keeps to the server it began with."""
-        EventsWorker.drain_all(timeout=STOP_SECONDS)
-        APILogHandler().flush()
 
     drain()
     # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at the process.

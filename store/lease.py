@@ -27,7 +27,7 @@ def lease(ledger: Ledger, name: str) -> Iterator[None]:
     holder = f"{me.host}:{me.pid}:{me.created}:{secrets.token_hex(4)}"
     _acquire(ledger, name, holder)
     done = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(ledger, name, holder, done), daemon=True)
+    keeper = threading.Thread(target=_keep, args=(ledger, name, holder, done), name=f"lease {name}", daemon=True)
     keeper.start()
     try:
         yield

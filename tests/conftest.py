@@ -6,22 +6,34 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling
 
 from deployments.server import prefect_api, prefect_server
 from store.home import Home
-from tests.support.homes import DATABASES, Databases, copy_home, disposed, make_careless, make_home
+from tests.support.compiling import compile_once
+from tests.support.homes import DATABASES, Databases, copy_home, disposed, end_at_once, make_careless, make_home
 from tests.support.portfolios import Lab, prepare
+from tests.support.quiet import quiet
 from tests.support.settling import evaluate_due, settle_due
 from tests.support.trading import fill, trading
 
-# The same examples every time, so that a failure is a change's; `--hypothesis-profile=default` goes further.
-settings.register_profile("repeatable", derandomize=True)
+compile_once()
+# The certificates of the world's authorities are read once, not by each client of a test.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
+# What is written is written down when the system likes: only a power cut of the test machine would tell.
+os.fsync = lambda _descriptor: None
+# How long an example takes says how busy the machine is, and nothing of the law.
+settings.register_profile("further", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time, so that a failure is a change's; `--hypothesis-profile=further` takes new ones.
+settings.register_profile("repeatable", settings.get_profile("further"), derandomize=True)
 settings.load_profile("repeatable")
 
 # Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
@@ -37,11 +49,17 @@ SERVED = (
 )
 
 
+SERVER = pytest.StashKey[ExitStack]()
+
+
 class ByServer(LoadFileScheduling):
-    """Gives each process of a test run whole files, and all that talk to a Prefect server to one."""
+    """Gives each process of a test run whole files, and all that talk to one server to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return SERVED[0] if nodeid.startswith(SERVED) else super()._split_scope(nodeid)
+        for together in (SERVED, BOTH_AT_ONCE):
+            if nodeid.startswith(together):
+                return together[0]
+        return super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -50,12 +68,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
     return ByServer(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Tell slow tests from fast ones; put first what takes longest in one piece."""
     for item in items:
         if "postgresql" in item.name and not item.nodeid.startswith(BOTH_AT_ONCE):
             item.add_marker(pytest.mark.slow)
+        if item.nodeid.startswith(SERVED) and is_hypothesis_test(getattr(item, "obj", None)):
+            raise pytest.UsageError(f"{item.nodeid}: Prefect's threads draw random numbers while Hypothesis does")
+    yield  # pytest brings those together that share a fixture
     items.sort(key=lambda item: not item.nodeid.startswith(SERVED))
 
 
@@ -66,19 +87,36 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quiet() -> Iterator[None]:
+    """Let no thread outlive the module whose tests started it."""
+    with quiet():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the Prefect server with the last test that talks to it: it would go on planning runs, for nobody."""
+    yield
+    if item.nodeid.startswith(SERVED) and not (nextitem and nextitem.nodeid.startswith(SERVED)):
+        item.session.stash.setdefault(SERVER, ExitStack()).close()
+
+
 @pytest.fixture(scope="session")
-def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def served_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home with a live Prefect server, which flows called in this process, and child processes, talk to."""
     home = tmp_path_factory.mktemp("served")
     notes = home / "notes"
     notes.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with request.session.stash.setdefault(SERVER, ExitStack()) as server:
+        patch = server.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("TINY_NOTES", str(notes))
         # The ordinary scheduler looks once a minute.
         patch.setenv("PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS", "1")
-        with prefect_server(home), prefect_api(home):
-            assert os.environ["PREFECT_API_URL"]
-            yield home
+        server.enter_context(prefect_server(home))
+        server.enter_context(prefect_api(home))
+        assert os.environ["PREFECT_API_URL"]
+        yield home
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +134,7 @@ def postgres() -> Iterator[str]:
         make_careless(server.get_uri())
         yield server.get_uri()
     finally:
+        end_at_once(folder / "data")
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 

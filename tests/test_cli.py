@@ -22,6 +22,7 @@ from settings import load_settings, open_home
 from store.clock import wall_clock
 from tests.support import listed
 from tests.support.services import Reply, serve
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,7 +59,7 @@ def countersign(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
 def test_it_is_a_program(tmp_path: Path) -> None:
     def countersign(*words: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "cli", *words]
-        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
     done = countersign("init", "--json", "--home", str(tmp_path / "home"))
     assert (done.returncode, json.loads(done.stdout)["new"], done.stderr) == (0, True, "")

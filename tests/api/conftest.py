@@ -62,7 +62,7 @@ def lab(sqlite_ledgers: Databases, tmp_path_factory: pytest.TempPathFactory) -> 
         yield home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_web(lab: Home) -> Iterator[httpx.Client]:
     """The api of `lab`."""
     with pytest.MonkeyPatch.context() as patch:

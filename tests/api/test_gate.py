@@ -1,6 +1,7 @@
 """What every request passes: size and time of its body, rate limits, headers, and a clock that steps back."""
 
 import socket
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from settings import load_settings
 from store.home import Home
 from tests.api.conftest import NINE
 from tests.support.serving import browsing, join, open_one
+from tests.support.waiting import PATIENCE_SECONDS
 
 MEBIBYTE = 1024 * 1024
 JSON = {"Content-Type": "application/json"}
@@ -36,7 +38,7 @@ def test_a_slow_body_is_given_up(desk: Home, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(api.gate.Gate.__init__, "__defaults__", (0.2,))
     with browsing(desk) as web:
         url = web.base_url
-        with socket.create_connection((url.host, url.port or 0), timeout=10) as line:
+        with socket.create_connection((url.host, url.port or 0), timeout=PATIENCE_SECONDS) as line:
             line.sendall(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
             line.sendall(b"Content-Length: 100\r\n\r\n{")
             answer = line.recv(65536).decode()
@@ -56,20 +58,16 @@ def test_a_slow_body_buys_no_look_at_the_price(
     def body() -> Any:
         yield b'{"trade_date": "2025-01-02", "signals": '
         # The server has the head by now, or this test proves nothing: it is read together with the rest then.
-        while web_has_not_begun():
-            pass
+        assert arrived.wait(PATIENCE_SECONDS)
         desk.clock.set(deadline + timedelta(seconds=1))
         yield b'[{"symbol": "600519.SH", "weight": 1}]}'
 
-    arrived: list[float] = []
+    arrived = threading.Event()
     state = Arrivals.__call__
 
     def noting(self: Arrivals) -> Any:
-        arrived.append(1.0)
+        arrived.set()
         return state(self)
-
-    def web_has_not_begun() -> bool:
-        return not arrived
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Arrivals, "__call__", noting)

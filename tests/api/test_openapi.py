@@ -19,6 +19,7 @@ from store.home import Home
 from store.lens import publish
 from tests.support import settled as made
 from tests.support.serving import SIGNAL, browsing, join, open_one
+from tests.support.waiting import PATIENCE_SECONDS
 
 ADDED = {
     "/api/v1/auth/invite",
@@ -219,12 +220,9 @@ def test_made_up_requests_find_no_fault_and_no_undocumented_answer(
     for operation in sorted(operations, key=lambda operation: operation.method == "delete"):
 
         @given(requests(operation, mode, world))
-        @settings(
-            max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-        )
+        @settings(max_examples=5, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
         def probe(case: Any) -> None:
-            # What is measured first is compiled first, which takes longer than it waits by default.
-            answer = case.call_and_validate(base_url=root, checks=checks, timeout=120)
+            answer = case.call_and_validate(base_url=root, checks=checks, timeout=PATIENCE_SECONDS)
             answered.setdefault(case.operation.label, set()).add(answer.status_code)
 
         probe()

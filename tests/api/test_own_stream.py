@@ -14,6 +14,7 @@ from tests.support.serving import join
 from tests.support.settling import settle_session
 from tests.support.streaming import bring, increasing, listening, numbers, streaming
 from tests.support.trading import expected, fill, trading
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
@@ -26,7 +27,10 @@ def test_our_own_signals_come_once_they_are_settled_and_hidden_ones_never(
         source, hidden = enter(home, "feed", "https://feed.example"), min(plan.weights[0])
         with home.ledger.write() as db:
             require_strategy(db, hidden).is_public = False
-        with streaming(home, page=3) as (url, _), httpx.Client(base_url=f"{url}/api/v1") as web:
+        with (
+            streaming(home, page=3) as (url, _),
+            httpx.Client(base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS) as web,
+        ):
             me = join(home, web)
             with listening(url, me) as mine:
                 bring(home, source, 1)

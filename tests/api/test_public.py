@@ -29,6 +29,7 @@ from tests.support.handmade_journal import Key, require_ssh_keygen
 from tests.support.journals import git
 from tests.support.serving import browsing, open_one, serving
 from tests.support.trading import expected, trading
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_health_and_calendar(desk: Home, web: httpx.Client) -> None:
@@ -255,7 +256,10 @@ def test_a_proof_can_be_checked_with_what_it_says(
     last = trading().sessions[-1]
     [truth] = [each for each in expected()[-1].nav.iter_rows(named=True) if each["strategy"] == "s00"]
     settings.load_settings.cache_clear()
-    with serving(settled) as url, httpx.Client(base_url=f"{url}/api/v1/public/strategies", timeout=30) as web:
+    with (
+        serving(settled) as url,
+        httpx.Client(base_url=f"{url}/api/v1/public/strategies", timeout=PATIENCE_SECONDS) as web,
+    ):
         proof = web.get("/s00/verify").json()
         assert (proof["strategy"], proof["date"], proof["simulated"]) == ("s00", str(last), True)
         found = proof["verification"]

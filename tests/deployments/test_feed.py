@@ -1,6 +1,7 @@
 """The simulated feed over HTTP, as the document has it, and as a command."""
 
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ import pytest
 from deployments.environment import ROOT
 from deployments.feed import simulated_feed
 from domain.feed_simulation import PATHS, SimulatedFeed
+from tests.support.serving import get
+from tests.support.waiting import PATIENCE_SECONDS
 
 NOON = datetime(2026, 5, 24, 12, 30, tzinfo=UTC)
 FORM = {"api_key": "FREE", "interval": "20"}
@@ -19,8 +22,11 @@ FORM = {"api_key": "FREE", "interval": "20"}
 @pytest.mark.parametrize("path", [*PATHS, *(f"{path}/" for path in PATHS)])
 def test_both_paths_answer_get_and_post_alike(path: str) -> None:
     with simulated_feed(SimulatedFeed(), lambda: NOON) as url:
-        asked, posted = httpx.get(url + path, params=FORM), httpx.post(url + path, data=FORM)
-        missing = httpx.get(url + path).json()
+        asked, posted = (
+            get(url + path, params=FORM),
+            httpx.post(url + path, data=FORM, timeout=PATIENCE_SECONDS),
+        )
+        missing = get(url + path).json()
     assert asked.json() == posted.json()
     assert (asked.status_code, asked.json()["error"], asked.json()["count"] > 0) == (200, 0, True)
     assert (missing["error"], missing["message"]) == (1, "Missing key")
@@ -29,13 +35,14 @@ def test_both_paths_answer_get_and_post_alike(path: str) -> None:
 def test_it_is_down_in_the_first_minutes_of_an_hour_and_knows_no_other_path() -> None:
     now = [NOON.replace(minute=4)]
     with simulated_feed(SimulatedFeed(broken_minutes_an_hour=5), lambda: now[0]) as url:
-        assert httpx.get(url + PATHS[0], params=FORM).status_code == 503
+        assert get(url + PATHS[0], params=FORM).status_code == 503
         now[0] = NOON.replace(minute=5)
-        assert httpx.get(url + PATHS[0], params=FORM).status_code == 200
-        assert httpx.get(url + "/elsewhere", params=FORM).status_code == 404
+        assert get(url + PATHS[0], params=FORM).status_code == 200
+        assert get(url + "/elsewhere", params=FORM).status_code == 404
 
 
-def test_as_a_command_it_says_where_it_is() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_as_a_command_it_says_where_it_is_and_ends_when_told(number: signal.Signals) -> None:
     words = ("source", "simulate", "--port", "0", "--premium-key", "mine", "--failing", "3")
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -45,6 +52,8 @@ def test_as_a_command_it_says_where_it_is() -> None:
             assert process.stdout
             said = process.stdout.readline().strip()
             assert said.startswith("http://127.0.0.1:")
-            assert httpx.get(said, params={"api_key": "mine"}).json()["error"] == 3
+            assert get(said, params={"api_key": "mine"}).json()["error"] == 3
+            process.send_signal(number)
+            assert process.wait(PATIENCE_SECONDS) == 0
         finally:
-            process.terminate()
+            process.kill()

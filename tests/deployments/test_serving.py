@@ -13,7 +13,7 @@ from prefect.states import Scheduled
 
 from deployments.child import Child
 from domain.sessions import EXCHANGE_ZONE
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
 def notes_of(home: Path) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def runner(served_home: Path, due: datetime) -> Iterator[Child]:
     log = served_home / "logs" / "tiny-runner.log"
     child = Child(["tests.support.tiny_runner", str(served_home), due.isoformat()], {}, log)
     yield child
-    child.stop(20)
+    child.stop(PATIENCE_SECONDS)
 
 
 def schedule(runner: Child, deployment: str, at: datetime) -> None:
@@ -78,7 +78,7 @@ def test_a_clean_stop_keeps_the_schedules_and_ends_the_run_it_cut_short(served_h
     others = set((served_home / "notes").glob("hang-*"))
     schedule(runner, "hang", datetime(2025, 1, 3, 10, 15, tzinfo=UTC))
     wait_until(lambda: set((served_home / "notes").glob("hang-*")) - others, child=runner)
-    runner.stop(20)
+    runner.stop(PATIENCE_SECONDS)
     assert runner.exit_code == 0
     assert state_of("hang 2025-01-03") == "Crashed"
     with get_client(sync_client=True) as client:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import psutil
@@ -15,7 +14,7 @@ from deployments.environment import ROOT
 from deployments.parts import Part
 from deployments.supervisor import Supervisor, stop_on_signals
 from models.errors import CountersignError
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 LONG = ("timeit", "-n", "1", "-r", "1", "__import__('threading').Event().wait()")
 SHORT = ("timeit", "-n", "1", "-r", "1", "0")
@@ -56,10 +55,14 @@ def test_a_part_that_never_gets_ready_stops_all(tmp_path: Path) -> None:
 
 def test_a_signal_stops_it_while_it_waits(tmp_path: Path) -> None:
     said: list[str] = []
-    never = part(tmp_path, "never", ready=lambda: False)
+
+    def not_ready() -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    never = part(tmp_path, "never", ready=not_ready)
     supervisor = Supervisor([never], said.append)
     with stop_on_signals(supervisor):
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
         supervisor.run()
     assert said == ["never: stopped"]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -69,9 +72,9 @@ def test_a_stubborn_part_is_killed_with_its_children(tmp_path: Path) -> None:
     code = "import os, signal, threading; signal.signal(2, signal.SIG_IGN); os.fork(); threading.Event().wait()"
     child = part(tmp_path, "stubborn", ("timeit", "-n", "1", "-r", "1", code)).start()
     family = wait_until(lambda: psutil.Process(child.identity.pid).children(), child=child)
-    child.stop(0.2)
+    child.stop(0.05)
     assert child.exit_code == -signal.SIGKILL
-    psutil.wait_procs(family, timeout=5)
+    psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
 
 
@@ -86,4 +89,4 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     child = psutil.Process(int(parent.stdout.readline()))
     parent.kill()
     parent.communicate()
-    assert psutil.wait_procs([child], timeout=60)[1] == []
+    assert psutil.wait_procs([child], timeout=PATIENCE_SECONDS)[1] == []

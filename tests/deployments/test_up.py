@@ -18,8 +18,9 @@ from deployments.server import free_port, prefect_api, refuse_second, running_se
 from deployments.up import up
 from models.errors import ConflictError
 from tests.support.prepared_home import prepare_home
+from tests.support.serving import get
 from tests.support.tiny_flows import note
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_up_starts_repairs_itself_and_stops_leaving_nothing(home: Path) -> None:
         offspring = first.offspring()
         assert len(offspring) >= 2
         first.process.send_signal(signal.SIGINT)
-        assert first.process.wait(30) == 0
+        assert first.process.wait(PATIENCE_SECONDS) == 0
         assert first.lines()[-2:] == ["flow runner: stopped", "Prefect server: stopped"]
         assert sum("died" in line for line in first.lines()) == 2
     assert not any(process.is_running() for process in offspring)
@@ -94,7 +95,7 @@ def test_a_killed_up_takes_all_with_it_and_the_next_one_catches_up(home: Path, t
         killed.wait_for("flow runner: started")
         offspring = killed.offspring()
         assert len(offspring) >= 2
-    psutil.wait_procs(offspring, timeout=20)
+    psutil.wait_procs(offspring, timeout=PATIENCE_SECONDS)
     assert not any(process.is_running() for process in offspring)
     assert running_server(home) is None
 
@@ -131,11 +132,11 @@ def test_a_home_with_a_live_server_and_a_taken_port_are_refused(served_home: Pat
 
 def test_the_ui_talks_to_its_own_server(served_home: Path) -> None:
     url = running_server(served_home) or ""
-    assert httpx.get(f"{url.removesuffix('/api')}/ui-settings").json()["api_url"] == url
+    assert get(f"{url.removesuffix('/api')}/ui-settings").json()["api_url"] == url
 
 
 def _healthy(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health").is_success
+        return get(f"{url}/health").is_success
     except httpx.TransportError:
         return False

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -11,6 +10,10 @@ from deployments.server import free_port
 from deployments.web import api_part
 from models.errors import ConflictError
 from store.home import Home
+from tests.support.serving import get
+from tests.support.waiting import PATIENCE_SECONDS
+
+GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -22,13 +25,19 @@ def test_the_part_serves_a_home_and_stops(tmp_path: Path, workers: int) -> None:
     child = part.start()
     try:
         assert wait_until_ready(part, child)
-        assert httpx.get(f"{part.url}/api/v1/health").json()["simulated"] is False
-        assert httpx.get(f"{part.url}/openapi.json").json()["info"]["title"] == "Countersign"
+        assert get(f"{part.url}/api/v1/health").json()["simulated"] is False
+        assert get(f"{part.url}/openapi.json").json()["info"]["title"] == "Countersign"
         with pytest.raises(ConflictError, match="is taken by another program"):
             api_part(path, port=int((part.url or "").rpartition(":")[2]))
         family = psutil.Process(child.identity.pid).children(recursive=True)
     finally:
-        child.stop(part.patience_seconds)
+        child.stop(PATIENCE_SECONDS)
     assert child.exit_code in {0, -2, 130}, part.log.read_text()
-    gone, alive = psutil.wait_procs(family, timeout=10)
+    gone, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert (len(gone), alive) == (len(family), [])
+
+
+@pytest.mark.skipif(not GIVEN_AWAY.exists(), reason="only Linux says which ports it gives to outgoing connections")
+def test_a_free_port_is_none_that_the_system_gives_away() -> None:
+    first, last = map(int, GIVEN_AWAY.read_text().split())
+    assert not {free_port() for _ in range(20)} & set(range(first, last + 1))

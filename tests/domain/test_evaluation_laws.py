@@ -62,7 +62,7 @@ def by_plain_formulas(nav: pl.DataFrame) -> dict[str, float | None]:
     }
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(worlds())
 def test_expanding_figures_are_those_from_scratch(world: tuple[pl.DataFrame, list[float | None]]) -> None:
     nav, _ = world
@@ -76,7 +76,7 @@ def test_expanding_figures_are_those_from_scratch(world: tuple[pl.DataFrame, lis
                 assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-7), (name, row["session"])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(worlds(), st.integers(1, SESSIONS - 1), st.randoms(use_true_random=False))
 def test_together_or_apart_in_any_order_of_rows(
     world: tuple[pl.DataFrame, list[float | None]], cut: int, random: Any

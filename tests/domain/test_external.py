@@ -164,7 +164,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(ITEM)), JSON) | JSON, max_size=4))
 def test_whatever_comes_is_either_a_signal_or_put_aside_in_plain_text(items: list[Any]) -> None:
     found = normalise([ITEM | item if isinstance(item, dict) else item for item in items])

@@ -255,7 +255,7 @@ def figures(report: FactorReport) -> dict[str, Any]:
     return {name: getattr(report, name) for name in kept} | {"ic": report.ic["ic"].to_list()}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(WORLDS))
 def test_only_the_order_of_the_values_matters(seed: int, world: Callable[[np.random.Generator], Floats]) -> None:
     rng = np.random.default_rng(seed)
@@ -267,7 +267,7 @@ def test_only_the_order_of_the_values_matters(seed: int, world: Callable[[np.ran
     assert bent.ls_returns.equals(report.ls_returns)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(WORLDS))
 def test_neither_names_nor_the_order_of_rows_matter(seed: int, world: Callable[[np.random.Generator], Floats]) -> None:
     rng = np.random.default_rng(seed)
@@ -284,7 +284,7 @@ def test_neither_names_nor_the_order_of_rows_matter(seed: int, world: Callable[[
     assert shuffled.quintile_returns.equals(report.quintile_returns)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_a_symbol_without_a_return_matters_to_coverage_and_turnover_alone(seed: int) -> None:
     rng = np.random.default_rng(seed)

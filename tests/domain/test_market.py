@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.market import (
@@ -167,14 +167,12 @@ def test_nan_in_an_optional_column_is_null_and_faults_of_meaning_pass() -> None:
     assert clean["open"].to_list() == [None, 0.0]
 
 
-@settings(deadline=None)
 @given(st.permutations(range(6)))
 def test_the_order_of_rows_never_matters(order: list[int]) -> None:
     frame = pl.concat([bars(), bars(session=[FRIDAY] * 2), bars(symbol=["300750.SZ", "920001.BJ"])])
     assert normalise_bars(frame[order], SESSIONS).equals(normalise_bars(frame, SESSIONS))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from([*BARS.schema, "date", "colour"]),

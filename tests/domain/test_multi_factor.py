@@ -59,7 +59,7 @@ def chosen(combined: Combined, portfolio: str) -> dict[str, float]:
     return dict(combined.weights.filter(pl.col("portfolio") == portfolio).select("symbol", "weight").iter_rows())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_signals_are_those_of_the_rules_one_after_another(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ from tests.support.slow_settlement import Market, is_beijing, is_star, is_tradab
 from tests.support.worlds import Day, world
 
 WORLDS = st.builds(world, seed=st.integers(0, 2**32), sessions=st.integers(1, 4), strategies=st.integers(1, 6))
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def test_outputs_hold_neither_nan_nor_disorder(days: list[Day]) -> None:
     recorded=st.booleans(),
     traded=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nav_is_continuous_across_an_ex_date(lots: int, price: int, ratio: float, recorded: bool, traded: bool) -> None:
     """Ratio shares for one, by record or by factor; under 1 shares are consolidated.
 

@@ -8,7 +8,7 @@ from tests.support.duel import duel
 from tests.support.worlds import world
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), sessions=st.integers(1, 6), strategies=st.integers(1, 6))
 def test_the_engine_settles_like_the_letter(seed: int, sessions: int, strategies: int) -> None:
     duel(world(seed, sessions, strategies))

@@ -104,7 +104,7 @@ def test_the_same_again_changes_nothing_and_back_again_counts(home: Home) -> Non
         max_size=7,
     )
 )
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factor_values, "MAX_FILES", 3)

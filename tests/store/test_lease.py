@@ -1,8 +1,8 @@
 """Leases: one live holder, and never a wait for a dead one."""
 
 import os
+import threading
 from datetime import timedelta
-from threading import Event
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from store.lease import LIFETIME, is_held, lease
 from store.ledger import Ledger
 from store.processes import ProcessIdentity
 from tests.support import processes
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
 def hold(url: str, held: Any, done: Any) -> None:
@@ -56,7 +56,7 @@ def test_it_is_given_back_when_the_work_fails(ledger_url: str) -> None:
 def test_a_live_process_keeps_it_and_a_killed_one_loses_it_at_once(ledger_url: str) -> None:
     held, done = processes.event(), processes.event()
     with processes.running(hold, ledger_url, held, done) as holder:
-        assert held.wait(processes.SECONDS)
+        assert held.wait(PATIENCE_SECONDS)
         with pytest.raises(LeaseError, match=f"process {holder.pid} "):
             take(ledger_url)
         holder.kill()
@@ -126,7 +126,9 @@ def test_one_that_was_taken_over_is_neither_renewed_nor_given_back_by_the_first(
             assert found
             found.holder, expires = "elsewhere:1:0.0:abcd", found.expires_at
             db.add(found)
-        Event().wait(0.05)
+        (keeper,) = [thread for thread in threading.enumerate() if thread.name == "lease settle"]
+        keeper.join(PATIENCE_SECONDS)
+        assert not keeper.is_alive()
     found = row(ledger)
     assert found
     assert (found.holder, found.expires_at) == ("elsewhere:1:0.0:abcd", expires)

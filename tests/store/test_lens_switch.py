@@ -4,6 +4,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from store.lens import FOLDER, publish
 from store.lens_reader import open_lens
 from tests.support.lens_reading_process import read_until_stopped
 from tests.support.settled import make_home, settle, weekdays
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DAYS = weekdays(20)
@@ -46,7 +48,7 @@ def test_ten_readers_never_miss_a_beat_while_the_lens_is_replaced(home: Home) ->
             (home.path / "stop").touch()
         outcomes = [reader.result() for reader in readers]
     for process in processes:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0
         if printed:
             outcomes.append(json.loads(printed))
@@ -104,14 +106,21 @@ def test_a_second_publisher_waits_and_then_has_nothing_to_do(home: Home) -> None
     assert len({outcome.version for outcome in outcomes}) == 1
 
 
-def test_a_publisher_waits_for_the_lease(home: Home) -> None:
+def test_a_publisher_waits_for_the_lease(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     settle(home, DAYS[0])
-    finished = threading.Event()
+    tried_again = threading.Semaphore(0)
+
+    def noting(*arguments: Any) -> Any:
+        tried_again.release()
+        return lease(*arguments)
+
+    monkeypatch.setattr("store.lens.lease", noting)
     with ThreadPoolExecutor(1) as pool:
         with lease(home.ledger, "publish"):
             waiting = pool.submit(publish, home)
-            waiting.add_done_callback(lambda _: finished.set())
-            assert not finished.wait(0.3)
+            for _ in range(3):
+                assert tried_again.acquire(timeout=PATIENCE_SECONDS)
+            assert not waiting.done()
             with pytest.raises(LeaseError, match="publish"):
                 publish(home, wait_seconds=0)
         assert waiting.result().new
@@ -120,7 +129,12 @@ def test_a_publisher_waits_for_the_lease(home: Home) -> None:
 @pytest.mark.slow
 def test_killed_at_any_step_the_old_lens_stays_and_the_next_publication_cleans_up(tmp_path: Path) -> None:
     done = subprocess.run(
-        module("dying_publisher", tmp_path / "home"), cwd=ROOT, capture_output=True, text=True, timeout=400, check=False
+        module("dying_publisher", tmp_path / "home"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 15

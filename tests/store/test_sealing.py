@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
@@ -73,7 +73,7 @@ def test_chains_grow_by_receipt_over_many_rounds(home: Home) -> None:
     check_journal(home)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2), st.booleans()), max_size=8))
 def test_any_interleaving_of_submitting_and_sealing_gives_one_journal(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, bool]]

@@ -86,7 +86,7 @@ def test_a_token_is_evidence_once_its_authority_is_trusted(tmp_path: Path) -> No
     path = f"timestamps/{commit[:2]}/{commit}.openssl.tsr"
     (token,) = report_json(unchecked)["signals"][0]["tokens"]
     assert (token["path"], token["checked"]) == (path, False)
-    assert now <= token["stamped_at"] < now + timedelta(minutes=2)
+    assert now <= token["stamped_at"] <= datetime.now(UTC)
     assert "1 timestamp tokens not checked" in render_report(unchecked)
     checked = verify_journal(journal.path, authorities=[other.certificates, authority.certificates])
     assert ([str(s.evidence) for s in checked.signals], checked.tokens_checked) == (["tsa"], 1)

@@ -15,6 +15,7 @@ from sources.feed_answers import open_client
 from sources.feeds import open_feed
 from store.home import Home
 from store.sources import add_source
+from tests.support.waiting import PATIENCE_SECONDS
 
 NOON = datetime(2026, 5, 24, 12, tzinfo=UTC)
 KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -93,7 +94,7 @@ def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
         server.shutdown(socket.SHUT_RDWR)
         server.close()
         for thread in (accepting, *threads):
-            thread.join(10)
+            thread.join(PATIENCE_SECONDS)
 
 
 def _whole(request: bytes) -> bool:

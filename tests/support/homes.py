@@ -2,18 +2,23 @@
 
 import itertools
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psutil
 import psycopg
 from sqlalchemy import make_url
 
 from store.clock import Clock
 from store.home import Home
 from store.ledger import Ledger
+from tests.support.waiting import PATIENCE_SECONDS
 
 DATABASES = ("sqlite", "postgresql")
 _numbers = itertools.count()
@@ -24,13 +29,31 @@ def no_server() -> str:
     raise AssertionError("this test asked for SQLite only")
 
 
+@cache
+def _migrated() -> bytes:
+    """The bytes of an SQLite ledger without rows."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        ledger = Ledger(f"sqlite:///{path}")
+        ledger.migrate()
+        ledger.engine.dispose()
+        return path.read_bytes()
+
+
+def put_ledger(path: Path) -> str:
+    """Put an SQLite ledger without rows where there is none; return its URL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_migrated())
+    return f"sqlite:///{path}"
+
+
 @dataclass
 class Databases:
     """Where fresh ledgers come from; `serve` gives the URI of a running server's database `postgres`."""
 
     folder: Path
     serve: Callable[[], str] = no_server
-    migrated: set[str] = field(default_factory=set)
+    migrated: bool = False
     urls: list[str] = field(default_factory=list)
 
     def empty(self, kind: str) -> str:
@@ -42,16 +65,13 @@ class Databases:
 
     def ledger(self, kind: str) -> str:
         """Return the URL of a new, migrated ledger."""
-        template = self.folder / "template.db"
-        if kind not in self.migrated:
-            url = f"sqlite:///{template}" if kind == "sqlite" else self._create("migrated", "template0")
+        if kind == "sqlite":
+            return put_ledger(Path(str(make_url(self.empty(kind)).database)))
+        if not self.migrated:
+            url = self._create("migrated", "template0")
             Ledger(url).migrate()
             Ledger(url).engine.dispose()
-            self.migrated.add(kind)
-        if kind == "sqlite":
-            url = self.empty(kind)
-            shutil.copyfile(template, str(make_url(url).database))
-            return url
+            self.migrated = True
         return self._create(f"ledger_{next(_numbers)}", "migrated")
 
     def copy(self, url: str) -> str:
@@ -83,6 +103,13 @@ def make_careless(postgres: str) -> None:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
         connection.execute("SELECT pg_reload_conf()")
+
+
+def end_at_once(data: Path) -> None:
+    """Let a server end without writing down what is thrown away."""
+    process = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    process.send_signal(signal.SIGQUIT)
+    psutil.wait_procs([process], timeout=PATIENCE_SECONDS)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 
 @dataclass
 class Post:
@@ -58,10 +60,10 @@ def post_office() -> Iterator[Post]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
-    ready.wait(10)
+    assert ready.wait(PATIENCE_SECONDS)
     try:
         yield post
     finally:
         loop.call_soon_threadsafe(done.set)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         loop.close()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from store.clock import ClockKind
 from store.home import Home
+from tests.support.homes import put_ledger
 
 NOW = datetime(2025, 6, 30, 12, tzinfo=UTC)
 
 
 def new_home(folder: Path, clock: ClockKind = "system") -> Home:
-    home = Home(folder, f"sqlite:///{folder / 'ledger.db'}", folder / "lake", clock)
+    home = Home(folder, put_ledger(folder / "ledger.db"), folder / "lake", clock)
     home.create()
     return home

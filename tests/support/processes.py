@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-SECONDS = 60.0
+from tests.support.waiting import PATIENCE_SECONDS
+
 KILLED = -9
 
 _context = multiprocessing.get_context("forkserver")
@@ -26,7 +27,7 @@ def start(function: Callable[..., Any], *arguments: Any) -> BaseProcess:
 def join(*processes: BaseProcess) -> list[int | None]:
     """Wait for the processes to end; return their exit codes (-9: killed)."""
     for process in processes:
-        process.join(SECONDS)
+        process.join(PATIENCE_SECONDS)
     return [process.exitcode for process in processes]
 
 

@@ -17,6 +17,7 @@ from models.strategies import Strategy
 from models.users import User
 from store.home import Home
 from store.lake import StagedFile
+from tests.support.homes import put_ledger
 
 FIRST = date(2025, 1, 2)
 SYMBOLS = ("000001.SZ", "300750.SZ", "600000.SH", "600519.SH", "688001.SH")
@@ -34,7 +35,7 @@ def settled_at(session: date, version: int = 1) -> datetime:
 
 def make_home(path: Path, strategies: int = 3, lake: Path | None = None) -> Home:
     """A home with two users and their strategies, nothing settled."""
-    home = Home(path, f"sqlite:///{path / 'ledger.db'}", lake or path / "lake")
+    home = Home(path, put_ledger(path / "ledger.db"), lake or path / "lake")
     home.create()
     created = settled_at(FIRST) - timedelta(days=30)
     with home.ledger.write() as db:
@@ -76,8 +77,9 @@ def settle(
 
 def stage(home: Home, session: date, frames: dict[str, pl.DataFrame], chunks: int = 1) -> list[StagedFile]:
     datasets = {dataset.name: dataset for dataset in (BARS, INDEX_LEVELS, SIGNALS, ORDERS, POSITIONS, NAV, EVALUATIONS)}
+    run = run_of(frames)
     return [
-        home.lake.stage(datasets[name], session, part, run=run_of(frames), n=n)
+        home.lake.stage(datasets[name], session, part, run=run, n=n)
         for name, frame in frames.items()
         for n, part in enumerate(_parts(datasets[name], frame, chunks))
     ]

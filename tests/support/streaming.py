@@ -19,8 +19,7 @@ from store.external import Poll, store_answer
 from store.home import Home
 from tests.support.feeds import ITEM, NOON
 from tests.support.serving import serving
-
-TIMEOUT_SECONDS = 20
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @dataclass
@@ -35,11 +34,11 @@ class Sent:
 
 
 class Listener:
-    """A reader that hangs at the stream; a wait of 20 s for anything is a failure."""
+    """A reader that hangs at the stream; it waits for what comes."""
 
     def __init__(self, url: str, headers: dict[str, str], since: str | None = None, **query: str) -> None:
         parts = urlsplit(url)
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
         given = headers | ({} if since is None else {"Last-Event-ID": since})
         self._connection.request("GET", f"/v1/signals?{urlencode(query)}", headers=given)
         self._answer = self._connection.getresponse()
@@ -107,7 +106,7 @@ def dawdling(url: str, headers: dict[str, str]) -> Iterator[socket.socket]:
     parts = urlsplit(url)
     with socket.socket() as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        line.settimeout(TIMEOUT_SECONDS)
+        line.settimeout(PATIENCE_SECONDS)
         line.connect((parts.hostname, parts.port))
         lines = ["GET /v1/signals HTTP/1.1", "Host: here", *(f"{name}: {value}" for name, value in headers.items())]
         line.sendall("\r\n".join([*lines, "", ""]).encode())

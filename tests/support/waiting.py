@@ -8,9 +8,11 @@ from typing import TypeVar
 from deployments.child import Child
 
 T = TypeVar("T")
+# Bounds a hang and nothing else: no test fails because the machine is busy.
+PATIENCE_SECONDS = 300.0
 
 
-def wait_until(condition: Callable[[], T], seconds: float = 90.0, child: Child | None = None) -> T:
+def wait_until(condition: Callable[[], T], seconds: float = PATIENCE_SECONDS, child: Child | None = None) -> T:
     """Return the first true answer; fail the test when there is none in time, or `child` has ended."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not (answer := condition()):

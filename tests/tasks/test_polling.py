@@ -26,6 +26,7 @@ from tests.support import listed, processes
 from tests.support.feeds import ITEM, KEY, NOON, enter, envelope, raw_feed, reply
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.services import Reply, serve
+from tests.support.waiting import PATIENCE_SECONDS
 
 FEED = SimulatedFeed(premium_keys=frozenset({KEY}))
 MINUTE = timedelta(minutes=1)
@@ -94,7 +95,7 @@ def test_one_sources_trouble_delays_no_other(home: Home) -> None:
     time, asked = Time(), threading.Event()
 
     def hangs_until_the_other_is_done(_request: bytes) -> bytes:
-        assert asked.wait(20)
+        assert asked.wait(PATIENCE_SECONDS)
         return reply(b"")
 
     def answers(_request: bytes) -> bytes:
@@ -109,7 +110,7 @@ def test_one_sources_trouble_delays_no_other(home: Home) -> None:
             assert thread.is_alive()
             thread.join(0.01)
         asked.set()
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
     with home.ledger.read() as db:
         assert [each.state.failures for each in list_sources(db)] == [1, 0]
 

@@ -93,7 +93,7 @@ def hanging(served_home: Path) -> Iterator[list[Child]]:
         children = []
         for number in (1, 2):
             child = Child(["tests.support.hang_now"], {}, served_home / "logs" / f"hang-{number}.log")
-            stack.callback(child.stop, 10)
+            stack.callback(child.kill_group)
             children.append(child)
         for child in children:
             begun = served_home / "notes" / f"hang-{child.identity.pid}"
