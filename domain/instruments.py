@@ -128,12 +128,12 @@ def is_taken(symbols: pl.Series) -> pl.Series:
 
 
 def refusal(symbol: str) -> str | None:
-    """Say what a symbol is that is not taken ("113999.SH is a convertible bond"); None for a share or a fund."""
+    """Say what a symbol is that is not taken ("113999.SH, a convertible bond"); None for a share or a fund."""
     found = next((each for each in RANGES if re.match(each.pattern, symbol)), None)
     if found is not None and found.kind in TAKEN_KINDS:
         return None
     name = found.name if found is not None else "of no range of codes that the rule book knows"
-    return f"{symbol} is {name}"
+    return f"{symbol}, {name}"
 
 
 def refuse_others(symbols: pl.Series, frame: pl.DataFrame) -> None:

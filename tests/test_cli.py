@@ -119,7 +119,8 @@ def test_instruments_from_a_file_to_the_ledger(tmp_path: Path, countersign: Comm
     file.write_text("symbol,delisted,delisting_value\n600999.SH,2025-03-07,0.1339*600150.SH\n204001.SH,,\n")
     refused = countersign(home, "market", "import-instruments", str(file))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "204001.SH is a repo (row 2)" in refused.stderr
+    assert "listings.csv, line 3, column symbol: expected a share" in refused.stderr
+    assert "got 204001.SH, a repo" in refused.stderr
     file.write_text("symbol,delisted,delisting_value\n600999.SH,2025-03-07,0.1339*600150.SH\n")
     done = countersign(home, "market", "import-instruments", str(file), "--json")
     assert json.loads(done.stdout) == {"what": "instruments", "rows": 1, "changed": 1}

@@ -175,7 +175,7 @@ def test_what_is_no_share_or_fund_is_refused_by_name(
 ) -> None:
     answer = post(web, me, [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": symbol, "weight": 0.1}])
     assert answer.status_code == 422
-    assert f"{symbol} is {name}" in answer.json()["detail"][0]["msg"]
+    assert f"{symbol}, {name}" in answer.json()["detail"][0]["msg"]
     assert recorded(desk) == []
 
 

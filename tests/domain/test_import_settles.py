@@ -53,7 +53,7 @@ def imported(session: date, rows: dict[str, dict[str, Any]]) -> pl.DataFrame | N
         return None
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(DAY, min_size=2, max_size=4), st.sampled_from([100_000, 100_000_000]))
 def test_what_import_and_gate_let_pass_is_settled(days: list[dict[str, dict[str, Any]]], capital: int) -> None:
     terms = frames.terms(

@@ -90,15 +90,15 @@ def test_whatever_is_not_taken_is_refused_by_its_kind() -> None:
         for symbol in symbols.split():
             words = refusal(symbol)
             assert (words is None) == (kind in TAKEN_KINDS)
-            assert words is None or words.startswith(f"{symbol} is ")
-    assert refusal("113999.SH") == "113999.SH is a convertible bond"
-    assert refusal("900901.SH") == "900901.SH is a B share"
-    assert refusal("612345.SH") == "612345.SH is of no range of codes that the rule book knows"
+            assert words is None or words.startswith(f"{symbol}, ")
+    assert refusal("113999.SH") == "113999.SH, a convertible bond"
+    assert refusal("900901.SH") == "900901.SH, a B share"
+    assert refusal("612345.SH") == "612345.SH, of no range of codes that the rule book knows"
 
 
 def test_the_first_row_that_is_not_taken_is_named() -> None:
     frame = pl.DataFrame({"symbol": ["600519.SH", "204001.SH", "113999.SH", "204001.SH"]})
-    with pytest.raises(InputError, match=r"204001\.SH is a repo in row 2 \(and in 2 more\)") as caught:
+    with pytest.raises(InputError, match=r"204001\.SH, a repo in row 2 \(and in 2 more\)") as caught:
         refuse_others(frame["symbol"].sort(), frame)
     assert caught.value.field == "symbol"
     refuse_others(frame["symbol"][:1], frame)

@@ -228,11 +228,11 @@ def test_members_may_come_back_but_not_overlap() -> None:
 
 def test_what_is_no_share_or_fund_is_refused_by_name_and_row_of_the_file() -> None:
     for symbol, words in (
-        ("113999.SH", "113999.SH is a convertible bond in row 2"),
-        ("204001.SH", "204001.SH is a repo in row 2"),
-        ("000300.SH", "000300.SH is an index in row 2"),
-        ("900901.SH", "900901.SH is a B share in row 2"),
-        ("200011.SZ", "200011.SZ is a B share in row 2"),
+        ("113999.SH", "113999.SH, a convertible bond in row 2"),
+        ("204001.SH", "204001.SH, a repo in row 2"),
+        ("000300.SH", "000300.SH, an index in row 2"),
+        ("900901.SH", "900901.SH, a B share in row 2"),
+        ("200011.SZ", "200011.SZ, a B share in row 2"),
     ):
         error = refusal(bars(symbol=["600519.SH", symbol]))
         assert error.field == "symbol"

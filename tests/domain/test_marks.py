@@ -59,7 +59,7 @@ def test_a_payment_without_a_trade_puts_the_mark_on_the_days_basis(bar: list[dic
     assert row[3:] == (6.0, pytest.approx(20 / 6))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_marks_from_all_bars_at_once_are_those_carried_from_day_to_day(seed: int) -> None:
     days = world(seed, 6, 1)

@@ -129,7 +129,7 @@ def read_back(path: Path, profile: str) -> pl.DataFrame:
     return normalise_bars(bars, DAYS)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     vendor=st.sampled_from(list(LAYOUTS)),
@@ -149,7 +149,7 @@ def test_bars_come_back_as_they_were(
     assert back.select("symbol", "session", *columns).equals(expected.select("symbol", "session", *columns))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
     vendor=st.sampled_from(["tushare", "akshare", "baostock", "wind"]),
@@ -169,7 +169,7 @@ def test_adjusted_prices_never_pass_for_raw(
         read_back(path, vendor if named else "auto")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**32),
     vendor=st.sampled_from(["tushare", "akshare", "baostock", "wind"]),
