@@ -99,10 +99,10 @@ def quotes(
     the first sessions of a listing or without an earlier bar. A null `is_st` means no special treatment. The factor of
     a bar without one is its mark's; unknown without a mark.
     """
-    count, names = symbols.len(), pl.Enum(symbols)
-    day = _spread(bars.select(_DAY), names, count)
-    mark = _spread(marks.select("symbol", "close", "adj_factor"), names, count)
-    record = _spread(actions.select("symbol", "cash", "bonus", recorded=True), names, count)
+    count = symbols.len()
+    day = _spread(bars.select(_DAY), symbols)
+    mark = _spread(marks.select("symbol", "close", "adj_factor"), symbols)
+    record = _spread(actions.select("symbol", "cash", "bonus", recorded=True), symbols)
     rules = trading_rules(symbols, session, book)
     decimals, inward = rules["decimals"].to_numpy(), rules["inward"].to_numpy()
     free = np.zeros(count, dtype=bool)
@@ -154,20 +154,22 @@ def consolidations(opened: Floats, factor: Floats, before: Before) -> Floats:
     return np.where((ratio < 1.0) & (adjusted * DECISIVE < raw), ratio, 1.0)
 
 
-def _spread(frame: pl.DataFrame, names: pl.Enum, count: int) -> dict[str, NDArray[Any]]:
+def _spread(frame: pl.DataFrame, symbols: pl.Series) -> dict[str, NDArray[Any]]:
     """Columns of numbers and flags by symbol code; nan and False where a symbol has no row, nan for null.
 
     Arrays of their own, so that the kernel is compiled for one kind of array only.
     """
-    place = frame["symbol"].cast(names, strict=False).to_physical()
-    if place.null_count():
-        frame, place = frame.filter(place.is_not_null()), place.drop_nulls()
-    rows, columns = place.to_numpy(), dict[str, NDArray[Any]]()
-    for column in frame.iter_columns():
-        if column.name != "symbol":
-            columns[column.name] = np.full(count, False if column.dtype == pl.Boolean else np.nan)
-            columns[column.name][rows] = column.to_numpy()
-    return columns
+    columns = [column for column in frame.iter_columns() if column.name != "symbol"]
+    # Bars of the whole market have the very symbols, which is quickly seen.
+    if frame["symbol"].equals(symbols):
+        return {column.name: np.array(column.to_numpy()) for column in columns}
+    place = frame["symbol"].cast(pl.Enum(symbols), strict=False).to_physical()
+    known = place.is_not_null()
+    rows, spread = place.filter(known).to_numpy(), dict[str, NDArray[Any]]()
+    for column in columns:
+        spread[column.name] = np.full(symbols.len(), False if column.dtype == pl.Boolean else np.nan)
+        spread[column.name][rows] = column.filter(known).to_numpy()
+    return spread
 
 
 def _or(first: Floats, *others: Floats | float) -> Floats:
