@@ -53,9 +53,10 @@ class Context:
 
     `recent_rows` are the row counts of the sessions before, newest last (20 are used); `present` the index levels there
     are for the session and `needed` those that strategies are measured against; `before` the bars of the session
-    before; `marks` the newest earlier bar of every symbol; `held` the symbols that positions hold, `delisted` those of
-    them that are no longer listed, and `valueless` those without a delisting value; `presumed` the listings that rest
-    on a first bar alone. Frames as models.datasets and domain.quotes have them.
+    before (symbol, close, volume, suspended at least); `marks` the newest earlier bar of every symbol; `held` the
+    symbols that positions hold, `delisted` those of them that are no longer listed, and `valueless` those without a
+    delisting value; `presumed` the listings that rest on a first bar alone. Frames as models.datasets and domain.quotes
+    have them.
     """
 
     recent_rows: Sequence[int] = ()

@@ -44,14 +44,14 @@ class Evidence:
         return {name: write_rows(frame) for name, frame in frames.items() if frame.height}
 
 
-def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date | None) -> Evidence:
-    """Read what is known at `session`; `previous` is the session before it, if that is settled."""
+def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date | None, bars: pl.DataFrame) -> Evidence:
+    """Read what is known at `session`, whose bars are `bars`; `previous` is the session before it, if it is settled."""
     held = frozenset[str]()
     if previous is not None:
         positions = lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()
         held = frozenset(positions["symbol"])
     window = sessions.between(sessions.days[0], session)[-MOST_FREE_SESSIONS:]
-    first = _first_bars(lake, sessions, window)
+    first = _first_bars(lake, sessions, window, bars)
     with lake.ledger.read() as db:
         said = _said_listed(db, window, first)
         gone = _delisted(db, session, held)
@@ -65,35 +65,30 @@ def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date 
     )
 
 
-def _first_bars(lake: Lake, sessions: Sessions, window: list[date]) -> dict[str, date]:
+def _first_bars(lake: Lake, sessions: Sessions, window: list[date], bars: pl.DataFrame) -> dict[str, date]:
     """Symbols with a bar in the last session of `window` and none before it, and the session of their first bar."""
     begun = _first_session(lake)
     if begun is None:
         return {}
-    today = _symbols(lake, window[-1])
-    fresh = today - _known_before(lake, sessions, window[0], begun)
-    first = dict[str, date]()
-    for day in window if fresh else ():
-        for symbol in fresh & _symbols(lake, day):
-            first.setdefault(symbol, day)
-    return {symbol: day for symbol, day in first.items() if day > begun}
+    today = bars.filter(pl.col("close") > 0)["symbol"]
+    fresh = today.filter(~today.is_in(_known_before(lake, sessions, window[0], begun).implode()))
+    if fresh.is_empty():
+        return {}
+    seen = lake.scan(BARS, window[0], window[-1]).filter(pl.col("close") > 0, pl.col("symbol").is_in(fresh.implode()))
+    first = seen.group_by("symbol").agg(pl.col("session").min()).filter(pl.col("session") > begun)
+    return dict(first.collect().iter_rows())
 
 
-def _known_before(lake: Lake, sessions: Sessions, day: date, begun: date) -> set[str]:
+def _known_before(lake: Lake, sessions: Sessions, day: date, begun: date) -> pl.Series:
     """Symbols with a bar before `day`: as settlement remembers them, else from the bars themselves."""
     before = sessions.previous(day)
     if before is None or before < begun:
-        return set()
+        return pl.Series("symbol", [], pl.String)
     marks = lake.files(MARKS, before, before)
-    files = marks or lake.files(BARS, through=before)
-    dataset = MARKS if marks else BARS
-    seen = lake.scan_files(dataset, files).filter(pl.col("close") > 0).select(pl.col("symbol").unique()).collect()
-    return set(seen["symbol"])
-
-
-def _symbols(lake: Lake, session: date) -> set[str]:
-    bars = lake.scan(BARS, session, session).filter(pl.col("close") > 0).select("symbol").collect()
-    return set(bars["symbol"])
+    if marks:
+        return lake.scan_files(MARKS, marks).select("symbol").collect()["symbol"]
+    earlier = lake.scan(BARS, through=before).filter(pl.col("close") > 0)
+    return earlier.select(pl.col("symbol").unique()).collect()["symbol"]
 
 
 def _first_session(lake: Lake) -> date | None:

@@ -68,12 +68,12 @@ def look(home: Home, session: date) -> Look:
         previous = day_before if settlement_of(db, day_before) else None
         needed = live_universes(db, session)
         actions = read_actions(db, session)
-    evidence = read_evidence(home.lake, home.sessions, session, previous)
+    evidence = read_evidence(home.lake, home.sessions, session, previous, bars)
     context = Context(
         recent_rows=recent_rows(home, session),
         present=[Universe(level) for level in home.lake.read(INDEX_LEVELS, session)["index"]],
         needed=needed,
-        before=home.lake.read(BARS, day_before) if day_before else bars.clear(),
+        before=_seen(home, day_before) if day_before else bars.clear(),
         marks=read_marks(home.lake, previous, session),
         actions=actions,
         listings=evidence.listings,
@@ -85,6 +85,12 @@ def look(home: Home, session: date) -> Look:
         presumed=evidence.presumed,
     )
     return Look(bars, context, inspect(session, bars, context), evidence)
+
+
+def _seen(home: Home, session: date) -> pl.DataFrame:
+    """What the gate compares of the session before."""
+    columns = ("symbol", "close", "volume", "suspended")
+    return home.lake.scan(BARS, session, session).select(columns).collect()
 
 
 def recent_rows(home: Home, session: date) -> list[int]:

@@ -16,7 +16,7 @@ from domain.sessions import deadline
 from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS
 from models.settlement import Settlement
 from store.home import Home
-from store.listings import read_evidence
+from store.listings import Evidence, read_evidence
 from store.sealing import seal_pending
 from tasks import settlement as tasks
 from tasks import watchdog
@@ -93,6 +93,10 @@ def manifest_of(home: Home, session: date) -> dict[str, Any]:
     return inputs
 
 
+def evidence_at(home: Home, session: date) -> Evidence:
+    return read_evidence(home.lake, home.sessions, session, None, home.lake.read(BARS, session))
+
+
 def verified(home: Home, folder: Path, bars: pl.DataFrame) -> list[str]:
     """The kinds of faults in the journal, every settlement made again from these bars."""
     seal_pending(home, home.clock.now())
@@ -163,7 +167,7 @@ def test_the_first_sessions_of_a_listing_have_no_limit(home: Home, tmp_path: Pat
     trade(home, "alpha")
     signal(home, DAYS[3], {"alpha": {"301999.SZ": 0.5}})  # 27 after 20 is beyond 20 %
     after_close(home)
-    evidence = read_evidence(home.lake, home.sessions, DAYS[3], None)
+    evidence = evidence_at(home, DAYS[3])
     assert evidence.listings.rows() == [("301999.SZ", DAYS[1], 3)]
     assert evidence.presumed == ("301999.SZ",)
     assert [finding.rule for finding in look(home, DAYS[3]).findings] == ["presumed listing"]
@@ -176,14 +180,14 @@ def test_the_first_sessions_of_a_listing_have_no_limit(home: Home, tmp_path: Pat
 def test_an_instrument_that_was_listed_before_is_no_new_listing(home: Home, tmp_path: Path) -> None:
     put_bars(home, tmp_path, bars_of({"301999.SZ": dict.fromkeys(DAYS[1:], 20.0)}))
     put_instruments(home, tmp_path, "symbol,listed\n301999.SZ,2021-03-01\n")
-    assert read_evidence(home.lake, home.sessions, DAYS[3], None).listings.is_empty()
+    assert evidence_at(home, DAYS[3]).listings.is_empty()
 
 
 def test_an_instrument_says_of_a_listing_before_the_lakes_first_session(home: Home, tmp_path: Path) -> None:
     put_bars(home, tmp_path, bars_of({"301999.SZ": dict.fromkeys(DAYS, 20.0)}))
-    assert read_evidence(home.lake, home.sessions, DAYS[1], None).listings.is_empty()
+    assert evidence_at(home, DAYS[1]).listings.is_empty()
     put_instruments(home, tmp_path, "symbol,listed\n301999.SZ,2025-02-28\n")
-    evidence = read_evidence(home.lake, home.sessions, DAYS[1], None)
+    evidence = evidence_at(home, DAYS[1])
     assert (evidence.listings.rows(), evidence.presumed) == ([("301999.SZ", date(2025, 2, 28), 3)], ())
 
 
