@@ -54,6 +54,8 @@ def market_data_ingest(
                 for imported in fetch(opened, provider, due, opened.clock.now()):
                     news = "new" if imported.changed else "known"
                     log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)
+                    for remark in imported.remarks:
+                        log.warning("%s of %s: %s", imported.what, due, remark)
                 _ingest_instruments(opened, provider, due)
             report = check_quality(opened, due, opened.clock.now())
     except LeaseError as error:

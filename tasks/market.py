@@ -16,6 +16,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel import select
 
+from domain.instruments import is_taken, refusal
 from domain.market import (
     chain_factors,
     fund_level,
@@ -27,6 +28,7 @@ from domain.market import (
 from domain.profiles import understand
 from domain.remarks import remarks_on
 from domain.simulation import simulate
+from domain.tables import SYMBOL
 from models.datasets import BARS, INDEX_LEVELS, Dataset
 from models.enums import Universe
 from models.errors import ConflictError, InputError, SourceBusy, SourceRefused
@@ -48,6 +50,8 @@ from store.market import (
     upsert,
 )
 from store.settlements import read_marks, settlement_of
+
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -
         raise InputError("session", "one that has closed", session)
     home.sessions.require(session)
     fetched_levels = provider.fetch_index_levels(session)
-    fetched_bars = provider.fetch_bars(session)
+    fetched_bars, remarks = _leave_out_others(provider.fetch_bars(session))
     levels = _understand("index levels", normalise_index_levels, fetched_levels, session)
     bars = _understand("bars", normalise_bars, fetched_bars.drop("pre_close", strict=False), session)
     marks = _marks_before(home, session)
@@ -194,7 +198,22 @@ def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -
     with home.ledger.write() as db:
         changed = [home.lake.commit(db, [file], now) for file in files]
         audit_import(db, "session", str(session), sum(changed), now)
-    return [_imported("bars", bars, min(changed[0], 1)), _imported("index levels", levels, min(changed[1], 1))]
+    imported = replace(_imported("bars", bars, min(changed[0], 1)), remarks=remarks)
+    return [imported, _imported("index levels", levels, min(changed[1], 1))]
+
+
+def _leave_out_others(bars: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave out what is no share or fund: a provider's whole market must not fail for a bond in it. Say what it was."""
+    if "symbol" not in bars.columns or bars["symbol"].dtype != pl.String:
+        return bars, ()
+    distinct = bars["symbol"].drop_nulls().unique()
+    others = distinct.filter(distinct.str.contains(SYMBOL) & ~is_taken(distinct)).sort()
+    if others.is_empty():
+        return bars, ()
+    named = "; ".join(str(refusal(symbol)) for symbol in others.head(MOST_NAMED))
+    more = f"; and {others.len() - MOST_NAMED} more" if others.len() > MOST_NAMED else ""
+    kept = bars.filter(~pl.col("symbol").is_in(others.implode()))
+    return kept, (f"left out, as they are no shares or exchange-traded funds: {named}{more}",)
 
 
 def _understand(

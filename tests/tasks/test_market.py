@@ -217,6 +217,15 @@ def test_a_session_is_ingested_once(home: Home) -> None:
     assert closes(home, MONDAY) == {"600000.SH": 10.5}
 
 
+def test_a_bond_in_a_providers_market_is_left_out_and_said(home: Home) -> None:
+    frame = bars(("600000.SH", MONDAY, 10.0), ("113999.SH", MONDAY, 120.005), ("900901.SH", MONDAY, 0.5))
+    taken, _ = ingest.fn(home, Provider(frame, levels(("hs300", MONDAY, 3900.0))), MONDAY, NOW)
+    assert closes(home, MONDAY) == {"600000.SH": 10.0}
+    assert taken.remarks == (
+        "left out, as they are no shares or exchange-traded funds: 113999.SH, a convertible bond; 900901.SH, a B share",
+    )
+
+
 def test_reference_prices_become_factors(home: Home) -> None:
     """10.00 yesterday, a reference of 8.00 today: the factor is 10/8 = 1.25 and stays so on the next day."""
     index = pl.concat([levels(("hs300", day, 3900.0)) for day in (MONDAY, TUESDAY, WEDNESDAY)])
