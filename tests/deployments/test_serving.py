@@ -8,6 +8,12 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterName,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
@@ -22,7 +28,8 @@ def notes_of(home: Path) -> list[dict[str, Any]]:
 
 def run_of(name: str) -> FlowRun | None:
     with get_client(sync_client=True) as client:
-        return next((run for run in client.read_flow_runs() if run.name == name), None)
+        named = FlowRunFilter(name=FlowRunFilterName(any_=[name]))
+        return next(iter(client.read_flow_runs(flow_run_filter=named)), None)
 
 
 def state_of(name: str) -> str:
@@ -85,5 +92,6 @@ def test_a_clean_stop_keeps_the_schedules_and_ends_the_run_it_cut_short(served_h
         soon = next(deployment for deployment in client.read_deployments() if deployment.name == "soon")
         assert not soon.paused
         assert [schedule.active for schedule in soon.schedules] == [True]
-        ahead = [run for run in client.read_flow_runs() if run.deployment_id == soon.id and run.state.is_scheduled()]
+        of_soon = DeploymentFilter(id=DeploymentFilterId(any_=[soon.id]))
+        ahead = [run for run in client.read_flow_runs(deployment_filter=of_soon) if run.state.is_scheduled()]
     assert ahead

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 
 from flows.artifacts import MOST_ROWS, artifact_key, show_table
 
@@ -32,7 +33,8 @@ def test_a_table_is_shown_and_a_long_one_cut_with_a_word(served_home: Path) -> N
 
     artifact_id = showing()
     with get_client(sync_client=True) as client:
-        artifact = next(a for a in client.read_artifacts() if a.id == artifact_id)
+        wanted = ArtifactFilter(id=ArtifactFilterId(any_=[artifact_id]))
+        (artifact,) = client.read_artifacts(artifact_filter=wanted)
     assert artifact.key == "settled-nav"
     assert '"nav": "1000000.00"' in str(artifact.data)
     assert str(artifact.data).count("2025-01-02") == MOST_ROWS

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
 
 from deployments.sample import enter_feed
 from domain.feed_simulation import SAMPLE_SOURCE
@@ -13,6 +12,7 @@ from store.clock import wall_clock
 from store.external_reader import read_gaps
 from store.lens_reader import open_lens
 from store.outcomes import read_records
+from tests.support.artifacts import artifact
 from tests.support.homes import Databases, make_home
 
 
@@ -29,9 +29,7 @@ def test_a_sample_home_has_outcomes_at_once_and_after_every_run(tmp_path: Path, 
     (row,) = signal_outcomes(home=home.path)
     assert row["source"] == SAMPLE_SOURCE
     assert row["judged"] >= record["judged"]
-    with get_client(sync_client=True) as client:
-        (shown,) = [each for each in client.read_artifacts() if each.key == "signal-outcomes"]
-    assert " % of " in json.loads(str(shown.data))[0]["target1_rate"]
+    assert " % of " in json.loads(artifact("signal-outcomes"))[0]["target1_rate"]
     with home.ledger.read() as db:
         closed = read_records(db)[SAMPLE_SOURCE]["closed"]
     signal_outcomes(home=home.path)

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
 
 from deployments.feed import simulated_feed
 from domain.feed_simulation import SimulatedFeed
 from flows.polling import poll_external_signals
 from store.clock import wall_clock
 from store.lens_reader import open_lens
+from tests.support.artifacts import artifact
 from tests.support.feeds import KEY, enter
 from tests.support.homes import Databases, make_home
 
@@ -27,11 +27,9 @@ def test_a_round_shows_what_came_a_source(tmp_path: Path, databases: Databases) 
     assert rows["bad"]["trouble"] == "bad: the key is bad: error 5, Invalid API Key"
     assert [row["source"] for row in again] == ["vip"]
     assert again[0]["known"] > 0
-    with get_client(sync_client=True) as client:
-        shown = [each for each in client.read_artifacts() if (each.key or "").startswith("external-signals")]
-    assert {each.key for each in shown} == {"external-signals", "external-signals-by-hour"}
+    shown = {key: artifact(key) for key in ("external-signals", "external-signals-by-hour")}
     assert KEY not in repr(shown)
-    columns = {name for each in shown if each.key == "external-signals" for name in json.loads(str(each.data))[0]}
+    columns = set(json.loads(shown["external-signals"])[0])
     assert {"source", "new", "known", "revised", "quarantined"} <= columns
     with open_lens(home.path) as lens, lens.use() as db:
         count = db.execute("SELECT count(*) FROM external_signals").fetchall()[0][0]
