@@ -1,4 +1,4 @@
-"""No test depends on how fast or how busy the machine is: what would is told by its words."""
+"""No test depends on how fast or how busy the machine is, nor on what else has run: what would is told by its words."""
 
 import ast
 import threading
@@ -13,13 +13,15 @@ TESTS = Path(__file__).parent
 # The one place that waits, and a test that puts a library's clock forward.
 EXCEPTED = {"support/waiting.py", "sources/test_feeds.py"}
 CLOCKS = {"time.time", "time.monotonic", "time.perf_counter", "time.process_time", "time.sleep", "asyncio.sleep"}
+# The Prefect server is shared, and gives one page of what all tests left there.
+SHARED = {"read_flow_runs", "read_artifacts"}
 LIMITED = {"wait", "join", "stop", "settimeout", "acquire", "communicate", "wait_procs", "wait_until"}
 # In between lie limits that a busy machine may exceed, and sleeps that a fast one need not take.
 PAUSE_SECONDS, LONG_SECONDS = 0.05, 60
 
 
 def faults(source: str) -> Iterator[str]:
-    """Say what in a test's source looks at the time, or gives up early."""
+    """Say what in a test's source looks at the time, gives up early, or takes others' runs for its own."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -28,6 +30,8 @@ def faults(source: str) -> Iterator[str]:
             yield f"line {node.lineno}: {name}: assert on events and states, not on durations"
         if name.rpartition(".")[2] == "settings" and any(each.arg == "deadline" for each in node.keywords):
             yield f"line {node.lineno}: {name}: the deadline is the profile's business, tests/conftest.py"
+        if name.rpartition(".")[2] in SHARED and not any("filter" in str(each.arg) for each in node.keywords):
+            yield f"line {node.lineno}: {name}: ask for your own by a filter"
         limits = [each.value for each in node.keywords if each.arg == "timeout"]
         if name.rpartition(".")[2] in LIMITED:
             limits += node.args
@@ -54,6 +58,7 @@ def test_no_test_depends_on_the_time_it_takes() -> None:
         "f(timeout=2)",
         "httpx.get(url)",
         "settings(deadline=9)",
+        "client.read_flow_runs()",
     ],
 )
 def test_what_depends_on_it_is_found(source: str) -> None:
