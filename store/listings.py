@@ -5,7 +5,7 @@ Where the instruments say nothing of a symbol, its first bar after the lake's fi
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -51,12 +51,14 @@ def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date 
         positions = lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()
         held = frozenset(positions["symbol"])
     window = sessions.between(sessions.days[0], session)[-MOST_FREE_SESSIONS:]
+    # A listing that is dated on a day without a session begins with the next one.
+    since = (sessions.previous(window[0]) or date.min) + timedelta(days=1)
     first = _first_bars(lake, sessions, window, bars)
     with lake.ledger.read() as db:
-        said = _said_listed(db, window, first)
+        said = _said_listed(db, since, session, first)
         gone = _delisted(db, session, held)
-    listed = {symbol: day for symbol, day in (first | said).items() if day in window}
-    rows = [(symbol, day, window[::-1].index(day) + 1) for symbol, day in sorted(listed.items())]
+    listed = {symbol: day for symbol, day in (first | said).items() if day >= since}
+    rows = [(symbol, day, sum(each >= day for each in window)) for symbol, day in sorted(listed.items())]
     return Evidence(
         listings=pl.DataFrame(rows, schema=LISTINGS_SCHEMA, orient="row"),
         delistings=pl.DataFrame(gone, schema=DELISTINGS_SCHEMA, orient="row"),
@@ -99,18 +101,18 @@ def _first_session(lake: Lake) -> date | None:
         return db.exec(query).one()
 
 
-def _said_listed(db: Session, window: list[date], symbols: Collection[str]) -> dict[str, date]:
-    """When instruments were listed: those listed within `window`, and of `symbols` all that are known.
+def _said_listed(db: Session, since: date, through: date, symbols: Collection[str]) -> dict[str, date]:
+    """When instruments were listed: those listed from `since` on, and of `symbols` all that are known.
 
     A listing that is said to come later than the first bar is another one's: codes are given anew.
     """
     columns = sa.select(col(Instrument.symbol), col(Instrument.listed))
-    recent = columns.where(col(Instrument.listed).between(window[0], window[-1]))
+    recent = columns.where(col(Instrument.listed).between(since, through))
     said: dict[str, date] = dict(db.execute(recent).tuples().all())
     names = sorted(symbols)
     for start in range(0, len(names), SYMBOLS_PER_QUERY):
         some = col(Instrument.symbol).in_(names[start : start + SYMBOLS_PER_QUERY])
-        said |= dict(db.execute(columns.where(some, col(Instrument.listed) <= window[-1])).tuples().all())
+        said |= dict(db.execute(columns.where(some, col(Instrument.listed) <= through)).tuples().all())
     return said
 
 

@@ -189,6 +189,8 @@ def test_an_instrument_says_of_a_listing_before_the_lakes_first_session(home: Ho
     put_instruments(home, tmp_path, "symbol,listed\n301999.SZ,2025-02-28\n")
     evidence = evidence_at(home, DAYS[1])
     assert (evidence.listings.rows(), evidence.presumed) == ([("301999.SZ", date(2025, 2, 28), 3)], ())
+    put_instruments(home, tmp_path, "symbol,listed\n301999.SZ,2025-03-02\n")  # a Sunday: it begins on Monday
+    assert evidence_at(home, DAYS[1]).listings["age"].to_list() == [2]
 
 
 def test_noise_of_float32_is_gone_from_lake_and_verification_takes_the_vendors_file(home: Home, tmp_path: Path) -> None:
