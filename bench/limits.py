@@ -21,15 +21,20 @@ from models.datasets import BARS, MARKS
 FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "market"
 FILES = ("bars_full_market_2025_2026.parquet", "bars_csi800_2018_2026.parquet")
 ROOM = 0.001  # of a share's tick of 0.01
-RELISTED = "first session after a suspended listing, which has no limit"
+# What the files show of each. That a listing was resumed, or began shortly before, is inferred from it and was not
+# looked up share by share.
+RESUMED = "sessions without a trade end here; a resumed listing has no limit in its first session"
 REASONS = {
-    ("001391.SZ", date(2025, 1, 3)): "listed on 2024-12-30, before the file begins",
-    ("000629.SZ", date(2018, 8, 24)): RELISTED,
-    ("000950.SZ", date(2018, 8, 28)): RELISTED,
-    ("000792.SZ", date(2021, 8, 10)): RELISTED,
-    ("600733.SH", date(2018, 9, 27)): RELISTED + ", and the day of its share reform",
-    ("001872.SZ", date(2018, 7, 10)): "bars of the share that had another code until 2018-12-26",
-    ("600483.SH", date(2019, 8, 2)): "the vendor's factor gives a reference price of 7.81; the exchange's was 7.89",
+    ("001391.SZ", date(2025, 1, 3)): "the file's second session; a listing of the week before has no limit yet",
+    ("000629.SZ", date(2018, 8, 24)): f"158 {RESUMED}",
+    ("000950.SZ", date(2018, 8, 28)): f"160 {RESUMED}",
+    ("000792.SZ", date(2021, 8, 10)): f"311 {RESUMED}",
+    ("600733.SH", date(2018, 9, 27)): f"158 {RESUMED}",
+    ("001872.SZ", date(2018, 7, 10)): f"125 {RESUMED}",
+    (
+        "600483.SH",
+        date(2019, 8, 2),
+    ): "an ex-day by factor alone; the high of 8.68 is the limit of a reference of 7.89, not 7.81",
 }
 
 
