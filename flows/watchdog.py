@@ -17,7 +17,7 @@ from flows.scheduled import due_session, remember_run, run_name
 from flows.settlement import LEASE as SETTLING_LEASE
 from flows.settlement import settle_all_active_strategies
 from models.errors import CountersignError, LeaseError, SourceBusy
-from models.timetable import TIMETABLE
+from models.timetable import OTHER_FLOWS, TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
@@ -27,13 +27,7 @@ from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
 
 LEASE = "watchdog"
-FLOW_NAMES = (
-    *(slot.name for slot in TIMETABLE),
-    "factor_revalidation",
-    "publish",
-    "replay",
-    "correct_settlement",
-)
+FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)
 
 
 class UnrepairedError(CountersignError):
