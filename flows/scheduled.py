@@ -48,7 +48,7 @@ def due_session(home: Home) -> date:
 def session_of_run(home: Home, asked: date | None) -> date | None:
     """Return the session that a run of the evening is for: `asked`, else the one that is due; None where there is none.
 
-    There is none, and the run's log says so, for a day asked for that is not a session, and for a run that the timetable
+    There is none, and the log says so, for a day asked for that is not a session, and for a run that the timetable
     planned for such a day: the session before it had its own.
     """
     day = asked or (None if home.clock.simulated else _planned_day())
