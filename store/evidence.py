@@ -65,7 +65,7 @@ def read_attestations(db: Session, signal_ids: Sequence[int]) -> dict[int, Attes
                 row.sha,
                 row.committed_at,
                 row.pushed_at is not None,
-                time_class(row.execution_price, row.deadline, row.committed_at),
+                time_class(row.deadline, row.committed_at),
                 evidence(row.deadline, (token.stamped_at for token in stamped)),
                 stamped,
             )
@@ -80,7 +80,6 @@ _COLUMNS = (
     Signal.received_at,
     Signal.deadline,
     Strategy.slug,
-    Strategy.execution_price,
     Seal.previous,
     JournalCommit.sha,
     JournalCommit.committed_at,

@@ -101,7 +101,7 @@ def sealing(home: Home) -> Generator["Sealer"]:
     """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
     with lease(home.ledger, LEASE):
         finish_rotation(home)
-        with home.journal.writing(monotonic=not home.clock.simulated) as writer:
+        with home.journal.writing(simulated=home.clock.simulated) as writer:
             yield Sealer(home, writer)
 
 

@@ -61,7 +61,8 @@ def report_json(report: Report) -> dict[str, Any]:
     """Return a report as JSON has it: every field, and `holds`."""
     fields = {name: getattr(report, name) for name in Report.__dataclass_fields__}
     signals = [_signal_json(signal) for signal in report.signals]
-    return {"holds": report.holds} | fields | {"signals": signals, "faults": [asdict(each) for each in report.faults]}
+    rows = {name: [asdict(each) for each in fields[name]] for name in ("retired", "faults")}
+    return {"holds": report.holds} | fields | rows | {"signals": signals}
 
 
 def _signal_json(signal: SealedSignal) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def check_journal(home: Home, *, sealed: bool = True) -> None:
         assert added[record] == disclosure.commit_sha
         check_settled(home, json.loads(files[record]), day)
     expected |= {f"timestamps/{row.commit_sha[:2]}/{row.commit_sha}.{row.authority}.tsr" for row in tokens}
-    assert set(files) == expected | ({"README.md", "allowed_signers"} if files else set())
+    assert set(files) == expected | ({"README.md", "allowed_signers", "clock.json"} if files else set())
 
 
 def check_signatures(repository: Path) -> None:
