@@ -63,7 +63,13 @@ class Records:
     def strategies(self) -> set[str]:
         """Return every strategy that the journal speaks of."""
         listed = {result.strategy for day in self.newest_days() for result in day.results}
-        return {key[0] for key in self.seals} | {key[0] for key in self.reveals} | set(self.terms) | listed | set(self.retirements)
+        return (
+            {key[0] for key in self.seals}
+            | {key[0] for key in self.reveals}
+            | set(self.terms)
+            | listed
+            | set(self.retirements)
+        )
 
     def newest_days(self) -> list[SettledDay]:
         """Return the settled days in order, the newest version of each."""

@@ -31,7 +31,9 @@ def check_clock(records: Records, commits: Sequence[Commit]) -> list[Fault]:
     """Name every record that is of another clock than the journal, and a clock that was declared only later."""
     ours = is_simulated(records)
     faults = [
-        Fault(FaultKind.CLOCK_MIXED, "the clock was declared after the first commit", commits[file.commit].name, file.path)
+        Fault(
+            FaultKind.CLOCK_MIXED, "the clock was declared after the first commit", commits[file.commit].name, file.path
+        )
         for _, file in records.clock
         if file.commit
     ]

@@ -46,8 +46,9 @@ def list_retired(records: Records) -> tuple[Retired, ...]:
     }
     for slug, (end, _) in records.retirements.items():
         # A correction may have changed the NAV since: the newest version counts.
-        session, nav = last.get(slug, (end.session, end.nav))
-        found[slug] = Retired(slug, end.retired_at, end.session, nav if session == end.session else end.nav, recorded=True)
+        session, newest = last.get(slug, (None, ""))
+        nav = newest if session == end.session else end.nav
+        found[slug] = Retired(slug, end.retired_at, end.session, nav, recorded=True)
     return tuple(found[slug] for slug in sorted(found))
 
 

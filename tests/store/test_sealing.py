@@ -49,8 +49,8 @@ def test_a_traded_home_is_sealed_and_disclosed_whole(settled: Home) -> None:
     with settled.ledger.read() as db:
         signals = db.exec(select(Signal.id)).all()
     assert (outcome.sealed, outcome.disclosed) == (len(signals), len(DAYS))
-    # All that waited is one commit; each settled session is one more.
-    assert len(outcome.commits) == 1 + len(DAYS)
+    # All that waited is one commit; each settled session is one more, and the end of the strategy that was retired.
+    assert len(outcome.commits) == 1 + len(DAYS) + 1
     check_journal(settled)
     assert not is_pending(settled)
     assert seal_pending(settled, settled.clock.now()).commits == ()
