@@ -103,13 +103,14 @@ class Stamp:
 class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
-    `unreadable` says why an object has no content here, `strays` how a file of the working copy differs from HEAD's.
+    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a file of the working copy differs from HEAD's.
     """
 
     commits: Sequence[Commit]
     changes: Sequence[Change]
     blobs: Mapping[str, bytes]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    odd_trees: Mapping[str, str] = field(default_factory=dict)
     strays: Mapping[str, str] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
@@ -163,6 +164,7 @@ def _check_objects(journal: Journal) -> list[Fault]:
         for name, why in journal.unreadable.items()
         if name not in contents
     ]
+    faults += [Fault(FaultKind.MALFORMED, f"folder {name}: {odd}") for name, odd in journal.odd_trees.items()]
     for path, how in journal.strays.items():
         detail = f"{how} in the working copy; what is committed is checked here"
         faults.append(Fault(FaultKind(how), detail, "", path, slug_of(path)))

@@ -29,6 +29,7 @@ from domain.retirements import Retired, check_retirements, list_retired
 from domain.settled_days import check_days, gaps
 from domain.signers import Signer, check_commits, fingerprint
 from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, seconds_late
+from domain.tree_tricks import check_paths
 from models.errors import InputError
 
 
@@ -119,6 +120,7 @@ def verify(
     records, unread = read_records(files.values(), journal)
     if strategy is not None and strategy not in records.strategies():
         raise InputError("strategy", "a strategy of this journal", strategy)
+    faults += check_paths(journal.changes)
     faults += unread
     simulated, mixed = is_simulated(records), check_clock(records, journal.commits)
     rehearsed = simulated and not mixed

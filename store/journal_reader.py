@@ -37,6 +37,7 @@ def read_journal(path: Path, authorities: Authorities) -> Journal:
         changes=changes,
         blobs=objects.blobs,
         unreadable=_unreadable(objects),
+        odd_trees=objects.odd_trees,
         strays=_compare(work, changes, objects.blobs) if work else {},
         stamps=_stamps(changes, objects, authorities),
     )
