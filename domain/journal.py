@@ -103,7 +103,8 @@ class Stamp:
 class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
-    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a file of the working copy differs from HEAD's.
+    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a
+    file of the working copy differs from HEAD's.
     """
 
     commits: Sequence[Commit]

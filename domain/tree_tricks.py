@@ -1,8 +1,8 @@
 """Tricks of trees: entries by which a clone shows its reader something else than what is verified. Pure.
 
-A link or a submodule in place of a file, a path that a file system takes for another one (case, Unicode form, signs that
-do not show, names of MS-DOS), and entries that git itself obeys (`.gitattributes`). What lies beside the journal's own
-folders is free otherwise.
+A link or a submodule in place of a file, a path that a file system takes for another one (case, Unicode form, signs
+that do not show, names of MS-DOS), and entries that git itself obeys (`.gitattributes`). What lies beside the journal's
+own folders is free otherwise.
 """
 
 import re
@@ -36,7 +36,7 @@ def check_paths(changes: Iterable[Change]) -> list[Fault]:
 
 
 def folded(path: str) -> str:
-    """Return a path as the least careful file system takes it: no case, one Unicode form, nothing that does not show."""
+    """Return a path as a careless file system takes it: no case, one Unicode form, nothing that does not show."""
     shown = "".join(sign for sign in path if unicodedata.category(sign) != "Cf")
     text = unicodedata.normalize("NFKC", shown).casefold()
     return "/".join(part.rstrip(". ") or part for part in text.split("/"))
