@@ -366,8 +366,7 @@ def test_an_end_that_is_not_the_settled_days(tmp_path: Path, change: dict[str, o
         journal.retire("beta", utc("2025-01-02 19:00"), FIRST, **({"nav": "1015929.46"} | change))  # type: ignore[arg-type]
 
     faults = [f for f in verify_journal(ending(tmp_path, lie).path).faults if f.kind is K.RETIREMENT_MISMATCH]
-    assert len(faults) == 1
-    assert detail in faults[0].detail
+    assert any(detail in fault.detail for fault in faults)
 
 
 def test_a_strategy_that_goes_on_after_its_end(tmp_path: Path) -> None:
