@@ -24,7 +24,7 @@ from domain.claims import (
 )
 from domain.journal import Commit, Fault, FaultKind, Journal, Stamp, first_files
 from domain.one_clock import check_clock, is_simulated
-from domain.resettlement import resettle
+from domain.resettlement import Doubt, resettle
 from domain.retirements import Retired, check_retirements, list_retired
 from domain.settled_days import check_days, gaps
 from domain.signers import Signer, check_commits, fingerprint
@@ -94,6 +94,7 @@ class Report:
     tokens_checked: int
     tokens_unchecked: int
     faults: tuple[Fault, ...]
+    warnings: tuple[Doubt, ...]
     classes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -109,12 +110,14 @@ def verify(
     signers: Sequence[Signer] | None = None,
     contains: Iterable[str] = (),
     bars: pl.DataFrame | None = None,
+    actions: pl.DataFrame | None = None,
 ) -> Report:
     """Check everything a journal says; with `strategy`, what concerns that one.
 
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
     without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
-    before the first settled one) lets every settlement be made again.
+    before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
+    lets the corporate actions that went in be compared.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)
@@ -139,10 +142,10 @@ def verify(
         faults = [fault for fault in faults if fault.strategy in {"", strategy}]
         silent = {strategy: silent.get(strategy, ())}
         records = records.only(strategy)
-    replayed = None
+    replayed, warnings = None, tuple[Doubt, ...]()
     if bars is not None:
-        again, replayed = resettle(records, bars)
-        faults += again
+        replay = resettle(records, bars, actions)
+        faults, warnings, replayed = faults + replay.faults, tuple(replay.doubts), replay.sessions
     signals = _signals(records, journal)
     stamps = [stamp for found in records.stamps.values() for stamp in found.values()]
     return Report(
@@ -161,6 +164,7 @@ def verify(
         tokens_checked=sum(stamp.checked and not stamp.fault for stamp in stamps),
         tokens_unchecked=sum(not stamp.checked and not stamp.fault for stamp in stamps),
         faults=tuple(faults),
+        warnings=warnings,
         classes=dict(Counter(str(signal.time_class) for signal in signals)),
     )
 

@@ -6,6 +6,7 @@ from datetime import date
 
 from domain.audit import UNREADABLE, Audit
 from domain.journal import Fault
+from domain.resettlement import Doubt
 from domain.retirements import Retired
 from domain.timeliness import TimeClass
 from domain.verification import Report
@@ -41,6 +42,7 @@ def render_report(report: Report) -> str:
         f"gaps        {sum(map(len, gaps.values()))} sessions without a signal, {len(gaps)} strategies",
         *(f"            {slug}: {_listed([str(day) for day in days])}" for slug, days in list(gaps.items())[:SHOWN]),
     ]
+    lines += _warnings(report.warnings)
     if report.holds:
         return "\n".join([*lines, "", "Everything holds."])
     return "\n".join([*lines, "", *_faults(report.faults)])
@@ -90,6 +92,15 @@ def _faults(faults: Sequence[Fault]) -> list[str]:
         if number > SHOWN:
             lines.append(f"  ... and {number - SHOWN} more")
     return lines
+
+
+def _warnings(doubts: Sequence[Doubt]) -> list[str]:
+    """What is worth a look and makes nothing fail."""
+    if not doubts:
+        return []
+    lines = [f"  {clean(f'{doubt.kind} {doubt.session}: {doubt.detail}')}" for doubt in doubts[:SHOWN]]
+    more = [f"  ... and {len(doubts) - SHOWN} more"] if len(doubts) > SHOWN else []
+    return ["", f"{_count(len(doubts), 'warning', 'warnings')}:", *lines, *more]
 
 
 def _tokens(report: Report) -> str:

@@ -194,9 +194,9 @@ def check_end(home: Home, record: dict[str, Any], strategy: Strategy, days: list
     if last is None:
         assert (record["session"], record["version"], record["nav"]) == ("", 0, "")
     else:
-        assert record["session"] == f"{last}"
-        if record["version"] == max(day.version for day in days if day.session == last):
-            assert record["nav"] == settled_nav(home, last, strategy.slug)
+        version = max(day.version for day in days if day.session == last)
+        assert (record["session"], record["version"]) == (f"{last}", version)
+        assert record["nav"] == settled_nav(home, last, strategy.slug)
 
 
 def settled_nav(home: Home, session: Any, slug: str) -> str:
