@@ -14,6 +14,7 @@ from tests.support.worked_example import FIRST, bars_csv, worked_example
 REPORT = {
     "holds",
     "head",
+    "simulated",
     "commits",
     "first_commit_at",
     "last_commit_at",
@@ -22,10 +23,12 @@ REPORT = {
     "gaps",
     "settled",
     "replayed",
+    "retired",
     "corrected",
     "tokens_checked",
     "tokens_unchecked",
     "faults",
+    "warnings",
     "classes",
 }
 Command = Callable[..., tuple[int, str, str]]

@@ -15,6 +15,7 @@ from domain.records import Seal, SettledDay
 from domain.sessions import deadline
 from domain.timeliness import TimeClass
 from domain.verification import Report
+from models.errors import InputError
 from tasks.verification import report_json, verify_journal
 from tasks.verification_text import render_report
 from tests.support.handmade_journal import Handmade, record_path, utc
@@ -24,8 +25,10 @@ from tests.support.worked_example import (
     SECOND,
     STEPS,
     WEIGHTS,
+    bars_csv,
     next_day,
     open_first,
+    result,
     results,
     settle,
     settle_first,
@@ -380,3 +383,62 @@ def test_a_strategy_that_goes_on_after_its_end(tmp_path: Path) -> None:
         f"settled on {SECOND}, after its end",
         "a signal after its end, 2025-01-02 11:00:00 UTC",
     }
+
+
+# --- corporate actions ---
+
+
+def invented_bonus(folder: Path) -> Handmade:
+    """On the second day each share of 600000.SH has a new one beside it, says the journal: beta's NAV is 510,000 more.
+
+    Its bars go on as if nothing had been: 10.2 the evening before, 10.0 in the morning.
+    """
+
+    def pay(journal: Handmade) -> None:
+        journal.reveal("alpha", SECOND, LATER)
+        held = f"beta,{SECOND},600000.SH,100000.0,10.2,1020000.00,\nbeta,{SECOND},688001.SH,8000.0,51.0,408000.00,\n"
+        beta = result("beta", "1525929.46", "97929.46", "HOLD", "", held)
+        bonus = [{"symbol": "600000.SH", "cash": "0", "bonus": "1"}]
+        settle(journal, SECOND, [results(SECOND)[0], beta], actions=bonus)
+
+    return worked_example(folder, instead={"settle second": pay})
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    path = tmp_path / "bars.csv"
+    path.write_text(bars_csv())
+    return path
+
+
+def test_an_invented_bonus_is_doubted_by_the_bars_and_refuted_by_the_readers_actions(
+    tmp_path: Path, bars: Path
+) -> None:
+    journal = invented_bonus(tmp_path)
+    report = verify_journal(journal.path, strategy="beta", bars=bars)
+    assert report.faults == (), "the arithmetic is right: only the action is not"
+    [warning] = report_json(report)["warnings"]
+    assert (warning["kind"], warning["session"]) == ("unborne_action", SECOND)
+    text = render_report(report)
+    assert "1 warning:\n  unborne_action 2025-01-03: 600000.SH" in text
+    assert text.endswith("Everything holds.")
+    actions = tmp_path / "actions.csv"
+    actions.write_text("symbol,session,cash,bonus\n000001.SZ,2025-01-03,1.5,0\n")
+    [fault] = verify_journal(journal.path, strategy="beta", bars=bars, actions=actions).faults
+    assert (fault.kind, fault.session) == (K.ACTIONS_MISMATCH, SECOND)
+    assert fault.detail == "600000.SH: cash 0, bonus 1 in the journal, none in the actions given"
+    actions.write_text("symbol,session,cash,bonus\n600000.SH,2025-01-03,0,1\n")
+    assert verify_journal(journal.path, strategy="beta", bars=bars, actions=actions).holds
+
+
+def test_a_dividend_kept_back_from_its_holders(tmp_path: Path, bars: Path) -> None:
+    """Of what nobody held or signalled, and of other days, nothing is said."""
+    actions = tmp_path / "actions.csv"
+    rows = ["688001.SH,2025-01-03,0.5,0", "600519.SH,2025-01-03,20,0", "688001.SH,2025-01-06,0.5,0"]
+    actions.write_text("\n".join(["symbol,session,cash,bonus", *rows]) + "\n")
+    journal = worked_example(tmp_path)
+    [fault] = verify_journal(journal.path, bars=bars, actions=actions).faults
+    assert (fault.kind, fault.session) == (K.ACTIONS_MISMATCH, SECOND)
+    assert fault.detail == "688001.SH: none in the journal, cash 0.5, bonus 0 in the actions given"
+    with pytest.raises(InputError, match="actions: expected bars beside them"):
+        verify_journal(journal.path, actions=actions)
