@@ -75,7 +75,7 @@ def _untold(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
 
 
 def _late(db: Session, sessions: Sessions, today: date, now: datetime) -> list[dict[str, object]]:
-    """Signals of the last sessions that were committed after their deadline, or are in no commit half a minute after."""
+    """Signals of the last sessions that were committed after their deadline, or half a minute after it not at all."""
     recent = [*_sessions_before(sessions, today, SEALS_LOOKBACK - 1), today]
     query = (
         sa.select(
