@@ -17,7 +17,6 @@ def upgrade() -> None:
         "retirement",
         sa.Column("strategy_id", sa.Integer(), nullable=False),
         sa.Column("commit_sha", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(["commit_sha"], ["journal_commit.sha"]),
         sa.ForeignKeyConstraint(["strategy_id"], ["strategy.id"]),
         sa.PrimaryKeyConstraint("strategy_id"),
     )
