@@ -5,6 +5,7 @@ Formats: the "Git Objects" chapter of Pro Git. SHA-1 object names.
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -56,7 +57,9 @@ def tree_fault(content: bytes, oid_length: int = 20) -> str:
         return "a name is there twice"
     if sorted(names) != names:
         return "names that are not in git's order"
-    return "a name that no folder may have" if not UNNAMEABLE.isdisjoint(name.lower() for _, name in entries) else ""
+    dotted = names[bisect_left(names, b".") : bisect_left(names, b"/")]
+    unnameable = any(name.rstrip(b"/").lower() in UNNAMEABLE for name in dotted)
+    return "a name that no folder may have" if unnameable else ""
 
 
 def write_tree(tree: Tree) -> bytes:
