@@ -14,7 +14,7 @@ class JournalCommit(SQLModel, table=True):
     __tablename__ = "journal_commit"
 
     sha: str = Field(primary_key=True)
-    kind: str = Field(description="seal, reveal, timestamps or rotation")
+    kind: str = Field(description="seal, reveal, retirement, timestamps or rotation")
     committed_at: datetime = instant()
     pushed_at: datetime | None = instant(default=None, index=True)
 
@@ -39,6 +39,16 @@ class Disclosure(SQLModel, table=True):
 
     settlement_id: int = Field(foreign_key="settlement.id", primary_key=True)
     commit_sha: str = Field(foreign_key="journal_commit.sha", index=True)
+
+
+class Retirement(SQLModel, table=True):
+    """A retired strategy whose end is in the journal.
+
+    No foreign key for the commit: what the ledger knows of commits can be made anew from the journal.
+    """
+
+    strategy_id: int = Field(foreign_key="strategy.id", primary_key=True)
+    commit_sha: str
 
 
 class Timestamp(SQLModel, table=True):

@@ -15,7 +15,6 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import deadline
 from domain.signals import payload, signal_hash
-from domain.timeliness import price_known_at
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
 from models.settlement import Settlement
@@ -83,8 +82,8 @@ class Desk:
     ) -> None:
         """Take one; RefusedError or ConflictError leave everything as it was before.
 
-        `whole_at` is when its last byte came, where that is known: it must be there before the price is known, or a
-        slow sender could look at the price first. A revision is never dated before the one it replaces, whatever the
+        `whole_at` is when its last byte came, where that is known: it must be there before the deadline, or a slow
+        sender could look at the price first. A revision is never dated before the one it replaces, whatever the
         clocks say.
         """
         if self._settled:
@@ -174,9 +173,9 @@ def _check_open(strategy: Party, session: date, received_at: datetime, whole_at:
             f"deadline: {slug} takes signals for {session} strictly before {closes_at:%F %T} UTC;"
             f" deadline passed, received at {received_at:%F %T.%f}"
         )
-    if whole_at >= price_known_at(strategy.execution_price, closes_at):
+    if whole_at >= closes_at:
         raise RefusedError(
-            f"deadline: {slug} takes signals for {session} that are whole before the price is known;"
+            f"deadline: {slug} takes signals for {session} that are whole strictly before {closes_at:%F %T} UTC;"
             f" deadline passed, the last byte came at {whole_at:%F %T.%f} UTC"
         )
     return closes_at

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README
+from domain.attestation import ALLOWED_SIGNERS, AUTHOR, CLOCK, README, clock_record
 from domain.signers import read_signers, signs_since
 from domain.timeliness import commit_second
 from models.errors import ConflictError, StoreError
@@ -23,6 +23,7 @@ from store.git_commands import environment, read_batch, run_git
 from store.git_folders import Folders
 from store.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
 from store.git_packs import Objects
+from store.journal_clock import require_clock
 from store.journal_lock import break_stale_locks, hold_lock
 from store.signing import KEY_FILE, SigningKey, create_key, load_key
 
@@ -141,26 +142,29 @@ class Journal:
         return found
 
     @contextmanager
-    def writing(self, *, monotonic: bool = True) -> Generator["Writer"]:
+    def writing(self, *, simulated: bool = False) -> Generator["Writer"]:
         """Hold the repository's lock and give the writer. LeaseError if a live process has it.
 
-        With `monotonic` no commit claims to be earlier than the one before it, even if the clock steps back.
+        `simulated` is the clock of what will be added, ConflictError if the journal has the other one. On the system's
+        no commit claims to be earlier than the one before it, even if the clock steps back.
         """
         if not self.exists:
             raise StoreError(f"{self.path}: there is no journal; `countersign init` makes one")
         with hold_lock(self.path) as lock:
             break_stale_locks(self.path)
-            yield Writer(self, load_key(self.keys), lock, monotonic=monotonic)
+            yield Writer(self, load_key(self.keys), lock, simulated=simulated)
 
 
 class Writer:
     """The one that adds to the journal, while it holds the lock."""
 
-    def __init__(self, journal: Journal, key: SigningKey, lock: int, *, monotonic: bool) -> None:
-        self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
+    def __init__(self, journal: Journal, key: SigningKey, lock: int, *, simulated: bool) -> None:
+        self.journal, self.key, self.lock, self.simulated = journal, key, lock, simulated
         self._folders = Folders(self._read)
         self._head = journal.head()
         self._since = self._require_own_key(self._head) if self._head else None
+        if self._head:
+            require_clock(journal, self._head.sha, simulated=simulated)
 
     def add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
         """Add the files that are not there yet, in one commit.
@@ -195,7 +199,11 @@ class Writer:
         if not changed:
             return Added(None, frozenset(known))
         if self._head is None:
-            first = {README: README_TEXT.encode(), ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode()}
+            first = {
+                README: README_TEXT.encode(),
+                ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode(),
+                CLOCK: clock_record(simulated=self.simulated),
+            }
             for own, content in first.items():
                 self._folders[""][own.encode()] = Entry(FILE, objects.add(BLOB, content))
         commit = self._commit(objects, self._folders.write(objects, changed), message, now)
@@ -211,7 +219,7 @@ class Writer:
 
     def _commit(self, objects: Objects, tree: bytes, message: str, now: datetime) -> Commit:
         before = self._head
-        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else self._since)
+        second = commit_second(now, not_before=self._since if self.simulated or not before else before.committed_at)
         parent = before.sha if before else None
         sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
         objects.write(self.journal.path)

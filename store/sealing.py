@@ -25,6 +25,7 @@ from store.home import Home
 from store.journal import Added, Commit, Writer
 from store.lease import lease
 from store.notifications import notify, resolve
+from store.retirements import due_retirements, record_retirements
 from store.rotation import finish_rotation
 
 LEASE = "seal"
@@ -93,6 +94,7 @@ def is_pending(home: Home) -> bool:
             or db.exec(select(Seal.signal_id).where(col(Seal.commit_sha).is_(None)).limit(1)).first() is not None
             or db.exec(select(Timestamp.id).where(col(Timestamp.stored_sha).is_(None)).limit(1)).first() is not None
             or bool(due_settlements(db))
+            or bool(due_retirements(db, home.sessions, limit=1))
         )
 
 
@@ -101,7 +103,7 @@ def sealing(home: Home) -> Generator["Sealer"]:
     """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
     with lease(home.ledger, LEASE):
         finish_rotation(home)
-        with home.journal.writing(monotonic=not home.clock.simulated) as writer:
+        with home.journal.writing(simulated=home.clock.simulated) as writer:
             yield Sealer(home, writer)
 
 
@@ -125,8 +127,11 @@ class Sealer:
                 sealed += len(claimed)
             with self.home.ledger.read() as db:
                 due = [each for each in due_settlements(db) if each <= through.settlement_id]
+            commits += record_retirements(self.home, self.writer, self._remember, now)
             for settlement_id in due:
                 commits += self._disclose(settlement_id, now)
+                # Before the next day, which is the first one without the strategy.
+                commits += record_retirements(self.home, self.writer, self._remember, now)
                 disclosed += 1
             commits += self._store_tokens(now)
         except ConflictError as error:

@@ -96,6 +96,7 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "commit_time": None,
         "signer": None,
         "time_class": None,
+        "seconds_late": None,
         "evidence": "server_only",
         "tokens": [],
     }
@@ -361,7 +362,7 @@ def test_history_shows_the_evidence_of_each_revision(
     prepare_rotation(desk)
     desk.clock.set(OPEN - MICROSECOND)
     post(web, me, SIGNAL[:1])
-    [late] = seal_pending(desk, OPEN + timedelta(minutes=9)).commits
+    [late] = seal_pending(desk, OPEN + timedelta(seconds=30)).commits
     second = key_of(desk)
     with desk.ledger.write() as db:
         for authority, at in (("tsa.example", OPEN), ("later.example", OPEN + MICROSECOND)):
@@ -372,16 +373,20 @@ def test_history_shows_the_evidence_of_each_revision(
     address = "/strategies/alpha/signals?all_revisions=true"
     history = web.get(address, headers=me).json()["signals"]
     place = f"timestamps/{early.sha[:2]}/{early.sha}"
-    evidence = ("margin_seconds", "commit_sha", "commit_time", "signer", "time_class", "evidence", "tokens")
+    evidence = (
+        *("margin_seconds", "commit_sha", "commit_time", "signer"),
+        *("time_class", "seconds_late", "evidence", "tokens"),
+    )
     assert [tuple(each[name] for name in evidence) for each in history] == [
-        (86_400 + 1e-6, None, None, None, None, "server_only", []),
-        (1e-6, late.sha, "2025-01-02T01:24:00+00:00", second, "sealed_late", "server_only", []),
+        (86_400 + 1e-6, None, None, None, None, None, "server_only", []),
+        (1e-6, late.sha, "2025-01-02T01:15:30+00:00", second, "sealed_late", 30.0, "server_only", []),
         (
             900.0,
             early.sha,
             "2025-01-02T01:00:00+00:00",
             first,
             "on_time",
+            0.0,
             "tsa",
             [f"{place}.later.example.tsr", f"{place}.tsa.example.tsr"],
         ),

@@ -49,8 +49,8 @@ def test_a_traded_home_is_sealed_and_disclosed_whole(settled: Home) -> None:
     with settled.ledger.read() as db:
         signals = db.exec(select(Signal.id)).all()
     assert (outcome.sealed, outcome.disclosed) == (len(signals), len(DAYS))
-    # All that waited is one commit; each settled session is one more.
-    assert len(outcome.commits) == 1 + len(DAYS)
+    # All that waited is one commit; each settled session is one more, and the end of the strategy that was retired.
+    assert len(outcome.commits) == 1 + len(DAYS) + 1
     check_journal(settled)
     assert not is_pending(settled)
     assert seal_pending(settled, settled.clock.now()).commits == ()
@@ -201,7 +201,7 @@ def test_other_bytes_at_a_path_stop_the_sealer_and_nothing_is_overwritten(fresh:
     assert row
     path = next(p for p in sealed_paths(fresh) if p.startswith("attestations/"))
     now = fresh.clock.now()
-    with fresh.journal.writing() as writer:
+    with fresh.journal.writing(simulated=True) as writer:
         writer.add({path: b"{}\n"}, "forged", now)
     for _ in range(2):
         with pytest.raises(ConflictError, match="nothing is ever overwritten"):
@@ -295,10 +295,10 @@ def test_the_ledger_tells_the_evidence_of_each_signal(fresh: Home) -> None:
 
 def test_many_commits_stay_a_few_packs(databases: Databases, tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", databases.ledger("sqlite"))
-    with home.journal.writing() as writer:
+    with home.journal.writing(simulated=home.clock.simulated) as writer:
         for n in range(60):
             writer.add({f"{n}.json": b"{}\n"}, "add", EARLY + timedelta(seconds=n))
             writer.compact()
             assert len(list((home.path / "journal" / "objects" / "pack").glob("*.pack"))) <= 41
-    assert len(files_of(home.path / "journal")) == 62
+    assert len(files_of(home.path / "journal")) == 63
     check_signatures(home.path / "journal")
