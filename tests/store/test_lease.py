@@ -138,10 +138,9 @@ def test_one_that_was_taken_over_is_neither_renewed_nor_given_back_by_the_first(
 
 def test_a_holder_that_could_not_give_it_back_takes_it_again_at_once(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
-    with ExitStack() as outage:
-        with pytest.raises(StoreError, match="ledger"), lease(ledger, "settle"):
-            outage.enter_context(away(ledger_url))
-            row(ledger)
+    with ExitStack() as outage, pytest.raises(StoreError, match="ledger"), lease(ledger, "settle"):
+        outage.enter_context(away(ledger_url))
+        row(ledger)
     left = row(ledger)
     assert left
     assert left.expires_at > wall_clock()
