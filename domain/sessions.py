@@ -68,7 +68,7 @@ class Sessions:
         return self.days[at - 1]
 
     def is_near_deadline(self, now: datetime) -> bool:
-        """Whether a deadline of a session is 5 minutes ahead at most, or 1 minute past; HorizonError past the horizon."""
+        """Whether it is the 5 minutes before a deadline or the minute after. HorizonError past the horizon."""
         day = now.astimezone(EXCHANGE_ZONE).date()
         due = [at(day, wall_time) for wall_time in DEADLINES.values()] if day in self else []
         return any(moment - BEFORE_DEADLINE <= now <= moment + AFTER_DEADLINE for moment in due)

@@ -1,0 +1,44 @@
+"""Reconciling journal and ledger, before anything is built upon the journal.
+
+Commits of ours that the ledger lacks (it was restored from a back-up, or the sealer died before it wrote them down) are
+adopted (`store/adoption.py`). Everything else in which the two differ stops sealing, with a command that resolves it
+(`store/journal_repair.py`). Nothing that was accepted is lost by that: it waits in the ledger.
+"""
+
+from datetime import datetime
+
+from models.errors import ConflictError
+from store.adoption import adopt
+from store.comparison import FETCH, compare
+from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
+from store.home import Home
+from store.notifications import notify, resolve
+
+STOPPED = "sealing stopped"
+
+
+def reconcile(home: Home, now: datetime) -> str | None:
+    """Bring the ledger up to the journal; return the commit that may be built upon, None for an empty journal.
+
+    ConflictError, told to the operator too, for a journal or a remote upon which nothing may be built. The caller is
+    the sealer.
+    """
+    with home.ledger.read() as db:
+        ahead = read_fact(db, REMOTE_AHEAD)
+        found = compare(home, db)
+    fault = found.fault
+    if ahead and not fault and not home.journal.has(ahead):
+        fault = f"journal: its remote is ahead of it, at {ahead}, which we signed; {FETCH} takes what it has"
+    if fault:
+        with home.ledger.write() as db:
+            notify(db, STOPPED, STOPPED, f"{STOPPED}: {fault}", now)
+        raise ConflictError(fault)
+    if found.tip == found.left and not ahead:
+        return found.tip
+    with home.ledger.write() as db:
+        if found.new:
+            adopt(home, db, found.new, now)
+        keep_fact(db, JOURNAL_HEAD, found.tip)
+        keep_fact(db, REMOTE_AHEAD, None)
+        resolve(db, STOPPED, now)
+    return found.tip
