@@ -105,6 +105,11 @@ def _line(journal: Journal, revisions: str) -> list[str]:
     return journal.git("rev-list", "--reverse", "--topo-order", revisions).decode().split()
 
 
+def judge_line(journal: Journal, before: str | None) -> tuple[tuple[NewCommit, ...], str]:
+    """Judge every commit after `before`, None for the whole branch: those that are ours, and what is wrong then."""
+    return _judge(journal, before, _line(journal, f"{before}..{BRANCH}" if before else BRANCH))
+
+
 def _judge(journal: Journal, before: str | None, fresh: Sequence[str]) -> tuple[tuple[NewCommit, ...], str]:
     """Return the leading commits that are ours, one line from `before` on, and what is wrong with the next one."""
     new = list[NewCommit]()

@@ -7,14 +7,28 @@ adopted (`store/adoption.py`). Everything else in which the two differ stops sea
 
 from datetime import datetime
 
+from sqlmodel import Session
+
 from models.errors import ConflictError
 from store.adoption import adopt
-from store.comparison import FETCH, compare
+from store.comparison import FETCH, Comparison, compare
 from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
 from store.home import Home
-from store.notifications import notify, resolve
+from store.notifications import is_open, notify, resolve
 
 STOPPED = "sealing stopped"
+
+
+def look(home: Home, db: Session) -> tuple[Comparison, str]:
+    """Compare the journal with the ledger and with what is known of the remote; say what stops sealing, "" for nothing.
+
+    The words name the command that resolves it.
+    """
+    found = compare(home, db)
+    ahead = read_fact(db, REMOTE_AHEAD)
+    if ahead and not found.fault and not home.journal.has(ahead):
+        return found, f"journal: its remote is ahead of it, at {ahead}, which we signed; {FETCH} takes what it has"
+    return found, found.fault
 
 
 def reconcile(home: Home, now: datetime) -> str | None:
@@ -24,16 +38,13 @@ def reconcile(home: Home, now: datetime) -> str | None:
     the sealer.
     """
     with home.ledger.read() as db:
-        ahead = read_fact(db, REMOTE_AHEAD)
-        found = compare(home, db)
-    fault = found.fault
-    if ahead and not fault and not home.journal.has(ahead):
-        fault = f"journal: its remote is ahead of it, at {ahead}, which we signed; {FETCH} takes what it has"
+        found, fault = look(home, db)
+        stale = is_open(db, STOPPED) or read_fact(db, REMOTE_AHEAD) is not None
     if fault:
         with home.ledger.write() as db:
             notify(db, STOPPED, STOPPED, f"{STOPPED}: {fault}", now)
         raise ConflictError(fault)
-    if found.tip == found.left and not ahead:
+    if found.tip == found.left and not stale:
         return found.tip
     with home.ledger.write() as db:
         if found.new:

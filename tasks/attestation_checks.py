@@ -15,7 +15,7 @@ from models.errors import StoreError
 from models.settlement import Settlement
 from models.signals import Signal
 from store.home import Home
-from store.pushing import remote_head
+from store.remote import remote_head
 from store.sealing import TIMESTAMPS
 from store.signing import load_key
 from tasks.problems import Problem, Repair

@@ -22,7 +22,8 @@ from models.attestation import JournalCommit
 from models.operations import Notification
 from store.home import Home
 from store.notifications import notify, open_matters
-from store.pushing import push_pending, remote_head
+from store.pushing import push_pending
+from store.remote import remote_head
 from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git
