@@ -25,6 +25,7 @@ from models.strategies import Strategy, StrategyTerms
 from store.comparison import Addition, NewCommit
 from store.git_commands import read_batch
 from store.home import Home
+from store.ledger_copy import count_on
 from store.notifications import notify
 from store.strategies import change_status, ensure_user, open_strategy
 from store.timestamp_tokens import Authorities
@@ -194,7 +195,7 @@ def _adopt_seals(db: Session, strategies: dict[str, Strategy], found: Sequence[_
         seal = Seal(signal_id=signal.id, strategy_id=strategy.id, previous=each.seal.previous, commit_sha=each.commit)
         db.add(seal)
     db.flush()
-    _count_on(db)
+    count_on(db, Signal.__table__)  # type: ignore[attr-defined]
     return signals
 
 
@@ -280,10 +281,3 @@ def _adopt_tokens(db: Session, files: Sequence[tuple[Addition, bytes]]) -> int:
         row.stamped_at, row.token, row.stored_sha = stamp.stamped_at, content, file.commit
         db.add(row)
     return count
-
-
-def _count_on(db: Session) -> None:
-    """Let PostgreSQL number the next signal after those that were given their numbers here."""
-    if db.get_bind().dialect.name == "postgresql":
-        newest = sa.select(func.max(col(Signal.id))).scalar_subquery()
-        db.connection().execute(sa.select(func.setval(func.pg_get_serial_sequence("signal", "id"), newest)))
