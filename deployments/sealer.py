@@ -104,12 +104,13 @@ def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
     with sealing(home) as sealer:
         # A rotation is finished by whoever becomes the sealer next: that is us, a moment later.
         while not stop.is_set() and not rotation_waits(home):
-            if not is_pending(home):
+            if not is_pending(home) and not sealer.heartbeat.is_due:
                 stop.wait(POLL_SECONDS)
                 continue
             outcome = sealer.seal(home.clock.now())
-            _log.info("sealed %d signals, disclosed %d sessions", outcome.sealed, outcome.disclosed)
-            news.set()
+            if outcome.commits:
+                _log.info("sealed %d signals, disclosed %d sessions", outcome.sealed, outcome.disclosed)
+                news.set()
 
 
 def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:

@@ -11,6 +11,9 @@ REMOTE_HEAD = "remote_head"
 # A commit of ours that the remote has and the journal does not: it is older than its remote.
 REMOTE_AHEAD = "remote_ahead"
 
+# When the sealer made its last round, by the wall clock.
+SEALER_SEEN = "sealer_seen"
+
 
 def read_fact(db: Session, key: str) -> str | None:
     """Return a fact, None while there is none."""

@@ -126,10 +126,10 @@ class Journal:
         head = None if found else self.head()
         return found or (head.sha if head else None)
 
-    def has(self, sha: str) -> bool:
-        """Whether a commit is part of the journal."""
+    def has(self, sha: str, by: str = BRANCH) -> bool:
+        """Whether a commit is part of the journal, or was when `by` was its newest."""
         try:
-            self.git("merge-base", "--is-ancestor", sha, BRANCH)
+            self.git("merge-base", "--is-ancestor", sha, by)
         except StoreError:
             return False
         return True

@@ -120,6 +120,7 @@ class Sealer:
         self.simulated = home.clock.simulated
         # A new sealer tries again what another one has set aside.
         self._again = True
+        self.heartbeat = Heartbeat(home.ledger)
 
     def seal(self, now: datetime, through: Extent | None = None) -> SealOutcome:
         """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due.
@@ -147,6 +148,7 @@ class Sealer:
             tell_what_is_aside(self.home, now)
         commits += self._store_tokens(now)
         self.writer.compact()
+        self.heartbeat.beat()
         return SealOutcome(sealed, disclosed, tuple(commits))
 
     def _claim(self, through: Extent) -> Sequence[Any]:
