@@ -24,6 +24,7 @@ from models.signals import Signal
 from models.strategies import Strategy
 from store.disclosures import disclosed_files, due_settlements, settlement_to_disclose
 from store.facts import JOURNAL_HEAD, keep_fact
+from store.heartbeat import Heartbeat
 from store.home import Home
 from store.journal import Added, Commit, PathConflict, Writer
 from store.lease import lease
