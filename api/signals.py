@@ -108,7 +108,7 @@ def _submitted(receipt: Receipt, strangers: list[str], attestation: Any) -> dict
 
 def _shape(record: SignalRecord) -> dict[str, Any]:
     signal = record.signal
-    pairs = (item.split("=") for item in signal.portfolio.split(" "))
+    pairs = (item.split("=") for item in signal.portfolio.split())
     return {
         "id": str(signal.id),
         "trade_date": signal.session,

@@ -90,6 +90,7 @@ def _sealed_signal(
         return None
     sealed = read_attestations(db, [signal.id])[signal.id]
     (evidence,) = show_evidence(here.signers, [sealed])
+    revealed &= not signal.content_lost
     return {
         "revision": signal.revision,
         "signal_hash": signal.signal_hash,

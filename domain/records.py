@@ -75,6 +75,7 @@ class Reveal:
     hashed: str
     portfolio: str
     symbols_count: int
+    salt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,8 @@ def read_reveal(path: str, content: bytes) -> Reveal:
     sealed = payload(strategy, session, revision, found["salt"], portfolio)
     expected = attestation.reveal_path(strategy, session, revision)
     _same(content, attestation.reveal_record(sealed, found["signal_hash"]), path, expected)
-    return Reveal(strategy, session, revision, found["signal_hash"], signal_hash(sealed), portfolio, len(items))
+    hashed = signal_hash(sealed)
+    return Reveal(strategy, session, revision, found["signal_hash"], hashed, portfolio, len(items), found["salt"])
 
 
 def read_terms(path: str, content: bytes) -> Terms:
