@@ -50,6 +50,11 @@ def holder_lives(holder: str) -> bool:
     return not owner.here or owner.process() is not None
 
 
+def holder_is_here(holder: str) -> bool:
+    """Whether a lease's holder is a process of this machine, of which `holder_lives` is certain."""
+    return _identity(holder).here
+
+
 def _acquire(ledger: Ledger, name: str, holder: str) -> None:
     now = wall_clock()
     with ledger.write() as db:
