@@ -96,7 +96,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         tokens=Tokens(opened.path, secret),
         submissions=Submissions(opened.ledger, opened.sessions, known),
         known=known,
-        seals=SealWatch(opened.ledger, has_remote=bool(opened.journal_remote)),
+        seals=SealWatch(opened.ledger, opened.journal, has_remote=bool(opened.journal_remote)),
         signers=CommitSigners(opened.journal),
         hub=Hub(opened),
         shown=shown,

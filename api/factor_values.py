@@ -12,7 +12,7 @@ from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
 from api.paging import LongId
-from api.state import Here, Now, State, WholeAt
+from api.state import Here, Now, State, received_at
 from api.value_bodies import fault, read_json
 from domain.factor_values import FaultyRowError, check_values
 from models.factors import MIN_SESSIONS
@@ -54,7 +54,7 @@ def _bodies() -> dict[str, Any]:
     responses=problems(401, 403, 404, 415),
     openapi_extra=_bodies(),
 )
-async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: LongId) -> Json:
+async def upload(request: Request, here: Here, user: Account, factor_id: LongId) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
     A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
@@ -71,7 +71,7 @@ async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt,
     await to_thread.run_sync(find, here, user, factor_id)
     body = await request.body()
     take = partial(_take, here, user.id, factor_id, kind, body)
-    return Json(await to_thread.run_sync(take, whole_at, limiter=here.uploads))
+    return Json(await to_thread.run_sync(take, received_at(request), limiter=here.uploads))
 
 
 def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, uploaded_at: Any) -> dict[str, Any]:

@@ -65,6 +65,11 @@ def holder_lives(holder: str) -> bool:
     return process is not None and (process.pid != os.getpid() or holder in _working)
 
 
+def holder_is_here(holder: str) -> bool:
+    """Whether a lease's holder is a process of this machine, of which `holder_lives` is certain."""
+    return _identity(holder).here
+
+
 def _acquire(ledger: Ledger, name: str, holder: str) -> None:
     now = wall_clock()
     with ledger.write() as db:

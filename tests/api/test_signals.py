@@ -68,7 +68,7 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "deadline": "2025-01-02T01:15:00+00:00",
         "is_settled": False,
         "github_committed": False,
-        "attestation": {"committed": False, "reason": "repo_not_configured"},
+        "attestation": {"committed": False, "reason": "sealer_busy"},
         "warnings": [
             f"{symbol}: no instrument or bar here knows it; no order of it is filled before a bar comes"
             for symbol in ("000001.SZ", "600519.SH")
@@ -444,5 +444,4 @@ def test_a_seal_that_cannot_be_pushed_says_why(desk: Home, monkeypatch: pytest.M
         with desk.ledger.write() as db:
             resolve(db, matter, desk.clock.now())
         assert post(web, me).json()["attestation"] == sealed
-        # No sealer is at work, and that a remote is configured does not change that.
-        assert post(web, me, SIGNAL[:1]).json()["attestation"] == {"committed": False, "reason": "repo_not_configured"}
+        assert post(web, me, SIGNAL[:1]).json()["attestation"] == {"committed": False, "reason": "sealer_busy"}
