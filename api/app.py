@@ -30,6 +30,7 @@ from api import (
     tickets,
     verify,
 )
+from api.addresses import Proxies
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
@@ -86,7 +87,8 @@ def create_app(home: Path | None = None) -> FastAPI:
     """Make the app of a home (default: the settings'). The home must exist and be of this version."""
     settings, opened = load_settings(home), open_home(home)
     clock = opened.clock
-    limits = Limits(settings.rate_limit)
+    proxies = Proxies(settings.trusted_proxies)
+    limits = Limits(settings.rate_limit, proxies)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
     lens, shown, known = Lens(opened.path), Shown(opened.ledger), KnownSymbols(opened.lake)
     state = State(
@@ -113,11 +115,11 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Proxies]]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         _allow_files()
         with told_to_stop(state.hub.end):
-            yield
+            yield {"proxies": proxies}  # for the protocol, which uvicorn hands it to
         await state.submissions.finish()
         state.lens.close()
 
