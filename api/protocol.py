@@ -26,7 +26,7 @@ MAX_URL_BYTES = 8 * KIBIBYTE
 # Chunks may bring as much around a body as there is in it, and the head and this besides.
 MAX_FRAMING_BYTES = 64 * KIBIBYTE
 MAX_AHEAD = 8
-# Until a client that was refused has read the answer: to close on what it sends would take the answer from it.
+# For a client that was refused, to read the answer: to close on what it still sends would take the answer from it.
 LINGER_SECONDS = 1.0
 
 _NOT_OVER = "the head of the request is larger than 64 KiB, or has more than 200 headers"
@@ -181,6 +181,7 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         self.transport.write("\r\n".join((*lines, "", "")).encode() + body)
         self.transport.write_eof()
+        self.flow.pause_reading()
         self._wait(LINGER_SECONDS, self._end)
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
