@@ -31,6 +31,7 @@ from api import (
     verify,
 )
 from api.addresses import Proxies
+from api.column_bodies import ColumnReader
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
@@ -106,6 +107,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         answers=Answers(lens, shown),
         lists=Cache(LISTS_BYTES, len),
         closes=Closes(opened.lake),
+        columns=ColumnReader(),
         uploads=CapacityLimiter(1),
         validations=CapacityLimiter(1),
         simulated=clock.simulated,
@@ -121,6 +123,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         with told_to_stop(state.hub.end):
             yield {"proxies": proxies}  # for the protocol, which uvicorn hands it to
         await state.submissions.finish()
+        state.columns.close()
         state.lens.close()
 
     app = bare_app(lifespan)

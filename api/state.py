@@ -7,6 +7,7 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.column_bodies import ColumnReader
 from api.gate import ARRIVAL, WHOLE
 from api.hub import Hub
 from api.limits import Limits
@@ -45,6 +46,7 @@ class State:
     answers: Answers
     lists: Cache[bytes]
     closes: Closes
+    columns: ColumnReader
     uploads: CapacityLimiter
     validations: CapacityLimiter
     simulated: bool

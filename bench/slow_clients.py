@@ -31,8 +31,9 @@ from store.home import Home
 SLOW, ADDRESSES = int(os.environ.get("BENCH_SLOW", "600")), 12
 SUBMISSIONS, PER_SECOND = 600, 20.0
 SESSION = date(2025, 1, 2)
-POST = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
-KINDS = {"endless": b"GET / HTTP/1.1\r\nx: ", "slow head": b"GET / HTTP/1.1\r\nx: ", "slow body": POST, "silent": b""}
+HEAD = b"GET / HTTP/1.1\r\nx: "
+BODY = b"POST /api/v1/auth/login HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+KINDS = {"endless": HEAD, "slow head": HEAD, "slow body": BODY, "silent": b""}
 
 
 def main() -> None:
