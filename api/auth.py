@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from api.answers import Json
 from api.errors import problems, refuse
 from api.identity import CHALLENGE, Account, login_of, require_enabled
+from api.json_bodies import StrictRoute
 from api.passwords import hash_password, require_strong
 from api.proof import proved, require_password
 from api.state import Here, Now, State
@@ -24,7 +25,7 @@ from models.wire.accounts import (
 )
 from store.accounts import accept_invite, change_profile, find_by_email
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/auth", tags=["auth"])
 
 ANONYMOUS_DOMAIN = "countersign.local"
 

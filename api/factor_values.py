@@ -11,6 +11,7 @@ from api.column_bodies import KINDS
 from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import LongId
 from api.state import Here, Now, State, WholeAt
 from api.value_bodies import fault, read_json
@@ -29,7 +30,7 @@ from store.factors import own_factor, stretch_of
 from store.measuring import correlate
 from store.validation import validate
 
-router = APIRouter(prefix="/api/v1/factors/{factor_id}", tags=["factors"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/factors/{factor_id}", tags=["factors"])
 
 JSON = "application/json"
 TAKEN = (JSON, *KINDS)

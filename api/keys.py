@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account, Owner
+from api.json_bodies import StrictRoute
 from api.paging import Id, number_of
 from api.proof import require_password
 from api.state import Here, Now, State
@@ -19,7 +20,7 @@ from models.wire.base import Deleted
 from store.accounts import KEY_PREFIX, create_key, list_keys, revoke_key
 from store.addresses import delete_addresses_of_key
 
-router = APIRouter(prefix="/api/v1/billing", tags=["billing"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/billing", tags=["billing"])
 
 
 @router.get("/api-keys", response_model=KeysAnswer, responses=problems(401, 403))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.limits import credential
 from api.paging import Id, Limit, Offset, number_of
 from api.state import Here, Now, State
@@ -33,7 +34,7 @@ from store.addresses import add_address, delete_address, list_addresses, read_mu
 from store.inbox import catch_up
 from store.notifications import count_unread, list_notifications, mark_all_read, mark_read
 
-router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/notifications", tags=["notifications"])
 
 log = logging.getLogger("countersign.api")
 
