@@ -1,4 +1,4 @@
-"""JSON bodies that have one meaning: each name once in an object, and numbers that are numbers.
+"""JSON bodies that have one meaning: each name once in an object.
 
 Of two members with one name a parser keeps the last; another program, such as a proxy that checks requests, the first.
 """
@@ -25,7 +25,7 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """Parse the body. AmbiguousBodyError, and what a parser raises."""
         if not hasattr(self, "_json"):
-            self._json = json.loads(await self.body(), object_pairs_hook=members, parse_constant=_refuse)
+            self._json = json.loads(await self.body(), object_pairs_hook=members)
         return self._json
 
 
@@ -50,7 +50,3 @@ def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         again = next(name for n, name in enumerate(names) if name in names[:n])
         raise AmbiguousBodyError("expected each name once in an object", again)
     return found
-
-
-def _refuse(constant: str) -> float:
-    raise AmbiguousBodyError("expected a finite number", constant)
