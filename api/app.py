@@ -35,6 +35,7 @@ from api.column_bodies import ColumnReader
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
+from api.passwords import Passwords
 from api.queries import KNOWN_QUERIES
 from api.quick import Answers, Quick
 from api.seals import SealWatch
@@ -108,6 +109,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         lists=Cache(LISTS_BYTES, len),
         closes=Closes(opened.lake),
         columns=ColumnReader(),
+        passwords=Passwords(),
         uploads=CapacityLimiter(1),
         validations=CapacityLimiter(1),
         simulated=clock.simulated,
@@ -124,6 +126,7 @@ def create_app(home: Path | None = None) -> FastAPI:
             yield {"proxies": proxies}  # for the protocol, which uvicorn hands it to
         await state.submissions.finish()
         state.columns.close()
+        state.passwords.close()
         state.lens.close()
 
     app = bare_app(lifespan)

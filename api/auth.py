@@ -9,7 +9,7 @@ from api.answers import Json
 from api.errors import problems, refuse
 from api.identity import CHALLENGE, Account, login_of, require_enabled
 from api.json_bodies import StrictRoute
-from api.passwords import hash_password, require_strong
+from api.passwords import require_strong
 from api.proof import proved, require_password
 from api.state import Here, Now, State
 from api.tokens import new_login
@@ -82,7 +82,7 @@ async def profile(request: Request, here: Here, user: Account, body: ProfileChan
     if body.password is not None and (user.password_hash is None or body.current_password is not None):
         names = (body.nickname or user.nickname, body.email or user.email or "")
         await to_thread.run_sync(require_strong, body.password, *names)
-        hashed = await hash_password(body.password)
+        hashed = await here.passwords.hash(body.password)
     return Json(_shape(await to_thread.run_sync(_change, here, user.id, body, hashed, login)))
 
 

@@ -6,7 +6,6 @@ A key is handed to programs, and is stolen from them. With it alone, nobody may 
 from fastapi import Request
 
 from api.errors import refuse
-from api.passwords import password_matches, require_turn
 from api.state import State
 from models.users import User
 
@@ -16,10 +15,10 @@ async def proved(here: State, request: Request, user: User | None, password: str
 
     Refuses with 429 whoever has tried too often from an address, and with 503 while too many others are checked.
     """
-    require_turn()
+    here.passwords.require_turn()
     if wait := here.limits.password_wait_seconds(request.scope):
         raise refuse(429, f"too many failed logins; try again in {wait:.0f} s", {"Retry-After": f"{wait:.0f}"})
-    right = await password_matches(user.password_hash if user else None, password)
+    right = await here.passwords.matches(user.password_hash if user else None, password)
     if right:
         here.limits.password_was_right(request.scope)
     return right

@@ -11,6 +11,7 @@ from api.column_bodies import ColumnReader
 from api.gate import ARRIVAL, WHOLE
 from api.hub import Hub
 from api.limits import Limits
+from api.passwords import Passwords
 from api.quick import Answers
 from api.seals import SealWatch
 from api.shown import Shown
@@ -47,6 +48,7 @@ class State:
     lists: Cache[bytes]
     closes: Closes
     columns: ColumnReader
+    passwords: Passwords
     uploads: CapacityLimiter
     validations: CapacityLimiter
     simulated: bool
