@@ -9,6 +9,7 @@ from api.answers import Json
 from api.errors import not_found, problems, refuse
 from api.evidence import show_evidence
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Limit, Offset, Slug
 from api.state import Here, Now
 from api.strategies import is_slug, own_strategy
@@ -20,7 +21,7 @@ from store.desk import Receipt
 from store.history import SignalRecord, delete_signal, list_signals
 from store.signals import Submission
 
-router = APIRouter(prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
 
 STRANGER = ": no instrument or bar here knows it; no order of it is filled before a bar comes"
 SCHEMA = {"symbol": pl.String, "weight": pl.Float64}

@@ -7,9 +7,11 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.column_bodies import ColumnReader
 from api.gate import ARRIVAL, WHOLE
 from api.hub import Hub
 from api.limits import Limits
+from api.passwords import Passwords
 from api.quick import Answers
 from api.seals import SealWatch
 from api.shown import Shown
@@ -45,6 +47,8 @@ class State:
     answers: Answers
     lists: Cache[bytes]
     closes: Closes
+    columns: ColumnReader
+    passwords: Passwords
     uploads: CapacityLimiter
     validations: CapacityLimiter
     simulated: bool

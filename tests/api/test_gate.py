@@ -152,6 +152,6 @@ def test_every_answer_closes_the_doors(web: httpx.Client, me: dict[str, str]) ->
     ],
 )
 def test_what_is_no_json_object(web: httpx.Client, me: dict[str, str], content: bytes, headers: Any, code: int) -> None:
-    answer = web.post("/billing/api-keys", content=content, headers=me | headers)
+    answer = web.post("/factors", content=content, headers=me | headers)
     assert answer.status_code == code, answer.text
     assert set(answer.json()) == {"detail"}

@@ -25,7 +25,7 @@ from store.rotation import prepare_rotation
 from store.sealing import seal_pending, sealing
 from tests.support import frames
 from tests.support.handmade_journal import Key, require_ssh_keygen
-from tests.support.serving import SIGNAL, browsing, join, open_one
+from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
 
 OPEN, CLOSE = datetime(2025, 1, 2, 1, 15, tzinfo=UTC), datetime(2025, 1, 2, 7, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -283,7 +283,7 @@ def test_strangers_and_stolen_keys(desk: Home, web: httpx.Client, me: Headers, o
         assert web.get(f"/strategies/{slug}", headers=me).status_code == 404
     assert post(web, {}).json() == {"detail": "Not authenticated"}
     [key] = web.get("/billing/api-keys", headers=me).json()["api_keys"]
-    web.delete(f"/billing/api-keys/{key['id']}", headers=me)
+    web.delete(f"/billing/api-keys/{key['id']}", headers=logged_in(desk, web, me))
     assert post(web, me).json() == {"detail": "Invalid token"}
     assert recorded(desk) == []
 
