@@ -63,6 +63,7 @@ class Forked:
 
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
         theirs, self._leash = _context.Pipe(duplex=False)
+        self._lock = threading.Lock()
         self._process = _context.Process(target=become, args=(arguments, environment, log, theirs))
         self._process.start()
         theirs.close()
@@ -70,7 +71,9 @@ class Forked:
         self.pid = self._process.pid
 
     def code(self) -> int | None:
-        return self._process.exitcode
+        # It is read from a pipe, once: whoever asks at the same moment would be told that it is 255.
+        with self._lock:
+            return self._process.exitcode
 
     def stop(self) -> None:
         self._leash.close()

@@ -26,7 +26,7 @@ from models.operations import Lease
 from store.home import Home
 from store.journal_lock import LOCK
 from store.lease import holder_lives
-from store.lens import rebuild
+from store.lens import publish, rebuild
 from store.notifications import open_matters
 from store.pushing import remote_head
 from tasks.watchdog import ORPHAN_AFTER, sweep_orphans
@@ -157,6 +157,7 @@ def _lake(home: Home, deaths: int) -> Iterator[str]:
 
 def _lens(home: Home) -> Iterator[str]:
     """What was published through all deaths is what a lens made from nothing shows."""
+    publish(home)  # the poller has brought more since
     shown = content.lens(home, whole=True)
     rebuild(home)
     whole = content.lens(home, whole=True)
