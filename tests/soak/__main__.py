@@ -2,7 +2,7 @@
 
     python -m tests.soak [--seconds 600] [--seed 1] [--folder FOLDER]
 
-Prints how it went, and exits 1 if anything was lost. With `--folder` (empty, or not there yet) logs and clones are kept.
+Prints how it went, and exits 1 if anything was lost. `--folder` is kept: logs, market, the home that lived in peace.
 """
 
 import argparse

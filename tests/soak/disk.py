@@ -33,9 +33,7 @@ class Disk:
         assert self._resize(SIZE_BYTES)
 
     def _resize(self, size: int) -> bool:
-        done = subprocess.run(
-            ["mount", "-o", f"remount,size={size}", str(self.path)], capture_output=True, check=False
-        )
+        done = subprocess.run(["mount", "-o", f"remount,size={size}", str(self.path)], capture_output=True, check=False)
         return done.returncode == 0
 
 

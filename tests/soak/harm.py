@@ -50,7 +50,7 @@ class Record:
 
 
 class Harm:
-    """Does harm in threads of its own, from `begin` to `end`, and writes it down. `at_work` says what the platform is at."""
+    """Does harm in threads of its own, from `begin` to `end`. `at_work` says what the platform is at."""
 
     def __init__(
         self, herd: Herd, disk: Disk, remote: Remote, seed: int, at_work: Callable[[], str], record: Record

@@ -1,36 +1,22 @@
-"""The processes of a soak: parts that are started again as soon as they die, and stages that are repeated until done.
+"""The processes of a soak: parts, started again as soon as they die, and stages, repeated until they are done."""
 
-Most are forked from a server that has imported everything: they are there in a tenth of a second, and run the same
-modules as `countersign up` starts, on the same leash. Those of `up` itself are started as people start it.
-"""
-
-import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import psutil
 
-from deployments import leash
-from deployments.environment import ROOT
 from tests.support.waiting import PATIENCE_SECONDS, Stopwatch
 
-PRELOADED = ("tests.soak.preloaded", "tests.soak.herd")
 LOOK_SECONDS = 0.02
 # After so many deaths in a row that nobody caused a stage will not succeed any more.
 MOST_FAILURES = 60
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(list(PRELOADED))
 
 
 class Process(Protocol):
@@ -43,63 +29,6 @@ class Process(Protocol):
 
     def stop(self) -> None:
         """Interrupt it."""
-
-
-def become(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, line: Connection) -> None:
-    """Turn a forked process into `python -m deployments.leash ARGUMENTS`, as deployments/child.py starts it."""
-    os.setsid()
-    os.environ.update(environment)
-    with log.open("ab") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    os.dup2(line.fileno(), 0)
-    line.close()
-    sys.argv = ["deployments.leash", *arguments]
-    leash.main()
-
-
-class Forked:
-    """A forked process that runs a module."""
-
-    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
-        theirs, self._leash = _context.Pipe(duplex=False)
-        self._lock = threading.Lock()
-        self._process = _context.Process(target=become, args=(arguments, environment, log, theirs))
-        self._process.start()
-        theirs.close()
-        assert self._process.pid
-        self.pid = self._process.pid
-
-    def code(self) -> int | None:
-        # It is read from a pipe, once: whoever asks at the same moment would be told that it is 255.
-        with self._lock:
-            return self._process.exitcode
-
-    def stop(self) -> None:
-        self._leash.close()
-
-
-class Started:
-    """A process that is started as people start it, in a group of its own."""
-
-    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
-                cwd=ROOT,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-
-    def code(self) -> int | None:
-        return self._process.poll()
-
-    def stop(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGINT)
 
 
 @dataclass
@@ -212,7 +141,7 @@ def family(pid: int) -> list[psutil.Process]:
     return []
 
 
-def those_of(place: Path) -> Iterator[Any]:
+def those_of(place: Path) -> Iterator[psutil.Process]:
     """Find the processes that work in a folder, by their command lines, folders and environments."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):

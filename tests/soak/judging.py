@@ -7,12 +7,12 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlmodel import col, select
@@ -23,6 +23,7 @@ from models.attestation import Seal
 from models.external import ExternalSignal
 from models.lake import LakeFile
 from models.operations import Lease
+from store.clock import wall_clock
 from store.home import Home
 from store.journal_lock import LOCK
 from store.lease import holder_lives
@@ -52,17 +53,14 @@ class Evidence:
 
 
 def judge(home: Home, evidence: Evidence) -> list[str]:
-    """Return everything that is wrong with a home."""
-    return [
-        *_journal(home, evidence),
-        *_promises(home, evidence),
-        *_ledger(home),
-        *_differences(home, evidence.undisturbed),
-        *_lake(home, evidence.deaths),
-        *_lens(home),
-        *_feed(home, evidence),
-        *_left_overs(home),
-    ]
+    """Return everything that is wrong with a home; what is too damaged to be looked at is wrong too."""
+    faults = []
+    for check in (_journal, _promises, _ledger, _differences, _lake, _lens, _feed, _left_overs):
+        try:
+            faults += check(home, evidence)
+        except Exception as error:
+            faults.append(f"{check.__name__.strip('_')}: {error!r}"[:SHOWN_CHARACTERS])
+    return faults
 
 
 def standing(home: Home) -> Iterator[str]:
@@ -81,16 +79,13 @@ def countersign(*words: str) -> tuple[int, str]:
 
 def _journal(home: Home, evidence: Evidence) -> Iterator[str]:
     """The journal is whole, is what the ledger says, is at the remote, and a clone of the remote verifies."""
-    try:
-        check_journal(home)
-    except (AssertionError, subprocess.CalledProcessError) as error:
-        yield f"journal: {error!r}"[:SHOWN_CHARACTERS]
+    check_journal(home)
     head = home.journal.head()
     if head is None or remote_head(home) != head.sha:
         yield "journal: the remote is not where the journal is"
-    clone = home.path.parent / "clone"
-    git(home.path.parent, "clone", "-q", str(home.journal_remote), str(clone))
-    code, said = countersign("verify", str(clone), "--bars", str(evidence.bars))
+    with TemporaryDirectory() as folder:
+        git(Path(folder), "clone", "-q", str(home.journal_remote), "clone")
+        code, said = countersign("verify", f"{folder}/clone", "--bars", str(evidence.bars))
     if code:
         yield f"verify: {said}"
 
@@ -107,7 +102,7 @@ def _promises(home: Home, evidence: Evidence) -> Iterator[str]:
             yield f"promise: {path} was answered with another commit than the one that holds it"
 
 
-def _ledger(home: Home) -> Iterator[str]:
+def _ledger(home: Home, _evidence: Evidence) -> Iterator[str]:
     """The ledger's file is whole, no claim and no matter is open, and no lease is held."""
     with closing(sqlite3.connect(home.path / "ledger.db")) as db:
         found = [*db.execute("PRAGMA integrity_check"), *db.execute("PRAGMA foreign_key_check")]
@@ -121,11 +116,11 @@ def _ledger(home: Home) -> Iterator[str]:
         yield f"ledger: {len(claims)} claims, leases {leases}, open matters {matters}"
 
 
-def _differences(home: Home, undisturbed: Home) -> Iterator[str]:
+def _differences(home: Home, evidence: Evidence) -> Iterator[str]:
     """Journal, ledger and lens hold what those of the undisturbed home do, byte for byte and row for row."""
     for name, look in (("journal", content.journal), ("ledger", content.ledger), ("lens", content.lens)):
         ours: Mapping[str, Any] = look(home)
-        theirs: Mapping[str, Any] = look(undisturbed)
+        theirs: Mapping[str, Any] = look(evidence.undisturbed)
         for part in sorted(ours.keys() | theirs.keys()):
             if ours.get(part) != theirs.get(part):
                 yield f"{name}: {part}: {_first_difference(ours.get(part), theirs.get(part))}"[:SHOWN_CHARACTERS]
@@ -138,16 +133,15 @@ def _first_difference(ours: Any, theirs: Any) -> str:
     return f"{ours!r}, undisturbed {theirs!r}"
 
 
-def _lake(home: Home, deaths: int) -> Iterator[str]:
-    """Every committed file is there with its digest; what deaths left unfinished is little, and is swept once it is old.
-    """
+def _lake(home: Home, evidence: Evidence) -> Iterator[str]:
+    """Every committed file is there with its digest; what deaths left unfinished is little, and swept once old."""
     with home.ledger.read() as db:
         files = list(db.exec(select(LakeFile)))
     yield from (f"lake: {fault}" for fault in home.lake.verify(files))
     orphans = home.lake.orphans()
-    if len(orphans) > deaths:
-        yield f"lake: {len(orphans)} orphans, such as {orphans[0]}, after {deaths} deaths"
-    old = time.time() - 2 * ORPHAN_AFTER.total_seconds()
+    if len(orphans) > evidence.deaths:
+        yield f"lake: {len(orphans)} orphans, such as {orphans[0]}, after {evidence.deaths} deaths"
+    old = (wall_clock() - 2 * ORPHAN_AFTER).timestamp()
     for path in orphans:
         os.utime(path, (old, old))
     sweep_orphans.fn(home)
@@ -155,7 +149,7 @@ def _lake(home: Home, deaths: int) -> Iterator[str]:
         yield f"lake: {home.lake.orphans()} are not swept"
 
 
-def _lens(home: Home) -> Iterator[str]:
+def _lens(home: Home, _evidence: Evidence) -> Iterator[str]:
     """What was published through all deaths is what a lens made from nothing shows."""
     publish(home)  # the poller has brought more since
     shown = content.lens(home, whole=True)
@@ -183,7 +177,7 @@ def _feed(home: Home, evidence: Evidence) -> Iterator[str]:
             yield f"feed: the revisions of {number} are not counted up, or one is there twice"
 
 
-def _left_overs(home: Home) -> Iterator[str]:
+def _left_overs(home: Home, _evidence: Evidence) -> Iterator[str]:
     """No lock, no temporary file and no process is left."""
     found = [path for path in home.path.rglob("*") if path.name.endswith((".lock", ".tmp")) or "tmp_" in path.name]
     # Both are held by the living alone: nobody minds that their files are there.

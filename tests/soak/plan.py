@@ -95,7 +95,7 @@ class Plan:
         return min(FIRST_STRATEGIES + n // 2, MOST_STRATEGIES)
 
     def _moves(self, n: int) -> tuple[tuple[Move, ...], set[str]]:
-        """Pause a strategy in the second session of every five, and resume it in the fourth; who is paused is silent."""
+        """Pause a strategy in the second session of every five, resume it in the fourth; who is paused is silent."""
         slug = self._terms(n // 5 % FIRST_STRATEGIES)["slug"]
         step = n % 5
         moves = {1: (Move(slug, StrategyStatus.PAUSED),), 3: (Move(slug, StrategyStatus.ACTIVE),)}

@@ -18,16 +18,19 @@ from settings import load_settings, open_home
 from store.accounts import set_tier
 from store.clock import wall_clock
 from store.home import Home
+from store.pushing import remote_head
+from store.sealing import is_pending
 from tests.soak.client import Client
 from tests.soak.disk import Disk, mounted
 from tests.soak.feed import RememberingFeed
 from tests.soak.harm import Harm, Record
-from tests.soak.herd import Forked, Herd, Kept, Process, Started
+from tests.soak.herd import Herd, Kept, Process
 from tests.soak.judging import Evidence, judge, standing
 from tests.soak.plan import Plan, write_market
 from tests.soak.remote import Remote
+from tests.soak.starting import Forked, Started
 from tests.soak.undisturbed import begin, run_undisturbed
-from tests.soak.working import StageStarter, Work, answered
+from tests.soak.working import Work, answered
 from tests.support.feeds import enter
 from tests.support.market_homes import new_home
 from tests.support.serving import NO_AUTHORITIES, join
@@ -54,7 +57,7 @@ class Report:
 
 
 def soak(folder: Path, seconds: float, seed: int, say: Callable[[str], None] = print) -> Report:
-    """Soak a platform for so many seconds in a folder of its own, then judge it. `seconds` 0: live two days in peace."""
+    """Soak a platform for so many seconds in a folder of its own, then judge it. With 0 it lives two days in peace."""
     with ExitStack() as after:
         disk = after.enter_context(mounted(folder / "disk"))
         herd = Herd(_made(folder / "logs"))
@@ -85,7 +88,9 @@ class Soak:
             self._finish(home, work)
         self.report.sessions, self.report.submissions = self.days, work.sent
         self.report.unanswered = dict(client.unanswered)
-        self.report.ended = {f"{name}, exit code {code}": n for (name, code), n in sorted(self.herd.ended.items()) if code}
+        self.report.ended = {
+            f"{name}, exit code {code}": n for (name, code), n in sorted(self.herd.ended.items()) if code
+        }
         self.report.faults += client.faults
         self._judge(home, client)
         return self.report
@@ -199,9 +204,6 @@ def _is_up(web: httpx.Client) -> bool:
 
 
 def _is_out(home: Home) -> bool:
-    from store.pushing import remote_head  # noqa: PLC0415
-    from store.sealing import is_pending  # noqa: PLC0415
-
     head = home.journal.head()
     return not is_pending(home) and head is not None and remote_head(home) == head.sha
 

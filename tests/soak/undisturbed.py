@@ -4,7 +4,7 @@ Salts are random. It takes those of the disturbed run, so that both must come to
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -43,12 +43,18 @@ def run_undisturbed(path: Path, disturbed: Home, plan: Plan, days: int, market: 
         nickname = db.exec(select(User.nickname).join(Strategy, col(Strategy.owner_id) == User.id)).first()
     with Salts(disturbed).given() as salts:
         for n in range(days):
-            live(home, plan.day(n), str(nickname), salts, market)
+            live(home, plan.day(n), market, str(nickname), salts.of)
     return home
 
 
-def live(home: Home, day: Day, nickname: str, salts: "Salts", market: Path) -> None:
-    """Live one session."""
+def live(
+    home: Home,
+    day: Day,
+    market: Path,
+    nickname: str,
+    before: Callable[[str, date], object] = lambda *_: None,
+) -> None:
+    """Live one session; `before` is told whose signals come next."""
     home.clock.set(day.at(MORNING))
     with home.ledger.write() as db:
         owner = ensure_user(db, nickname, home.clock.now())
@@ -60,7 +66,7 @@ def live(home: Home, day: Day, nickname: str, salts: "Salts", market: Path) -> N
     for time, portfolios in ((MORNING, day.morning), (NOON, day.noon)):
         home.clock.set(day.at(time))
         for slug, sent in portfolios.items():
-            salts.of(slug, day.session)
+            before(slug, day.session)
             for portfolio in sent:
                 send(home, day.session, {slug: portfolio}, home.clock.now())
         seal_pending(home, home.clock.now())

@@ -5,9 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
-from pathlib import Path
 from random import Random
-from threading import Event
 from typing import TypeVar
 
 from models.errors import StoreError
