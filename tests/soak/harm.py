@@ -3,11 +3,11 @@
 The seed decides the order and the gaps; what exactly is hit then, and at which step, is chance.
 """
 
-import os
 import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,16 @@ from tests.soak.herd import Herd, Running, family
 from tests.soak.remote import KINDS, Remote
 from tests.support.waiting import Stopwatch
 
-# Mean seconds between two kills, two suspensions, two spells of a full disk, and two of a broken remote.
-KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.3, 10.0, 15.0, 12.0
+# Mean seconds between two kills (under `up`, whose parts take long to start), suspensions, full disks and outages.
+KILL_GAP, UP_KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.3, 3.0, 10.0, 15.0, 12.0
 # How often each is chosen, where it lives.
-WEIGHTS = {"api": 3.0, "sealer": 4.0, "second sealer": 2.0, "poller": 1.5, "git": 4.0, "up": 0.3}
+WEIGHTS = {"api": 3.0, "sealer": 4.0, "second sealer": 2.0, "poller": 1.5, "git": 4.0, "up": 8.0}
 STAGE_WEIGHT = 5.0
 # Of all strokes: the rest are kills.
 TERMINATED = 0.05
 STARTING_SECONDS = 0.5
+# `up` with its Prefect server, api, sealer, poller and flow runner; how often a kill goes through while it has fewer.
+UP_PROCESSES, UP_STARTING_SHARE = 6, 0.1
 GIT_PATIENCE_SECONDS = 0.3
 LEFT_BYTES = (0, 0, 16_384, 65_536, 262_144)
 
@@ -50,39 +52,51 @@ class Record:
 
 
 class Harm:
-    """Does harm in threads of its own, from `begin` to `end`. `at_work` says what the platform is at."""
+    """Does harm in threads of its own, from `begin` on, for so many seconds or until `end`.
+
+    `at_work` says what the platform is at; `kill_gap` are mean seconds between two kills.
+    """
 
     def __init__(
-        self, herd: Herd, disk: Disk, remote: Remote, seed: int, at_work: Callable[[], str], record: Record
+        self,
+        herd: Herd,
+        disk: Disk,
+        remote: Remote,
+        seed: int,
+        at_work: Callable[[], str],
+        record: Record,
+        seconds: float,
+        kill_gap: float = KILL_GAP,
     ) -> None:
-        self.record = record
+        self.record, self._seconds, self._watch = record, seconds, Stopwatch()
         self._herd, self._disk, self._remote, self._seed, self._at_work = herd, disk, remote, seed, at_work
         self._over = threading.Event()
         self._full, self._away = threading.Event(), threading.Event()
-        self._threads = [
-            threading.Thread(target=self._keep_on, args=(name, gap, stroke), name=name)
-            for name, gap, stroke in (
-                ("kill", KILL_GAP, self._strike),
-                ("suspend", SUSPEND_GAP, self._suspend),
-                ("disk", DISK_GAP, self._fill),
-                ("remote", REMOTE_GAP, self._break),
-            )
-        ]
+        self._strokes = {
+            "kill": (kill_gap, self._strike),
+            "suspend": (SUSPEND_GAP, self._suspend),
+            "disk": (DISK_GAP, self._fill),
+            "remote": (REMOTE_GAP, self._break),
+        }
+        self._threads = ThreadPoolExecutor(len(self._strokes))
+        self._under_way: list[Future[None]] = []
 
     def begin(self) -> None:
         """Begin."""
-        for thread in self._threads:
-            thread.start()
+        self._under_way = [self._threads.submit(self._keep_on, name, *how) for name, how in self._strokes.items()]
 
     def end(self) -> None:
-        """End, with the disk free, the remote back and no process suspended."""
+        """End, with the disk free, the remote back and no process suspended. Raises what went wrong here itself."""
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self._threads.shutdown()
+        for each in self._under_way:
+            each.result()
 
     def _keep_on(self, name: str, gap: float, stroke: Callable[[Random], None]) -> None:
         rng = Random(f"{self._seed}/{name}")
         while not self._over.wait(rng.expovariate(1 / gap)):
+            if self._watch.seconds > self._seconds:
+                return
             stroke(rng)
 
     def _strike(self, rng: Random) -> None:
@@ -101,10 +115,11 @@ class Harm:
     def _kill(self, chosen: Running, rng: Random) -> None:
         pid, name, starting = chosen.process.pid, chosen.name, chosen.age.seconds < STARTING_SECONDS
         if name == "up":
-            # All that it runs is as likely as itself; those that it runs start again with it, or by it.
-            process = rng.choice(family(pid) or [None])
-            if process is None:
+            # All that it runs is as likely as itself. It takes long to start, and is mostly let.
+            living = [each for each in family(pid) if is_alive(each)]
+            if len(living) < UP_PROCESSES and rng.random() > UP_STARTING_SHARE:
                 return
+            process = rng.choice(living or [psutil.Process(pid)])
             pid, name = process.pid, f"up: {part_of(process)}"
         if self._signal(Running(name, chosen.process), signal.SIGKILL, pid):
             self._note(name, starting=starting)
@@ -116,8 +131,7 @@ class Harm:
             for each in living:
                 for process in family(each.process.pid)[1:]:
                     with suppress(psutil.Error):
-                        ours = process.name().startswith("git") and not self._is_remote(process)
-                        if ours:
+                        if process.name().startswith("git") and is_alive(process) and not self._is_remote(process):
                             process.kill()
                             self._note(f"git of the {each.name}", starting=False)
                             return
@@ -134,12 +148,13 @@ class Harm:
     def _signal(self, chosen: Running, number: signal.Signals, pid: int | None = None) -> bool:
         if chosen.process.code() is not None:
             return False
-        self._herd.hit(chosen.process.pid)
-        try:
-            os.kill(pid or chosen.process.pid, number)
-        except ProcessLookupError:
-            return False
-        return True
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid or chosen.process.pid)
+            if is_alive(process):
+                self._herd.hit(chosen.process.pid)
+                process.send_signal(number)
+                return True
+        return False
 
     def _suspend(self, rng: Random) -> None:
         chosen, seconds = rng.choice(self._herd.living() or [None]), rng.uniform(0.2, 3.0)
@@ -166,6 +181,13 @@ class Harm:
             after.callback(self._away.clear)
             self.record.outages[kind] += 1
             self._over.wait(seconds)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process can still be killed: one that nobody has asked for its exit code yet cannot."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def part_of(process: psutil.Process) -> str:

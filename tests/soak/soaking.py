@@ -23,7 +23,7 @@ from store.sealing import is_pending
 from tests.soak.client import Client
 from tests.soak.disk import Disk, mounted
 from tests.soak.feed import RememberingFeed
-from tests.soak.harm import Harm, Record
+from tests.soak.harm import KILL_GAP, UP_KILL_GAP, Harm, Record
 from tests.soak.herd import Herd, Kept, Process
 from tests.soak.judging import Evidence, judge, standing
 from tests.soak.plan import Plan, write_market
@@ -149,21 +149,22 @@ class Soak:
             self._live(work, lambda: self.days == 2, watch)
             return
         light = seconds * (1 - UP_SHARE) if seconds >= UP_FROM_SECONDS else seconds
-        with self._harm(work):
+        with self._harm(work, light):
             self._live(work, lambda: watch.seconds > light, watch)
         self.herd.release()
         if light < seconds:
             self.herd.keep(Kept("up", self._up))
             work.start = self._flow
-            with self._harm(work):
+            with self._harm(work, seconds - watch.seconds, UP_KILL_GAP):
                 self._live(work, lambda: watch.seconds > seconds, watch)
             self.herd.release()
         self.report.seconds = watch.seconds
         self.herd.keep(*self._parts(home))
 
     @contextmanager
-    def _harm(self, work: Work) -> Iterator[None]:
-        harm = Harm(self.herd, self.disk, self.remote, self.seed, lambda: work.at, self.report.record)
+    def _harm(self, work: Work, seconds: float, gap: float = KILL_GAP) -> Iterator[None]:
+        record = self.report.record
+        harm = Harm(self.herd, self.disk, self.remote, self.seed, lambda: work.at, record, seconds, gap)
         harm.begin()
         try:
             yield
