@@ -117,9 +117,9 @@ class Harm:
         if name == "up":
             # All that it runs is as likely as itself. It takes long to start, and is mostly let.
             living = [each for each in family(pid) if is_alive(each)]
-            if len(living) < UP_PROCESSES and rng.random() > UP_STARTING_SHARE:
+            if not living or (len(living) < UP_PROCESSES and rng.random() > UP_STARTING_SHARE):
                 return
-            process = rng.choice(living or [psutil.Process(pid)])
+            process = rng.choice(living)
             pid, name = process.pid, f"up: {part_of(process)}"
         if self._signal(Running(name, chosen.process), signal.SIGKILL, pid):
             self._note(name, starting=starting)
