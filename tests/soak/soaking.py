@@ -73,7 +73,7 @@ class Soak:
         self.plan, self.feed, self.remote = Plan(seed), RememberingFeed(seed), Remote(folder / "remote.git")
         self.market, self.path = folder / "market", disk.path / "home"
         self.port = free_port()
-        self.report = Report(seed, disk=disk.real)
+        self.report, self.days = Report(seed, disk=disk.real), 0
 
     def run(self, seconds: float) -> Report:
         """Prepare, soak, let everything finish, and judge."""
@@ -144,7 +144,7 @@ class Soak:
         return Started(("cli", "up", "--home", str(self.path), *ports), {}, self.herd.logs / "up.log")
 
     def _soak(self, home: Home, work: Work, seconds: float) -> None:
-        self.days, watch = 0, Stopwatch()
+        watch = Stopwatch()
         if not seconds:
             self._live(work, lambda: self.days == 2, watch)
             return
