@@ -21,7 +21,7 @@ from tests.soak.remote import KINDS, Remote
 from tests.support.waiting import Stopwatch
 
 # Mean seconds between two kills (under `up`, whose parts take long to start), suspensions, full disks and outages.
-KILL_GAP, UP_KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.3, 3.0, 10.0, 15.0, 12.0
+KILL_GAP, UP_KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.2, 3.0, 10.0, 15.0, 12.0
 # How often each is chosen, where it lives.
 WEIGHTS = {"api": 3.0, "sealer": 4.0, "second sealer": 2.0, "poller": 1.5, "git": 4.0, "up": 8.0}
 STAGE_WEIGHT = 5.0
