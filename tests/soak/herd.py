@@ -100,6 +100,7 @@ class Herd:
             running = Running(name, start())
             self._running.append(running)
         while running.process.code() is None:
+            assert running.age.seconds < PATIENCE_SECONDS, f"{name} hangs; see {self.logs}"
             self._over.wait(LOOK_SECONDS)
         return int(running.process.code() or 0)
 
