@@ -80,7 +80,7 @@ class Herd:
                 self._running.append(Running(part.name, part.start()))
 
     def release(self) -> None:
-        """Stop all parts, in order, and wait for them; kill what does not end."""
+        """Stop everything, and wait for it. AssertionError names what does not end."""
         with self._lock:
             self._kept.clear()
             stopping = list(self._running)
