@@ -87,8 +87,9 @@ class Herd:
         for each in stopping:
             each.process.stop()
         watch = Stopwatch()
-        while (left := self.living()) and watch.seconds < PATIENCE_SECONDS:
-            for each in left:
+        # Until the watcher has seen their ends: it would take them for deaths of those that are kept next.
+        while (left := list(self._running)) and watch.seconds < PATIENCE_SECONDS:
+            for each in self.living():
                 with suppress(ProcessLookupError):
                     os.kill(each.process.pid, signal.SIGCONT)
             self._over.wait(LOOK_SECONDS)
