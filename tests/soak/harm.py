@@ -18,18 +18,20 @@ import psutil
 from tests.soak.disk import Disk
 from tests.soak.herd import Herd, Running, family
 from tests.soak.remote import KINDS, Remote
+from tests.soak.working import FLOW
 from tests.support.waiting import Stopwatch
 
 # Mean seconds between two kills (under `up`, whose parts take long to start), suspensions, full disks and outages.
-KILL_GAP, UP_KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.2, 3.0, 10.0, 15.0, 12.0
+KILL_GAP, UP_KILL_GAP, SUSPEND_GAP, DISK_GAP, REMOTE_GAP = 0.2, 1.0, 10.0, 15.0, 12.0
 # How often each is chosen, where it lives.
 WEIGHTS = {"api": 3.0, "sealer": 4.0, "second sealer": 2.0, "poller": 1.5, "git": 4.0, "up": 8.0}
-STAGE_WEIGHT = 5.0
+# A stage without Prefect takes a second, and a flow run ten.
+STAGE_WEIGHT, FLOW_WEIGHT = 5.0, 1.0
 # Of all strokes: the rest are kills.
 TERMINATED = 0.05
 STARTING_SECONDS = 0.5
 # `up` with its Prefect server, api, sealer, poller and flow runner; how often a kill goes through while it has fewer.
-UP_PROCESSES, UP_STARTING_SHARE = 6, 0.1
+UP_PROCESSES, UP_STARTING_SHARE = 6, 0.03
 GIT_PATIENCE_SECONDS = 0.3
 LEFT_BYTES = (0, 0, 16_384, 65_536, 262_144)
 
@@ -103,7 +105,7 @@ class Harm:
         living = self._herd.living()
         kinds = {each.name: each for each in living}
         names = [*kinds, "git"]
-        kind = rng.choices(names, [WEIGHTS.get(name, STAGE_WEIGHT) for name in names])[0]
+        kind = rng.choices(names, map(weight_of, names))[0]
         gently = rng.random() < TERMINATED
         if kind == "git":
             self._kill_git(living)
@@ -181,6 +183,11 @@ class Harm:
             after.callback(self._away.clear)
             self.record.outages[kind] += 1
             self._over.wait(seconds)
+
+
+def weight_of(name: str) -> float:
+    """Return how often a process of this name is chosen, where it lives."""
+    return WEIGHTS.get(name, FLOW_WEIGHT if name.startswith(FLOW) else STAGE_WEIGHT)
 
 
 def is_alive(process: psutil.Process) -> bool:

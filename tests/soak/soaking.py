@@ -30,7 +30,7 @@ from tests.soak.plan import Plan, write_market
 from tests.soak.remote import Remote
 from tests.soak.starting import Forked, Started
 from tests.soak.undisturbed import begin, run_undisturbed
-from tests.soak.working import Work, answered
+from tests.soak.working import FLOW, Work, answered
 from tests.support.feeds import enter
 from tests.support.market_homes import new_home
 from tests.support.serving import NO_AUTHORITIES, join
@@ -154,7 +154,7 @@ class Soak:
         self.herd.release()
         if light < seconds:
             self.herd.keep(Kept("up", self._up))
-            work.start = self._flow
+            work.start, work.prefix = self._flow, FLOW
             with self._harm(work, seconds - watch.seconds, UP_KILL_GAP):
                 self._live(work, lambda: watch.seconds > seconds, watch)
             self.herd.release()
@@ -179,7 +179,6 @@ class Soak:
 
     def _finish(self, home: Home, work: Work) -> None:
         """Let everything that waits be done, undisturbed; then stop all."""
-        work.start = self._forked_stage
         polls = self.feed.answers
         for stage in ("settle", "evaluate"):
             self.herd.repeat(stage, partial(self._forked_stage, stage, self.plan.sessions[self.days - 1]))

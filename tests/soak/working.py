@@ -21,15 +21,21 @@ SENDERS = 6
 # The share of stages that are started twice at the same moment.
 TWICE = 0.2
 
+# What the names of stages that are run as flows begin with.
+FLOW = "flow "
+
 StageStarter = Callable[[str, date], Process]
 
 
 class Work:
-    """Lives the sessions of a plan, one after the other; `at` is what it is at. `start` starts a stage's process."""
+    """Lives the sessions of a plan, one after the other; `at` is what it is at.
+
+    `start` starts a stage's process, and `prefix` begins its name.
+    """
 
     def __init__(self, home: Home, plan: Plan, client: Client, herd: Herd, start: StageStarter) -> None:
         self.home, self.plan, self.client, self.herd, self.start = home, plan, client, herd, start
-        self.at = "beginning"
+        self.at, self.prefix = "beginning", ""
         self.sent = 0
 
     def live(self, n: int) -> None:
@@ -65,7 +71,7 @@ class Work:
     def _run(self, stage: str, session: date, times: int) -> None:
         with ThreadPoolExecutor(times) as threads:
             start = partial(self.start, stage, session)
-            for done in [threads.submit(self.herd.repeat, stage, start) for _ in range(times)]:
+            for done in [threads.submit(self.herd.repeat, self.prefix + stage, start) for _ in range(times)]:
                 done.result()
 
     def _set_clock(self, now: datetime) -> None:
