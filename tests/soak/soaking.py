@@ -85,7 +85,7 @@ class Soak:
             client = self._join(home)
             work = Work(home, self.plan, client, self.herd, self._forked_stage)
             self._soak(home, work, seconds)
-            self._finish(home, work)
+            self._finish(home)
         self.report.sessions, self.report.submissions = self.days, work.sent
         self.report.unanswered = dict(client.unanswered)
         self.report.ended = {
@@ -177,7 +177,7 @@ class Soak:
             self.days += 1
             self.say(f"{watch.seconds:5.0f} s: {self.days} sessions, {self.report.record.killed} kills")
 
-    def _finish(self, home: Home, work: Work) -> None:
+    def _finish(self, home: Home) -> None:
         """Let everything that waits be done, undisturbed; then stop all."""
         polls = self.feed.answers
         for stage in ("settle", "evaluate"):
