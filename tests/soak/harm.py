@@ -31,7 +31,7 @@ STAGE_WEIGHT, FLOW_WEIGHT = 5.0, 1.0
 TERMINATED = 0.05
 STARTING_SECONDS = 0.5
 # `up` with its Prefect server, api, sealer, poller and flow runner; how often a kill goes through while it has fewer.
-UP_PROCESSES, UP_STARTING_SHARE = 6, 0.03
+UP_PROCESSES, UP_STARTING_SHARE = 6, 0.01
 GIT_PATIENCE_SECONDS = 0.3
 LEFT_BYTES = (0, 0, 16_384, 65_536, 262_144)
 
