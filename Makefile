@@ -38,7 +38,8 @@ run: install
 test: install-dev
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(ARGS)
 
-# What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself; PostgreSQL everywhere.
+# What takes minutes: death at every step of settling, sealing and publishing, and of `up` itself; PostgreSQL everywhere;
+# ten minutes of a platform at work while everything about it is killed or broken (docs/soak.md; SOAK_SECONDS).
 test-slow: install-dev
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m slow $(ARGS)
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from models.errors import InputError
@@ -41,6 +41,9 @@ class Settings(BaseSettings):
         None, description="secrets that sign tokens, newest first, separated by commas"
     )
     rate_limit: int = Field(12_000, ge=0, description="requests a minute for each key, and each address without one")
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="addresses and networks of proxies whose X-Forwarded-For is believed; no other is"
+    )
 
     operator_addresses: tuple[SecretStr, ...] = Field((), description="where the operator's own notices are sent")
     private_addresses: bool = Field(False, description="let users' addresses lead to this machine or private networks")

@@ -30,9 +30,12 @@ from api import (
     tickets,
     verify,
 )
+from api.addresses import Proxies
+from api.column_bodies import ColumnReader
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
+from api.passwords import Passwords
 from api.queries import KNOWN_QUERIES
 from api.quick import Answers, Quick
 from api.seals import SealWatch
@@ -86,7 +89,8 @@ def create_app(home: Path | None = None) -> FastAPI:
     """Make the app of a home (default: the settings'). The home must exist and be of this version."""
     settings, opened = load_settings(home), open_home(home)
     clock = opened.clock
-    limits = Limits(settings.rate_limit)
+    proxies = Proxies(settings.trusted_proxies)
+    limits = Limits(settings.rate_limit, proxies)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
     lens, shown, known = Lens(opened.path), Shown(opened.ledger), KnownSymbols(opened.lake)
     state = State(
@@ -96,7 +100,7 @@ def create_app(home: Path | None = None) -> FastAPI:
         tokens=Tokens(opened.path, secret),
         submissions=Submissions(opened.ledger, opened.sessions, known),
         known=known,
-        seals=SealWatch(opened.ledger, has_remote=bool(opened.journal_remote)),
+        seals=SealWatch(opened.ledger, opened.journal, has_remote=bool(opened.journal_remote)),
         signers=CommitSigners(opened.journal),
         hub=Hub(opened),
         shown=shown,
@@ -104,6 +108,8 @@ def create_app(home: Path | None = None) -> FastAPI:
         answers=Answers(lens, shown),
         lists=Cache(LISTS_BYTES, len),
         closes=Closes(opened.lake),
+        columns=ColumnReader(),
+        passwords=Passwords(),
         uploads=CapacityLimiter(1),
         validations=CapacityLimiter(1),
         simulated=clock.simulated,
@@ -113,12 +119,14 @@ def create_app(home: Path | None = None) -> FastAPI:
     )
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Proxies]]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         _allow_files()
         with told_to_stop(state.hub.end):
-            yield
+            yield {"proxies": proxies}  # for the protocol, which uvicorn hands it to
         await state.submissions.finish()
+        state.columns.close()
+        state.passwords.close()
         state.lens.close()
 
     app = bare_app(lifespan)

@@ -7,10 +7,12 @@ from fastapi import APIRouter, Request
 
 from api.answers import Json
 from api.errors import problems, refuse
-from api.identity import CHALLENGE, Account, require_enabled
-from api.limits import address
-from api.passwords import hash_password, password_matches
+from api.identity import CHALLENGE, Account, login_of, require_enabled
+from api.json_bodies import StrictRoute
+from api.passwords import require_strong
+from api.proof import proved, require_password
 from api.state import Here, Now, State
+from api.tokens import new_login
 from models.users import User
 from models.wire.accounts import (
     AccessAnswer,
@@ -23,7 +25,7 @@ from models.wire.accounts import (
 )
 from store.accounts import accept_invite, change_profile, find_by_email
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/auth", tags=["auth"])
 
 ANONYMOUS_DOMAIN = "countersign.local"
 
@@ -39,11 +41,8 @@ def invite(here: Here, now: Now, body: Invitation) -> Json:
 @router.post("/login", response_model=TokensAnswer, responses=problems(401, 403))
 async def login(request: Request, here: Here, body: Login) -> Json:
     """Log in with e-mail and password."""
-    names = (address(request.scope), body.email.lower())
-    _slow_down(here.limits.login_wait_seconds(*names, failed=False))
     user = await to_thread.run_sync(_by_email, here, body.email)
-    if not await password_matches(user.password_hash if user else None, body.password) or user is None:
-        _slow_down(here.limits.login_wait_seconds(*names, failed=True))
+    if not await proved(here, request, user, body.password) or user is None:
         raise refuse(401, "Wrong e-mail or password", CHALLENGE)
     require_enabled(user)
     return Json(_tokens(here, user))
@@ -57,10 +56,10 @@ def refresh(here: Here, body: RefreshRequest) -> Json:
     if claim is not None:
         with here.home.ledger.read() as db:
             user = db.get(User, claim.user_id)
-    if claim is None or user is None or user.token_epoch != claim.epoch:
+    if claim is None or user is None or not claim.holds_for(user):
         raise refuse(401, "Invalid token", CHALLENGE)
     require_enabled(user)
-    return Json({"access_token": here.tokens.give(user, "access")})
+    return Json({"access_token": here.tokens.give(user, "access", claim.login)})
 
 
 @router.get("/me", response_model=UserAnswer, responses=problems(401, 403))
@@ -70,15 +69,27 @@ async def me(user: Account) -> Json:
 
 
 @router.patch("/profile", response_model=UserAnswer, responses=problems(401, 403, 409))
-async def profile(here: Here, user: Account, body: ProfileChange) -> Json:
-    """Set nickname, e-mail, password: any of them. A new password ends all tokens given out so far, not the keys."""
-    hashed = await hash_password(body.password) if body.password is not None else None
-    return Json(_shape(await to_thread.run_sync(_change, here, user.id, body, hashed)))
+async def profile(request: Request, here: Here, user: Account, body: ProfileChange) -> Json:
+    """Set nickname, e-mail, password: any of them. A new e-mail or password ends all logins but this one, not the keys.
+
+    These two take an access token, no API key, and `current_password` where the account has a password.
+    """
+    login, hashed = "", None
+    if body.email is not None or body.password is not None:
+        login = login_of(request, here)
+        # The same request again proves itself: the password that it sets is the current one.
+        await require_password(here, request, user, body.current_password or body.password)
+    if body.password is not None and (user.password_hash is None or body.current_password is not None):
+        names = (body.nickname or user.nickname, body.email or user.email or "")
+        await to_thread.run_sync(require_strong, body.password, *names)
+        hashed = await here.passwords.hash(body.password)
+    return Json(_shape(await to_thread.run_sync(_change, here, user.id, body, hashed, login)))
 
 
-def _change(here: State, user_id: int, body: ProfileChange, hashed: str | None) -> User:
+def _change(here: State, user_id: int, body: ProfileChange, hashed: str | None, login: str) -> User:
     with here.home.ledger.write() as db:
-        return change_profile(db, user_id, nickname=body.nickname, email=body.email, password_hash=hashed)
+        changed = {"nickname": body.nickname, "email": body.email, "password_hash": hashed}
+        return change_profile(db, user_id, **changed, login=login)
 
 
 def _by_email(here: State, email: str) -> User | None:
@@ -86,13 +97,9 @@ def _by_email(here: State, email: str) -> User | None:
         return find_by_email(db, email)
 
 
-def _slow_down(wait: float) -> None:
-    if wait:
-        raise refuse(429, f"too many failed logins; try again in {wait:.0f} s", {"Retry-After": f"{wait:.0f}"})
-
-
 def _tokens(here: State, user: User) -> dict[str, Any]:
-    access, refreshing = (here.tokens.give(user, "access"), here.tokens.give(user, "refresh"))
+    login = new_login()
+    access, refreshing = here.tokens.give(user, "access", login), here.tokens.give(user, "refresh", login)
     return {"access_token": access, "refresh_token": refreshing, "user": _shape(user)}
 
 

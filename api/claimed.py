@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Slug
 from api.state import Here, Now, State
 from api.strategies import own_strategy
@@ -23,7 +24,7 @@ from models.wire.claimed import ClaimedAnswer, ClaimedDeletedAnswer, NewClaimed,
 from store.claimed import Claimed, delete_claimed, find_claimed, upload_claimed
 
 PREFIX = "/api/v1/strategies"
-router = APIRouter(prefix=PREFIX + "/{slug}", tags=["claimed performance"])
+router = APIRouter(route_class=StrictRoute, prefix=PREFIX + "/{slug}", tags=["claimed performance"])
 
 REPLACED: dict[int | str, dict[str, Any]] = {
     200: {"model": UploadedAnswer, "description": "In place of what was claimed before"}

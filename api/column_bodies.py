@@ -1,18 +1,21 @@
 """Parquet and Arrow bodies of factor values: columns `session` or `date`, `symbol`, `value`, a row a value.
 
-Foreign bytes can be made to claim anything. Columns and their types, the rows and the size they say they will have are
-looked at first; compressed Arrow is not taken, because it does not say.
+They are read by another process, `api.column_reader`, which is started for the first and ends with this one.
 """
 
-import struct
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from api.column_reader import PARQUET
 from api.value_bodies import Body, fault
 from domain.factor_values import UPLOAD_SCHEMA
 from domain.tables import Day, Table, clean
@@ -20,114 +23,72 @@ from models.errors import InputError
 
 # Null is let through: domain.factor_values refuses it, and says which dates there may be.
 DAYS = Table("factor values", {"session": Day(nullable=True)}, key=("session",))
-MAX_ROWS = 5_000_000
-MAX_BYTES = 256 * 1024 * 1024
-ARROW_MAGIC = b"ARROW1"
-# Places of fields in the tables of Arrow's Message.fbs and File.fbs, and a block of the latter.
-HEADER, DICTIONARY_DATA, COMPRESSION = 2, 1, 3
-BLOCKS = (2, 3)
-BLOCK = struct.Struct("<qi4xq")
+KINDS = (PARQUET, "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file")
+ROOT = Path(__file__).resolve().parent.parent
+# The system's allocator counts what it takes; others reserve addresses ahead, which the limit would count.
+ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONPATH": str(ROOT)}
 
 
-def read_parquet(body: bytes) -> Body:
-    """Read a Parquet file, written by whatever library."""
-    with _foreign("Parquet"):
-        file = pq.ParquetFile(pa.BufferReader(body))
-        _check_columns(file.schema_arrow)
-        groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
-        size = sum(group.column(n).total_uncompressed_size for group in groups for n in range(group.num_columns))
-        _check_size(max(file.metadata.num_rows, sum(group.num_rows for group in groups)), size)
-        table = file.read()
-    return _read(table)
+class ColumnReader:
+    """Has bodies read, one at a time. A reader that has ended is started again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+
+    def read(self, kind: str, body: bytes) -> Body:
+        """Read a body of one of `KINDS`; a faulty one is refused, and what is wrong with it told."""
+        with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
+            taken, table = Path(folder) / "body", Path(folder) / "table"
+            taken.write_bytes(body)
+            answer = self._ask({"kind": kind, "body": str(taken), "table": str(table)})
+            if "fault" in answer:
+                where = (answer["column"],) if answer["column"] else ()
+                fault(*where, expected=str(answer["fault"]))
+            with pa.OSFile(str(table)) as source, pa.ipc.open_file(source) as reader:
+                return _frame(reader.read_all())
+
+    def close(self) -> None:
+        """End the reader."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, question: dict[str, str]) -> dict[str, str | None]:
+        with self._lock:
+            for _ in range(2):  # one that ended meanwhile is known by its silence
+                process = self._process = self._process or _start()
+                with suppress(OSError, ValueError):
+                    assert process.stdin is not None  # noqa: S101 - both are pipes
+                    assert process.stdout is not None  # noqa: S101
+                    process.stdin.write(json.dumps(question) + "\n")
+                    process.stdin.flush()
+                    answer: dict[str, str | None] = json.loads(process.stdout.readline())
+                    return answer
+                self._end()
+        raise OSError("the reader of uploads ends as soon as it is asked")
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(OSError):
+                process.communicate()  # closes its input, at which it ends
 
 
-def read_arrow(body: bytes) -> Body:
-    """Read an Arrow IPC stream or file, its buffers not compressed."""
-    with _foreign("Arrow"):
-        is_file = body.startswith(ARROW_MAGIC)
-        _check_messages(_messages_of_file(body) if is_file else pa.ipc.MessageReader.open_stream(body))
-        with pa.ipc.open_file(body) if is_file else pa.ipc.open_stream(body) as reader:
-            _check_columns(reader.schema)
-            given = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-            batches: list[Any] = []
-            for batch in given:
-                batch.validate(full=True)
-                batches.append(batch)
-                _check_size(sum(each.num_rows for each in batches), 0)
-        table = pa.Table.from_batches(batches, reader.schema)
-    return _read(table)
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        (sys.executable, "-m", "api.column_reader"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | ENVIRONMENT,
+    )
 
 
-@contextmanager
-def _foreign(kind: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError, KeyError, struct.error, IndexError, EOFError):
-        fault(expected=f"expected a whole and sound {kind} body", kind="unreadable")
-
-
-def _check_columns(schema: Any) -> None:
-    names = sorted(schema.names)
-    if names not in (["session", "symbol", "value"], ["date", "symbol", "value"]):
-        got = ", ".join(name[:20] for name in schema.names[:10])
-        fault(expected=f"expected the columns session (or date), symbol and value, got {got}")
-    day, symbol, value = (schema.field(name).type for name in names)
-    known = (pa.types.is_date, pa.types.is_timestamp, pa.types.is_integer, pa.types.is_float64, _is_text)
-    if not any(of_kind(day) for of_kind in known):
-        fault(names[0], expected=f"expected dates, got {str(day)[:40]}")
-    if not _is_text(symbol):
-        fault("symbol", expected=f"expected texts, got {str(symbol)[:40]}")
-    if not (value in {pa.float64(), pa.float32()} or pa.types.is_integer(value)):
-        fault("value", expected=f"expected numbers, got {str(value)[:40]}")
-
-
-def _is_text(kind: Any) -> bool:
-    text = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text))
-
-
-def _check_size(rows: int, size: int) -> None:
-    if rows > MAX_ROWS or size > MAX_BYTES:
-        most = f"{MAX_ROWS:,} rows and {MAX_BYTES // 1024 // 1024} MiB uncompressed"
-        fault(expected=f"expected at most {most} in a request, got {rows:,} rows and {size:,} bytes")
-
-
-def _messages_of_file(body: bytes) -> Iterator[Any]:
-    end = len(body) - len(ARROW_MAGIC) - 4
-    footer = body[end - struct.unpack_from("<I", body, end)[0] : end]
-    for field in BLOCKS:
-        blocks = _follow(footer, struct.unpack_from("<I", footer)[0], field)
-        for n in range(struct.unpack_from("<I", footer, blocks)[0] if blocks else 0):
-            offset, metadata, size = BLOCK.unpack_from(footer, blocks + 4 + n * BLOCK.size)
-            yield pa.ipc.read_message(body[offset : offset + metadata + size])
-
-
-def _check_messages(messages: Iterable[Any]) -> None:
-    for message in messages:
-        if message.type not in {"record batch", "dictionary"}:
-            continue
-        content = message.metadata.to_pybytes()
-        batch = _follow(content, struct.unpack_from("<I", content)[0], HEADER)
-        if batch and message.type == "dictionary":
-            batch = _follow(content, batch, DICTIONARY_DATA)
-        if batch and _follow(content, batch, COMPRESSION):
-            fault(expected="expected Arrow without compression of its buffers; Parquet is the small way to send it")
-
-
-def _follow(content: bytes, table: int, field: int) -> int:
-    """Return where the table lies that a field of another one names, 0 where the field is not set (FlatBuffers)."""
-    (back,) = struct.unpack_from("<i", content, table)
-    fields = table - back
-    (length,) = struct.unpack_from("<H", content, fields)
-    place = 4 + 2 * field
-    offset = struct.unpack_from("<H", content, fields + place)[0] if place < length else 0
-    return table + offset + struct.unpack_from("<I", content, table + offset)[0] if offset else 0
-
-
-def _read(table: Any) -> Body:
+def _frame(table: pa.Table) -> Body:
     day = "date" if "date" in table.column_names else "session"
     frame: pl.DataFrame = pl.from_arrow(table)  # type: ignore[assignment]
-    frame = frame.rename({day: "session"}).select(*UPLOAD_SCHEMA)
+    texts = [name for name, kind in frame.schema.items() if kind == pl.Categorical]
+    frame = frame.cast(dict.fromkeys(texts, pl.String)).rename({day: "session"}).select(*UPLOAD_SCHEMA)
     if frame.is_empty():
         fault(expected="expected at least one value")
     try:

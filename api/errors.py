@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.answers import Json
+from api.json_bodies import AmbiguousBodyError
 from models.errors import (
     ConflictError,
     CountersignError,
@@ -71,6 +72,7 @@ def install(app: FastAPI) -> None:
     """Let the app answer every error in these shapes."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(CountersignError, _ours)
+    app.add_exception_handler(AmbiguousBodyError, _ambiguous)
     app.add_exception_handler(HTTPException, _http)
 
 
@@ -82,6 +84,11 @@ def invalid(faults: Sequence[tuple[str, tuple[str | int, ...], str]]) -> Json:
 def _invalid(_request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else []
     return invalid([(fault["type"], tuple(fault["loc"]), fault["msg"]) for fault in faults])
+
+
+def _ambiguous(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, AmbiguousBodyError)  # noqa: S101 - what it was registered for
+    return invalid([("json_invalid", ("body", error.name), error.detail)])
 
 
 def _ours(_request: Request, error: Exception) -> Response:

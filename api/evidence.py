@@ -19,6 +19,7 @@ def show_evidence(signers: CommitSigners, found: Iterable[Attestation]) -> list[
             "commit_time": each.committed_at,
             "signer": known.get(each.sha or ""),
             "time_class": each.time_class,
+            "seconds_late": each.seconds_late,
             "evidence": each.evidence or Evidence.SERVER_ONLY,
             "tokens": [token.path for token in each.tokens],
         }

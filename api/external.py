@@ -10,6 +10,7 @@ from sqlmodel import Session
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account, Admin
+from api.json_bodies import StrictRoute
 from api.paging import Coin, Exchange, FeedName, Limit, Offset, Word
 from api.state import Here
 from models.errors import InputError
@@ -31,7 +32,7 @@ from store.external_reader import Wanted, read_gaps, read_quarantine, read_signa
 from store.outcomes import no_record, read_records
 from store.sources import Polled, add_source, find_source, list_sources, pause_source, remove_source
 
-router = APIRouter(prefix="/api/v1/external", tags=["external"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/external", tags=["external"])
 
 Feed = Annotated[Word, Query(examples=["cqs-free"])]
 Cursor = Annotated[int, Query(ge=0, le=2**31 - 1, description="`next_cursor` of the answer before", examples=[42])]

@@ -7,12 +7,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 
 from api.answers import Json
-from api.column_bodies import read_arrow, read_parquet
+from api.column_bodies import KINDS
 from api.errors import problems, refuse
 from api.factors import detail, find, shape
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import LongId
-from api.state import Here, Now, State, WholeAt
+from api.state import Here, Now, State, received_at
 from api.value_bodies import fault, read_json
 from domain.factor_values import FaultyRowError, check_values
 from models.factors import MIN_SESSIONS
@@ -29,22 +30,17 @@ from store.factors import own_factor, stretch_of
 from store.measuring import correlate
 from store.validation import validate
 
-router = APIRouter(prefix="/api/v1/factors/{factor_id}", tags=["factors"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/factors/{factor_id}", tags=["factors"])
 
 JSON = "application/json"
-READERS = {
-    JSON: read_json,
-    "application/vnd.apache.parquet": read_parquet,
-    "application/vnd.apache.arrow.stream": read_arrow,
-    "application/vnd.apache.arrow.file": read_arrow,
-}
+TAKEN = (JSON, *KINDS)
 
 
 def _bodies() -> dict[str, Any]:
     schema = NewValues.model_json_schema()
     schema["properties"]["data"]["items"] = schema.pop("$defs")["DayValues"]
     rows = {"type": "string", "format": "binary", "description": "columns session (or date), symbol, value"}
-    content = {kind: {"schema": schema if kind == JSON else rows} for kind in READERS}
+    content = {kind: {"schema": schema if kind == JSON else rows} for kind in TAKEN}
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -54,7 +50,7 @@ def _bodies() -> dict[str, Any]:
     responses=problems(401, 403, 404, 415),
     openapi_extra=_bodies(),
 )
-async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt, factor_id: LongId) -> Json:
+async def upload(request: Request, here: Here, user: Account, factor_id: LongId) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
     A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
@@ -66,17 +62,17 @@ async def upload(request: Request, here: Here, user: Account, whole_at: WholeAt,
     outcome begins to be known, at the close of the session after it, can still be added, but not replaced.
     """
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if kind not in READERS:
-        raise refuse(415, f"expected a body of type {', '.join(READERS)}, got {kind[:100]}")
+    if kind not in TAKEN:
+        raise refuse(415, f"expected a body of type {', '.join(TAKEN)}, got {kind[:100]}")
     await to_thread.run_sync(find, here, user, factor_id)
     body = await request.body()
     take = partial(_take, here, user.id, factor_id, kind, body)
-    return Json(await to_thread.run_sync(take, whole_at, limiter=here.uploads))
+    return Json(await to_thread.run_sync(take, received_at(request), limiter=here.uploads))
 
 
 def _take(here: State, owner_id: int, factor_id: str, kind: str, body: bytes, uploaded_at: Any) -> dict[str, Any]:
     sessions = here.home.sessions
-    given, place = READERS[kind](body)
+    given, place = read_json(body) if kind == JSON else here.columns.read(kind, body)
     try:
         values, skipped = check_values(given, sessions)
     except FaultyRowError as error:

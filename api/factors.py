@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from api.answers import Json
 from api.errors import problems
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Limit, LongId, Offset
 from api.state import Here, Now, State
 from models.enums import FactorStatus, FactorUniverse
@@ -28,7 +29,7 @@ from models.wire.factors import (
 from store.factor_series import read_series
 from store.factors import change_factor, delete_factor, list_factors, open_factor, own_factor
 
-router = APIRouter(prefix="/api/v1/factors", tags=["factors"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/factors", tags=["factors"])
 
 Order = Literal["-created_at", "created_at", "-ic_mean", "ic_mean", "-ic_ir", "ic_ir"]
 PLAIN = ("id", "name", "universe", "status", "description", "expression")

@@ -19,7 +19,9 @@ log = logging.getLogger("countersign.api")
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 DRAINED_BYTES = 3 * MAX_BODY_BYTES
+# Of a body of up to a mebibyte, as every submission is; for each second more, a larger one brings so much at least.
 BODY_SECONDS = 30.0
+SMALL_BYTES, BYTES_A_SECOND = 1024 * 1024, 128 * 1024
 ARRIVAL, WHOLE = "countersign.received_at", "countersign.whole_at"
 UNLIMITED = "/api/v1/health"
 HEADERS = (
@@ -92,19 +94,23 @@ class Gate:
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         """Count the bytes and the seconds of the body, and note when it was whole."""
         taken, whole = 0, False
-        last = time.monotonic() + self.body_seconds
+        began = time.monotonic()
+
+        def left() -> float:
+            more = max(0, min(taken, MAX_BODY_BYTES) - SMALL_BYTES) / BYTES_A_SECOND
+            return began + self.body_seconds + more - time.monotonic()
 
         async def bounded() -> Message:
             nonlocal taken, whole
             if whole:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), last - time.monotonic())
+                message = await asyncio.wait_for(receive(), left())
                 taken += len(message.get("body", b""))
                 if taken > MAX_BODY_BYTES:
                     # Somebody who is still sending would never see the answer.
                     while taken < DRAINED_BYTES and message.get("more_body"):
-                        message = await asyncio.wait_for(receive(), last - time.monotonic())
+                        message = await asyncio.wait_for(receive(), left())
                         taken += len(message.get("body", b""))
                     words = f"the body is larger than {MAX_BODY_BYTES // 1024 // 1024} MiB"
                     raise HTTPException(413, words, {"Connection": "close"})

@@ -4,11 +4,12 @@ from fastapi import APIRouter
 
 from api.answers import Json
 from api.errors import problems
+from api.json_bodies import StrictRoute
 from api.state import Here, Now
 from models.wire.public import HealthAnswer
 from store.settlements import settled_through
 
-router = APIRouter(prefix="/api/v1/health", tags=["health"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/health", tags=["health"])
 
 
 @router.get("", response_model=HealthAnswer, responses=problems())

@@ -51,12 +51,29 @@ def _find(here: State, given: str) -> User | None:
         if claim is None:
             return authenticate_key(db, given) if given.startswith(KEY_PREFIX) else None
         user = db.get(User, claim.user_id)
-        return user if user is not None and user.token_epoch == claim.epoch else None
+        return user if user is not None and claim.holds_for(user) else None
 
 
 Account = Annotated[User, Depends(_account)]
 # Disabled or not: for tickets alone.
 AnyAccount = Annotated[User, Depends(_known)]
+
+
+def login_of(request: Request, here: State) -> str:
+    """Return the login whose token a request carries. Refuses (403) an API key."""
+    claim = here.tokens.read(credential(request.scope) or "", "access")
+    if claim is None:
+        raise refuse(403, "an API key may not do this: log in (POST /api/v1/auth/login) and send the access token")
+    return claim.login
+
+
+async def _owner(request: Request, here: Here, user: Account) -> User:
+    login_of(request, here)
+    return user
+
+
+# Proved by a login, not by a key.
+Owner = Annotated[User, Depends(_owner)]
 
 
 async def _admin(user: Account) -> User:

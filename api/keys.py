@@ -1,21 +1,26 @@
 """Router of API keys and tiers."""
 
+from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter
+from anyio import to_thread
+from fastapi import APIRouter, Request
 
 from api.answers import Json
 from api.errors import not_found, problems
-from api.identity import Account
+from api.identity import Account, Owner
+from api.json_bodies import StrictRoute
 from api.paging import Id, number_of
-from api.state import Here, Now
+from api.proof import require_password
+from api.state import Here, Now, State
 from models.enums import Universe
 from models.users import TIERS, ApiKey
-from models.wire.accounts import KeyRequest, KeysAnswer, NewKeyAnswer, TierAnswer, TiersAnswer
+from models.wire.accounts import KeyRequest, KeyRevocation, KeysAnswer, NewKeyAnswer, TierAnswer, TiersAnswer
 from models.wire.base import Deleted
 from store.accounts import KEY_PREFIX, create_key, list_keys, revoke_key
+from store.addresses import delete_addresses_of_key
 
-router = APIRouter(prefix="/api/v1/billing", tags=["billing"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/billing", tags=["billing"])
 
 
 @router.get("/api-keys", response_model=KeysAnswer, responses=problems(401, 403))
@@ -26,19 +31,27 @@ def keys(here: Here, user: Account) -> Json:
 
 
 @router.post("/api-keys", status_code=201, response_model=NewKeyAnswer, responses=problems(401, 403))
-def new_key(here: Here, user: Account, now: Now, body: KeyRequest) -> Json:
-    """Make a key. It is shown this once, and good until it is revoked."""
-    with here.home.ledger.write() as db:
-        key, text = create_key(db, user.id, body.name, now)
+async def new_key(request: Request, here: Here, user: Owner, now: Now, body: KeyRequest) -> Json:
+    """Make a key. It is shown this once, and good until it is revoked.
+
+    Takes an access token, and the current password where the account has one.
+    """
+    await require_password(here, request, user, body.current_password)
+    key, text = await to_thread.run_sync(_create, here, user.id, body.name, now)
     return Json({"api_key": text, **_shape(key)}, 201)
 
 
 @router.delete("/api-keys/{key_id}", response_model=Deleted, responses=problems(401, 403, 404))
-def revoke(here: Here, user: Account, now: Now, key_id: Id) -> Json:
-    """Revoke a key, at once and for good."""
-    with here.home.ledger.write() as db:
-        if not revoke_key(db, user.id, number_of(key_id), now):
-            raise not_found("API key")
+async def revoke(
+    request: Request, here: Here, user: Owner, now: Now, key_id: Id, body: KeyRevocation | None = None
+) -> Json:
+    """Revoke a key, at once and for good. Its streams end, and the addresses that were added with it are deleted.
+
+    Takes an access token, and the current password where the account has one.
+    """
+    await require_password(here, request, user, body.current_password if body else None)
+    if not await to_thread.run_sync(_revoke, here, user.id, number_of(key_id), now):
+        raise not_found("API key")
     return Json({"deleted": True})
 
 
@@ -52,6 +65,17 @@ async def tier(user: Account) -> Json:
 async def tiers() -> Json:
     """List all tiers."""
     return Json({"tiers": [_tier(name) for name in TIERS]})
+
+
+def _create(here: State, user_id: int, name: str, now: datetime) -> tuple[ApiKey, str]:
+    with here.home.ledger.write() as db:
+        return create_key(db, user_id, name, now)
+
+
+def _revoke(here: State, user_id: int, key_id: int, now: datetime) -> bool:
+    with here.home.ledger.write() as db:
+        delete_addresses_of_key(db, user_id, key_id)
+        return revoke_key(db, user_id, key_id, now)
 
 
 def _tier(name: str) -> dict[str, Any]:

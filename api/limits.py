@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
+from api.addresses import Proxies
+
 MAX_BUCKETS = 100_000
-FAILURES_A_MINUTE = 20
+LOGINS_A_MINUTE = 20
 
 
 class Buckets:
@@ -36,27 +38,35 @@ class Buckets:
                 self._levels.popitem(last=False)
         return 0.0
 
+    def give_back(self, name: str) -> None:
+        """Put one back into a bucket that it was taken out of."""
+        now = self._clock()
+        self._levels[name] = (min(self._per_minute, self._level(name, now) + 1), now)
+
     def _level(self, name: str, now: float) -> float:
         level, since = self._levels.get(name, (float(self._per_minute), now))
         return min(self._per_minute, level + (now - since) * self._per_minute / 60)
 
 
 class Limits:
-    """What each key, address and e-mail may do in a minute; `per_minute` 0: as much as they like."""
+    """What each key and address may do in a minute; `per_minute` 0: as much as they like, except trying passwords."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.enabled = per_minute > 0
+    def __init__(
+        self, per_minute: int, proxies: Proxies | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._enabled = per_minute > 0
+        self._proxies = proxies or Proxies(())
         self._requests = Buckets(max(per_minute, 1), clock)
-        self._failures = Buckets(FAILURES_A_MINUTE, clock)
+        self._passwords = Buckets(LOGINS_A_MINUTE, clock)
         self._good: OrderedDict[str, None] = OrderedDict()
 
     def wait_seconds(self, scope: Scope) -> float:
         """Count a request; return the seconds to wait where it is one too many, else 0."""
-        if not self.enabled:
+        if not self._enabled:
             return 0.0
         given = credential(scope)
         digest = _digest(given) if given else ""
-        return self._requests.wait_seconds(digest if digest in self._good else f"address {address(scope)}")
+        return self._requests.wait_seconds(digest if digest in self._good else f"address {self._proxies.client(scope)}")
 
     def proved_good(self, given: str) -> None:
         """Give a credential its own bucket."""
@@ -70,11 +80,16 @@ class Limits:
         """Let the address pay for it from now on."""
         self._good.pop(_digest(given), None)
 
-    def login_wait_seconds(self, *names: str, failed: bool) -> float:
-        """Return how long whoever logs in under these names must wait; a failed login is counted against each."""
-        if not self.enabled:
-            return 0.0
-        return max(self._failures.wait_seconds(f"login {name}", take=failed) for name in names)
+    def password_wait_seconds(self, scope: Scope) -> float:
+        """Count a password before it is checked, against the address; return the seconds to wait instead, else 0.
+
+        Not against the account: whoever knows its e-mail could shut its owner out.
+        """
+        return self._passwords.wait_seconds(self._proxies.client(scope))
+
+    def password_was_right(self, scope: Scope) -> None:
+        """Take back what was counted: only wrong ones use the limit up."""
+        self._passwords.give_back(self._proxies.client(scope))
 
 
 def credential(scope: Scope) -> str | None:
@@ -87,12 +102,6 @@ def credential(scope: Scope) -> str | None:
             scheme, _, rest = value.decode("latin-1").partition(" ")
             bearer = rest.strip() if scheme.lower() == "bearer" else None
     return bearer
-
-
-def address(scope: Scope) -> str:
-    """Return where a request comes from, as the server in front of us tells it."""
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
 
 
 def _digest(given: str) -> str:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from api.answers import dumps, etag, is_current, tagged, unchanged
 from api.errors import problems
+from api.json_bodies import StrictRoute
 from api.public import PREFIX, UNCHANGED, UNPUBLISHED
 from api.state import Here, State
 from models.enums import Order
@@ -16,7 +17,7 @@ from models.wire.public import PublicStrategiesAnswer
 from store.published import NOBODY
 from store.visible import describe_visible, find_visible
 
-router = APIRouter(prefix=PREFIX, tags=["public"])
+router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 
 # What a list shows, and which column of the standings that is.
 FIGURES = {

@@ -142,5 +142,11 @@ class _Standing(Collector):
         yield gauge("unsealed_signals", "Signals that are in no commit of the journal", found.unsealed)
         yield gauge("unpushed_commits", "Commits of the journal that no remote has", found.unpushed)
         yield gauge("waiting_sessions", "Closed sessions that are not settled", len(found.waiting))
+        sealing = found.attestation
+        yield gauge("sealer_alive", "Whether a live process seals", sealing.sealer_alive)
+        yield gauge("journal_agrees", "Whether the journal is where the ledger left it", sealing.journal_agrees)
+        if sealing.remote_agrees is not None:
+            yield gauge("remote_agrees", "Whether the journal's remote is where a push left it", sealing.remote_agrees)
+        yield gauge("set_aside", "Strategies and days that a conflict in the journal keeps unsealed", sealing.set_aside)
         if found.settle_seconds is not None:
             yield gauge("settle_seconds", "How long the newest settlement took", found.settle_seconds)

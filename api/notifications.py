@@ -3,11 +3,13 @@
 import logging
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import Account
+from api.json_bodies import StrictRoute
+from api.limits import credential
 from api.paging import Id, Limit, Offset, number_of
 from api.state import Here, Now, State
 from domain.addresses import parse_address
@@ -27,11 +29,12 @@ from models.wire.notifications import (
     NotificationsAnswer,
     UnreadAnswer,
 )
+from store.accounts import find_key
 from store.addresses import add_address, delete_address, list_addresses, read_muted, set_delivered
 from store.inbox import catch_up
 from store.notifications import count_unread, list_notifications, mark_all_read, mark_read
 
-router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/notifications", tags=["notifications"])
 
 log = logging.getLogger("countersign.api")
 
@@ -100,12 +103,16 @@ def addresses(here: Here, user: Account) -> Json:
 
 
 @router.post("/addresses", status_code=201, response_model=AddressAnswer, responses=problems(401, 403))
-def new_address(here: Here, user: Account, now: Now, body: NewAddress) -> Json:
-    """Add an address; what is told from now on is sent there. The same again changes nothing."""
+def new_address(request: Request, here: Here, user: Account, now: Now, body: NewAddress) -> Json:
+    """Add an address; what is told from now on is sent there. The same again changes nothing.
+
+    One that is added with a key is deleted when the key is revoked.
+    """
     target = parse_address(body.url, private=here.private_addresses)
     _catch_up(here, user.id)
     with here.home.ledger.write() as db:
-        return Json(_address(add_address(db, user.id, target.url, now)), 201)
+        key = find_key(db, credential(request.scope) or "")
+        return Json(_address(add_address(db, user.id, target.url, now, key.id if key else None)), 201)
 
 
 @router.delete("/addresses/{address_id}", response_model=Deleted, responses=problems(401, 403, 404))

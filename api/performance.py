@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.claimed import BEFORE, moved_answers, moved_to, show_public
 from api.errors import not_found, problems
+from api.json_bodies import StrictRoute
 from api.paging import Slug
 from api.public import PREFIX, UNCHANGED, UNPUBLISHED, look_up, published
 from api.state import Here, State
@@ -18,7 +19,7 @@ from models.wire.performance import Metrics, PerformanceAnswer, ScoreParts
 from models.wire.public import PublicClaimedAnswer
 from store.visible import Visible
 
-router = APIRouter(prefix=PREFIX, tags=["public"])
+router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 
 METRICS = tuple(name for name in Metrics.model_fields if name != "trading_days")
 PARTS = tuple(ScoreParts.model_fields)

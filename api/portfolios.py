@@ -13,6 +13,7 @@ from api.answers import Json
 from api.errors import problems, refuse
 from api.evidence import show_evidence
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Limit, LongId, Offset
 from api.state import Here, Now, State
 from domain.sessions import EXCHANGE_ZONE, deadline
@@ -47,7 +48,7 @@ from store.portfolios import (
     resume,
 )
 
-router = APIRouter(prefix="/api/v1/portfolios", tags=["portfolios"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/portfolios", tags=["portfolios"])
 
 PLAIN = ("id", "name", "universe", "weighting", "top_n", "status", "created_at", "activated_at")
 

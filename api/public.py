@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.answers import dumps, etag, is_current, tagged, unchanged
 from api.claimed import show_in_record
 from api.errors import not_found, problems
+from api.json_bodies import StrictRoute
 from api.paging import Limit, Offset, Slug
 from api.quick import Edition
 from api.state import Here, State
@@ -20,7 +21,7 @@ from store.published import RETURNS, First
 from store.visible import Visible
 
 PREFIX = "/api/v1/public/strategies"
-router = APIRouter(prefix=PREFIX, tags=["public"])
+router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 
 UNPUBLISHED = "unpublished"
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The reader has it already, by its ETag"}}

@@ -8,6 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from models.errors import StoreError
+from store.journal import Journal
 from store.ledger import Ledger
 from store.pushing import is_push_failing
 from store.seals import Sealed, read_seals, sealer_at_work
@@ -15,15 +16,18 @@ from store.seals import Sealed, read_seals, sealer_at_work
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 0.05
 BUSY = {"committed": False, "reason": "sealer_busy"}
-# The word of the document that the contract comes from; a remote may well be configured.
-NO_SEALER = {"committed": False, "reason": "repo_not_configured"}
+# There is no journal to seal into; a remote is another matter.
+NO_JOURNAL = {"committed": False, "reason": "repo_not_configured"}
 
 
 class SealWatch:
-    """Tells each waiting submission when its signal is sealed."""
+    """Tells each waiting submission when its signal is sealed.
 
-    def __init__(self, ledger: Ledger, *, has_remote: bool) -> None:
-        self._ledger, self._has_remote = ledger, has_remote
+    Nobody waits while no sealer is at work: one that starts will seal what is recorded, which takes it longer.
+    """
+
+    def __init__(self, ledger: Ledger, journal: Journal, *, has_remote: bool) -> None:
+        self._ledger, self._journal, self._has_remote = ledger, journal, has_remote
         self._waiting: dict[int, list[asyncio.Future[Mapping[str, Any]]]] = {}
         self._watch: asyncio.Task[None] | None = None
 
@@ -64,7 +68,9 @@ class SealWatch:
             sealed = read_seals(db, signal_ids)
             failing = self._has_remote and bool(sealed) and is_push_failing(db)
         known = {signal_id: _committed(seal, failing=failing) for signal_id, seal in sealed.items()}
-        return known if at_work else dict.fromkeys(signal_ids, NO_SEALER) | known
+        if at_work:
+            return known
+        return dict.fromkeys(signal_ids, BUSY if self._journal.exists else NO_JOURNAL) | known
 
 
 def _committed(seal: Sealed, *, failing: bool) -> Mapping[str, Any]:

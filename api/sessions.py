@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query
 
 from api.answers import Json
 from api.errors import invalid, problems
+from api.json_bodies import StrictRoute
 from api.state import Here, Now
 from domain.sessions import EXCHANGE_ZONE, Sessions
 from models.errors import HorizonError
 from models.wire.base import Day
 from models.wire.public import DayAnswer, MonthAnswer
 
-router = APIRouter(prefix="/api/v1/calendar", tags=["calendar"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/calendar", tags=["calendar"])
 
 MONTH = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 

@@ -9,8 +9,9 @@ from api.answers import Json
 from api.errors import not_found, problems, refuse
 from api.evidence import show_evidence
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Limit, Offset, Slug
-from api.state import Here, Now, WholeAt
+from api.state import Here, Now
 from api.strategies import is_slug, own_strategy
 from domain.sessions import Sessions
 from models.errors import InputError
@@ -20,7 +21,7 @@ from store.desk import Receipt
 from store.history import SignalRecord, delete_signal, list_signals
 from store.signals import Submission
 
-router = APIRouter(prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
 
 STRANGER = ": no instrument or bar here knows it; no order of it is filled before a bar comes"
 SCHEMA = {"symbol": pl.String, "weight": pl.Float64}
@@ -32,9 +33,10 @@ SCHEMA = {"symbol": pl.String, "weight": pl.Float64}
     response_model=SubmittedAnswer,
     responses={**problems(401, 403, 404, 409), 200: {"model": SubmittedAnswer, "description": "Known already"}},
 )
-async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: Slug, body: NewSignal) -> Json:
+async def submit(here: Here, user: Account, now: Now, slug: Slug, body: NewSignal) -> Json:
     """Submit a portfolio, or revise the one submitted before, strictly before the deadline.
 
+    It is received when the last byte of the request has come: begun before the deadline and ended after it is too late.
     Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
     portfolio again adds nothing (200). The answer waits up to 2 s for the seal. A symbol that is no share or
     exchange-traded fund is refused; one that no instrument or bar here knows is taken, and named in `warnings`.
@@ -45,7 +47,7 @@ async def submit(here: Here, user: Account, now: Now, whole_at: WholeAt, slug: S
     rows = [(holding.symbol, holding.weight) for holding in body.signals]
     portfolio = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     try:
-        receipt = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now, whole_at))
+        receipt = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now))
     except InputError as error:
         if error.field == "strategy":
             raise not_found("Strategy") from None
@@ -108,7 +110,7 @@ def _submitted(receipt: Receipt, strangers: list[str], attestation: Any) -> dict
 
 def _shape(record: SignalRecord) -> dict[str, Any]:
     signal = record.signal
-    pairs = (item.split("=") for item in signal.portfolio.split(" "))
+    pairs = (item.split("=") for item in signal.portfolio.split())
     return {
         "id": str(signal.id),
         "trade_date": signal.session,

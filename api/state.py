@@ -7,9 +7,11 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.column_bodies import ColumnReader
 from api.gate import ARRIVAL, WHOLE
 from api.hub import Hub
 from api.limits import Limits
+from api.passwords import Passwords
 from api.quick import Answers
 from api.seals import SealWatch
 from api.shown import Shown
@@ -45,6 +47,8 @@ class State:
     answers: Answers
     lists: Cache[bytes]
     closes: Closes
+    columns: ColumnReader
+    passwords: Passwords
     uploads: CapacityLimiter
     validations: CapacityLimiter
     simulated: bool
@@ -58,17 +62,19 @@ async def _state(request: Request) -> State:
     return state
 
 
-async def _received_at(request: Request) -> datetime:
-    moment: datetime = request.scope[ARRIVAL]
-    return moment
+def received_at(request: Request) -> datetime:
+    """Return when the last byte of what was read of a request came: of its body, or of its head where nobody read one.
 
-
-async def _whole_at(request: Request) -> datetime:
+    A route that reads the body by itself asks once it has read it.
+    """
     moment: datetime = request.scope.get(WHOLE, request.scope[ARRIVAL])
     return moment
 
 
+async def _received_at(request: Request) -> datetime:
+    return received_at(request)
+
+
 Here = Annotated[State, Depends(_state)]
-# When the request arrived: what `now` is for everything that it asks for.
+# When the request had wholly arrived: what `now` is for everything that it asks for. FastAPI reads a body first.
 Now = Annotated[datetime, Depends(_received_at)]
-WholeAt = Annotated[datetime, Depends(_whole_at)]

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 from api.answers import Json
 from api.errors import not_found, problems, refuse
 from api.identity import Account
+from api.json_bodies import StrictRoute
 from api.paging import Limit, Offset, Slug
 from api.state import Here, Now
 from models.enums import StrategyStatus
@@ -19,7 +20,7 @@ from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer
 from store.accounts import require_room
 from store.strategies import change_status, find_strategy, open_strategy
 
-router = APIRouter(prefix="/api/v1/strategies", tags=["strategies"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies", tags=["strategies"])
 
 FIELDS = tuple(StrategyAnswer.model_fields)
 

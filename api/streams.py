@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from api.errors import problems, refuse
 from api.hub import Hub
 from api.identity import CHALLENGE, Account
+from api.json_bodies import StrictRoute
 from api.limits import credential
 from api.listeners import Listener
 from api.paging import Coin, Exchange, Word
@@ -19,7 +20,7 @@ from models.errors import InputError
 from models.wire.streams import EVENTS, EXAMPLE
 from store.accounts import KEY_PREFIX
 
-router = APIRouter(prefix="/v1", tags=["stream"])
+router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["stream"])
 
 TYPE = "text/event-stream"
 # Proxies that collect answers before they pass them on are asked not to.

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from api.answers import Json
 from api.errors import not_found, problems
 from api.identity import AnyAccount
+from api.json_bodies import StrictRoute
 from api.paging import Id, Limit, Offset, number_of
 from api.state import Here, Now
 from models.enums import TicketStatus
@@ -14,7 +15,7 @@ from models.tickets import Ticket
 from models.wire.tickets import NewTicket, TicketAnswer, TicketsAnswer
 from store.tickets import file_ticket, list_tickets
 
-router = APIRouter(prefix="/api/v1/tickets", tags=["tickets"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/tickets", tags=["tickets"])
 
 FIELDS = tuple(TicketAnswer.model_fields)
 

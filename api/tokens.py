@@ -3,6 +3,7 @@
 Their times are the machine's, not a simulated clock's, which may stand still for days.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +22,20 @@ ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose token it is; `epoch` must still be the account's, or the token was ended."""
+    """Whose token it is. `login` is the same in all tokens that come of one login."""
 
     user_id: int
     epoch: int
+    login: str
+
+    def holds_for(self, user: User) -> bool:
+        """Whether the token was not ended since: by a new password or e-mail that another login set."""
+        return self.epoch == user.token_epoch or (bool(self.login) and self.login == user.kept_login)
+
+
+def new_login() -> str:
+    """Name a login."""
+    return secrets.token_urlsafe(16)
 
 
 class Tokens:
@@ -36,11 +47,12 @@ class Tokens:
         self._read_at = -1
         self._secrets: list[str] = []
 
-    def give(self, user: User, kind: Kind) -> str:
+    def give(self, user: User, kind: Kind, login: str) -> str:
         """Give out a token for an account."""
         now = wall_clock()
         secret = self._current()[0]
-        claims = {"sub": str(user.id), "typ": kind, "epoch": user.token_epoch, "iat": now, "exp": now + LIFETIMES[kind]}
+        claims = {"sub": str(user.id), "typ": kind, "epoch": user.token_epoch, "sid": login}
+        claims |= {"iat": now, "exp": now + LIFETIMES[kind]}
         return jwt.encode(claims, secret, ALGORITHM, headers={"kid": name_secret(secret)})
 
     def read(self, text: str, kind: Kind) -> Claim | None:
@@ -53,7 +65,8 @@ class Tokens:
             # A clock that steps back must not make a token invalid that was issued a moment ago.
             options = {"require": ["sub", "typ", "epoch", "exp"], "verify_iat": False}
             claims = jwt.decode(text, secret, [ALGORITHM], options=options)  # type: ignore[arg-type]
-            return Claim(int(claims["sub"]), int(claims["epoch"])) if claims["typ"] == kind else None
+            claim = Claim(int(claims["sub"]), int(claims["epoch"]), str(claims.get("sid", "")))
+            return claim if claims["typ"] == kind else None
         except (jwt.InvalidTokenError, ValueError, TypeError):
             return None
 

@@ -17,6 +17,7 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
+from api.json_bodies import AmbiguousBodyError, members
 from domain.factor_values import UPLOAD_SCHEMA, FaultyRowError
 from models.wire.base import Day
 from models.wire.factors import MAX_DATES
@@ -100,16 +101,10 @@ def _check_values(n: int, values: Any) -> None:
 
 
 def _refuse_repetitions(body: bytes) -> None:
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            again = next(name for n, name in enumerate(names) if name in names[:n])
-            fault("data", expected=f"expected each name once, got {again[:20]!r} twice")
-        return found
-
     try:
         json.loads(body, object_pairs_hook=members)
+    except AmbiguousBodyError as error:
+        fault("data", expected=f"{error.detail}, got {error.name!r} twice")
     except RecursionError:
         # What was read is not deep: what is deep was left behind by another member of its name.
         fault("data", expected="expected each name once, and nothing nested deeper than values")

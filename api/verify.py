@@ -14,6 +14,7 @@ from api.answers import dumps, etag, tagged
 from api.errors import not_found, problems
 from api.evidence import show_evidence
 from api.instructions import instructions, raw_url
+from api.json_bodies import StrictRoute
 from api.paging import Slug
 from api.public import UNCHANGED, look_up
 from api.state import Here, State
@@ -26,7 +27,7 @@ from store.evidence import read_attestations
 from store.history import newest_revision
 from store.visible import Visible
 
-router = APIRouter(prefix="/api/v1/public/strategies", tags=["public"])
+router = APIRouter(route_class=StrictRoute, prefix="/api/v1/public/strategies", tags=["public"])
 
 
 @router.get("/{slug}/verify", response_model=VerifyAnswer, responses=problems(404) | UNCHANGED)
@@ -90,6 +91,7 @@ def _sealed_signal(
         return None
     sealed = read_attestations(db, [signal.id])[signal.id]
     (evidence,) = show_evidence(here.signers, [sealed])
+    revealed &= not signal.content_lost
     return {
         "revision": signal.revision,
         "signal_hash": signal.signal_hash,

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from cli.administration import admin, clock
+from cli.backup import app as backup
 from cli.factors import factors
 from cli.market import market
 from cli.operations import app
@@ -21,6 +22,7 @@ from models.errors import CountersignError, InputError
 
 app.add_typer(proof)
 app.add_typer(status)
+app.add_typer(backup)
 app.add_typer(market, name="market")
 app.add_typer(admin, name="admin")
 app.add_typer(clock, name="clock")

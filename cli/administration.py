@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.common import HomeOption, JsonOption, group, show
+from cli.journal import journal
 from models.enums import TicketStatus
 from models.errors import InputError, RefusedError
 from models.operations import AuditEntry
@@ -24,6 +25,7 @@ admin = group(
 ticket = group("Tickets: what accounts ask, and what they are told.")
 clock = group("The simulated clock.")
 admin.add_typer(ticket, name="ticket")
+admin.add_typer(journal, name="journal")
 
 NumberArgument = Annotated[int, typer.Argument(help="Id of a ticket.", min=1)]
 WhoArgument = Annotated[str, typer.Argument(help="Nickname, e-mail or id of an account.")]

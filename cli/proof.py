@@ -16,6 +16,9 @@ def verify(
     journal: Annotated[Path, typer.Argument(help="A clone of a journal.")],
     strategy: Annotated[str | None, typer.Option(help="Only this strategy.")] = None,
     bars: Annotated[Path | None, typer.Option(help="Bars, Parquet or CSV, to settle every session again from.")] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="Corporate actions, Parquet or CSV, to hold the journal's against.")
+    ] = None,
     signers: Annotated[Path | None, typer.Option(help="allowed_signers from a source trusted more.")] = None,
     tsa_ca: Annotated[list[Path] | None, typer.Option(help="PEM certificates of timestamp authorities.")] = None,
     contains: Annotated[list[str] | None, typer.Option(help="A commit known to have been in it.")] = None,
@@ -26,7 +29,13 @@ def verify(
     from tasks.verification_text import render_report  # noqa: PLC0415
 
     report = verify_journal(
-        journal, strategy=strategy, bars=bars, signers=signers, authorities=tsa_ca or (), contains=contains or ()
+        journal,
+        strategy=strategy,
+        bars=bars,
+        actions=actions,
+        signers=signers,
+        authorities=tsa_ca or (),
+        contains=contains or (),
     )
     typer.echo(json.dumps(report_json(report), default=str) if as_json else render_report(report))
     raise typer.Exit(0 if report.holds else 1)

@@ -9,6 +9,7 @@ import typer
 from cli.common import HomeOption, JsonOption, group, show
 from domain.sessions import EXCHANGE_ZONE
 from settings import open_home
+from store.agreement import Agreement
 from store.home import Home
 from store.standing import Stage, Standing, overdue_through, read_standing
 from tasks.problems import Problem
@@ -34,6 +35,7 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
             typer.echo(line)
         typer.echo(_settled(standing))
         typer.echo(f"unsealed {standing.unsealed}; unpushed {standing.unpushed}")
+        typer.echo(_sealing(standing.attestation))
         for stage in standing.stages:
             typer.echo(_stage(stage))
         for problem in problems:
@@ -55,6 +57,15 @@ def _settled(standing: Standing) -> str:
     took = standing.settle_seconds
     last = "" if took is None else f"; newest settlement took {took:.2f} s"
     return f"settled through {standing.settled_through or 'nothing yet'}; waiting: {_days(standing.waiting)}{last}"
+
+
+def _sealing(found: Agreement) -> str:
+    seen = f", last round {found.sealer_seen_at.astimezone(EXCHANGE_ZONE):%F %T}" if found.sealer_seen_at else ""
+    words = [f"sealer {'at work' if found.sealer_alive else 'not at work'}{seen}"]
+    words.append(f"journal and ledger {'agree' if found.journal_agrees else 'differ'}")
+    if found.remote_agrees is not None:
+        words.append(f"journal and remote {'agree' if found.remote_agrees else 'differ'}")
+    return "; ".join([*words, *([f"set aside {found.set_aside}"] if found.set_aside else [])])
 
 
 def _stage(stage: Stage) -> str:

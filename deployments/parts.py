@@ -38,7 +38,8 @@ class Part:
     """One child process: `python -m ARGUMENTS` with `environment` added to ours.
 
     `ready` is asked until it says yes; `started` is told of each start and restart; a stop that takes longer than
-    `patience_seconds` is a kill; `url` is what to show to people.
+    `patience_seconds` is a kill; `url` is what to show to people. One that is `early` starts with the first part: it
+    waits itself for what it needs of the others.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Part:
     started: Callable[[Child], None] = _ignore
     ready_seconds: float = 120.0
     patience_seconds: float = 10.0
+    early: bool = False
 
     def start(self) -> Child:
         """Start it, without waiting."""

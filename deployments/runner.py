@@ -5,34 +5,69 @@ python -m deployments.runner HOME --timetable MODULE:NAME [--catch-up]
 
 import argparse
 import asyncio
-import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import threading
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.runner import RunnerDeployment
 from prefect.logging import get_logger
 from prefect.runner.runner import Runner
 
-from deployments.schedules import deployments_of, load_flow
-from models.timetable import Slot
+from deployments.schedules import deployments_of
+from deployments.turns import Turns
+from domain.agenda import PLACES, RESERVED
+from models.timetable import OTHER_FLOWS, Slot
+from store.clock import wall_clock
 from tasks.runs import reap_dead_runs
 
-# Late runs all come due together after an outage: without a limit, 40 of them were 42 processes and 3.7 GiB. They start
-# in the order of their schedule; the second place keeps a stage that hangs from holding up all others.
-LIMIT = 2
-CATCH_UP_STAGE = "watchdog"
+# How long a run whose time has come, or a free place, waits to be seen; a question costs the server some 20 ms.
+QUERY_SECONDS = 2.0
+HEALTH_SECONDS = 0.1
 
 
 class ScheduleRunner(Runner):
-    """Prefect's runner, which leaves its schedules active when it stops, and stops on SIGTERM as it does on Ctrl-C."""
+    """Prefect's runner, whose runs take turns, whose schedules stay active when it stops; SIGTERM is as Ctrl-C to it.
 
-    def __init__(self, limit: int = LIMIT, query_seconds: float | None = None) -> None:
+    Late runs all come due together after an outage: without a limit, 40 of them were 42 processes and 3.7 GiB.
+    """
+
+    def __init__(self, home: Path, slots: Sequence[Slot], query_seconds: float = QUERY_SECONDS) -> None:
         # Prefect's default pauses the schedules at a clean stop and deletes the runs ahead, which are then missed.
-        super().__init__(name="countersign", limit=limit, query_seconds=query_seconds, pause_on_shutdown=False)
+        super().__init__(
+            name="countersign", limit=PLACES + RESERVED, query_seconds=query_seconds, pause_on_shutdown=False
+        )
+        self.turns = Turns(home, slots, {})
+
+    async def aadd_deployment(self, deployment: RunnerDeployment) -> Any:
+        """Register a deployment, and remember of which stage it is."""
+        deployment_id = await super().aadd_deployment(deployment)
+        self.turns.stages[deployment_id] = deployment.name
+        return deployment_id
+
+    async def __aenter__(self) -> Self:
+        """Start it, with our turns between what Prefect finds due, in the order of its time, and what begins."""
+        await super().__aenter__()
+        # Prefect has no public place to say which run is next.
+        poller = self._scheduled_run_poller
+        find = poller._get_scheduled_flow_runs
+
+        async def choose() -> list[FlowRun]:
+            try:
+                busy = poller._submitting_flow_run_ids
+                return await self.turns.choose(self._client, await find(), busy)
+            except httpx.TransportError as error:
+                # Prefect gives up after three in a row; the supervisor starts the server again in that time.
+                self._logger.warning("The Prefect server does not answer: %r", error)
+                return []
+
+        poller._get_scheduled_flow_runs = choose  # type: ignore[method-assign]
+        return self
 
     def handle_sigterm(self, *_args: Any, **_kwargs: Any) -> None:
         """Take the way of Ctrl-C: Prefect's own handler exits from inside the event loop and skips the clean-up."""
@@ -40,18 +75,28 @@ class ScheduleRunner(Runner):
 
 
 def serve(
-    deployments: Sequence[RunnerDeployment], flow_names: Sequence[str], *, query_seconds: float | None = None
+    home: Path,
+    deployments: Sequence[RunnerDeployment],
+    slots: Sequence[Slot],
+    *,
+    catch_up: bool = False,
+    query_seconds: float = QUERY_SECONDS,
 ) -> None:
     """Register the deployments and run what comes due, until interrupted; runs cut short by that end as Crashed.
 
-    Runs of `flow_names` that an earlier runner left behind are marked Crashed first.
+    Runs that an earlier runner left behind are marked Crashed first. With `catch_up`, the stages whose deadline is near
+    run at once, and after them the watchdog, which settles the sessions missed meanwhile, in order.
     """
+    flow_names = {*(slot.name for slot in slots), *OTHER_FLOWS}
     _reap(flow_names)
 
     async def main() -> None:
-        runner = ScheduleRunner(query_seconds=query_seconds)
+        runner = ScheduleRunner(home, slots, query_seconds)
         for deployment in deployments:
             await runner.aadd_deployment(deployment)
+        if catch_up:
+            async with get_client() as client:
+                await runner.turns.catch_up(client, wall_clock())
         await runner.start()
 
     try:
@@ -62,21 +107,8 @@ def serve(
         _reap(flow_names)
 
 
-def catch_up(home: Path, slots: Sequence[Slot]) -> None:
-    """Run the watchdog once, and wait: it settles the sessions missed meanwhile, in order.
-
-    A failure is told and does not keep the schedules from starting: the watchdog's next turn will try again.
-    """
-    _reap([slot.name for slot in slots])
-    watchdog = load_flow(next(slot for slot in slots if slot.stage == CATCH_UP_STAGE))
-    try:
-        watchdog(home=str(home))
-    except Exception:
-        get_logger("runner").exception("Catching up failed; the schedules start nevertheless.")
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve a home; with --catch-up, let the watchdog repair first what was missed."""
+    """Serve a home; with --catch-up, run first what was missed."""
     parser = argparse.ArgumentParser(prog="deployments.runner")
     parser.add_argument("home", type=Path)
     parser.add_argument("--timetable", required=True, metavar="MODULE:NAME")
@@ -84,26 +116,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     module, _, name = options.timetable.partition(":")
     slots: Sequence[Slot] = getattr(import_module(module), name)
-    if options.catch_up and not _finished(catch_up, options.home, slots):
-        return
-    serve(deployments_of(slots, options.home), [slot.name for slot in slots])
-
-
-def _finished(function: Callable[..., None], *arguments: Any) -> bool:
-    """Run it in a process of its own, whose memory does not stay with the runner for months; False when interrupted."""
-    process = multiprocessing.get_context("spawn").Process(target=function, args=arguments)
-    process.start()
     try:
-        process.join()
+        # The flows are imported while the server starts.
+        deployments = deployments_of(slots, options.home)
+        _wait_for_server()
     except KeyboardInterrupt:
-        process.kill()
-        process.join()
-        return False
-    return True
+        return
+    serve(options.home, deployments, slots, catch_up=options.catch_up)
 
 
-def _reap(flow_names: Sequence[str]) -> None:
-    for name in reap_dead_runs(flow_names, datetime.now(UTC), runner_stopped=True):
+def _wait_for_server() -> None:
+    """Wait until the server answers; whoever started it watches over how long that takes."""
+    pause = threading.Event()
+    with get_client(sync_client=True) as client:
+        while client.api_healthcheck() is not None:
+            pause.wait(HEALTH_SECONDS)
+
+
+def _reap(flow_names: set[str]) -> None:
+    for name in reap_dead_runs(flow_names, wall_clock(), runner_stopped=True):
         get_logger("runner").warning("Run '%s' had lost its process: marked Crashed.", name)
 
 

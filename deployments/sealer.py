@@ -27,6 +27,8 @@ from tasks.timestamps import stamp_pending
 POLL_SECONDS = 0.05
 # How long to wait after a failure, at first and at most; after a conflict it is the operator's turn.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+# At a deadline, a longer pause would make everybody late.
+DEADLINE_PAUSE_SECONDS = 2.0
 LEASE_PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger("sealer")
@@ -35,12 +37,12 @@ _log = logging.getLogger("sealer")
 def run_sealer(home: Home, stop: threading.Event, first_pause_seconds: float = FIRST_PAUSE_SECONDS) -> None:
     """Seal and send until `stop` is set. While another process is the sealer, stand by to take its place.
 
-    No failure ends it: each is logged, and tried again after a pause that grows to a minute.
+    No failure ends it: each is logged, and tried again after a pause that grows to a minute, at a deadline to 2 s.
     """
     news = threading.Event()
 
     def keep_on(work: Callable[[], None]) -> None:
-        _keep_on(work, stop, first_pause_seconds)
+        _keep_on(home, work, stop, first_pause_seconds)
 
     sender = threading.Thread(target=keep_on, args=(lambda: _send(home, news, stop),), name="send")
     sender.start()
@@ -65,7 +67,16 @@ def sealer_part(home: Path) -> Part:
     )
 
 
-def _keep_on(work: Callable[[], None], stop: threading.Event, first_pause: float) -> None:
+def longest_pause(home: Home) -> float:
+    """Return how many seconds a failure may keep anybody waiting now, by the home's clock and sessions."""
+    try:
+        near = home.sessions.is_near_deadline(home.clock.now())
+    except CountersignError:  # the time is not known, as the ledger is away: it may be any
+        near = True
+    return DEADLINE_PAUSE_SECONDS if near else LONGEST_PAUSE_SECONDS
+
+
+def _keep_on(home: Home, work: Callable[[], None], stop: threading.Event, first_pause: float) -> None:
     """Do the work again and again; `work` returns when something went well, or `stop` is set."""
     pause = first_pause
     while not stop.is_set():
@@ -81,23 +92,25 @@ def _keep_on(work: Callable[[], None], stop: threading.Event, first_pause: float
             _log.error("sealing has stopped: %s", error)
             pause = LONGEST_PAUSE_SECONDS
         except CountersignError as error:
-            _log.warning("trying again in %g s: %s", pause, error)
+            _log.warning("trying again: %s", error)
         except Exception:
-            _log.exception("trying again in %g s", pause)
-        stop.wait(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            _log.exception("trying again")
+        longest = longest_pause(home)
+        stop.wait(min(pause, longest))
+        pause = min(2 * pause, longest)
 
 
 def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
     with sealing(home) as sealer:
         # A rotation is finished by whoever becomes the sealer next: that is us, a moment later.
         while not stop.is_set() and not rotation_waits(home):
-            if not is_pending(home):
+            if not is_pending(home) and not sealer.heartbeat.is_due:
                 stop.wait(POLL_SECONDS)
                 continue
             outcome = sealer.seal(home.clock.now())
-            _log.info("sealed %d signals, disclosed %d sessions", outcome.sealed, outcome.disclosed)
-            news.set()
+            if outcome.commits:
+                _log.info("sealed %d signals, disclosed %d sessions", outcome.sealed, outcome.disclosed)
+                news.set()
 
 
 def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:

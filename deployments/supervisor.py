@@ -43,13 +43,17 @@ class Supervisor:
     def run(self, until: Callable[[], bool] = lambda: False, ready: Callable[[], None] = lambda: None) -> None:
         """Start every part, each once the one before is ready, and watch over them until `stop`, or `until` says so.
 
+        Early parts start at once, and take their place in the order when it is their turn.
         `ready` is called once, when all of them run.
         CountersignError if a part does not get ready the first time. All are stopped on the way out, in any case.
         """
         try:
             for part in self._parts:
-                self._running.append(_Running(part, part.start(), time.monotonic()))
-                if not wait_until_ready(part, self._running[-1].child, self._stop):
+                if part.early:
+                    self._begin(part)
+            for part in self._parts:
+                child = self._begin(part)
+                if not wait_until_ready(part, child, self._stop):
                     return
                 self._say(f"{part.name}: " + (part.url or "started"))
             ready()
@@ -60,6 +64,16 @@ class Supervisor:
             for running in reversed(self._running):
                 running.child.stop(running.part.patience_seconds)
                 self._say(f"{running.part.name}: stopped")
+
+    def _begin(self, part: Part) -> Child:
+        """Start a part that is not started yet; return its process."""
+        for running in self._running:
+            if running.part is part:
+                return running.child
+        child = part.start()
+        self._running.append(_Running(part, child, time.monotonic()))
+        self._running.sort(key=lambda running: self._parts.index(running.part))
+        return child
 
     def _watch(self, running: _Running, earlier: Sequence[_Running]) -> None:
         """Notice a death; start the part again when its backoff is over and the parts before it, if hurt, are well."""

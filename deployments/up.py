@@ -29,7 +29,8 @@ def up(
 ) -> None:
     """Start all parts of a home and keep them running until Ctrl-C, SIGTERM, or until `until()` says so.
 
-    With `catch_up` the watchdog runs once before the schedules do, for the sessions missed while the home was down.
+    With `catch_up` the stages whose deadline is near run at once, and the watchdog after them, for the sessions missed
+    while the home was down.
     `until` is asked ten times a second, once all parts are started. `prefect_port` None: any free one.
     ConflictError if this home is up already or the port is taken; CountersignError if a part does not start. In every
     case no process is left behind.
@@ -52,6 +53,8 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
         environment=prefect_environment(home, api_url),
         log=home / "logs" / "flow-runner.log",
         patience_seconds=RUNNER_PATIENCE_SECONDS,
+        # Its imports take as long as the server takes to start.
+        early=True,
     )
 
 

@@ -36,6 +36,8 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         name="api",
         arguments=(
             *("uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--no-server-header"),
+            # Who is called from where is settled by the app: uvicorn would believe whatever calls from this machine.
+            *("--no-proxy-headers", "--ws=none", "--http=api.protocol:GuardedProtocol"),
             *(f"--{name}={value}" for name, value in options.items()),
         ),
         environment=environment,

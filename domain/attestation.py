@@ -7,7 +7,9 @@ Sealer and verifier both build records here, so that "the same bytes" means the 
     reveals/<year>/<session>/<shard>/<slug>.<revision>.json        the sealed payload with its salt, after settlement
     settlements/<year>/<session>.<version>.json                    a settled day: what went in and what came out
     strategies/<shard>/<slug>.json                                 a strategy's terms, in the commit of its first seal
+    retirements/<shard>/<slug>.json                                a strategy's end, once its last session is settled
     timestamps/<first two hex digits>/<commit>.<authority>.tsr     an RFC 3161 token (DER), in a later commit
+    clock.json                                                     the journal's clock, in its first commit
 
 Sessions come before strategies in a path, because git writes a folder anew whenever a file is added to it: folders of
 strategies would be rewritten whole, all of them, every session, for ever. `shard` (the first two hex digits of the
@@ -32,14 +34,17 @@ SEAL_SCHEMA = "countersign/seal/v1"
 REVEAL_SCHEMA = "countersign/reveal/v1"
 SETTLED_SCHEMA = "countersign/settled/v1"
 TERMS_SCHEMA = "countersign/terms/v1"
-SEALS, REVEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS = FOLDERS = (
+RETIREMENT_SCHEMA = "countersign/retirement/v1"
+CLOCK_SCHEMA = "countersign/clock/v1"
+SEALS, REVEALS, SETTLEMENTS, STRATEGIES, RETIREMENTS, TIMESTAMPS = FOLDERS = (
     "attestations",
     "reveals",
     "settlements",
     "strategies",
+    "retirements",
     "timestamps",
 )
-ALLOWED_SIGNERS, README = "allowed_signers", "README.md"
+ALLOWED_SIGNERS, README, CLOCK = "allowed_signers", "README.md", "clock.json"
 PRINCIPAL, NAMESPACE = "countersign", "git"
 AUTHOR = "Countersign <countersign@localhost>"
 
@@ -132,6 +137,31 @@ def terms_record(
             "created_at": instant(created_at),
         }
     )
+
+
+def retirement_record(
+    *, strategy: str, retired_at: datetime, session: str, version: int, nav: str, simulated: bool
+) -> bytes:
+    """Return the record of a strategy's end: the last session it was settled at, in which version, and its NAV there.
+
+    `session` and `nav` (CNY) are "" and `version` 0 for a strategy that ended before it was ever settled.
+    """
+    return record(
+        {
+            "schema": RETIREMENT_SCHEMA,
+            "strategy": strategy,
+            "retired_at": instant(retired_at),
+            "session": session,
+            "version": version,
+            "nav": nav,
+            "simulated": simulated,
+        }
+    )
+
+
+def clock_record(*, simulated: bool) -> bytes:
+    """Return the record of a journal's clock, which is one for life."""
+    return record({"schema": CLOCK_SCHEMA, "simulated": simulated})
 
 
 def settled_record(
@@ -230,6 +260,11 @@ def settled_path(session: date, version: int) -> str:
 def terms_path(slug: str) -> str:
     """Return where a strategy's terms lie."""
     return f"{STRATEGIES}/{shard(slug)}/{slug}.json"
+
+
+def retirement_path(slug: str) -> str:
+    """Return where the record of a strategy's end lies."""
+    return f"{RETIREMENTS}/{shard(slug)}/{slug}.json"
 
 
 def timestamp_path(commit: str, authority: str) -> str:

@@ -74,7 +74,7 @@ def audit(
         for strategy, digest, price in _entries(day, blobs.get(change.blob) if ordinary else None):
             if (day, strategy, digest) not in found:
                 closes_at = deadline(date.fromisoformat(day), price) if price else None
-                kind = str(time_class(price, closes_at, made_at)) if closes_at else UNREADABLE
+                kind = str(time_class(closes_at, made_at)) if closes_at else UNREADABLE
                 finding = Finding(day, strategy, digest, change.commit, made_at, closes_at, kind)
                 found[day, strategy, digest] = finding
     findings = tuple(sorted(found.values(), key=lambda each: (each.date, each.strategy, each.hash)))

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.attestation import FOLDERS, REVEALS, SEALS, STRATEGIES
+from domain.attestation import CLOCK, FOLDERS, RETIREMENTS, REVEALS, SEALS, STRATEGIES
 
 REGULAR_FILE = "100644"
+# Where files are written once.
+OWN = frozenset({*FOLDERS, CLOCK})
+NAMED = frozenset({SEALS, REVEALS, STRATEGIES, RETIREMENTS})
 
 
 class FaultKind(StrEnum):
@@ -23,6 +26,7 @@ class FaultKind(StrEnum):
     FUTURE_DATED_KEY = "future_dated_key"
     FORKED = "forked"
     DATE_FORGED = "date_forged"
+    CLOCK_MIXED = "clock_mixed"
     COMMIT_DROPPED = "commit_dropped"
     ALTERED = "altered"
     REMOVED = "removed"
@@ -34,8 +38,11 @@ class FaultKind(StrEnum):
     MISSING_REVEAL = "missing_reveal"
     HASH_MISMATCH = "hash_mismatch"
     LEFT_OUT = "left_out"
+    FALSE_CORRECTION = "false_correction"
+    RETIREMENT_MISMATCH = "retirement_mismatch"
     BAD_TIMESTAMP = "bad_timestamp"
     BARS_MISMATCH = "bars_mismatch"
+    ACTIONS_MISMATCH = "actions_mismatch"
     RULES_MISMATCH = "rules_mismatch"
     NAV_MISMATCH = "nav_mismatch"
 
@@ -96,13 +103,15 @@ class Stamp:
 class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
-    `unreadable` says why an object has no content here, `strays` how a file of the working copy differs from HEAD's.
+    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a
+    file of the working copy differs from HEAD's.
     """
 
     commits: Sequence[Commit]
     changes: Sequence[Change]
     blobs: Mapping[str, bytes]
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    odd_trees: Mapping[str, str] = field(default_factory=dict)
     strays: Mapping[str, str] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
 
@@ -124,7 +133,7 @@ def first_files(journal: Journal) -> tuple[dict[str, File], list[Fault]]:
     faults = _check_objects(journal)
     for change in journal.changes:
         path, name = change.path, change.commit
-        if path.split("/", 1)[0] not in FOLDERS:
+        if path.split("/", 1)[0] not in OWN:
             continue
         where = (name, path, slug_of(path))
         if not change.blob:
@@ -132,6 +141,9 @@ def first_files(journal: Journal) -> tuple[dict[str, File], list[Fault]]:
         elif path in first:
             if first[path] != change.blob:
                 faults.append(Fault(FaultKind.ALTERED, "changed by this commit", *where))
+            elif change.mode != REGULAR_FILE:
+                detail = f"made no ordinary file by this commit (mode {change.mode})"
+                faults.append(Fault(FaultKind.ALTERED, detail, *where))
         elif change.mode != REGULAR_FILE:
             faults.append(Fault(FaultKind.MALFORMED, f"not an ordinary file (mode {change.mode})", *where))
         else:
@@ -153,6 +165,7 @@ def _check_objects(journal: Journal) -> list[Fault]:
         for name, why in journal.unreadable.items()
         if name not in contents
     ]
+    faults += [Fault(FaultKind.MALFORMED, f"folder {name}: {odd}") for name, odd in journal.odd_trees.items()]
     for path, how in journal.strays.items():
         detail = f"{how} in the working copy; what is committed is checked here"
         faults.append(Fault(FaultKind(how), detail, "", path, slug_of(path)))
@@ -162,4 +175,4 @@ def _check_objects(journal: Journal) -> list[Fault]:
 def slug_of(path: str) -> str:
     """Return the strategy that a path speaks of, "" for none."""
     folder, _, rest = path.partition("/")
-    return rest.rpartition("/")[2].split(".", 1)[0] if folder in {SEALS, REVEALS, STRATEGIES} else ""
+    return rest.rpartition("/")[2].split(".", 1)[0] if folder in NAMED else ""

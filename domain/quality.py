@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from domain.actions import unborne
 from domain.limits import Before, limit_prices, printed_fraction, reference_price
 from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, consolidations, tradable
 from domain.rules import free_of_limits, trading_rules
@@ -115,6 +116,9 @@ BAR_RULES = (
     BarRule("zero amount", Severity.WARN, TRADABLE & (pl.col("amount") == 0), "volume with zero amount"),
     BarRule("units", Severity.WARN, units(), "amount / volume far outside low..high: lots, or thousands of CNY"),
     BarRule("falling factor", Severity.WARN, _falling(), "adj_factor below that of the bar before, not applied"),
+    BarRule(
+        "unborne action", Severity.WARN, unborne(), "a corporate action that neither adj_factor nor open bears out"
+    ),
 )
 
 

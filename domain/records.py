@@ -5,6 +5,7 @@ of the right types, and nothing hides in a second key of the same name. ValueErr
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -74,6 +75,7 @@ class Reveal:
     hashed: str
     portfolio: str
     symbols_count: int
+    salt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,18 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Retirement:
+    """A strategy's end. `session` is None, `version` 0 and `nav` "" for one that was never settled."""
+
+    strategy: str
+    retired_at: datetime
+    session: date | None
+    version: int
+    nav: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a settled day was for one strategy."""
 
@@ -105,7 +119,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class SettledDay:
-    """A settled day. `previous` is the hash of the manifest of the session before."""
+    """A settled day. `previous` is the hash of the manifest of the session before, `inputs` all that went in."""
 
     session: date
     version: int
@@ -119,6 +133,7 @@ class SettledDay:
     listings: tuple[Listing, ...]
     delistings: tuple[Delisting, ...]
     results: tuple[Result, ...]
+    inputs: Mapping[str, Any]
 
 
 def read_seal(path: str, content: bytes) -> Seal:
@@ -155,7 +170,8 @@ def read_reveal(path: str, content: bytes) -> Reveal:
     sealed = payload(strategy, session, revision, found["salt"], portfolio)
     expected = attestation.reveal_path(strategy, session, revision)
     _same(content, attestation.reveal_record(sealed, found["signal_hash"]), path, expected)
-    return Reveal(strategy, session, revision, found["signal_hash"], signal_hash(sealed), portfolio, len(items))
+    hashed = signal_hash(sealed)
+    return Reveal(strategy, session, revision, found["signal_hash"], hashed, portfolio, len(items), found["salt"])
 
 
 def read_terms(path: str, content: bytes) -> Terms:
@@ -210,7 +226,32 @@ def read_settled(path: str, content: bytes) -> SettledDay:
         listings=read_listings(inputs),
         delistings=read_delistings(inputs),
         results=results,
+        inputs=inputs,
     )
+
+
+def read_retirement(path: str, content: bytes) -> Retirement:
+    """Read the record of a strategy's end."""
+    fields = read_fields(content)
+    require_match(fields, strategy=SLUG)
+    require_types(fields, session=str, version=int, nav=str, simulated=bool)
+    session = read_day(fields, "session") if fields["session"] else None
+    if session:
+        require_match(fields, nav=MONEY)
+    if (session is None) != (not fields["nav"]) or (session is None) != (fields["version"] == 0):
+        raise ValueError("expected session, version and nav together, or none of them")
+    retired_at = read_instant(fields, "retired_at")
+    chosen = {name: fields[name] for name in Retirement.__slots__} | {"retired_at": retired_at}
+    _same(content, attestation.retirement_record(**chosen), path, attestation.retirement_path(fields["strategy"]))
+    return Retirement(**chosen | {"session": session})
+
+
+def read_clock(path: str, content: bytes) -> bool:
+    """Read the record of a journal's clock: whether it is a simulated one."""
+    fields = read_fields(content)
+    require_types(fields, simulated=bool)
+    _same(content, attestation.clock_record(simulated=fields["simulated"]), path, attestation.CLOCK)
+    return bool(fields["simulated"])
 
 
 def _result(item: Any) -> Result:

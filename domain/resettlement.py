@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from domain.actions import Action, actions_of, differences, unborne_actions
 from domain.attestation import strategy_sha256
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
 from domain.claims import Records
@@ -31,6 +32,22 @@ from models.errors import InputError
 THREADS = 2
 
 
+class Doubt(NamedTuple):
+    """Something that no rule forbids, and that a reader should know: it makes nothing fail."""
+
+    kind: str
+    detail: str
+    session: str
+
+
+class Replay(NamedTuple):
+    """What came of settling again: what differs, what is doubtful, and how many sessions could be compared."""
+
+    faults: list[Fault]
+    doubts: list[Doubt]
+    sessions: int
+
+
 class Inputs(NamedTuple):
     """Everything that settling a day takes, but for the state; `bars_sha256` is the hash of the reader's bars."""
 
@@ -44,16 +61,18 @@ class Inputs(NamedTuple):
     bars_sha256: str
 
 
-def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
-    """Settle the newest version of every day again; return what differs, and how many sessions could be compared.
+def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None = None) -> Replay:
+    """Settle the newest version of every day again, and compare.
 
-    `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. Settling is one
-    thread's work, session by session; reading what goes in and comparing what comes out are done beside it.
+    `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. `actions` are
+    the reader's own (symbol, session, cash, bonus), held against the journal's for the symbols that the day is about.
+    Settling is one thread's work, session by session; reading what goes in and comparing what comes out are done beside
+    it.
     """
     days = records.newest_days()
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
     signals, nothing = _counting(records), bars.clear()
-    faults: list[Fault] = []
+    faults, doubts = list[Fault](), list[Doubt]()
     compared: list[tuple[SettledDay, Future[dict[str, str]]]] = []
     with ThreadPoolExecutor(THREADS) as threads:
 
@@ -70,6 +89,9 @@ def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
             faults += _foreign_inputs(day, inputs)
             if inputs.bars.is_empty():
                 break
+            needed = {*holdings["symbol"], *inputs.signals["symbol"]}
+            faults += _foreign_actions(day, actions, needed)
+            doubts += _doubtful_actions(day, inputs, marks, needed)
             try:
                 settled = _settle(day.session, inputs, books, holdings, marks)
             except InputError as error:
@@ -80,7 +102,7 @@ def resettle(records: Records, bars: pl.DataFrame) -> tuple[list[Fault], int]:
             books, holdings = settled.nav, settled.positions
             marks = next_marks(day.session, marks, inputs.bars, inputs.actions, inputs.book)
         faults += _first_differences((day, different.result()) for day, different in compared)
-    return faults, len(compared)
+    return Replay(faults, doubts, len(compared))
 
 
 def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) -> list[Fault]:
@@ -142,6 +164,24 @@ def _foreign_inputs(day: SettledDay, inputs: Inputs) -> list[Fault]:
         detail = "settled under another rule book than this program's"
         faults.append(Fault(FaultKind.RULES_MISMATCH, detail, session=str(day.session)))
     return faults
+
+
+def _foreign_actions(day: SettledDay, given: pl.DataFrame | None, needed: set[str]) -> list[Fault]:
+    """Say where the journal's corporate actions are not the reader's, for symbols that were held or signalled."""
+    if given is None:
+        return []
+    ours = {symbol: Action(cash, bonus) for symbol, cash, bonus in day.actions}
+    theirs = actions_of(given.filter(pl.col("session") == day.session))
+    told = differences(ours, theirs, needed)
+    return [Fault(FaultKind.ACTIONS_MISMATCH, detail, session=str(day.session)) for detail in told]
+
+
+def _doubtful_actions(day: SettledDay, inputs: Inputs, marks: pl.DataFrame, needed: set[str]) -> list[Doubt]:
+    if inputs.actions.is_empty():
+        return []
+    symbols = needed.intersection(unborne_actions(inputs.actions, inputs.bars, marks))
+    detail = "a corporate action that neither adj_factor nor open of the bars given bears out"
+    return [Doubt("unborne_action", f"{symbol}: {detail}", str(day.session)) for symbol in sorted(symbols)]
 
 
 def _settle(session: date, inputs: Inputs, books: pl.DataFrame, holdings: pl.DataFrame, marks: pl.DataFrame) -> Settled:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,8 @@ EXCHANGE_ZONE = ZoneInfo(ZONE)
 DEADLINES = {ExecutionPrice.OPEN: time(9, 15), ExecutionPrice.CLOSE: time(15, 0)}
 CLOSE = time(15, 0)
 HORIZON_WARNING_DAYS = 45
+# Around a deadline, nobody waits long for anything.
+BEFORE_DEADLINE, AFTER_DEADLINE = timedelta(minutes=5), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class Sessions:
         if not at:
             raise InputError("now", f"a time after the first session known, {self.days[0]}", now)
         return self.days[at - 1]
+
+    def is_near_deadline(self, now: datetime) -> bool:
+        """Whether it is the 5 minutes before a deadline or the minute after. HorizonError past the horizon."""
+        day = now.astimezone(EXCHANGE_ZONE).date()
+        due = [at(day, wall_time) for wall_time in DEADLINES.values()] if day in self else []
+        return any(moment - BEFORE_DEADLINE <= now <= moment + AFTER_DEADLINE for moment in due)
 
     def horizon_warning(self, today: date) -> str | None:
         """Say so when 45 days or fewer are left before the horizon, else None."""

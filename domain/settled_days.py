@@ -1,5 +1,7 @@
 """What a journal's settled days claim: one after the other, after their close, with nobody left out. Pure.
 
+A later version of a day has to be explained by a market that was corrected; nothing else may change with it.
+
 The NAV itself is the business of `domain.resettlement`.
 """
 
@@ -7,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from domain.claims import Records
+from domain.corrections import CORRECTED, FOLLOWING
 from domain.journal import Commit, Fault, FaultKind, File
 from domain.records import SettledDay
+from domain.retirements import keeps_retirements
 from domain.sessions import CLOSE, EXCHANGE_ZONE, at
 from models.enums import Event
 
@@ -34,10 +38,31 @@ def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:
                 detail = f"committed {commit.committed_at:%F %T} UTC, before it was settled ({day.settled_at:%F %T})"
                 faults.append(Fault(FaultKind.DATE_FORGED, detail, *where))
             faults += _check_results(records, day, where)
+            if version - 1 in versions:
+                faults += _check_correction(versions[version - 1], day, file, where)
         faults += _check_carried(versions, newest_before, commits)
         before = {day.manifest_sha256 for day, _ in versions.values()}
         newest_before = versions[max(versions)][0]
     return faults + _check_presence(records)
+
+
+def _check_correction(
+    before: tuple[SettledDay, File], day: SettledDay, file: File, where: tuple[str, str, str, str]
+) -> list[Fault]:
+    """Check that a later version rests on another market, or another state before it, and on nothing else."""
+    old, earlier = before
+    names = (old.inputs.keys() | day.inputs.keys()) - {"corrected"}
+    changed = {name for name in names if old.inputs.get(name) != day.inputs.get(name)}
+    what = []
+    if not changed:
+        what.append("nothing that it was settled with is another than before")
+    if changed - CORRECTED - FOLLOWING:
+        what.append(f"settled with other {', '.join(sorted(changed - CORRECTED - FOLLOWING))} than before")
+    if {each.strategy for each in old.results} != {each.strategy for each in day.results}:
+        what.append("of other strategies than before")
+    if file.commit <= earlier.commit:
+        what.append(f"not committed after version {old.version}")
+    return [Fault(FaultKind.FALSE_CORRECTION, detail, *where) for detail in what]
 
 
 def _check_carried(
@@ -65,7 +90,8 @@ def _check_results(records: Records, day: SettledDay, where: tuple[str, str, str
 def _check_presence(records: Records) -> list[Fault]:
     """Check that a strategy is in every settled day from its first signal until the day it last sent one.
 
-    A retired strategy is settled no more, and sends no more: one that still sends, or comes back, was left out.
+    A retired strategy is settled no more, and sends no more: one that still sends, or comes back, was left out. So was
+    one that is gone without a record of its end, where the journal keeps them.
     """
     first: dict[str, date] = {}
     last: dict[str, date] = {}
@@ -79,12 +105,20 @@ def _check_presence(records: Records) -> list[Fault]:
         for slug in listed[day.session]:
             last[slug] = max(day.session, last.get(slug, day.session))
             first.setdefault(slug, day.session)
-    return [
+    last |= {slug: end.session or date.min for slug, (end, _) in records.retirements.items()}
+    faults = [
         Fault(FaultKind.LEFT_OUT, "alive, yet not in the settled day", strategy=slug, session=str(day.session))
         for day in days
         for slug in sorted(first)
         if first[slug] <= day.session <= last[slug] and slug not in listed[day.session]
     ]
+    if keeps_retirements(records):
+        for slug in sorted(first.keys() - records.retirements.keys()):
+            gone = next((day.session for day in days if day.session > max(last[slug], first[slug])), None)
+            if gone:
+                detail = "gone from the settled days from here on, without a record of its end"
+                faults.append(Fault(FaultKind.LEFT_OUT, detail, strategy=slug, session=str(gone)))
+    return faults
 
 
 def gaps(records: Records) -> dict[str, tuple[date, ...]]:

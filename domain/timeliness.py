@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from models.enums import ExecutionPrice
-
-# From the deadline until the price is known: the opening auction ends at 09:25, the close is its own deadline.
-PRICE_KNOWN_AFTER = {ExecutionPrice.OPEN: timedelta(minutes=10), ExecutionPrice.CLOSE: timedelta(0)}
+# What was received in time has so long to be committed: a busy sealer's round, for both prices.
+SEALING_ALLOWANCE = timedelta(seconds=30)
 
 
 class TimeClass(StrEnum):
@@ -28,18 +26,19 @@ class Evidence(StrEnum):
     TSA = "tsa"
 
 
-def price_known_at(execution_price: str, deadline: datetime) -> datetime:
-    """Return when the price that a signal trades at becomes known: 09:25 for the open, 15:00 for the close."""
-    return deadline + PRICE_KNOWN_AFTER[ExecutionPrice(execution_price)]
+def time_class(deadline: datetime, committed_at: datetime) -> TimeClass:
+    """Judge a record that was received in time by its first commit (committer time, whole seconds, rounded up).
 
-
-def time_class(execution_price: str, deadline: datetime, committed_at: datetime) -> TimeClass:
-    """Judge a record by the time of the first commit that contains it (committer time, whole seconds)."""
+    The deadline is a whole second: rounding never makes more than 30 s of 30 s or less.
+    """
     if committed_at <= deadline:
         return TimeClass.ON_TIME
-    # At 09:25 the price is known: strictly before it.
-    early = committed_at < price_known_at(execution_price, deadline)
-    return TimeClass.SEALED_LATE if early else TimeClass.LATE
+    return TimeClass.SEALED_LATE if committed_at <= deadline + SEALING_ALLOWANCE else TimeClass.LATE
+
+
+def seconds_late(deadline: datetime, committed_at: datetime) -> float:
+    """Return the seconds from the deadline to the commit, 0 for one that came by the deadline."""
+    return max((committed_at - deadline).total_seconds(), 0.0)
 
 
 def margin_seconds(received_at: datetime, deadline: datetime) -> float:

@@ -12,12 +12,24 @@ from datetime import date, datetime
 
 import polars as pl
 
-from domain.claims import Records, check_chains, check_reveals, check_seals, read_records
+from domain.claims import (
+    Records,
+    check_chains,
+    check_reveals,
+    check_seals,
+    check_terms,
+    class_of,
+    read_records,
+    settled_by,
+)
 from domain.journal import Commit, Fault, FaultKind, Journal, Stamp, first_files
-from domain.resettlement import resettle
+from domain.one_clock import check_clock, is_simulated
+from domain.resettlement import Doubt, resettle
+from domain.retirements import Retired, check_retirements, list_retired
 from domain.settled_days import check_days, gaps
 from domain.signers import Signer, check_commits, fingerprint
-from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, time_class
+from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, seconds_late
+from domain.tree_tricks import check_paths
 from models.errors import InputError
 
 
@@ -32,8 +44,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class SealedSignal:
-    """What the journal proves of one revision of one signal. `margin_seconds` is from receipt to deadline.
+    """What the journal proves of one revision of one signal.
 
+    `margin_seconds` is from receipt to deadline, `seconds_late` from the deadline to the commit, 0 for one in time.
     `signer` is the fingerprint of the key under which the commit's signature was found good, None for a commit without
     a good one. Whether that key might sign is told by the faults alone.
     """
@@ -47,6 +60,7 @@ class SealedSignal:
     committed_at: datetime
     received_at: datetime
     deadline: datetime
+    seconds_late: float
     margin_seconds: float
     evidence: Evidence
     signer: str | None
@@ -59,12 +73,14 @@ class SealedSignal:
 class Report:
     """What came of verifying a journal.
 
-    `pinned`: signatures were checked against keys from outside the journal. `settled` and `replayed` count sessions,
-    `replayed` is None where no bars were given. `corrected` are the settled sessions with more than one version, of
+    `simulated`: the journal's clock is a simulated one. `pinned`: signatures were checked against keys from outside the
+    journal. `settled` and `replayed` count sessions, `replayed` is None where no bars were given. `retired` are the
+    strategies that ended, `corrected` the settled sessions with more than one version, of
     which the newest counts. `gaps` are the settled sessions in which a strategy said nothing.
     """
 
     head: str
+    simulated: bool
     commits: int
     first_commit_at: datetime
     last_commit_at: datetime
@@ -73,10 +89,12 @@ class Report:
     gaps: dict[str, tuple[date, ...]]
     settled: int
     replayed: int | None
+    retired: tuple[Retired, ...]
     corrected: tuple[date, ...]
     tokens_checked: int
     tokens_unchecked: int
     faults: tuple[Fault, ...]
+    warnings: tuple[Doubt, ...]
     classes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -92,38 +110,47 @@ def verify(
     signers: Sequence[Signer] | None = None,
     contains: Iterable[str] = (),
     bars: pl.DataFrame | None = None,
+    actions: pl.DataFrame | None = None,
 ) -> Report:
     """Check everything a journal says; with `strategy`, what concerns that one.
 
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
     without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
-    before the first settled one) lets every settlement be made again.
+    before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
+    lets the corporate actions that went in be compared.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)
     if strategy is not None and strategy not in records.strategies():
         raise InputError("strategy", "a strategy of this journal", strategy)
+    faults += check_paths(journal.changes)
     faults += unread
-    faults += check_commits(journal, signers, records.rehearsed(journal.commits))
+    simulated, mixed = is_simulated(records), check_clock(records, journal.commits)
+    rehearsed = simulated and not mixed
+    faults += mixed
+    faults += check_commits(journal, signers, rehearsed=rehearsed)
     faults += _check_contained(journal, records, contains)
-    faults += check_seals(records, journal.commits)
-    faults += check_chains(records)
-    faults += check_reveals(records)
+    faults += check_terms(records, journal.commits, rehearsed=rehearsed)
+    faults += check_seals(records, journal.commits, rehearsed=rehearsed)
+    faults += check_chains(records, rehearsed=rehearsed)
+    faults += check_reveals(records, journal.commits)
     faults += check_days(records, journal.commits)
+    faults += check_retirements(records, journal.commits, rehearsed=rehearsed)
     faults += _check_stamps(records)
     silent = gaps(records)
     if strategy is not None:
         faults = [fault for fault in faults if fault.strategy in {"", strategy}]
         silent = {strategy: silent.get(strategy, ())}
         records = records.only(strategy)
-    replayed = None
+    replayed, warnings = None, tuple[Doubt, ...]()
     if bars is not None:
-        again, replayed = resettle(records, bars)
-        faults += again
+        replay = resettle(records, bars, actions)
+        faults, warnings, replayed = faults + replay.faults, tuple(replay.doubts), replay.sessions
     signals = _signals(records, journal)
     stamps = [stamp for found in records.stamps.values() for stamp in found.values()]
     return Report(
         head=journal.commits[-1].name,
+        simulated=simulated,
         commits=len(journal.commits),
         first_commit_at=journal.commits[0].committed_at,
         last_commit_at=journal.commits[-1].committed_at,
@@ -132,16 +159,18 @@ def verify(
         gaps=silent,
         settled=len(records.days),
         replayed=replayed,
+        retired=list_retired(records),
         corrected=tuple(session for session, versions in sorted(records.days.items()) if len(versions) > 1),
         tokens_checked=sum(stamp.checked and not stamp.fault for stamp in stamps),
         tokens_unchecked=sum(not stamp.checked and not stamp.fault for stamp in stamps),
         faults=tuple(faults),
+        warnings=warnings,
         classes=dict(Counter(str(signal.time_class) for signal in signals)),
     )
 
 
 def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
-    found = []
+    found, settled = [], settled_by(records)
     for key, (seal, file) in sorted(records.seals.items()):
         commit = journal.commits[file.commit]
         tokens = _tokens(records.stamps.get(commit.name, {}))
@@ -149,11 +178,12 @@ def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
             SealedSignal(
                 *key,
                 signal_hash=seal.signal_hash,
-                time_class=time_class(seal.execution_price, seal.deadline, commit.committed_at),
+                time_class=class_of(seal, file, journal.commits, settled),
                 commit=commit.name,
                 committed_at=commit.committed_at,
                 received_at=seal.received_at,
                 deadline=seal.deadline,
+                seconds_late=seconds_late(seal.deadline, commit.committed_at),
                 margin_seconds=margin_seconds(seal.received_at, seal.deadline),
                 evidence=evidence(seal.deadline, (token.stamped_at for token in tokens if token.checked)),
                 signer=_signer(commit),

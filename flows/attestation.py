@@ -43,6 +43,6 @@ def attestation_retry(session: date | None = None, home: Path | None = None) -> 
     pushed = push(opened)
     row = {"sealed": sealed.sealed, "disclosed": sealed.disclosed, "tokens": tokens, "push": pushed.state.value}
     log.info("%s", row)
-    if pushed.state in {PushState.FAILED, PushState.DIVERGED}:
+    if pushed.state in {PushState.FAILED, PushState.DIVERGED, PushState.AHEAD}:
         raise NotPushedError(f"journal: {pushed.commits} commits are not pushed: {pushed.detail}")
     return row

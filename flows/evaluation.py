@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
-from flows.scheduled import due_session, remember_run, run_name
+from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import LeaseError
 from settings import open_home
 from store.home import Home
@@ -43,12 +43,11 @@ def daily_evaluation(session: date | None = None, home: Path | None = None) -> l
     An evaluated session asked for by name is evaluated again, which also restores a file that was lost. What waits is
     what is settled, or was corrected, and has no evaluation yet; a session that is not settled is passed over.
     """
-    log = get_run_logger()
     opened = open_home(home)
-    if session is not None and session not in opened.sessions:
-        log.info("%s is not a session: nothing to evaluate", session)
+    due = session_of_run(opened, session)
+    if due is None:
         return []
-    done = evaluate_waiting(opened, session or due_session(opened), again=session)
+    done = evaluate_waiting(opened, due, again=session)
     if done:
         publish_and_show(opened)
     return [{"session": str(each.session), "strategies": each.strategies, "scored": each.scored} for each in done]

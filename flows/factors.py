@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
-from flows.scheduled import due_session, remember_run, run_name
+from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import InputError, LeaseError, StoreError
 from settings import open_home
 from store.closes import Closes
@@ -36,12 +36,11 @@ def factor_os_tracking(session: date | None = None, home: Path | None = None) ->
     Safe to repeat. What waits is what was not tracked yet, whose bars were corrected or whose values came late since,
     or whose file was lost.
     """
-    log = get_run_logger()
     opened = open_home(home)
-    if session is not None and session not in opened.sessions:
-        log.info("%s is not a session: nothing to track", session)
+    due = session_of_run(opened, session)
+    if due is None:
         return []
-    done = track_waiting(opened, session or due_session(opened))
+    done = track_waiting(opened, due)
     if done:
         publish_and_show(opened)
     return [{"session": str(each.session), "factors": each.factors, "measured": each.measured} for each in done]

@@ -8,7 +8,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_link_artifact
 
 from flows.artifacts import artifact_key, show_table
-from flows.scheduled import due_session, remember_run, run_name
+from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import LeaseError
 from settings import load_settings, open_home
 from sources.market import MarketProvider, open_provider
@@ -40,10 +40,9 @@ def market_data_ingest(
     """
     log = get_run_logger()
     opened = open_home(home)
-    if session is not None and session not in opened.sessions:
-        log.info("%s is not a session: nothing to fetch", session)
+    due = session_of_run(opened, session)
+    if due is None:
         return {}
-    due = session or due_session(opened)
     provider = configured_provider(opened)
     try:
         with lease(opened.ledger, f"ingest {due}"):

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import Flow
+from prefect import Flow, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 
@@ -43,6 +43,19 @@ def due_session(home: Home) -> date:
     """
     now = home.clock.now()
     return home.sessions.newest_closed(now if home.clock.simulated else scheduled_at(now))
+
+
+def session_of_run(home: Home, asked: date | None) -> date | None:
+    """Return the session that a run of the evening is for: `asked`, else the one that is due; None where there is none.
+
+    There is none, and the log says so, for a day asked for that is not a session, and for a run that the timetable
+    planned for such a day: the session before it had its own.
+    """
+    day = asked or (None if home.clock.simulated else _planned_day())
+    if day is not None and day not in home.sessions:
+        get_run_logger().info("%s is not a session: passed over", day)
+        return None
+    return asked or due_session(home)
 
 
 def due_today(home: Home) -> date | None:
@@ -88,3 +101,12 @@ def _due_day(home: Path | None, due: Callable[[Home], date | None]) -> date:
     except CountersignError:
         found = None
     return found or scheduled_at(wall_clock()).date()
+
+
+def _planned_day() -> date | None:
+    """The day that the timetable planned this run for; None where a person or a start asked for it."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    if run is None or not run.auto_scheduled or run.expected_start_time is None:
+        return None
+    return run.expected_start_time.astimezone(EXCHANGE_ZONE).date()

@@ -15,7 +15,7 @@ from prefect import flow, get_run_logger, unmapped
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
-from flows.scheduled import due_session, remember_run, run_name
+from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import CountersignError, InputError, LeaseError
 from settings import open_home
 from store.home import Home
@@ -71,12 +71,9 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
     """
     log = get_run_logger()
     opened = open_home(home)
-    if session is not None and session not in opened.sessions:
-        log.info("%s is not a session: nothing to settle", session)
+    through = session_of_run(opened, session)
+    if through is None:
         return []
-    if session is not None and session > opened.sessions.newest_closed(opened.clock.now()):
-        raise InputError("session", "one that has closed", session)
-    through = session or due_session(opened)
     if through > opened.sessions.newest_closed(opened.clock.now()):
         raise InputError("session", "one that has closed", through)
     try:

@@ -13,11 +13,11 @@ from flows.factors import factor_os_tracking
 from flows.market import market_data_ingest
 from flows.portfolios import portfolio_signal_generation
 from flows.publish import publish
-from flows.scheduled import due_session, remember_run, run_name
+from flows.scheduled import remember_run, run_name, session_of_run
 from flows.settlement import LEASE as SETTLING_LEASE
 from flows.settlement import settle_all_active_strategies
 from models.errors import CountersignError, LeaseError, SourceBusy
-from models.timetable import TIMETABLE
+from models.timetable import OTHER_FLOWS, TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
@@ -27,13 +27,7 @@ from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
 
 LEASE = "watchdog"
-FLOW_NAMES = (
-    *(slot.name for slot in TIMETABLE),
-    "factor_revalidation",
-    "publish",
-    "replay",
-    "correct_settlement",
-)
+FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)
 
 
 class UnrepairedError(CountersignError):
@@ -56,10 +50,9 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
     """
     log = get_run_logger()
     opened = open_home(home)
-    if session is not None and session not in opened.sessions:
-        log.info("%s is not a session: nothing to watch", session)
+    through = session_of_run(opened, session)
+    if through is None:
         return []
-    through = session or due_session(opened)
     try:
         with lease(opened.ledger, LEASE):
             found, left = _watch(opened, through)

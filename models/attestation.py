@@ -14,7 +14,7 @@ class JournalCommit(SQLModel, table=True):
     __tablename__ = "journal_commit"
 
     sha: str = Field(primary_key=True)
-    kind: str = Field(description="seal, reveal, timestamps or rotation")
+    kind: str = Field(description="seal, reveal, retirement, timestamps, rotation or other")
     committed_at: datetime = instant()
     pushed_at: datetime | None = instant(default=None, index=True)
 
@@ -39,6 +39,30 @@ class Disclosure(SQLModel, table=True):
 
     settlement_id: int = Field(foreign_key="settlement.id", primary_key=True)
     commit_sha: str = Field(foreign_key="journal_commit.sha", index=True)
+
+
+class Retirement(SQLModel, table=True):
+    """A retired strategy whose end is in the journal.
+
+    No foreign key for the commit: what the ledger knows of commits can be made anew from the journal.
+    """
+
+    strategy_id: int = Field(foreign_key="strategy.id", primary_key=True)
+    commit_sha: str
+
+
+class JournalConflict(SQLModel, table=True):
+    """A path at which the journal holds other bytes than ours. The strategy, or the settled day, is set aside for it.
+
+    What is set aside is tried again by each new sealer; everything else is sealed as ever.
+    """
+
+    __tablename__ = "journal_conflict"
+
+    path: str = Field(primary_key=True)
+    strategy_id: int | None = Field(default=None, foreign_key="strategy.id", index=True)
+    settlement_id: int | None = Field(default=None, foreign_key="settlement.id")
+    found_at: datetime = instant()
 
 
 class Timestamp(SQLModel, table=True):

@@ -23,6 +23,7 @@ class Address(SQLModel, table=True):
     id: int = identity()
     user_id: int | None = Field(default=None, foreign_key="user.id", index=True)
     url: str = Field(repr=False)
+    key_id: int | None = Field(default=None, foreign_key="api_key.id", description="the key it was added with")
     created_at: datetime = instant()
     failures: int = Field(default=0, description="attempts that failed since the last one that did not")
     next_at: datetime | None = instant(default=None, description="no attempt before this")

@@ -14,6 +14,9 @@ class Signal(SQLModel, table=True):
     `portfolio` is the text `symbol=weight`, space-separated, sorted by symbol, weights as plain decimal strings in
     (0, 1]. Together with strategy, session, revision and salt it gives the sealed payload byte for byte, so the payload
     itself is not stored a second time; `signal_hash` is that payload's hash (attestation: "What is sealed").
+
+    A signal that was adopted from the journal, where only its seal was left, has an empty portfolio and salt: its
+    content is lost.
     """
 
     __table_args__ = (
@@ -31,3 +34,8 @@ class Signal(SQLModel, table=True):
     signal_hash: str = Field(description="hex SHA-256, 64 digits")
     received_at: datetime = instant()
     deadline: datetime = instant()
+
+    @property
+    def content_lost(self) -> bool:
+        """Whether only the seal is left of it."""
+        return not self.portfolio

@@ -37,7 +37,7 @@ class Strategy(StrategyTerms, table=True):
     status: StrategyStatus = Field(default=StrategyStatus.PENDING, sa_type=AutoString)
     created_at: datetime = instant()
     activated_at: datetime | None = instant(default=None)
-    retired_at: datetime | None = instant(default=None)
+    retired_at: datetime | None = instant(default=None, index=True)
 
 
 class StatusChange(SQLModel, table=True):

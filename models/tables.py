@@ -1,6 +1,6 @@
 """Every table of the ledger, so that one import knows them all (migrations and tests need that)."""
 
-from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
 from models.claimed import ClaimedPerformance
 from models.external import ExternalOutcome, ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 from models.factors import Factor, FactorSession
@@ -42,6 +42,7 @@ __all__ = [
     "PortfolioMember",
     "QualityReport",
     "QuarantinedItem",
+    "Retirement",
     "Seal",
     "Settlement",
     "Signal",

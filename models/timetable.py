@@ -4,13 +4,18 @@ from dataclasses import dataclass
 from datetime import time
 
 ZONE = "Asia/Shanghai"
+# The stage that does the work of every other that was missed.
+WATCHDOG = "watchdog"
+# Flows that no slot starts: they are run by hand, or as a step of another.
+OTHER_FLOWS = ("factor_revalidation", "publish", "replay", "correct_settlement")
 
 
 @dataclass(frozen=True)
 class Slot:
     """One stage's place in the day: `flow` is `module:function`, times are wall-clock times in `ZONE`.
 
-    An hourly one runs at that minute of every hour.
+    An hourly one runs at that minute of every hour, on every day; the others have a purpose on sessions alone. What a
+    stage with a `deadline` makes is worth nothing from then on.
     """
 
     stage: str
@@ -19,6 +24,7 @@ class Slot:
     at: time
     late_after: time
     hourly: bool = False
+    deadline: time | None = None
 
     @property
     def entrypoint(self) -> str:
@@ -38,6 +44,7 @@ TIMETABLE = (
         "flows.portfolios:portfolio_signal_generation",
         time(9, 0),
         time(9, 5),
+        deadline=time(9, 15),
     ),
     # The poller asks the feeds every few minutes; this shows what came, and stands in where no poller runs.
     Slot(
@@ -49,13 +56,21 @@ TIMETABLE = (
         hourly=True,
     ),
     Slot("outcomes", "signal_outcomes", "flows.outcomes:signal_outcomes", time(0, 25), time(0, 45), hourly=True),
-    Slot("attestation-retry", "attestation_retry", "flows.attestation:attestation_retry", time(9, 10), time(9, 15)),
+    Slot(
+        "attestation-retry",
+        "attestation_retry",
+        "flows.attestation:attestation_retry",
+        time(9, 10),
+        time(9, 15),
+        deadline=time(9, 15),
+    ),
     Slot(
         "attestation-retry-close",
         "attestation_retry",
         "flows.attestation:attestation_retry",
         time(14, 55),
         time(15, 0),
+        deadline=time(15, 0),
     ),
     Slot("market-ingest", "market_data_ingest", "flows.market:market_data_ingest", time(17, 30), time(18, 10)),
     Slot(
@@ -67,5 +82,5 @@ TIMETABLE = (
     ),
     Slot("evaluate", "daily_evaluation", "flows.evaluation:daily_evaluation", time(18, 30), time(18, 45)),
     Slot("factor-tracking", "factor_os_tracking", "flows.factors:factor_os_tracking", time(18, 40), time(18, 55)),
-    Slot("watchdog", "settlement_watchdog", "flows.watchdog:settlement_watchdog", time(18, 45), time(19, 15)),
+    Slot(WATCHDOG, "settlement_watchdog", "flows.watchdog:settlement_watchdog", time(18, 45), time(19, 15)),
 )

@@ -19,6 +19,7 @@ class User(SQLModel, table=True):
     email: str | None = Field(default=None, unique=True, max_length=254, description="in lower case")
     password_hash: str | None = Field(default=None, description="Argon2id, with its salt and parameters")
     token_epoch: int = Field(default=0, description="counted up to end every token given out so far")
+    kept_login: str | None = Field(default=None, description="the login that counted up: its tokens go on")
     tier: str = DEFAULT_TIER
     is_admin: bool = Field(default=False, description="may enter and change external sources")
     created_at: datetime = instant()

@@ -52,22 +52,32 @@ def find_by_email(db: Session, email: str) -> User | None:
 
 
 def change_profile(
-    db: Session, user_id: int, *, nickname: str | None, email: str | None, password_hash: str | None
+    db: Session,
+    user_id: int,
+    *,
+    nickname: str | None = None,
+    email: str | None = None,
+    password_hash: str | None = None,
+    login: str = "",
 ) -> User:
     """Change what is given of an account; ConflictError if another one has the nickname or e-mail.
 
-    A new password ends every token given out before it.
+    A new password or e-mail ends every token given out before, except those of `login`, which set it.
     """
     user = db.get_one(User, user_id)
+    ends_tokens = password_hash is not None
     for field, value in (("nickname", nickname), ("email", email.lower() if email else None)):
         if value is None or getattr(user, field) == value:
             continue
         if db.exec(select(User.id).where(getattr(User, field) == value)).first() is not None:
             raise ConflictError(f"{field}: {value} is taken")
         setattr(user, field, value)
+        ends_tokens |= field == "email"
     if password_hash is not None:
         user.password_hash = password_hash
+    if ends_tokens:
         user.token_epoch += 1
+        user.kept_login = login or None
     db.add(user)
     return user
 
@@ -102,13 +112,17 @@ def revoke_key(db: Session, user_id: int, key_id: int, now: datetime) -> bool:
 
 def authenticate_key(db: Session, text: str) -> User | None:
     """Return the account whose active key this is, disabled or not; None for any other text."""
+    key = find_key(db, text)
+    return db.get_one(User, key.user_id) if key else None
+
+
+def find_key(db: Session, text: str) -> ApiKey | None:
+    """Return the active key of this text; None for any other text."""
     hashed = hash_key(text)
-    query = sa.select(ApiKey, User).join(User, col(User.id) == col(ApiKey.user_id))
-    found = db.execute(query.where(col(ApiKey.key_hash) == hashed)).one_or_none()
-    if found is None or found[0].revoked_at is not None or not hmac.compare_digest(found[0].key_hash, hashed):
+    found = db.exec(select(ApiKey).where(ApiKey.key_hash == hashed)).one_or_none()
+    if found is None or found.revoked_at is not None or not hmac.compare_digest(found.key_hash, hashed):
         return None
-    user: User = found[1]
-    return user
+    return found
 
 
 def good_keys(db: Session, hashes: Collection[str]) -> set[str]:
@@ -163,6 +177,7 @@ def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True)
     user = find_user(db, who)
     if not disabled and user.disabled_at is not None:
         user.token_epoch += 1
+        user.kept_login = None
     user.disabled_at = (user.disabled_at or now) if disabled else None
     db.add(user)
     action = "account disabled" if disabled else "account enabled"

@@ -44,17 +44,22 @@ class Letter:
     lines: tuple[Line, ...]
 
 
-def add_address(db: Session, user_id: int, url: str, now: datetime) -> Address:
-    """Keep an address; what is told from now on goes there. The same again is the same one."""
+def add_address(db: Session, user_id: int, url: str, now: datetime, key_id: int | None = None) -> Address:
+    """Keep an address; what is told from now on goes there. The same again is the same one.
+
+    One that was added with a key goes with it; added by a login (`key_id` None) too, it stays.
+    """
     mine = list_addresses(db, user_id)
     if same := next((address for address in mine if address.url == url), None):
+        same.key_id = same.key_id if key_id else None
+        db.add(same)
         return same
     if len(mine) >= MOST_ADDRESSES:
         raise RefusedError(f"addresses: {MOST_ADDRESSES} are kept already, delete one first")
     if not mine:
         told = (col(Notification.user_id) == user_id, col(Notification.queued_at).is_(None))
         db.connection().execute(sa.update(Notification).where(*told).values(queued_at=now))
-    address = Address(user_id=user_id, url=url, created_at=now)
+    address = Address(user_id=user_id, url=url, key_id=key_id, created_at=now)
     db.add(address)
     db.flush()
     return address
@@ -75,6 +80,13 @@ def delete_address(db: Session, user_id: int | None, address_id: int) -> bool:
     db.delete(found)
     db.flush()
     return True
+
+
+def delete_addresses_of_key(db: Session, user_id: int, key_id: int) -> None:
+    """Forget the addresses that a user's key added, and whatever is on its way there."""
+    for address in list_addresses(db, user_id):
+        if address.key_id == key_id:
+            delete_address(db, user_id, address.id)
 
 
 def keep_operator_addresses(db: Session, urls: Collection[str], now: datetime) -> None:

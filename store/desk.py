@@ -15,7 +15,6 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import deadline
 from domain.signals import payload, signal_hash
-from domain.timeliness import price_known_at
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
 from models.settlement import Settlement
@@ -73,23 +72,14 @@ class Desk:
         self._fresh: list[tuple[int, _Entry]] = []
         self._taken: list[tuple[Party, _Entry, bool]] = []
 
-    def take(
-        self,
-        strategy: Party,
-        portfolio: str,
-        symbols_count: int,
-        received_at: datetime,
-        whole_at: datetime | None = None,
-    ) -> None:
-        """Take one; RefusedError or ConflictError leave everything as it was before.
+    def take(self, strategy: Party, portfolio: str, symbols_count: int, received_at: datetime) -> None:
+        """Take one, wholly received at `received_at`; RefusedError or ConflictError leave everything as it was before.
 
-        `whole_at` is when its last byte came, where that is known: it must be there before the price is known, or a
-        slow sender could look at the price first. A revision is never dated before the one it replaces, whatever the
-        clocks say.
+        A revision has a time of its own. It is never dated before the one it replaces, whatever the clocks say.
         """
         if self._settled:
             raise ConflictError(f"session: {self._session} is settled already")
-        closes_at = _check_open(strategy, self._session, received_at, whole_at or received_at)
+        closes_at = _check_open(strategy, self._session, received_at)
         known = self._newest.get(strategy.id)
         if known and known.portfolio == portfolio:
             self._taken.append((strategy, known, True))
@@ -164,7 +154,7 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
     return newest
 
 
-def _check_open(strategy: Party, session: date, received_at: datetime, whole_at: datetime) -> datetime:
+def _check_open(strategy: Party, session: date, received_at: datetime) -> datetime:
     slug, status = strategy.slug, strategy.status
     if status not in {StrategyStatus.PENDING, StrategyStatus.ACTIVE}:
         raise RefusedError(f"strategy status is {status}: {slug} is {status}, expected pending or active")
@@ -172,11 +162,6 @@ def _check_open(strategy: Party, session: date, received_at: datetime, whole_at:
     if received_at >= closes_at:
         raise RefusedError(
             f"deadline: {slug} takes signals for {session} strictly before {closes_at:%F %T} UTC;"
-            f" deadline passed, received at {received_at:%F %T.%f}"
-        )
-    if whole_at >= price_known_at(strategy.execution_price, closes_at):
-        raise RefusedError(
-            f"deadline: {slug} takes signals for {session} that are whole before the price is known;"
-            f" deadline passed, the last byte came at {whole_at:%F %T.%f} UTC"
+            f" deadline passed, the last byte came at {received_at:%F %T.%f} UTC"
         )
     return closes_at

@@ -1,14 +1,15 @@
 """Disclosures: what the journal is told once a session is settled, read from the ledger and the lake."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 from itertools import takewhile
 
 import orjson
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.attestation import reveal_path, reveal_record, settled_path, settled_record
+from domain.attestation import parse_instant, reveal_path, reveal_record, settled_path, settled_record
+from domain.fields import read_fields
 from domain.provenance import read_rows
 from domain.quotes import ACTIONS_SCHEMA
 from domain.signals import payload
@@ -19,12 +20,15 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import StatusChange, Strategy
 from store.home import Home
+from store.journal import Writer
 from store.settlements import correction_under_way, last_strategy_id, read_files
 from store.strategies import read_terms
 
 
-def due_settlements(db: Session) -> list[int]:
+def due_settlements(db: Session, aside: Collection[int] = ()) -> list[int]:
     """List the ids of the settlements that are not disclosed yet, oldest first; they are disclosed in that order.
+
+    Those that are set `aside` are left out.
 
     Of a correction under way nothing is disclosed: readers of the journal must not meet days that do not fit together.
     """
@@ -33,7 +37,33 @@ def due_settlements(db: Session) -> list[int]:
     due = list(db.exec(query.order_by(col(Settlement.id))))
     if any(version > 1 for _, version in due) and correction_under_way(db):
         due = list(takewhile(lambda row: row[1] == 1, due))
-    return [settlement_id for settlement_id, _ in due]
+    return [settlement_id for settlement_id, _ in due if settlement_id not in aside]
+
+
+def settlement_to_disclose(home: Home, writer: Writer, settlement_id: int) -> Settlement:
+    """Read a settlement. One that the journal has already, of the same manifest, was settled at the time it says there.
+
+    That is a day settled again in a ledger that was restored from before it.
+    """
+    with home.ledger.read() as db:
+        settlement = db.get_one(Settlement, settlement_id)
+    known = writer.read(settled_path(settlement.session, settlement.version))
+    settled_at = _settled_before(known, settlement.manifest_sha256) if known else None
+    if settled_at is None or settled_at == settlement.settled_at:
+        return settlement
+    with home.ledger.write() as db:
+        settlement = db.get_one(Settlement, settlement_id)
+        settlement.settled_at = settled_at
+        db.add(settlement)
+    return settlement
+
+
+def _settled_before(record: bytes, manifest_sha256: str) -> datetime | None:
+    try:
+        fields = read_fields(record)
+        return parse_instant(fields["settled_at"]) if fields["manifest_sha256"] == manifest_sha256 else None
+    except (ValueError, KeyError):
+        return None
 
 
 def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
@@ -76,7 +106,8 @@ def disclosed_files(home: Home, settlement: Settlement) -> dict[str, bytes]:
 def _signals(db: Session, settlement: Settlement) -> Sequence[sa.Row[tuple[str, int, str, str, str]]]:
     columns = (Strategy.slug, Signal.revision, Signal.salt, Signal.portfolio, Signal.signal_hash)
     query = sa.select(*(col(column) for column in columns)).join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
-    return db.connection().execute(query.where(col(Signal.session) == settlement.session)).all()
+    there = (col(Signal.session) == settlement.session, col(Signal.portfolio) != "")
+    return db.connection().execute(query.where(*there)).all()
 
 
 def _paused(db: Session, session: date) -> Iterable[str]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from domain.attestation import seal_path, timestamp_path
-from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, time_class
+from domain.timeliness import Evidence, TimeClass, evidence, margin_seconds, seconds_late, time_class
 from models.attestation import JournalCommit, Seal, Timestamp
 from models.signals import Signal
 from models.strategies import Strategy
@@ -35,6 +35,7 @@ class Attestation:
     committed_at: datetime | None = None
     pushed: bool = False
     time_class: TimeClass | None = None
+    seconds_late: float | None = None
     evidence: Evidence | None = None
     tokens: tuple[Token, ...] = ()
 
@@ -65,7 +66,8 @@ def read_attestations(db: Session, signal_ids: Sequence[int]) -> dict[int, Attes
                 row.sha,
                 row.committed_at,
                 row.pushed_at is not None,
-                time_class(row.execution_price, row.deadline, row.committed_at),
+                time_class(row.deadline, row.committed_at),
+                seconds_late(row.deadline, row.committed_at),
                 evidence(row.deadline, (token.stamped_at for token in stamped)),
                 stamped,
             )
@@ -80,7 +82,6 @@ _COLUMNS = (
     Signal.received_at,
     Signal.deadline,
     Strategy.slug,
-    Strategy.execution_price,
     Seal.previous,
     JournalCommit.sha,
     JournalCommit.committed_at,

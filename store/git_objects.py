@@ -4,12 +4,17 @@ Formats: the "Git Objects" chapter of Pro Git. SHA-1 object names.
 """
 
 import hashlib
+import re
+from bisect import bisect_left
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 COMMIT, TREE, BLOB = "commit", "tree", "blob"
 FILE, FOLDER = b"100644", b"40000"
+MODES = rb"(100644|40000|100755|120000|160000)"
+ENTRIES = {length: re.compile(MODES + rb" ([^\0/]+)\0(?s:.{%d})" % length) for length in (20, 32)}
+UNNAMEABLE = frozenset({b".", b"..", b".git"})
 
 
 class Entry(NamedTuple):
@@ -36,6 +41,25 @@ def read_tree(content: bytes) -> Tree:
         tree[content[space + 1 : end]] = Entry(content[start:space], content[end + 1 : end + 21])
         start = end + 21
     return tree
+
+
+def tree_fault(content: bytes, oid_length: int = 20) -> str:
+    """Say in what a folder is none that git would write, "" if it is one; `git fsck` looks for the same.
+
+    Git reads on over names that are there twice, that stand in another order, or modes written otherwise, and its
+    commands differ in the one that they show.
+    """
+    entries = ENTRIES[oid_length].findall(content)
+    if sum(len(mode) + len(name) for mode, name in entries) + (oid_length + 2) * len(entries) != len(content):
+        return "entries that are none of git's"
+    names = [name + b"/" if mode == FOLDER else name for mode, name in entries]
+    if len({name for _, name in entries}) != len(entries):
+        return "a name is there twice"
+    if sorted(names) != names:
+        return "names that are not in git's order"
+    dotted = names[bisect_left(names, b".") : bisect_left(names, b"/")]
+    unnameable = any(name.rstrip(b"/").lower() in UNNAMEABLE for name in dotted)
+    return "a name that no folder may have" if unnameable else ""
 
 
 def write_tree(tree: Tree) -> bytes:

@@ -20,6 +20,7 @@ from typing import IO
 
 from domain.journal import Change
 from models.errors import InputError, StoreError
+from store.git_objects import COMMIT, TREE, tree_fault
 
 OBJECT_NAME = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
 REFERENCE = re.compile(r"^refs/[\w./+-]+$", re.ASCII)
@@ -52,12 +53,16 @@ CONFIGURATION = """[core]
 
 @dataclass
 class Objects:
-    """Contents by object name; `corrupt` are objects whose bytes are not those of their name, `oversized` were left."""
+    """Contents by object name; `corrupt` are objects whose bytes are not those of their name, `oversized` were left.
+
+    `odd_trees` says what is wrong with a folder that HEAD reaches and git would not have written.
+    """
 
     commits: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     corrupt: set[str] = field(default_factory=set)
     oversized: set[str] = field(default_factory=set)
+    odd_trees: dict[str, str] = field(default_factory=dict)
 
 
 class GitObjects:
@@ -126,19 +131,30 @@ class GitObjects:
                     objects.corrupt.add(name)
                     continue
                 size = sizes[0]
-                wanted = kind == "commit" or name in blobs
+                wanted = kind in {COMMIT, TREE} or name in blobs
                 digest = hashlib.new(self._algorithm, f"{kind} {size}\0".encode(), usedforsecurity=False)
                 content = _take(out, int(size), digest.update, keep=wanted and int(size) <= MAX_OBJECT_BYTES)
                 if digest.hexdigest() != name:
                     objects.corrupt.add(name)
                 elif wanted and content is None:
                     objects.oversized.add(name)
+                elif content is not None and kind == TREE:
+                    odd = tree_fault(content, digest.digest_size)
+                    objects.odd_trees |= {name: odd} if odd else {}
                 elif content is not None:
-                    (objects.commits if kind == "commit" else objects.blobs)[name] = content
+                    (objects.commits if kind == COMMIT else objects.blobs)[name] = content
                     kept += len(content)
                 if kept > MAX_KEPT_BYTES:
                     raise InputError("repository", f"at most {MAX_KEPT_BYTES} bytes of files", "more")
+        if objects.odd_trees:
+            reached = self._reached()
+            objects.odd_trees = {name: odd for name, odd in objects.odd_trees.items() if name in reached}
         return objects
+
+    def _reached(self) -> set[str]:
+        """The names of all objects that HEAD reaches."""
+        with self._git("rev-list", "--objects", "--no-object-names", self.head) as out:
+            return set(out.read().decode("ascii").split())
 
     @contextmanager
     def _git(self, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:

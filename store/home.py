@@ -15,6 +15,7 @@ from models.operations import HomeFact
 from store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
 from store.files import storage_errors, write_atomically
 from store.journal import Journal
+from store.journal_clock import require_clock
 from store.lake import Lake
 from store.ledger import Ledger
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
@@ -100,3 +101,6 @@ class Home:
             raise ConflictError(
                 f"{self.path}: this home was created with the {kind} clock and refuses the {self.clock_kind} one"
             )
+        head = self.journal.head() if self.journal.exists else None
+        if head:
+            require_clock(self.journal, head.sha, simulated=self.clock.simulated)

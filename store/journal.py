@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation import ALLOWED_SIGNERS, AUTHOR, README
+from domain.attestation import ALLOWED_SIGNERS, AUTHOR, CLOCK, README, clock_record
 from domain.signers import read_signers, signs_since
 from domain.timeliness import commit_second
 from models.errors import ConflictError, StoreError
@@ -23,6 +23,7 @@ from store.git_commands import environment, read_batch, run_git
 from store.git_folders import Folders
 from store.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
 from store.git_packs import Objects
+from store.journal_clock import require_clock
 from store.journal_lock import break_stale_locks, hold_lock
 from store.signing import KEY_FILE, SigningKey, create_key, load_key
 
@@ -72,6 +73,17 @@ class Added:
     known: frozenset[str]
 
 
+class PathConflict(ConflictError):  # noqa: N818 - a state of the journal
+    """Files are there already with other bytes; nothing was added. `paths` names all of them."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = tuple(paths)
+        more = f" (and {len(self.paths) - 1} more)" if len(self.paths) > 1 else ""
+        super().__init__(
+            f"journal: {self.paths[0]}{more} is there already, with other bytes; nothing is ever overwritten"
+        )
+
+
 @dataclass(frozen=True)
 class Journal:
     """The journal at `path`, signed with the key in the folder `keys`."""
@@ -106,10 +118,19 @@ class Journal:
         line = self.git("for-each-ref", "--format=%(objectname) %(committerdate:unix)", BRANCH).decode().split()
         return _commit(line[0], line[1]) if line else None
 
-    def has(self, sha: str) -> bool:
-        """Whether a commit is part of the journal."""
+    def tip(self) -> str | None:
+        """Return the name of the newest commit, as cheaply as can be: most often it stands in a file of its own."""
         try:
-            self.git("merge-base", "--is-ancestor", sha, BRANCH)
+            found = (self.path / BRANCH).read_text().strip()
+        except OSError:
+            found = ""
+        head = None if found else self.head()
+        return found or (head.sha if head else None)
+
+    def has(self, sha: str, by: str = BRANCH) -> bool:
+        """Whether a commit is part of the journal, or was when `by` was its newest."""
+        try:
+            self.git("merge-base", "--is-ancestor", sha, by)
         except StoreError:
             return False
         return True
@@ -141,31 +162,44 @@ class Journal:
         return found
 
     @contextmanager
-    def writing(self, *, monotonic: bool = True) -> Generator["Writer"]:
+    def writing(self, *, simulated: bool = False) -> Generator["Writer"]:
         """Hold the repository's lock and give the writer. LeaseError if a live process has it.
 
-        With `monotonic` no commit claims to be earlier than the one before it, even if the clock steps back.
+        `simulated` is the clock of what will be added, ConflictError if the journal has the other one. On the system's
+        no commit claims to be earlier than the one before it, even if the clock steps back.
         """
         if not self.exists:
             raise StoreError(f"{self.path}: there is no journal; `countersign init` makes one")
         with hold_lock(self.path) as lock:
             break_stale_locks(self.path)
-            yield Writer(self, load_key(self.keys), lock, monotonic=monotonic)
+            yield Writer(self, load_key(self.keys), lock, simulated=simulated)
 
 
 class Writer:
     """The one that adds to the journal, while it holds the lock."""
 
-    def __init__(self, journal: Journal, key: SigningKey, lock: int, *, monotonic: bool) -> None:
-        self.journal, self.key, self.lock, self.monotonic = journal, key, lock, monotonic
+    def __init__(self, journal: Journal, key: SigningKey, lock: int, *, simulated: bool) -> None:
+        self.journal, self.key, self.lock, self.simulated = journal, key, lock, simulated
         self._folders = Folders(self._read)
         self._head = journal.head()
+        self._since = self._require_own_key(self._head) if self._head else None
+        if self._head:
+            require_clock(journal, self._head.sha, simulated=simulated)
+
+    def stand_on(self, tip: str | None) -> None:
+        """Build upon this commit from now on, the branch's newest. StoreError if the branch has been moved since."""
+        if (self._head.sha if self._head else None) == tip:
+            return
+        self._folders.forget()
+        self._head = self.journal.head()
+        if (self._head.sha if self._head else None) != tip:
+            raise StoreError(f"journal: expected commit {tip} at the top; somebody has moved {BRANCH}")
         self._since = self._require_own_key(self._head) if self._head else None
 
     def add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
         """Add the files that are not there yet, in one commit.
 
-        ConflictError, and nothing is added, if one of them is there with other bytes. StoreError if the branch has been
+        PathConflict, and nothing is added, if any of them is there with other bytes. StoreError if the branch has been
         moved by somebody else meanwhile, or the disk is full; call again then.
         """
         try:
@@ -177,7 +211,7 @@ class Writer:
     def _add(self, files: Mapping[str, bytes], message: str, now: datetime) -> Added:
         placed = _by_folder(files)
         self._folders.load(self._head.sha if self._head else None, placed)
-        objects, changed, known = Objects(), set[str](), set[str]()
+        objects, changed, known, other = Objects(), set[str](), set[str](), list[str]()
         for folder, paths in placed.items():
             tree = self._folders[folder]
             for path in paths:
@@ -187,19 +221,30 @@ class Writer:
                     tree[name] = Entry(FILE, objects.add(BLOB, content))
                     changed.add(folder)
                 elif there.oid != object_id(BLOB, content):
-                    raise ConflictError(
-                        f"journal: {path} is there already, with other bytes; nothing is ever overwritten"
-                    )
+                    other.append(path)
                 else:
                     known.add(path)
+        if other:
+            raise PathConflict(other)
         if not changed:
             return Added(None, frozenset(known))
         if self._head is None:
-            first = {README: README_TEXT.encode(), ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode()}
+            first = {
+                README: README_TEXT.encode(),
+                ALLOWED_SIGNERS: f"{self.key.allowed_signer}\n".encode(),
+                CLOCK: clock_record(simulated=self.simulated),
+            }
             for own, content in first.items():
                 self._folders[""][own.encode()] = Entry(FILE, objects.add(BLOB, content))
         commit = self._commit(objects, self._folders.write(objects, changed), message, now)
         return Added(commit, frozenset(known))
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file of the newest commit, None if it is not there."""
+        if self._head is None:
+            return None
+        ((kind, content),) = self._read([f"{self._head.sha}:{path}"])
+        return content if kind == BLOB else None
 
     def compact(self) -> bool:
         """Merge packs once there are many, so that their number stays small however many commits; say if it did."""
@@ -211,7 +256,7 @@ class Writer:
 
     def _commit(self, objects: Objects, tree: bytes, message: str, now: datetime) -> Commit:
         before = self._head
-        second = commit_second(now, not_before=before.committed_at if before and self.monotonic else self._since)
+        second = commit_second(now, not_before=self._since if self.simulated or not before else before.committed_at)
         parent = before.sha if before else None
         sha = objects.add(COMMIT, signed_commit(tree, parent, AUTHOR, second, message, self.key.sign)).hex()
         objects.write(self.journal.path)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation import ALLOWED_SIGNERS, FOLDERS, TIMESTAMPS
-from domain.journal import Change, Commit, Journal, Stamp
+from domain.attestation import ALLOWED_SIGNERS, TIMESTAMPS
+from domain.journal import OWN, Change, Commit, Journal, Stamp
 from models.errors import StoreError
 from store.git_reader import Objects, open_repository
 from store.ssh_signatures import commit_signature
@@ -27,7 +27,8 @@ def read_journal(path: Path, authorities: Authorities) -> Journal:
     with open_repository(path) as repository:
         names = repository.history()
         changes = repository.changes(names)
-        wanted = {change.blob for change in changes if change.path.split("/", 1)[0] in {*FOLDERS, ALLOWED_SIGNERS}}
+        read = {*OWN, ALLOWED_SIGNERS}
+        wanted = {change.blob for change in changes if change.path.split("/", 1)[0] in read}
         objects = repository.read(wanted)
         work = repository.work
     commits = [parse_commit(name, objects.commits.get(name)) for name in names]
@@ -36,6 +37,7 @@ def read_journal(path: Path, authorities: Authorities) -> Journal:
         changes=changes,
         blobs=objects.blobs,
         unreadable=_unreadable(objects),
+        odd_trees=objects.odd_trees,
         strays=_compare(work, changes, objects.blobs) if work else {},
         stamps=_stamps(changes, objects, authorities),
     )

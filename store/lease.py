@@ -1,9 +1,12 @@
 """Leases: the right to do one piece of work, held in the ledger by one live process at a time.
 
 Prefect's own limits cannot be that lock (a killed run holds its slot for minutes, or for ever). A lease expires by
-itself, is renewed while its holder works, and a holder on this machine that is dead loses it at once.
+itself, is renewed while its holder works, and a holder on this machine that is dead loses it at once. So does a holder
+within this process that works no more: one that could not give its lease back while the ledger was away.
 """
 
+import logging
+import os
 import secrets
 import threading
 from collections.abc import Iterator
@@ -19,22 +22,31 @@ from store.processes import ProcessIdentity
 LIFETIME = timedelta(seconds=90)
 RENEWAL_SECONDS = 20.0
 
+_log = logging.getLogger("lease")
+# The holders of this process that are at work.
+_working: set[str] = set()
+
 
 @contextmanager
 def lease(ledger: Ledger, name: str) -> Iterator[None]:
     """Hold the lease `name` for the block. LeaseError, naming the holder, if another live process or thread has it."""
     me = ProcessIdentity.current()
     holder = f"{me.host}:{me.pid}:{me.created}:{secrets.token_hex(4)}"
-    _acquire(ledger, name, holder)
-    done = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(ledger, name, holder, done), name=f"lease {name}", daemon=True)
-    keeper.start()
+    # Before the ledger names it: another thread may look there at any time.
+    _working.add(holder)
     try:
-        yield
+        _acquire(ledger, name, holder)
+        done = threading.Event()
+        keeper = threading.Thread(target=_keep, args=(ledger, name, holder, done), name=f"lease {name}", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+            _release(ledger, name, holder)
     finally:
-        done.set()
-        keeper.join()
-        _release(ledger, name, holder)
+        _working.discard(holder)
 
 
 def is_held(ledger: Ledger, name: str) -> bool:
@@ -45,9 +57,17 @@ def is_held(ledger: Ledger, name: str) -> bool:
 
 
 def holder_lives(holder: str) -> bool:
-    """Whether a lease's holder may be alive; of a process on another machine that cannot be seen from here."""
+    """Whether a lease's holder may be at work; of a process on another machine that cannot be seen from here."""
     owner = _identity(holder)
-    return not owner.here or owner.process() is not None
+    if not owner.here:
+        return True
+    process = owner.process()
+    return process is not None and (process.pid != os.getpid() or holder in _working)
+
+
+def holder_is_here(holder: str) -> bool:
+    """Whether a lease's holder is a process of this machine, of which `holder_lives` is certain."""
+    return _identity(holder).here
 
 
 def _acquire(ledger: Ledger, name: str, holder: str) -> None:
@@ -79,10 +99,14 @@ def _keep(ledger: Ledger, name: str, holder: str, done: threading.Event) -> None
 
 
 def _release(ledger: Ledger, name: str, holder: str) -> None:
-    with ledger.write() as db:
-        found = db.get(Lease, name)
-        if found and found.holder == holder:
-            db.delete(found)
+    try:
+        with ledger.write() as db:
+            found = db.get(Lease, name)
+            if found and found.holder == holder:
+                db.delete(found)
+    except StoreError as error:
+        # The next holder of this process takes it at once; why the work ended is the more important news.
+        _log.warning("%s: the lease could not be given back: %s", name, error)
 
 
 def _identity(holder: str) -> ProcessIdentity:

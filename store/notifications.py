@@ -48,6 +48,12 @@ def resolve(db: Session, key: str, now: datetime) -> None:
         db.add(found)
 
 
+def is_open(db: Session, *keys: str) -> bool:
+    """Whether any of these matters was raised and still holds."""
+    query = select(Notification.id).where(col(Notification.key).in_(keys), col(Notification.resolved_at).is_(None))
+    return db.exec(query.limit(1)).first() is not None
+
+
 def open_matters(db: Session) -> list[Notification]:
     """List what the operator has been told and what still holds, oldest first."""
     query = select(Notification).where(col(Notification.user_id).is_(None), col(Notification.resolved_at).is_(None))

@@ -50,7 +50,7 @@ class PortfolioSignal:
         """Return what is to be submitted, None where there is nothing."""
         if self.weights is None:
             return None
-        return Submission(self.strategy, self.owner_id, session, self.weights, received_at, received_at)
+        return Submission(self.strategy, self.owner_id, session, self.weights, received_at)
 
 
 def active_portfolios(db: Session) -> list[FactorPortfolio]:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, col
 
 from domain.sessions import DEADLINES, EXCHANGE_ZONE, Sessions, deadline
+from domain.timeliness import SEALING_ALLOWANCE, TimeClass, seconds_late, time_class
 from models.attestation import JournalCommit, Seal
 from models.enums import ExecutionPrice, NoticeKind, StrategyStatus
 from models.operations import Notification
@@ -74,18 +75,20 @@ def _untold(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
 
 
 def _late(db: Session, sessions: Sessions, today: date, now: datetime) -> list[dict[str, object]]:
-    """Signals of the last sessions whose deadline passed before they were in a commit, or that are in none yet."""
+    """Signals of the last sessions that were committed after their deadline, or half a minute after it not at all."""
     recent = [*_sessions_before(sessions, today, SEALS_LOOKBACK - 1), today]
     query = (
-        sa.select(col(Signal.id), col(Strategy.slug), col(Strategy.owner_id), col(Signal.session), col(Signal.revision))
+        sa.select(
+            *(col(column) for column in (Signal.id, Strategy.slug, Strategy.owner_id, Signal.session)),
+            *(col(column) for column in (Signal.revision, Signal.deadline, JournalCommit.committed_at)),
+        )
         .join(Strategy, col(Strategy.id) == col(Signal.strategy_id))
         .outerjoin(Seal, col(Seal.signal_id) == col(Signal.id))
         .outerjoin(JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha))
         .where(
             col(Signal.session).in_(recent),
-            col(Signal.deadline) < now,
             sa.or_(
-                col(JournalCommit.committed_at).is_(None),
+                sa.and_(col(JournalCommit.committed_at).is_(None), col(Signal.deadline) < now - SEALING_ALLOWANCE),
                 col(JournalCommit.committed_at) > col(Signal.deadline),
             ),
             _untold(sa.literal(LATE_KEY) + sa.cast(col(Signal.id), sa.String)),
@@ -95,12 +98,20 @@ def _late(db: Session, sessions: Sessions, today: date, now: datetime) -> list[d
         notice(
             f"{LATE_KEY}{signal_id}",
             NoticeKind.SEALED_LATE,
-            f"{slug}: revision {revision} of the signal for {session} came in time, but was not sealed by its deadline",
+            f"{slug}: revision {revision} of the signal for {session} came in time, {_sealed(closes_at, committed_at)}",
             now,
             owner,
         )
-        for signal_id, slug, owner, session, revision in db.execute(query)
+        for signal_id, slug, owner, session, revision, closes_at, committed_at in db.execute(query)
     ]
+
+
+def _sealed(closes_at: datetime, committed_at: datetime | None) -> str:
+    if committed_at is None:
+        return "and is not sealed: verification will call it late"
+    seconds = f"and was sealed {seconds_late(closes_at, committed_at):,.0f} s after its deadline"
+    late = time_class(closes_at, committed_at) is TimeClass.LATE
+    return f"{seconds}: verification calls it late" if late else f"{seconds}, which is no fault"
 
 
 def _sessions_before(sessions: Sessions, today: date, count: int) -> list[date]:

@@ -7,11 +7,14 @@ key in the old one's place. A death between any two of these is repaired by doin
 
 from collections.abc import Callable
 
+from sqlmodel import select
+
 from domain.attestation import ALLOWED_SIGNERS, AUTHOR
 from domain.signers import hand_over, read_signers, signs_since, write_signers
 from domain.timeliness import commit_second
 from models.attestation import JournalCommit
 from models.operations import AuditEntry
+from store.facts import JOURNAL_HEAD, keep_fact
 from store.git_objects import signed_commit
 from store.home import Home
 from store.journal import BRANCH, Commit
@@ -77,5 +80,8 @@ def _remember(home: Home, announced: Commit, following: SigningKey) -> None:
     with home.ledger.write() as db:
         if db.get(JournalCommit, announced.sha) is None:
             db.add(JournalCommit(sha=announced.sha, kind=ROTATION, committed_at=announced.committed_at))
-            fingerprint, now = following.fingerprint, home.clock.now()
-            db.add(AuditEntry(at=now, actor="operator", action="signing key rotated", subject=fingerprint))
+        keep_fact(db, JOURNAL_HEAD, announced.sha)
+        action, subject = "signing key rotated", following.fingerprint
+        told = select(AuditEntry.id).where(AuditEntry.action == action, AuditEntry.subject == subject)
+        if db.exec(told).first() is None:
+            db.add(AuditEntry(at=home.clock.now(), actor="operator", action=action, subject=subject))

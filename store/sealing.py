@@ -3,6 +3,9 @@
 Whatever is waiting becomes one commit. A signal is claimed in the ledger first, which fixes its record byte for byte;
 then the commit is made; then the ledger learns of it. A crash in between is repaired by doing the same again: records
 that are in the journal already are found there, with the commit that brought them, and nothing is written twice.
+
+Before anything is built upon the journal, it is reconciled with the ledger (`store/reconcile.py`). Where the journal
+holds other bytes than ours, that strategy or that day is set aside (`store/setting_aside.py`), and all others go on.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -16,20 +19,22 @@ from sqlmodel import Session, col, func, select
 
 from domain.attestation import seal_path, seal_record, settled_path, terms_path, terms_record, timestamp_path
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.errors import ConflictError
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
-from store.disclosures import disclosed_files, due_settlements
+from store.disclosures import disclosed_files, due_settlements, settlement_to_disclose
+from store.facts import JOURNAL_HEAD, keep_fact
+from store.heartbeat import Heartbeat
 from store.home import Home
-from store.journal import Added, Commit, Writer
+from store.journal import Added, Commit, PathConflict, Writer
 from store.lease import lease
-from store.notifications import notify, resolve
+from store.reconcile import reconcile
+from store.retirements import due_retirements, record_retirements
 from store.rotation import finish_rotation
+from store.setting_aside import aside, days_aside, set_aside, settle_conflict, take_up_again, tell_what_is_aside
 
 LEASE = "seal"
 BATCH = 10_000
-CONFLICT = "journal conflict"
 SEAL, REVEAL, TIMESTAMPS = "seal", "reveal", "timestamps"
 SIGNAL = (
     Signal.id,
@@ -40,6 +45,7 @@ SIGNAL = (
     Signal.received_at,
     Signal.deadline,
     Seal.previous,
+    Seal.strategy_id,
 )
 TERMS = (
     "universe",
@@ -79,7 +85,8 @@ def extent(home: Home) -> Extent:
 def seal_pending(home: Home, now: datetime) -> SealOutcome:
     """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat, whatever happened.
 
-    LeaseError while another process seals; ConflictError, told to the operator too, if the journal holds other bytes.
+    LeaseError while another process seals; ConflictError, told to the operator too, for a journal upon which nothing
+    may be built.
     """
     with sealing(home) as sealer:
         return sealer.seal(now)
@@ -90,9 +97,11 @@ def is_pending(home: Home) -> bool:
     with home.ledger.read() as db:
         return (
             _newest_signal(db) > _newest_claim(db)
-            or db.exec(select(Seal.signal_id).where(col(Seal.commit_sha).is_(None)).limit(1)).first() is not None
+            or db.exec(select(Seal.signal_id).where(col(Seal.commit_sha).is_(None), ~aside()).limit(1)).first()
+            is not None
             or db.exec(select(Timestamp.id).where(col(Timestamp.stored_sha).is_(None)).limit(1)).first() is not None
-            or bool(due_settlements(db))
+            or bool(due_settlements(db, days_aside(db)))
+            or bool(due_retirements(db, home.sessions, limit=1))
         )
 
 
@@ -100,8 +109,9 @@ def is_pending(home: Home) -> bool:
 def sealing(home: Home) -> Generator["Sealer"]:
     """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
     with lease(home.ledger, LEASE):
+        reconcile(home, home.clock.now())
         finish_rotation(home)
-        with home.journal.writing(monotonic=not home.clock.simulated) as writer:
+        with home.journal.writing(simulated=home.clock.simulated) as writer:
             yield Sealer(home, writer)
 
 
@@ -111,6 +121,9 @@ class Sealer:
     def __init__(self, home: Home, writer: Writer) -> None:
         self.home, self.writer = home, writer
         self.simulated = home.clock.simulated
+        # A new sealer tries again what another one has set aside.
+        self._again = True
+        self.heartbeat = Heartbeat(home.ledger)
 
     def seal(self, now: datetime, through: Extent | None = None) -> SealOutcome:
         """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due.
@@ -119,20 +132,29 @@ class Sealer:
         """
         commits, sealed, disclosed = list[Commit](), 0, 0
         through = through or extent(self.home)
-        try:
-            while claimed := self._claim(through):
-                commits += self._seal(claimed, now)
-                sealed += len(claimed)
-            with self.home.ledger.read() as db:
-                due = [each for each in due_settlements(db) if each <= through.settlement_id]
-            for settlement_id in due:
+        self.writer.stand_on(reconcile(self.home, now))
+        days = take_up_again(self.home) if self._again else None
+        self._again = False
+        while claimed := self._claim(through):
+            fresh, count = self._seal(claimed, now)
+            commits += fresh
+            sealed += count
+        with self.home.ledger.read() as db:
+            due = [each for each in due_settlements(db, days_aside(db)) if each <= through.settlement_id]
+        commits += record_retirements(self.home, self.writer, self._remember, now)
+        for settlement_id in sorted({*due, *(days or ())}):
+            try:
                 commits += self._disclose(settlement_id, now)
+                # Before the next day, which is the first one without the strategy.
+                commits += record_retirements(self.home, self.writer, self._remember, now)
                 disclosed += 1
-            commits += self._store_tokens(now)
-        except ConflictError as error:
-            self._alert(str(error), now)
-            raise
+            except PathConflict as error:
+                set_aside(self.home, error, now, settlement_id=settlement_id)
+        if days is not None:
+            tell_what_is_aside(self.home, now)
+        commits += self._store_tokens(now)
         self.writer.compact()
+        self.heartbeat.beat()
         return SealOutcome(sealed, disclosed, tuple(commits))
 
     def _claim(self, through: Extent) -> Sequence[Any]:
@@ -162,19 +184,31 @@ class Sealer:
             db.connection().execute(sa.insert(Seal.__table__), rows)  # type: ignore[attr-defined]
             return _claimed(db)
 
-    def _seal(self, claimed: Sequence[Any], now: datetime) -> list[Commit]:
-        paths = {row.id: seal_path(row.slug, row.session, row.revision) for row in claimed}
-        files = {path: self._record(row) for path, row in zip(paths.values(), claimed, strict=True)}
-        files |= {terms_path(row.slug): _terms(row) for row in claimed if not row.previous}
-        # A clock that stepped back since must not make a seal look older than what it seals.
-        moment = max(now, *(row.received_at for row in claimed))
-        added = self.writer.add(files, f"seal {len(paths)} signals", moment)
-        with self.home.ledger.write() as db:
-            shas = self._remember(db, SEAL, added, paths.values())
-            sealed = [{"sealed": signal_id, "sha": shas[path]} for signal_id, path in paths.items()]
-            update = sa.update(Seal).where(col(Seal.signal_id) == sa.bindparam("sealed"))
-            db.connection().execute(update.values(commit_sha=sa.bindparam("sha")), sealed)
-        return [added.commit] if added.commit else []
+    def _seal(self, claimed: Sequence[Any], now: datetime) -> tuple[list[Commit], int]:
+        """Seal what was claimed, but for strategies that conflict; return the new commits and how many signals."""
+        while claimed:
+            paths = {row.id: seal_path(row.slug, row.session, row.revision) for row in claimed}
+            files = {path: self._record(row) for path, row in zip(paths.values(), claimed, strict=True)}
+            first = {terms_path(row.slug): row for row in claimed if not row.previous}
+            files |= {path: _terms(row) for path, row in first.items()}
+            # A clock that stepped back since must not make a seal look older than what it seals.
+            moment = max(now, *(row.received_at for row in claimed))
+            try:
+                added = self.writer.add(files, f"seal {len(paths)} signals", moment)
+            except PathConflict as error:
+                owners = {paths[row.id]: row.strategy_id for row in claimed}
+                owners |= {path: row.strategy_id for path, row in first.items()}
+                set_aside(self.home, error, now, strategies=owners)
+                at_odds = {owners[path] for path in error.paths}
+                claimed = [row for row in claimed if row.strategy_id not in at_odds]
+                continue
+            with self.home.ledger.write() as db:
+                shas = self._remember(db, SEAL, added, paths.values())
+                sealed = [{"sealed": signal_id, "sha": shas[path]} for signal_id, path in paths.items()]
+                update = sa.update(Seal).where(col(Seal.signal_id) == sa.bindparam("sealed"))
+                db.connection().execute(update.values(commit_sha=sa.bindparam("sha")), sealed)
+            return ([added.commit] if added.commit else []), len(sealed)
+        return [], 0
 
     def _record(self, row: Any) -> bytes:
         return seal_record(
@@ -192,14 +226,14 @@ class Sealer:
         )
 
     def _disclose(self, settlement_id: int, now: datetime) -> list[Commit]:
-        with self.home.ledger.read() as db:
-            settlement = db.get_one(Settlement, settlement_id)
+        settlement = settlement_to_disclose(self.home, self.writer, settlement_id)
         record = settled_path(settlement.session, settlement.version)
         files = disclosed_files(self.home, settlement)
         added = self.writer.add(files, f"reveal {settlement.session}", max(now, settlement.settled_at))
         with self.home.ledger.write() as db:
             sha = self._remember(db, REVEAL, added, [record])[record]
             db.add(Disclosure(settlement_id=settlement.id, commit_sha=sha))
+            settle_conflict(db, settlement.id)
         return [added.commit] if added.commit else []
 
     def _store_tokens(self, now: datetime) -> list[Commit]:
@@ -224,13 +258,10 @@ class Sealer:
         for commit in set(where.values()):
             if db.get(JournalCommit, commit.sha) is None:
                 db.add(JournalCommit(sha=commit.sha, kind=kind, committed_at=commit.committed_at))
-        resolve(db, CONFLICT, self.home.clock.now())
+        if added.commit:
+            keep_fact(db, JOURNAL_HEAD, added.commit.sha)
         db.flush()
         return {path: commit.sha for path, commit in where.items()}
-
-    def _alert(self, text: str, now: datetime) -> None:
-        with self.home.ledger.write() as db:
-            notify(db, CONFLICT, CONFLICT, f"{text}; sealing has stopped", now)
 
 
 def _newest_signal(db: Session) -> int:
@@ -241,16 +272,16 @@ def _newest_claim(db: Session) -> int:
     return db.exec(select(func.max(Seal.signal_id))).one() or 0
 
 
+def _unsealed() -> sa.ColumnElement[bool]:
+    return sa.and_(col(Seal.commit_sha).is_(None), ~aside())
+
+
 def _claimed(db: Session) -> Sequence[Any]:
     columns = [getattr(Strategy, name) for name in ("slug", *TERMS)]
     query = sa.select(*(col(column) for column in (*SIGNAL, *columns)))
     query = query.join(Signal, col(Signal.id) == col(Seal.signal_id))
     query = query.join(Strategy, col(Strategy.id) == col(Seal.strategy_id))
-    return (
-        db.connection()
-        .execute(query.where(col(Seal.commit_sha).is_(None)).order_by(col(Seal.signal_id)).limit(BATCH))
-        .all()
-    )
+    return db.connection().execute(query.where(_unsealed()).order_by(col(Seal.signal_id)).limit(BATCH)).all()
 
 
 def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:

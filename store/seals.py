@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 from models.attestation import JournalCommit, Seal
 from models.operations import Lease
 from store.clock import wall_clock
-from store.lease import holder_lives
+from store.lease import holder_is_here, holder_lives
 from store.sealing import LEASE
 
 
@@ -37,6 +37,11 @@ def read_seals(db: Session, signal_ids: Collection[int]) -> dict[int, Sealed]:
 
 
 def sealer_at_work(db: Session) -> bool:
-    """Whether a live process holds the right to seal."""
+    """Whether a live process holds the right to seal.
+
+    One of this machine is asked itself: after a step of the clock its lease looks expired until it renews it.
+    """
     found = db.get(Lease, LEASE)
-    return found is not None and found.expires_at > wall_clock() and holder_lives(found.holder)
+    if found is None or not holder_lives(found.holder):
+        return False
+    return holder_is_here(found.holder) or found.expires_at > wall_clock()

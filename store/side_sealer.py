@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from multiprocessing.connection import Connection
 
-from models.errors import LeaseError, StoreError
+from models.errors import CountersignError, StoreError
 from store.home import Home
 from store.sealing import extent, sealing
 
@@ -92,7 +92,7 @@ def _work(home: Home, pipe: Connection) -> None:
                     pipe.send(error)
                 else:
                     pipe.send(None)
-    except LeaseError as error:
+    except CountersignError as error:
         pipe.send(error)
     except EOFError:
         return

@@ -30,7 +30,7 @@ REVISIONS: dict[str, ColumnType] = {
 
 @dataclass(frozen=True)
 class Submission:
-    """One portfolio (symbol, weight) as it arrived: `received_at` its first byte, `whole_at` its last.
+    """One portfolio (symbol, weight) as it arrived: `received_at` is when its last byte had come.
 
     `owner_id` is who sent it: to anybody else the strategy does not exist.
     """
@@ -40,7 +40,6 @@ class Submission:
     session: date
     portfolio: pl.DataFrame
     received_at: datetime
-    whole_at: datetime
 
 
 def submit(
@@ -91,7 +90,7 @@ def submit_each(
                 try:
                     if strategy is None or strategy.owner_id != sent.owner_id:
                         raise _unknown(sent.strategy)
-                    desk.take(strategy, *encoded[n], sent.received_at, sent.whole_at)
+                    desk.take(strategy, *encoded[n], sent.received_at)
                     taken.append(n)
                 except CountersignError as error:
                     outcomes[n] = error

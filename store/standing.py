@@ -18,6 +18,7 @@ from models.operations import StageRun
 from models.settlement import Settlement
 from models.signals import Signal
 from models.timetable import TIMETABLE, Slot
+from store.agreement import Agreement, read_agreement
 from store.home import Home
 from store.portfolio_signals import unanswered
 from store.settlements import due_sessions, settled_through
@@ -48,6 +49,7 @@ class Standing:
     waiting: tuple[date, ...]
     settled_through: date | None
     settle_seconds: float | None
+    attestation: Agreement
 
 
 def read_standing(home: Home, now: datetime) -> Standing:
@@ -66,6 +68,7 @@ def read_standing(home: Home, now: datetime) -> Standing:
             waiting=tuple(due_sessions(db, home.sessions, newest)),
             settled_through=settled_through(db),
             settle_seconds=settled.seconds if settled else None,
+            attestation=read_agreement(home, db),
         )
 
 

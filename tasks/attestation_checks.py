@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from sqlmodel import col, func, select
 
 from domain.attestation import authority_name
-from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
 from models.errors import StoreError
 from models.settlement import Settlement
 from models.signals import Signal
+from store.agreement import read_agreement
+from store.facts import REMOTE_HEAD, read_fact
 from store.home import Home
-from store.pushing import remote_head
+from store.reconcile import look
+from store.remote import remote_head
 from store.sealing import TIMESTAMPS
 from store.signing import load_key
 from tasks.problems import Problem, Repair
@@ -64,15 +67,28 @@ def _undisclosed(home: Home, _session: date) -> list[Problem]:
     ]
 
 
-def _lost(home: Home, _session: date) -> list[Problem]:
-    """Look for the newest commit that the ledger knows: a journal restored from an old copy does not have it."""
-    newest = select(JournalCommit.sha).join(Seal, col(Seal.commit_sha) == col(JournalCommit.sha))
+def _stopped(home: Home, _session: date) -> list[Problem]:
+    """Hold the journal against the ledger, as the sealer does: what stops it, and which command resolves that."""
     with home.ledger.read() as db:
-        sha = db.exec(newest.order_by(col(Seal.signal_id).desc()).limit(1)).first()
-    if sha is None or home.journal.has(sha):
+        _, fault = look(home, db)
+    return [Problem("sealing stopped", "journal", fault)] if fault else []
+
+
+def _set_aside(home: Home, _session: date) -> list[Problem]:
+    with home.ledger.read() as db:
+        paths = list(db.exec(select(JournalConflict.path).order_by(JournalConflict.path)))
+    text = "is in the journal with other bytes; set aside, and everything else is sealed"
+    return [Problem("journal conflict", path, f"{path} {text}") for path in paths]
+
+
+def _sealer(home: Home, _session: date) -> list[Problem]:
+    """Say that the sealer is gone, or hangs. Nothing is said of a home that never had one."""
+    with home.ledger.read() as db:
+        found = read_agreement(home, db)
+    if found.sealer_alive or found.sealer_seen_at is None or home.clock.simulated:
         return []
-    text = f"the journal lacks commit {sha}, which the ledger knows: restore it from a clone"
-    return [Problem("journal behind", "journal", text)]
+    text = f"no sealer is at work; its last round was at {found.sealer_seen_at:%F %T} UTC"
+    return [Problem("sealer", "journal", text, warning=True)]
 
 
 def _unpushed(home: Home, _session: date) -> list[Problem]:
@@ -95,11 +111,15 @@ def _diverged(home: Home, _session: date) -> list[Problem]:
         theirs = remote_head(home)
     except StoreError as error:
         return [Problem("remote out of reach", "journal", str(error), warning=True)]
-    if theirs is None or home.journal.has(theirs):
+    if theirs is not None and not home.journal.has(theirs):
+        text = f"the journal's remote is at {theirs}, which is not one of our commits"
+        return [Problem("remote diverged", "journal", text)]
+    with home.ledger.read() as db:
+        left = read_fact(db, REMOTE_HEAD)
+    if left is None or theirs == left or (theirs and home.journal.has(left, theirs)):
         return []
-    return [
-        Problem("remote diverged", "journal", f"the journal's remote is at {theirs}, which is not one of our commits")
-    ]
+    where = f"was moved back to {theirs}" if theirs else "was emptied"
+    return [Problem("remote moved back", "journal", f"the journal's remote {where}; it had {left}", Repair.SEAL)]
 
 
 def _unstamped(home: Home, _session: date) -> list[Problem]:
@@ -123,7 +143,9 @@ ATTESTATION_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (
     _key,
     _unsealed,
     _undisclosed,
-    _lost,
+    _stopped,
+    _set_aside,
+    _sealer,
     _unpushed,
     _diverged,
     _unstamped,

@@ -7,11 +7,12 @@ repairs sessions from the ledger, in order.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterName,
@@ -21,6 +22,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from store.processes import ProcessIdentity
@@ -50,8 +52,8 @@ def record_process(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> Non
 def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped: bool = False) -> list[str]:
     """Mark Crashed every unfinished run of these flows whose process is gone; return the names of those runs.
 
-    `runner_stopped` is for the one that starts or stops this home's runner: nobody is starting any of its pending runs
-    then, so they need no time of grace. Safe to repeat, and safe beside live runs.
+    `runner_stopped` is for the one that starts or stops this home's runner: nobody is starting any of its runs then, so
+    that those which have not said who they are need no time of grace. Safe to repeat, and safe beside live runs.
     """
     wanted = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
     reaped = []
@@ -69,7 +71,7 @@ def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped
             if len(page) < PAGE:
                 break
         for run in unfinished:
-            reason = why_dead(run, now, runner_stopped=runner_stopped)
+            reason = why_dead(run, now, runner_stopped=runner_stopped, parent=_parent(client, run))
             if reason:
                 # Forced: the ordinary rules refuse to end a run on behalf of its process.
                 client.set_flow_run_state(run.id, Crashed(message=reason), force=True)
@@ -77,21 +79,40 @@ def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped
     return reaped
 
 
-def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False) -> str | None:
-    """Say why an unfinished run counts as dead; None for one that lives or may live."""
+def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False, parent: FlowRun | None = None) -> str | None:
+    """Say why an unfinished run counts as dead; None for one that lives or may live.
+
+    A run that is a step of another (`parent`) is in that one's process, until it says so itself.
+    """
     if run.state is None:
         return None
     age = now - run.state.timestamp
-    if run.state.type == StateType.PENDING:
-        # Labels say nothing here: they are of an earlier attempt. A work pool may take long to find a machine.
-        patience = ELSEWHERE_AFTER if run.work_queue_id else PENDING_AFTER
-        if runner_stopped and run.deployment_id and not run.work_queue_id:
-            patience = timedelta(0)
-        return f"No process took it up within {patience}." if age >= patience else None
-    owner = _owner(run)
-    if owner is None or not owner.here:
-        return f"Its process is unknown here, and it has not ended within {age}." if age >= ELSEWHERE_AFTER else None
-    return None if owner.process() else f"Its process {owner.pid} on {owner.host} is gone."
+    pending = run.state.type == StateType.PENDING
+    # Of a pending run labels say nothing: they are of an earlier attempt.
+    owner = (None if pending else _owner(run)) or (_owner(parent) if parent else None)
+    if owner is not None and owner.here:
+        return None if owner.process() else f"Its process {owner.pid} on {owner.host} is gone."
+    # Its process ends with the runner that started it, and before its first line it has not said who it is.
+    orphaned = runner_stopped and owner is None and run.deployment_id and not run.work_queue_id
+    # A work pool may take long to find a machine.
+    patience = PENDING_AFTER if pending and not run.work_queue_id else ELSEWHERE_AFTER
+    if orphaned:
+        patience = timedelta(0)
+    if age < patience:
+        return None
+    if pending:
+        return f"No process took it up within {patience}."
+    return f"Its process is unknown here, and it has not ended within {age}."
+
+
+def _parent(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
+    """Return the run that another is a step of, None for one that stands alone."""
+    if run.parent_task_run_id is None:
+        return None
+    with suppress(ObjectNotFound):
+        step = client.read_task_run(run.parent_task_run_id)
+        return client.read_flow_run(step.flow_run_id) if step.flow_run_id else None
+    return None
 
 
 def _owner(run: FlowRun) -> ProcessIdentity | None:

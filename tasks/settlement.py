@@ -152,10 +152,12 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         terms = read_terms(db, plan.session, first, last)
         revisions = read_signals(db, plan.session, first, last)
     market = read_market(home.lake, plan.session, plan.previous, plan.inputs)
-    expanded = decode_portfolios(revisions)
+    newest = pl.col("revision") == pl.col("revision").max().over("strategy")
+    # The newest revision counts even where its content is lost: nobody goes back to the one it replaced.
+    expanded = decode_portfolios(revisions.with_columns(newest.alias("newest")).filter(pl.col("portfolio") != ""))
     # Somebody who signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
-    counting = expanded.filter(ours, pl.col("revision") == pl.col("revision").max().over("strategy"))
+    counting = expanded.filter(ours, "newest")
     settled = settle(
         plan.session,
         terms=terms,

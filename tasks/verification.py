@@ -12,7 +12,7 @@ from typing import Any
 
 from domain.attestation import ALLOWED_SIGNERS
 from domain.audit import FOLDER, Audit, Finding, audit
-from domain.market import BAR_TABLE
+from domain.market import ACTION_TABLE, BAR_TABLE
 from domain.signers import Signer, read_signers
 from domain.tables import normalise
 from domain.verification import Report, SealedSignal, verify
@@ -28,22 +28,27 @@ def verify_journal(
     *,
     strategy: str | None = None,
     bars: Path | None = None,
+    actions: Path | None = None,
     signers: Path | None = None,
     authorities: Sequence[Path] = (),
     contains: Sequence[str] = (),
 ) -> Report:
     """Verify the journal at `path`, a clone of it or a bare repository.
 
-    `bars` is a Parquet or CSV file as for `market import`, from before the first settled session on. `signers` is an
+    `bars` is a Parquet or CSV file as for `market import`, from before the first settled session on, `actions` one as
+    for `market import-actions`, whose rows are held against the journal's. `signers` is an
     allowed_signers file, `authorities` are PEM files of timestamp authorities' certificates, all from a source that the
     reader trusts more than the journal. `contains` are names of commits (40 hex digits) that the reader knows of.
     InputError for wrong arguments, StoreError for a damaged repository; what is wrong in the journal is in the report.
     """
     pinned = _read_signers(signers) if signers else None
     market = read_checked(bars, lambda frame: normalise(frame, BAR_TABLE)) if bars else None
+    if actions and not bars:
+        raise InputError("actions", "bars beside them (--bars), to tell which symbols they matter for", actions)
+    paid = read_checked(actions, lambda frame: normalise(frame, ACTION_TABLE)) if actions else None
     with _no_search_for_cycles():
         journal = read_journal(path, load_authorities(authorities))
-        return verify(journal, strategy=strategy, signers=pinned, contains=contains, bars=market)
+        return verify(journal, strategy=strategy, signers=pinned, contains=contains, bars=market, actions=paid)
 
 
 def audit_repository(path: Path) -> Audit:
@@ -61,7 +66,9 @@ def report_json(report: Report) -> dict[str, Any]:
     """Return a report as JSON has it: every field, and `holds`."""
     fields = {name: getattr(report, name) for name in Report.__dataclass_fields__}
     signals = [_signal_json(signal) for signal in report.signals]
-    return {"holds": report.holds} | fields | {"signals": signals, "faults": [asdict(each) for each in report.faults]}
+    rows = {name: [asdict(each) for each in fields[name]] for name in ("retired", "faults")}
+    warnings = [each._asdict() for each in report.warnings]
+    return {"holds": report.holds} | fields | rows | {"signals": signals, "warnings": warnings}
 
 
 def _signal_json(signal: SealedSignal) -> dict[str, Any]:

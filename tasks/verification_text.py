@@ -6,6 +6,8 @@ from datetime import date
 
 from domain.audit import UNREADABLE, Audit
 from domain.journal import Fault
+from domain.resettlement import Doubt
+from domain.retirements import Retired
 from domain.timeliness import TimeClass
 from domain.verification import Report
 
@@ -21,27 +23,32 @@ def render_report(report: Report) -> str:
     gaps = {slug: sessions for slug, sessions in report.gaps.items() if sessions}
     lines = [
         f"head        {report.head}",
+        f"clock       {SIMULATED if report.simulated else 'system'}",
         f"commits     {report.commits}, {report.first_commit_at:%F %T} to {report.last_commit_at:%F %T} UTC",
         f"signatures  against {'the keys given' if report.pinned else KEYS_FROM_JOURNAL}",
         f"signals     {len(report.signals)} of {_count(strategies, 'strategy', 'strategies')}"
-        + (f", {simulated} under a simulated clock" if simulated else ""),
+        + (f", {simulated} marked as simulated" if simulated else ""),
         *(
             [f"margin      {margins[0]:,.0f} s at the least, {margins[len(margins) // 2]:,.0f} s median"]
             if margins
             else []
         ),
         f"sealed      {_tally(report.classes) or 'nothing'}",
+        *_sealed_late(report),
         f"evidence    {_tally(evidence) or 'none'}{_tokens(report)}",
         f"settled     {_count(report.settled, 'session', 'sessions')}, {_replayed(report)}",
         *_corrected(report.corrected),
+        *_retired(report.retired),
         f"gaps        {sum(map(len, gaps.values()))} sessions without a signal, {len(gaps)} strategies",
         *(f"            {slug}: {_listed([str(day) for day in days])}" for slug, days in list(gaps.items())[:SHOWN]),
     ]
+    lines += _warnings(report.warnings)
     if report.holds:
         return "\n".join([*lines, "", "Everything holds."])
     return "\n".join([*lines, "", *_faults(report.faults)])
 
 
+SIMULATED = "simulated: a rehearsal, whose dates prove nothing"
 KEYS_FROM_JOURNAL = "the journal's own allowed_signers (pin the keys with --signers to know whose it is)"
 
 
@@ -87,6 +94,15 @@ def _faults(faults: Sequence[Fault]) -> list[str]:
     return lines
 
 
+def _warnings(doubts: Sequence[Doubt]) -> list[str]:
+    """What is worth a look and makes nothing fail."""
+    if not doubts:
+        return []
+    lines = [f"  {clean(f'{doubt.kind} {doubt.session}: {doubt.detail}')}" for doubt in doubts[:SHOWN]]
+    more = [f"  ... and {len(doubts) - SHOWN} more"] if len(doubts) > SHOWN else []
+    return ["", f"{_count(len(doubts), 'warning', 'warnings')}:", *lines, *more]
+
+
 def _tokens(report: Report) -> str:
     if report.tokens_unchecked:
         return f"; {report.tokens_unchecked} timestamp tokens not checked (give certificates with --tsa-ca)"
@@ -99,10 +115,28 @@ def _replayed(report: Report) -> str:
     return f"{report.replayed} settled again from the bars given"
 
 
+def _sealed_late(report: Report) -> list[str]:
+    seconds = [each.seconds_late for each in report.signals if each.time_class is TimeClass.SEALED_LATE]
+    if not seconds:
+        return []
+    return [f"            {len(seconds)} sealed late: at the most {max(seconds):,.0f} s after the deadline"]
+
+
 def _corrected(sessions: Sequence[date]) -> list[str]:
     if not sessions:
         return []
     return [f"corrected   {_count(len(sessions), 'session', 'sessions')}: {_listed([str(day) for day in sessions])}"]
+
+
+def _retired(ended: Sequence[Retired]) -> list[str]:
+    if not ended:
+        return []
+    lines = [f"retired     {_count(len(ended), 'strategy', 'strategies')}"]
+    for each in ended[:SHOWN]:
+        when = f"{each.retired_at:%F %T} UTC" if each.retired_at else "without a record"
+        where = f"NAV {each.nav} on {each.session}" if each.session else "never settled"
+        lines.append(f"            {each.strategy}: {when}, {where}")
+    return [*lines, *([f"            and {len(ended) - SHOWN} more"] if len(ended) > SHOWN else [])]
 
 
 def _tally(counts: dict[str, int]) -> str:

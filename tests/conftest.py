@@ -44,6 +44,7 @@ SERVED = (
     "tests/tasks/test_runs.py",
     "tests/deployments/test_deploy.py",
     "tests/deployments/test_serving.py",
+    "tests/deployments/test_turns.py",
     "tests/deployments/test_up.py",
     "tests/docs/test_api.py",
 )

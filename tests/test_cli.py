@@ -246,3 +246,21 @@ def test_a_feed_is_tried_before_anything_is_kept(tmp_path: Path, countersign: Co
     assert not any(word in text for done in (told, as_json, refused) for word in (key, "another") for text in done[1:])
     bad = countersign(home, "source", "add", "x", "--url", url, "--adapter", "generic_json", "--try")
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+
+
+def test_a_home_is_backed_up_and_restored(tmp_path: Path, countersign: Command) -> None:
+    home, place, again = (tmp_path / name for name in ("home", "backup", "again"))
+    assert countersign(home, "init", COUNTERSIGN_CLOCK="simulated").returncode == 0
+    (home / "countersign.toml").write_text('tushare_token = "s3cret"\n')
+    load_settings.cache_clear()
+    made = countersign(home, "backup", str(place), "--json")
+    assert made.returncode == 0
+    checked = countersign(home, "backup", str(place), "--check", "--json")
+    assert json.loads(checked.stdout) == json.loads(made.stdout)
+    done = countersign(again, "restore", str(place))
+    assert done.returncode == 0
+    assert "s3cret" not in made.stdout + done.stdout + done.stderr
+    assert (again / "countersign.toml").read_text() == 'tushare_token = "s3cret"\n'
+    assert json.loads(countersign(again, "admin", "journal", "show", "--json").stdout)["stopped"] == ""
+    refused = countersign(again, "restore", str(place))
+    assert (refused.returncode, "empty folder" in refused.stderr) == (2, True)

@@ -14,6 +14,7 @@ from tests.support.worked_example import FIRST, bars_csv, worked_example
 REPORT = {
     "holds",
     "head",
+    "simulated",
     "commits",
     "first_commit_at",
     "last_commit_at",
@@ -22,10 +23,12 @@ REPORT = {
     "gaps",
     "settled",
     "replayed",
+    "retired",
     "corrected",
     "tokens_checked",
     "tokens_unchecked",
     "faults",
+    "warnings",
     "classes",
 }
 Command = Callable[..., tuple[int, str, str]]
@@ -98,7 +101,7 @@ def test_an_audit_that_could_be_made_is_exit_code_0(tmp_path: Path, countersign:
     foreign = Handmade.make(tmp_path)
     entry = {"strategy_slug": "one", "signal_hash": "a" * 64, "execution_price": "open"}
     foreign.write("attestations/2026-05-14.json", json.dumps({"strategies": [entry]}).encode())
-    commit = foreign.commit(utc("2026-05-14 09:16"), sign=False)
+    commit = foreign.commit(utc("2026-05-14 09:15:30"), sign=False)
     done = of_program(countersign("audit", foreign.path, "--json"), 0)
     assert set(done) == set(AUDIT_KEYS)
     [found] = done["findings"]

@@ -16,8 +16,10 @@ from models.operations import StageRun
 from models.settlement import Settlement
 from store.home import Home
 from store.lens import publish
+from store.pushing import push_pending
 from store.sealing import seal_pending
 from store.standing import overdue_through, read_standing
+from tests.support.journals import git
 from tests.support.strategies import send
 from tests.support.trading import trading
 
@@ -51,6 +53,9 @@ def test_a_day_from_well_to_late(settled: Home) -> None:
     took = f"newest settlement took {found['settle_seconds']:.2f} s"
     assert f"settled through {LAST}; waiting: none; {took}" in found["plain"].splitlines()
     assert "lag" not in found["plain"]
+    assert found["attestation"]["journal_agrees"]
+    assert found["attestation"]["remote_agrees"] is None
+    assert "; journal and ledger agree" in found["plain"]
 
     following = home.sessions.next(LAST)
     home.clock.set(deadline(following, "close") + timedelta(minutes=60))  # closed, and not yet due
@@ -87,16 +92,25 @@ def test_the_newest_run_of_each_stage_is_shown(settled: Home) -> None:
     assert overdue_through(settled.sessions, deadline(LAST, "close")) == DAYS[-2]
 
 
+def gauges(home: Home) -> dict[str, float]:
+    shown = (line.rpartition(" ") for line in Metrics(home).render().decode().splitlines() if line[0] != "#")
+    return {name.removeprefix("countersign_"): float(value) for name, _, value in shown}
+
+
 def test_the_gauges_show_what_waits_and_how_late_it_is(settled: Home) -> None:
     home, following = replace(settled, journal_remote="nowhere"), settled.sessions.next(LAST)
     seal_pending(home, deadline(LAST, "close"))
     send(home, following, {"s04": {"600001.SH": 0.5}})
     home.clock.set(deadline(following, "close") + timedelta(hours=3, minutes=41))
-    shown = (line.rpartition(" ") for line in Metrics(home).render().decode().splitlines() if line[0] != "#")
-    found = {name.removeprefix("countersign_"): float(value) for name, _, value in shown}
+    found = gauges(home)
     assert found["unsealed_signals"] == found["waiting_sessions"] == 1
     assert found['stage_lag_seconds{stage="settle"}'] == 26 * 60
     standing = read_standing(home, home.clock.now())
     assert found["unpushed_commits"] == standing.unpushed > 0
     assert found["settle_seconds"] == standing.settle_seconds
+    assert (found["sealer_alive"], found["journal_agrees"], found["remote_agrees"], found["set_aside"]) == (0, 1, 1, 0)
+    push_pending(home, home.clock.now())
+    git(home.path / "journal", "update-ref", "-d", "refs/heads/main")
+    again = gauges(home)
+    assert (again["journal_agrees"], again["remote_agrees"]) == (0, 0)
     assert found["settle_seconds"] > 0

@@ -25,6 +25,16 @@ Email = Annotated[
 ]
 Password = Annotated[Text, Field(min_length=8, max_length=128, examples=["correct horse battery staple"])]
 
+CurrentPassword = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=128,
+        description="the account's password as it is; needed where it has one",
+        examples=["correct horse battery staple"],
+    ),
+]
+
 
 class Invitation(Request):
     """An invite code to open an account with."""
@@ -51,6 +61,7 @@ class ProfileChange(Request):
     nickname: Nickname | None = Field(default=None, examples=["my_username"])
     email: Email | None = Field(default=None, examples=["me@example.com"])
     password: Password | None = None
+    current_password: CurrentPassword | None = None
 
 
 class UserAnswer(Answer):
@@ -82,6 +93,13 @@ class KeyRequest(Request):
     """A name to tell the key by; names need not be unique."""
 
     name: Text = Field(min_length=1, max_length=100, examples=["my-agent"])
+    current_password: CurrentPassword | None = None
+
+
+class KeyRevocation(Request):
+    """Proof of who revokes a key."""
+
+    current_password: CurrentPassword | None = None
 
 
 class KeyShape(Answer):

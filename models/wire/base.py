@@ -90,7 +90,11 @@ class SealEvidence(Answer):
         "commit cannot be read",
         examples=["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"],
     )
-    time_class: str | None = Field(description="on_time, sealed_late or late; null: not sealed", examples=["on_time"])
+    time_class: str | None = Field(
+        description="on_time, sealed_late (up to 30 s after the deadline, no fault) or late; null: not sealed",
+        examples=["on_time"],
+    )
+    seconds_late: float | None = Field(description="from the deadline to the commit, 0 for one by then", examples=[0.0])
     evidence: str = Field(
         description="server_only, or tsa: a timestamp authority's token from before the deadline", examples=["tsa"]
     )

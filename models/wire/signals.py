@@ -45,9 +45,9 @@ class AttestationAnswer(Answer):
     pushed: bool | None = Field(default=None, description="whether the journal's remote has that commit")
     reason: Literal["repo_not_configured", "sealer_busy", "push_failed"] | None = Field(
         default=None,
-        description="not sealed within 2 s, as no sealer is at work (repo_not_configured, whether or not the journal "
-        "has a remote) or the sealer is busy (sealer_busy): recorded in both cases, and sealed once a sealer gets to "
-        "it; push_failed: sealed, and pushing fails or the journal's remote has diverged",
+        description="sealer_busy: recorded, and not sealed yet, as the sealer is away or took more than 2 s; it will "
+        "be; repo_not_configured: recorded, and the platform has no journal to seal it in; push_failed: sealed, and "
+        "pushing fails or the journal's remote has diverged",
     )
 
 
@@ -59,7 +59,9 @@ class SubmittedAnswer(Answer):
     revision: int = Field(description="1 for the first submission for this session, then counted up", examples=[1])
     replaced: bool = Field(description="it takes the place of an earlier revision")
     signal_hash: Sha256 = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
-    submitted_at: Moment = Field(description="when the request arrived", examples=["2026-05-14T01:12:30.123456+00:00"])
+    submitted_at: Moment = Field(
+        description="when the last byte of the request had come", examples=["2026-05-14T01:12:30.123456+00:00"]
+    )
     deadline: Moment = Field(examples=["2026-05-14T01:15:00+00:00"])
     is_settled: bool
     github_committed: bool

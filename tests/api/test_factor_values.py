@@ -8,10 +8,8 @@ import httpx
 import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from api import column_bodies
 from domain.sessions import deadline
 from store.factor_values import read_values
 from store.home import Home
@@ -243,21 +241,6 @@ def test_broken_and_foreign_bodies_are_refused(lab: Home, lab_web: httpx.Client,
         answer = send(lab_web, researcher, factor, squeezed, STREAM)
         assert (answer.status_code, "without compression" in answer.text) == (422, True)
     assert send(lab_web, researcher, factor, b"x" * (33 * 1024 * 1024), PARQUET).status_code == 413
-
-
-def test_bombs_are_refused_before_they_go_off(
-    lab_web: httpx.Client, researcher: Headers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    factor = open_one(lab_web, researcher)
-    table = ONE.to_arrow().take(pa.array([0] * 1000))
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    monkeypatch.setattr(column_bodies, "MAX_ROWS", 999)
-    assert "got 1,000 rows" in send(lab_web, researcher, factor, sink.getvalue(), PARQUET).text
-    assert "got 1,000 rows" in send(lab_web, researcher, factor, arrow(STREAM, table), STREAM).text
-    monkeypatch.undo()
-    monkeypatch.setattr(column_bodies, "MAX_BYTES", 100)
-    assert "0 MiB uncompressed" in send(lab_web, researcher, factor, sink.getvalue(), PARQUET).text
 
 
 def test_an_active_factor_takes_what_comes_after(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:

@@ -1,8 +1,10 @@
 """What every request passes: size and time of its body, rate limits, headers, and a clock that steps back."""
 
+import json
 import socket
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -46,38 +48,43 @@ def test_a_slow_body_is_given_up(desk: Home, monkeypatch: pytest.MonkeyPatch) ->
     assert '{"detail":"the body did not arrive within 0.2 s"}' in answer
 
 
-@pytest.mark.parametrize(("price", "code"), [("close", 400), ("open", 201)])
-def test_a_slow_body_buys_no_look_at_the_price(
-    desk: Home, web: httpx.Client, me: dict[str, str], price: str, code: int
+@pytest.mark.parametrize(("price", "hours", "minutes"), [("open", 0, 15), ("close", 6, 0)])
+@pytest.mark.parametrize("margin", [timedelta(microseconds=1), timedelta(0), timedelta(seconds=0.7)])
+def test_a_signal_is_received_when_its_last_byte_has_come(
+    desk: Home, web: httpx.Client, me: dict[str, str], price: str, hours: int, minutes: int, margin: timedelta
 ) -> None:
-    """It began before the deadline; its last byte comes after, when the close is known, and the open is not yet."""
+    """All but the last byte comes a second before the deadline, and the last one just before it, at it, or after it."""
     open_one(web, me, "slow", execution_price=price)
-    deadline = NINE + (timedelta(hours=6) if price == "close" else timedelta(minutes=15))
+    deadline = NINE + timedelta(hours=hours, minutes=minutes)
+    in_time = margin == timedelta(microseconds=1)
+    last = deadline - margin if in_time else deadline + margin
+    body = b'{"trade_date": "2025-01-02", "signals": [{"symbol": "600519.SH", "weight": 1}]}'
+    head = f"POST /api/v1/strategies/slow/signals HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head += f"Content-Type: application/json\r\nConnection: close\r\nAuthorization: {me['Authorization']}\r\n\r\n"
     desk.clock.set(deadline - timedelta(seconds=1))
-
-    def body() -> Any:
-        yield b'{"trade_date": "2025-01-02", "signals": '
-        # The server has the head by now, or this test proves nothing: it is read together with the rest then.
-        assert arrived.wait(PATIENCE_SECONDS)
-        desk.clock.set(deadline + timedelta(seconds=1))
-        yield b'[{"symbol": "600519.SH", "weight": 1}]}'
-
     arrived = threading.Event()
-    state = Arrivals.__call__
+    read_clock = Arrivals.__call__
 
     def noting(self: Arrivals) -> Any:
-        found = state(self)  # reads the clock, which moves as soon as the test goes on
+        found = read_clock(self)  # reads the clock, which moves as soon as the test goes on
         arrived.set()
         return found
 
-    with pytest.MonkeyPatch.context() as patch:
+    address = (web.base_url.host, web.base_url.port or 0)
+    with pytest.MonkeyPatch.context() as patch, socket.create_connection(address, timeout=PATIENCE_SECONDS) as line:
         patch.setattr(Arrivals, "__call__", noting)
-        answer = web.post("/strategies/slow/signals", content=body(), headers=me | JSON)
-    assert answer.status_code == code, answer.text
-    if code == 400:
-        assert "the last byte came at 2025-01-02 07:00:01" in answer.json()["detail"]
+        line.sendall(head.encode() + body[:-1])
+        assert arrived.wait(PATIENCE_SECONDS)
+        desk.clock.set(last)
+        line.sendall(body[-1:])
+        answer = b"".join(iter(partial(line.recv, 65536), b"")).decode()
+    if in_time:
+        assert answer.startswith("HTTP/1.1 201 ")
+        assert json.loads(answer.partition("\r\n\r\n")[2])["submitted_at"] == last.isoformat()
     else:
-        assert answer.json()["submitted_at"] == "2025-01-02T01:14:59+00:00"
+        assert answer.startswith("HTTP/1.1 400 ")
+        assert f"the last byte came at {last:%F %T.%f} UTC" in answer
+        assert web.get("/strategies/slow/signals", headers=me).json() == {"signals": []}
 
 
 def test_a_system_clock_that_steps_back_opens_no_deadline_again() -> None:
@@ -145,6 +152,6 @@ def test_every_answer_closes_the_doors(web: httpx.Client, me: dict[str, str]) ->
     ],
 )
 def test_what_is_no_json_object(web: httpx.Client, me: dict[str, str], content: bytes, headers: Any, code: int) -> None:
-    answer = web.post("/billing/api-keys", content=content, headers=me | headers)
+    answer = web.post("/factors", content=content, headers=me | headers)
     assert answer.status_code == code, answer.text
     assert set(answer.json()) == {"detail"}

@@ -18,7 +18,7 @@ from store.accounts import find_user, grant_admin
 from store.home import Home
 from store.lens import publish
 from tests.support import settled as made
-from tests.support.serving import SIGNAL, browsing, join, open_one
+from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
 from tests.support.waiting import PATIENCE_SECONDS
 
 ADDED = {
@@ -107,7 +107,7 @@ def world(records: Home) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
         with browsing(records) as web:
-            mine = join(records, web)
+            mine = logged_in(records, web, join(records, web))
             nickname = web.get("/auth/me", headers=mine).json()["nickname"]
             slug = made.slugs(1)[0]
             with records.ledger.write() as db:

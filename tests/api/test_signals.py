@@ -25,7 +25,7 @@ from store.rotation import prepare_rotation
 from store.sealing import seal_pending, sealing
 from tests.support import frames
 from tests.support.handmade_journal import Key, require_ssh_keygen
-from tests.support.serving import SIGNAL, browsing, join, open_one
+from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
 
 OPEN, CLOSE = datetime(2025, 1, 2, 1, 15, tzinfo=UTC), datetime(2025, 1, 2, 7, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -68,7 +68,7 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "deadline": "2025-01-02T01:15:00+00:00",
         "is_settled": False,
         "github_committed": False,
-        "attestation": {"committed": False, "reason": "repo_not_configured"},
+        "attestation": {"committed": False, "reason": "sealer_busy"},
         "warnings": [
             f"{symbol}: no instrument or bar here knows it; no order of it is filled before a bar comes"
             for symbol in ("000001.SZ", "600519.SH")
@@ -96,6 +96,7 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "commit_time": None,
         "signer": None,
         "time_class": None,
+        "seconds_late": None,
         "evidence": "server_only",
         "tokens": [],
     }
@@ -282,7 +283,7 @@ def test_strangers_and_stolen_keys(desk: Home, web: httpx.Client, me: Headers, o
         assert web.get(f"/strategies/{slug}", headers=me).status_code == 404
     assert post(web, {}).json() == {"detail": "Not authenticated"}
     [key] = web.get("/billing/api-keys", headers=me).json()["api_keys"]
-    web.delete(f"/billing/api-keys/{key['id']}", headers=me)
+    web.delete(f"/billing/api-keys/{key['id']}", headers=logged_in(desk, web, me))
     assert post(web, me).json() == {"detail": "Invalid token"}
     assert recorded(desk) == []
 
@@ -361,7 +362,7 @@ def test_history_shows_the_evidence_of_each_revision(
     prepare_rotation(desk)
     desk.clock.set(OPEN - MICROSECOND)
     post(web, me, SIGNAL[:1])
-    [late] = seal_pending(desk, OPEN + timedelta(minutes=9)).commits
+    [late] = seal_pending(desk, OPEN + timedelta(seconds=30)).commits
     second = key_of(desk)
     with desk.ledger.write() as db:
         for authority, at in (("tsa.example", OPEN), ("later.example", OPEN + MICROSECOND)):
@@ -372,16 +373,20 @@ def test_history_shows_the_evidence_of_each_revision(
     address = "/strategies/alpha/signals?all_revisions=true"
     history = web.get(address, headers=me).json()["signals"]
     place = f"timestamps/{early.sha[:2]}/{early.sha}"
-    evidence = ("margin_seconds", "commit_sha", "commit_time", "signer", "time_class", "evidence", "tokens")
+    evidence = (
+        *("margin_seconds", "commit_sha", "commit_time", "signer"),
+        *("time_class", "seconds_late", "evidence", "tokens"),
+    )
     assert [tuple(each[name] for name in evidence) for each in history] == [
-        (86_400 + 1e-6, None, None, None, None, "server_only", []),
-        (1e-6, late.sha, "2025-01-02T01:24:00+00:00", second, "sealed_late", "server_only", []),
+        (86_400 + 1e-6, None, None, None, None, None, "server_only", []),
+        (1e-6, late.sha, "2025-01-02T01:15:30+00:00", second, "sealed_late", 30.0, "server_only", []),
         (
             900.0,
             early.sha,
             "2025-01-02T01:00:00+00:00",
             first,
             "on_time",
+            0.0,
             "tsa",
             [f"{place}.later.example.tsr", f"{place}.tsa.example.tsr"],
         ),
@@ -439,5 +444,4 @@ def test_a_seal_that_cannot_be_pushed_says_why(desk: Home, monkeypatch: pytest.M
         with desk.ledger.write() as db:
             resolve(db, matter, desk.clock.now())
         assert post(web, me).json()["attestation"] == sealed
-        # No sealer is at work, and that a remote is configured does not change that.
-        assert post(web, me, SIGNAL[:1]).json()["attestation"] == {"committed": False, "reason": "repo_not_configured"}
+        assert post(web, me, SIGNAL[:1]).json()["attestation"] == {"committed": False, "reason": "sealer_busy"}

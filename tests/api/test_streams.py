@@ -17,7 +17,7 @@ from api.app import create_app
 from store.accounts import disable_user
 from store.home import Home
 from tests.support.feeds import NOON, enter
-from tests.support.serving import invite_code, join
+from tests.support.serving import invite_code, join, logged_in
 from tests.support.streaming import Listener, bring, dawdling, increasing, listening, numbers, streaming
 from tests.support.waiting import wait_until
 
@@ -209,7 +209,8 @@ def test_a_revoked_key_and_a_disabled_account_end_their_streams(
     with streaming(desk, keys_seconds=0.02) as (url, _), ExitStack() as stack:
         mine, others, left = (stack.enter_context(listening(url, each)) for each in (me, other, third))
         (key,) = web.get("/billing/api-keys", headers=me).json()["api_keys"]
-        assert web.delete(f"/billing/api-keys/{key['id']}", headers=me).status_code == 200
+        owner = logged_in(desk, web, me)
+        assert web.delete(f"/billing/api-keys/{key['id']}", headers=owner).status_code == 200
         with desk.ledger.write() as db:
             disable_user(db, web.get("/auth/me", headers=other).json()["nickname"], NOON)
         for each in (mine, others):

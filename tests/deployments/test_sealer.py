@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +16,18 @@ from sqlmodel import col, select
 from deployments import sealer
 from deployments.child import Child
 from deployments.notices import keep_telling
-from deployments.sealer import run_sealer, sealer_part
-from domain.sessions import deadline
+from deployments.sealer import longest_pause, run_sealer, sealer_part
+from domain.sessions import EXCHANGE_ZONE, deadline
 from models.attestation import JournalCommit
 from models.operations import Notification
 from store.home import Home
 from store.notifications import notify, open_matters
-from store.pushing import push_pending, remote_head
+from store.pushing import push_pending
+from store.remote import remote_head
 from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git
+from tests.support.outages import restart
 from tests.support.services import Reply, serve
 from tests.support.strategies import open_strategies, send
 from tests.support.trading import trading
@@ -180,3 +182,56 @@ def test_a_push_that_is_refused_is_tried_again_by_itself(
         assert open_matters(db) == []
         assert [entry.kind for entry in db.exec(select(Notification))] == ["journal not pushed"]
     check_journal(home)
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [
+        ("09:09:59", 60),
+        ("09:10", 2),
+        ("09:14:59", 2),
+        ("09:16", 2),
+        ("09:16:01", 60),
+        ("14:54", 60),
+        ("14:55", 2),
+        ("15:01", 2),
+        ("15:02", 60),
+    ],
+)
+def test_at_a_deadline_no_failure_keeps_anybody_waiting(home: Home, at: str, seconds: float) -> None:
+    home.clock.set(datetime.combine(DAY, time.fromisoformat(at), EXCHANGE_ZONE))
+    assert longest_pause(home) == seconds
+
+
+def test_a_day_without_a_session_has_no_deadline_and_an_unknown_time_may_be_one(home: Home) -> None:
+    home.clock.set(datetime(2024, 1, 6, 9, 14, tzinfo=EXCHANGE_ZONE))
+    assert longest_pause(home) == 60
+    assert home.clock.simulated
+    (home.path / "clock").unlink()
+    assert longest_pause(home) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
+def test_once_its_server_is_back_it_seals(
+    tmp_path: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease that it could not give back does not keep it out."""
+    monkeypatch.setattr("store.lease.LIFETIME", timedelta(seconds=10 * PATIENCE_SECONDS))
+    made = make_home(tmp_path / "home", databases.ledger("postgresql"))
+    made.clock.set(deadline(DAY, "open") - timedelta(minutes=2))
+    open_strategies(made, NOW, "alpha")
+    stop = threading.Event()
+    thread = threading.Thread(target=run_sealer, args=(made, stop, 0.05))
+    thread.start()
+    try:
+        submit(made, 1)
+        wait_until(lambda: not is_pending(made))
+        restart(databases.serve())
+        submit(made, 2)
+        wait_until(lambda: not is_pending(made))
+    finally:
+        stop.set()
+        thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    check_journal(made)

@@ -55,3 +55,17 @@ def test_every_fault_is_explained() -> None:
         name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if row else "")
     }
     assert explained == {str(kind) for kind in FaultKind}
+
+
+def test_each_lie_that_is_caught_is_performed_by_a_test_and_named_by_its_fault() -> None:
+    table = TEXT.split("| the lie |")[1].split("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines()[2:]]
+    tests = (Path(__file__).parents[1]).rglob("test_*.py")
+    known = {name for path in tests for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)}
+    assert len(rows) > 15
+    for _, lie, caught, performed, _ in rows:
+        faults, named = re.findall(r"`([a-z_]+)`", caught), re.findall(r"`(\w+)`", performed)
+        assert faults, lie
+        assert set(faults) <= {str(kind) for kind in FaultKind}, lie
+        assert named, lie
+        assert set(named) <= known, set(named) - known

@@ -1,32 +1,37 @@
 """Timeliness: what the times of a record prove."""
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.timeliness import commit_second, evidence, margin_seconds, time_class
+from domain.timeliness import commit_second, evidence, margin_seconds, seconds_late, time_class
 
 RECEIVED = datetime(2026, 5, 14, 1, 10, 0, 120000, tzinfo=UTC)
 NINE_FIFTEEN = datetime(2026, 5, 14, 1, 15, tzinfo=UTC)
 THREE = datetime(2026, 5, 14, 7, 0, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("closes_at", [NINE_FIFTEEN, THREE])
 @pytest.mark.parametrize(
-    ("price", "closes_at", "seconds", "verdict"),
-    [
-        ("open", NINE_FIFTEEN, -1, "on_time"),
-        ("open", NINE_FIFTEEN, 0, "on_time"),
-        ("open", NINE_FIFTEEN, 1, "sealed_late"),
-        ("open", NINE_FIFTEEN, 599, "sealed_late"),
-        ("open", NINE_FIFTEEN, 600, "late"),
-        ("close", THREE, 0, "on_time"),
-        ("close", THREE, 1, "late"),
-    ],
+    ("seconds", "verdict"),
+    [(-1, "on_time"), (0, "on_time"), (1, "sealed_late"), (30, "sealed_late"), (31, "late"), (599, "late")],
 )
-def test_classes(price: str, closes_at: datetime, seconds: int, verdict: str) -> None:
-    assert time_class(price, closes_at, closes_at + timedelta(seconds=seconds)) == verdict
+def test_classes(closes_at: datetime, seconds: int, verdict: str) -> None:
+    """The same for the open and the close: half a minute for the sealer, and no more."""
+    assert time_class(closes_at, closes_at + timedelta(seconds=seconds)) == verdict
+
+
+@given(st.integers(-90_000_000, 90_000_000))
+def test_a_commit_is_judged_by_its_whole_second(microseconds: int) -> None:
+    """Whatever the fraction of a second at which the sealer came round, rounding up never costs a class."""
+    came = THREE + timedelta(microseconds=microseconds)
+    expected = "on_time" if microseconds <= 0 else "sealed_late" if microseconds <= 30_000_000 else "late"
+    committed_at = commit_second(came)
+    assert time_class(THREE, committed_at) == expected
+    assert seconds_late(THREE, committed_at) == max(ceil(microseconds / 1e6), 0)
 
 
 def test_evidence_is_a_token_from_before_the_deadline() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from store.home import Home
 from store.lens_reader import open_lens
-from store.pushing import remote_head
+from store.remote import remote_head
 from store.sealing import is_pending
 from tests.support.journals import check_journal, git
 from tests.support.trading import trading

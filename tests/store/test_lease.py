@@ -2,18 +2,20 @@
 
 import os
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from models.errors import LeaseError
+from models.errors import LeaseError, StoreError
 from models.operations import Lease
 from store.clock import wall_clock
 from store.lease import LIFETIME, is_held, lease
 from store.ledger import Ledger
 from store.processes import ProcessIdentity
 from tests.support import processes
+from tests.support.outages import away
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
@@ -132,3 +134,50 @@ def test_one_that_was_taken_over_is_neither_renewed_nor_given_back_by_the_first(
     found = row(ledger)
     assert found
     assert (found.holder, found.expires_at) == ("elsewhere:1:0.0:abcd", expires)
+
+
+def test_a_holder_that_could_not_give_it_back_takes_it_again_at_once(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url)
+    with ExitStack() as outage, pytest.raises(StoreError, match="ledger"), lease(ledger, "settle"):
+        outage.enter_context(away(ledger_url))
+        row(ledger)
+    left = row(ledger)
+    assert left
+    assert left.expires_at > wall_clock()
+    assert not is_held(ledger, "settle")
+    with lease(ledger, "settle"):
+        taken = row(ledger)
+        assert taken
+        assert taken.holder != left.holder
+        assert is_held(ledger, "settle")
+    assert row(ledger) is None
+
+
+def test_of_two_threads_of_one_process_one_has_it(ledger_url: str) -> None:
+    ledger, outcomes = Ledger(ledger_url), list[str]()
+    _put(ledger, _left_over(), LIFETIME)
+    begin, end = threading.Barrier(4), threading.Barrier(4)
+
+    def contend() -> None:
+        begin.wait(PATIENCE_SECONDS)
+        try:
+            with lease(ledger, "settle"):
+                outcomes.append("held")
+                end.wait(PATIENCE_SECONDS)
+        except LeaseError:
+            outcomes.append("refused")
+            end.wait(PATIENCE_SECONDS)
+
+    threads = [threading.Thread(target=contend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert sorted(outcomes) == ["held", "refused", "refused", "refused"]
+    assert row(ledger) is None
+
+
+def _left_over() -> str:
+    """A holder of this very process that works no more."""
+    me = ProcessIdentity.current()
+    return f"{me.host}:{me.pid}:{me.created}:dead"

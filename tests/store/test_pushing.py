@@ -18,12 +18,15 @@ from sqlmodel import select
 
 from domain.sessions import deadline
 from models.attestation import JournalCommit
-from models.errors import StoreError
+from models.errors import ConflictError, RefusedError, StoreError
 from store.home import Home
+from store.journal_repair import fetch_journal
 from store.notifications import open_matters
-from store.pushing import PushState, push_pending, remote_head
+from store.pushing import PushState, push_pending
+from store.remote import remote_head
 from store.sealing import seal_pending
-from tests.support.homes import Databases, make_home
+from tasks.verification import verify_journal
+from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_signatures, git
 from tests.support.strategies import open_strategies, send
 from tests.support.trading import trading
@@ -128,6 +131,93 @@ def test_a_remote_that_has_moved_on_is_never_forced(sealed: Home, tmp_path: Path
     assert git(remote, "rev-parse", "main") == theirs
     assert (unpushed(home), told(home)) == (1, ["journal diverged"])
     assert not home.journal.has(str(remote_head(home)))
+
+
+def move_back(remote: Path, to: str | None) -> None:
+    """Have somebody take commits from the remote; None empties it."""
+    git(remote, "config", "receive.denyNonFastForwards", "false")
+    git(remote, "update-ref", *(["refs/heads/main", to] if to else ["-d", "refs/heads/main"]))
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home, tmp_path: Path, emptied: bool) -> None:
+    remote = bare(tmp_path / "remote.git")
+    home = to(sealed, remote)
+    seal_one(home, 2)
+    seal_one(home, 3)
+    push_pending(home, NOW)
+    first, head = git(remote, "rev-parse", "main~2", "main").split()
+    move_back(remote, None if emptied else first)
+    # It refuses everything for now: what it lacks is not pushed any more.
+    hook = remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    assert push_pending(home, NOW).state is PushState.FAILED
+    assert unpushed(home) == (3 if emptied else 2)
+    assert set(told(home)) == {"journal not pushed", "remote moved back"}
+    hook.unlink()
+    assert push_pending(home, NOW).state is PushState.PUSHED
+    assert (remote_head(home), unpushed(home)) == (head, 0)
+    assert told(home) == ["remote moved back"]
+    # The next look finds everything well.
+    assert push_pending(home, NOW).state is PushState.NOTHING
+    assert told(home) == []
+
+
+def test_what_a_replaced_remote_lacks_is_not_pushed_any_more(sealed: Home, tmp_path: Path) -> None:
+    remote = bare(tmp_path / "remote.git")
+    home = to(sealed, remote)
+    seal_one(home, 2)
+    push_pending(home, NOW)
+    other = tmp_path / "other"
+    git(tmp_path, "init", "-q", "-b", "main", str(other))
+    git(other, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
+    git(other, "push", "-q", "-f", str(remote), "main")
+    theirs = git(remote, "rev-parse", "main")
+    assert push_pending(home, NOW).state is PushState.DIVERGED
+    assert (unpushed(home), told(home)) == (2, ["journal diverged"])
+    assert git(remote, "rev-parse", "main") == theirs
+    # Sealing goes on: who may push there stops nobody here.
+    seal_one(home, 3)
+    move_back(remote, None)
+    assert push_pending(home, NOW).state is PushState.PUSHED
+    assert (unpushed(home), told(home)) == (0, [])
+
+
+def test_a_remote_ahead_of_a_restored_home_stops_sealing_until_it_is_fetched(
+    sealed: Home, tmp_path: Path, databases: Databases
+) -> None:
+    remote = bare(tmp_path / "remote.git")
+    old = to(copy_home(databases, sealed, tmp_path / "old"), remote)
+    home = to(sealed, remote)
+    seal_one(home, 2)
+    seal_one(home, 3)
+    push_pending(home, NOW)
+    assert push_pending(old, NOW).state is PushState.AHEAD
+    with pytest.raises(ConflictError, match=r"remote is ahead of it.*admin journal fetch"):
+        seal_one(old, 4)
+    assert told(old) == ["sealing stopped"]
+    assert fetch_journal(old, NOW)["fetched"] == 2
+    seal_pending(old, NOW + timedelta(minutes=5))
+    assert push_pending(old, NOW).state is PushState.PUSHED
+    assert (unpushed(old), told(old)) == (0, ["journal adopted"])
+    assert verify_journal(remote).faults == ()
+
+
+def test_a_remote_with_commits_of_others_on_ours_is_not_fetched(sealed: Home, tmp_path: Path) -> None:
+    remote = bare(tmp_path / "remote.git")
+    home = to(sealed, remote)
+    push_pending(home, NOW)
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(remote), str(clone))
+    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
+    git(clone, "push", "-q", "origin", "main")
+    head = home.journal.tip()
+    with pytest.raises(RefusedError, match="does not follow"):
+        fetch_journal(home, NOW)
+    assert home.journal.tip() == head
+    assert "theirs" not in git(home.journal.path, "log", "--all", "--format=%s")
 
 
 def test_a_remote_that_hangs_is_given_up(sealed: Home) -> None:

@@ -8,16 +8,20 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from domain.attestation import seal_path, settled_path
 from domain.sessions import deadline
-from models.attestation import Seal
-from models.errors import ConflictError, LeaseError, StoreError
+from models.attestation import JournalCommit, Seal
+from models.errors import LeaseError, StoreError
 from models.signals import Signal
+from models.strategies import Strategy
 from store.evidence import read_attestations
+from store.facts import JOURNAL_HEAD, keep_fact
 from store.home import Home
 from store.ledger import Ledger
 from store.notifications import open_matters
@@ -49,8 +53,8 @@ def test_a_traded_home_is_sealed_and_disclosed_whole(settled: Home) -> None:
     with settled.ledger.read() as db:
         signals = db.exec(select(Signal.id)).all()
     assert (outcome.sealed, outcome.disclosed) == (len(signals), len(DAYS))
-    # All that waited is one commit; each settled session is one more.
-    assert len(outcome.commits) == 1 + len(DAYS)
+    # All that waited is one commit; each settled session is one more, and the end of the strategy that was retired.
+    assert len(outcome.commits) == 1 + len(DAYS) + 1
     check_journal(settled)
     assert not is_pending(settled)
     assert seal_pending(settled, settled.clock.now()).commits == ()
@@ -90,8 +94,9 @@ def test_any_interleaving_of_submitting_and_sealing_gives_one_journal(
     check_journal(home)
     once = copy_home(databases, home, tmp_path_factory.mktemp("law") / "home")
     with once.ledger.write() as db:
-        for seal in db.exec(select(Seal)):
-            db.delete(seal)
+        for table in (Seal, JournalCommit):
+            db.connection().execute(sa.delete(table))
+        keep_fact(db, JOURNAL_HEAD, None)
     shutil.rmtree(once.path / "journal")
     once.journal.create()
     seal_pending(once, EARLY + timedelta(minutes=59))
@@ -195,29 +200,40 @@ def test_a_full_disk_after_the_signals_were_claimed_loses_nothing(
     assert verify_journal(home.path / "journal").holds
 
 
-def test_other_bytes_at_a_path_stop_the_sealer_and_nothing_is_overwritten(fresh: Home) -> None:
-    with fresh.ledger.read() as db:
-        row = db.exec(select(Signal).order_by(Signal.id)).first()  # type: ignore[arg-type]
-    assert row
+def test_other_bytes_at_a_path_put_one_strategy_aside_and_nothing_is_overwritten(fresh: Home) -> None:
     path = next(p for p in sealed_paths(fresh) if p.startswith("attestations/"))
+    slug = path.rpartition("/")[2].split(".")[0]
     now = fresh.clock.now()
-    with fresh.journal.writing() as writer:
+    with fresh.journal.writing(simulated=True) as writer:
         writer.add({path: b"{}\n"}, "forged", now)
-    for _ in range(2):
-        with pytest.raises(ConflictError, match="nothing is ever overwritten"):
-            seal_pending(fresh, now)
-    assert files_of(fresh.path / "journal")[path] == b"{}\n"
-    assert commits_of(fresh) == 1
     with fresh.ledger.read() as db:
-        assert [matter.kind for matter in open_matters(db)] == ["journal conflict"]
+        strategies = {row.id: row.slug for row in db.exec(select(Strategy))}
+    for n in range(2):
+        assert bool(seal_pending(fresh, now).sealed) == (n == 0)
+        assert not is_pending(fresh)
+        with fresh.ledger.read() as db:
+            unsealed = {strategies[row.strategy_id] for row in db.exec(select(Seal)) if not row.commit_sha}
+            (matter,) = open_matters(db)
+        assert unsealed == {slug}
+        assert (matter.kind, path in matter.text) == ("journal conflict", True)
+    assert files_of(fresh.path / "journal")[path] == b"{}\n"
+    assert commits_of(fresh) == 2
+
+
+def test_a_settled_day_with_other_bytes_in_the_journal_is_set_aside(settled: Home) -> None:
+    now, path = settled.clock.now(), settled_path(DAYS[1], 1)
+    with settled.journal.writing() as writer:
+        writer.add({path: b"{}\n"}, "forged", now)
+    assert seal_pending(settled, now).disclosed == len(DAYS) - 1
+    assert not is_pending(settled)
+    assert seal_pending(settled, now).disclosed == 0
+    kept = files_of(settled.path / "journal")
+    assert kept[path] == b"{}\n"
+    assert all(settled_path(day, 1) in kept for day in DAYS)
 
 
 def sealed_paths(home: Home) -> list[str]:
-    from domain.attestation import seal_path  # noqa: PLC0415
-
     with home.ledger.read() as db:
-        from models.strategies import Strategy  # noqa: PLC0415
-
         slugs = {row.id: row.slug for row in db.exec(select(Strategy))}
         return [seal_path(slugs[row.strategy_id], row.session, row.revision) for row in db.exec(select(Signal))]
 
@@ -295,10 +311,10 @@ def test_the_ledger_tells_the_evidence_of_each_signal(fresh: Home) -> None:
 
 def test_many_commits_stay_a_few_packs(databases: Databases, tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", databases.ledger("sqlite"))
-    with home.journal.writing() as writer:
+    with home.journal.writing(simulated=home.clock.simulated) as writer:
         for n in range(60):
             writer.add({f"{n}.json": b"{}\n"}, "add", EARLY + timedelta(seconds=n))
             writer.compact()
             assert len(list((home.path / "journal" / "objects" / "pack").glob("*.pack"))) <= 41
-    assert len(files_of(home.path / "journal")) == 62
+    assert len(files_of(home.path / "journal")) == 63
     check_signatures(home.path / "journal")

@@ -146,7 +146,7 @@ def test_of_many_senders_each_has_an_outcome_of_its_own(desk: Home) -> None:
 
     def sent(slug: str, weight: float, before: timedelta, who: int = owner, session: date = DAY) -> Submission:
         portfolio = pl.DataFrame({"symbol": ["600519.SH"], "weight": [weight]})
-        return Submission(slug, who, session, portfolio, OPEN - before, OPEN - before)
+        return Submission(slug, who, session, portfolio, OPEN - before)
 
     minute = timedelta(minutes=1)
     outcomes = submit_each(

@@ -174,14 +174,22 @@ class Handmade:
         self.write(record_path("reveals", slug, session, revision), canonical(fields) + b"\n")
 
     def settle(
-        self, session: str, results: list[dict[str, Any]], bars: str, rules: str, at: datetime, **changes: Any
+        self,
+        session: str,
+        results: list[dict[str, Any]],
+        bars: str,
+        rules: str,
+        at: datetime,
+        version: int = 1,
+        more: dict[str, Any] | None = None,
+        **changes: Any,
     ) -> None:
-        """Write a settled day; its manifest names the one before."""
-        inputs = {"bars": bars, "rules": rules, "previous": self.manifest}
+        """Write a settled day; its manifest names the one before, and `more` that went in."""
+        inputs = {"bars": bars, "rules": rules, "previous": self.manifest} | (more or {})
         manifest = {
             "schema": "countersign/settlement/v1",
             "session": session,
-            "version": 1,
+            "version": version,
             "inputs": inputs,
             "files": [],
         }
@@ -189,7 +197,7 @@ class Handmade:
         fields = {
             "schema": "countersign/settled/v1",
             "session": session,
-            "version": 1,
+            "version": version,
             "simulated": False,
             "settled_at": instant(at),
             "bars_sha256": bars,
@@ -199,7 +207,25 @@ class Handmade:
             "actions": [],
             "strategies": results,
         } | changes
-        self.write(f"settlements/{session[:4]}/{session}.1.json", canonical(fields) + b"\n")
+        self.write(f"settlements/{session[:4]}/{session}.{version}.json", canonical(fields) + b"\n")
+
+    def retire(self, slug: str, at: datetime, session: str, nav: str, **changes: Any) -> None:
+        """Write the record of a strategy's end."""
+        fields = {
+            "schema": "countersign/retirement/v1",
+            "strategy": slug,
+            "retired_at": instant(at),
+            "session": session,
+            "version": 1 if session else 0,
+            "nav": nav,
+            "simulated": False,
+        } | changes
+        self.write(f"retirements/{shard(slug)}/{slug}.json", canonical(fields) + b"\n")
+
+    def clock(self, *, simulated: bool) -> None:
+        """Write which clock the journal has."""
+        fields = {"schema": "countersign/clock/v1", "simulated": simulated}
+        self.write("clock.json", canonical(fields) + b"\n")
 
 
 def record_path(folder: str, slug: str, session: str, revision: int = 1) -> str:

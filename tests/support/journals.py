@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlmodel import select
 
-from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from models.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
 from models.datasets import DATASETS
 from models.settlement import Settlement
 from models.signals import Signal
@@ -57,6 +57,7 @@ def check_journal(home: Home, *, sealed: bool = True) -> None:
         commits = {row.sha: row for row in db.exec(select(JournalCommit))}
         settlements = {row.id: row for row in db.exec(select(Settlement))}
         disclosures = list(db.exec(select(Disclosure)))
+        ends = {row.strategy_id: row.commit_sha for row in db.exec(select(Retirement))}
         tokens = [row for row in db.exec(select(Timestamp)) if row.stored_sha]
     if sealed:
         assert {row.id for row in signals} == {key for key, sha in seals.items() if sha}
@@ -82,8 +83,14 @@ def check_journal(home: Home, *, sealed: bool = True) -> None:
         expected |= {record, *check_reveals(files, day, signals, strategies)}
         assert added[record] == disclosure.commit_sha
         check_settled(home, json.loads(files[record]), day)
+    for strategy_id, sha in ends.items():
+        strategy = strategies[strategy_id]
+        path = f"retirements/{shard(strategy.slug)}/{strategy.slug}.json"
+        expected.add(path)
+        assert added[path] == sha
+        check_end(home, json.loads(files[path]), strategy, [settlements[row.settlement_id] for row in disclosures])
     expected |= {f"timestamps/{row.commit_sha[:2]}/{row.commit_sha}.{row.authority}.tsr" for row in tokens}
-    assert set(files) == expected | ({"README.md", "allowed_signers"} if files else set())
+    assert set(files) == expected | ({"README.md", "allowed_signers", "clock.json"} if files else set())
 
 
 def check_signatures(repository: Path) -> None:
@@ -171,6 +178,31 @@ def check_settled(home: Home, record: dict[str, Any], day: Settlement) -> None:
         for name in ("orders", "positions"):
             rows = home.lake.read(DATASETS[name], day.session).filter(strategy=row["strategy"])
             assert row[f"{name}_sha256"] == hashlib.sha256(rows.write_csv().encode()).hexdigest()
+
+
+def check_end(home: Home, record: dict[str, Any], strategy: Strategy, days: list[Settlement]) -> None:
+    """Hold the record of a strategy's end against the lake: its last NAV, of the version that is disclosed."""
+    assert strategy.retired_at
+    said = (record["schema"], record["strategy"], record["retired_at"], record["simulated"])
+    assert said == (
+        "countersign/retirement/v1",
+        strategy.slug,
+        stamp(strategy.retired_at),
+        home.clock.kind == "simulated",
+    )
+    last = max((day.session for day in days if settled_nav(home, day.session, strategy.slug)), default=None)
+    if last is None:
+        assert (record["session"], record["version"], record["nav"]) == ("", 0, "")
+    else:
+        version = max(day.version for day in days if day.session == last)
+        assert (record["session"], record["version"]) == (f"{last}", version)
+        assert record["nav"] == settled_nav(home, last, strategy.slug)
+
+
+def settled_nav(home: Home, session: Any, slug: str) -> str:
+    """The NAV of a strategy at a session, "" where it was not settled."""
+    navs = home.lake.read(DATASETS["nav"], session).filter(strategy=slug)["nav"].to_list()
+    return f"{navs[0]:.2f}" if navs else ""
 
 
 def written(fields: dict[str, Any]) -> bytes:

@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
 from api.app import bare_app, create_app
-from store.accounts import create_invite
+from api.protocol import GuardedProtocol
+from api.tokens import Tokens, new_login
+from store.accounts import create_invite, find_user
 from store.home import Home
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -25,7 +27,10 @@ SIGNAL = [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": "000001.SZ", "weigh
 
 @contextmanager
 def serving(
-    home: Home, prepare: Callable[[FastAPI], object] = lambda _app: None, send_bytes: int | None = None
+    home: Home,
+    prepare: Callable[[FastAPI], object] = lambda _app: None,
+    send_bytes: int | None = None,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
 ) -> Iterator[str]:
     """Serve a home; yields the address. `prepare` is given the app before.
 
@@ -34,7 +39,16 @@ def serving(
     app = create_app(home.path)
     _share_routes(app)
     prepare(app)
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", timeout_keep_alive=60)
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_level="warning",
+        lifespan="on",
+        timeout_keep_alive=60,
+        http=protocol,
+        ws="none",
+        proxy_headers=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -73,10 +87,10 @@ def get(url: str, **options: Any) -> httpx.Response:
 
 
 @contextmanager
-def browsing(home: Home, **options: Any) -> Iterator[httpx.Client]:
+def browsing(home: Home, protocol: type[GuardedProtocol] = GuardedProtocol, **options: Any) -> Iterator[httpx.Client]:
     """Serve a home to somebody without an account."""
     with (
-        serving(home) as url,
+        serving(home, protocol=protocol) as url,
         httpx.Client(base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS, verify=NO_AUTHORITIES, **options) as client,
     ):
         yield client
@@ -95,6 +109,14 @@ def join(home: Home, client: httpx.Client) -> dict[str, str]:
     key = client.post("/billing/api-keys", json={"name": "agent"}, headers=token)
     assert key.status_code == 201, key.text
     return {"Authorization": f"Bearer {key.json()['api_key']}"}
+
+
+def logged_in(home: Home, client: httpx.Client, key: dict[str, str]) -> dict[str, str]:
+    """Log the owner of a key in, by the back door; return the headers that carry the token."""
+    me = client.get("/auth/me", headers=key).json()
+    with home.ledger.read() as db:
+        user = find_user(db, me["nickname"])
+    return {"Authorization": f"Bearer {Tokens(home.path).give(user, 'access', new_login())}"}
 
 
 def open_one(client: httpx.Client, headers: dict[str, str], slug: str = "alpha", **terms: Any) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import os
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
-from prefect import flow, task
+from prefect import Flow, flow, task
+from prefect.client.schemas.objects import FlowRun, State
 
 from flows.scheduled import run_name, scheduled_at
 from tasks.runs import record_process
@@ -33,3 +35,20 @@ def hang(session: date | None = None, home: str | None = None) -> None:
     """Never end; leaves a file when it has begun."""
     (Path(os.environ["TINY_NOTES"]) / f"hang-{os.getpid()}").touch()
     threading.Event().wait()
+
+
+def _stand(where: str) -> None:
+    (Path(os.environ["TINY_NOTES"]) / f"{where}-{os.getpid()}").touch()
+    threading.Event().wait()
+
+
+def _stand_unsaid(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
+    if flow_run.parameters["where"] == "unsaid":
+        _stand("unsaid")
+
+
+@flow(name="tiny_start", on_running=[_stand_unsaid, record_process])
+def start(where: str = "", home: str | None = None) -> None:
+    """Stand still while it starts: before it has said who it is, or with a step that has not."""
+    if where == "step":
+        start(where="unsaid", home=home)

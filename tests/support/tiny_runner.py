@@ -26,7 +26,8 @@ def main() -> None:
         parameters={"home": str(home)},
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
-    serve([soon, *deployments_of([NOTE, HANG], home)], [NOTE.name, HANG.name], query_seconds=1)
+    slots = [NOTE, HANG]
+    serve(home, [soon, *deployments_of(slots, home)], slots, query_seconds=1)
 
 
 if __name__ == "__main__":

@@ -9,3 +9,13 @@ HANG = Slot("hang", "tiny_hang", "tests.support.tiny_flows:hang", time(4, 10), t
 # What catches up is the slot of this stage.
 WATCHDOG = Slot("watchdog", "tiny_note", "tests.support.tiny_flows:note", time(4, 45), time(5, 0))
 SLOTS = (NOTE, HANG, WATCHDOG)
+
+# Turns: what the runner begins first, what it skips, and what it leaves a place for. Any moment is before the deadline.
+URGENT = Slot(
+    "turn-urgent", "tiny_note", "tests.support.tiny_flows:note", time(4, 5), time(5, 0), deadline=time(23, 59, 59)
+)
+EVENING = Slot("turn-evening", "tiny_note", "tests.support.tiny_flows:note", time(4, 15), time(5, 0))
+HOURLY = Slot("turn-hourly", "tiny_note", "tests.support.tiny_flows:note", time(0, 15), time(0, 30), hourly=True)
+LONG = Slot("turn-long", "tiny_hang", "tests.support.tiny_flows:hang", time(4, 20), time(5, 0))
+START = Slot("turn-start", "tiny_start", "tests.support.tiny_flows:start", time(4, 25), time(5, 0))
+TURNS = (URGENT, EVENING, HOURLY, LONG, START, WATCHDOG)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from deployments.child import Child
@@ -10,6 +11,18 @@ from deployments.child import Child
 T = TypeVar("T")
 # Bounds a hang and nothing else: no test fails because the machine is busy.
 PATIENCE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """Says for how long something has gone on: for programs that go on for a time, never for a verdict."""
+
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was made."""
+        return time.monotonic() - self.began
 
 
 def wait_until(condition: Callable[[], T], seconds: float = PATIENCE_SECONDS, child: Child | None = None) -> T:

@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from domain.attestation import seal_path
 from models.attestation import JournalCommit
+from models.operations import Lease
+from store.agreement import read_agreement
+from store.clock import wall_clock
+from store.facts import SEALER_SEEN, keep_fact
 from store.home import Home
 from store.pushing import push_pending
-from store.sealing import seal_pending
+from store.sealing import seal_pending, sealing
 from tasks.attestation_checks import ATTESTATION_CHECKS
 from tasks.problems import Problem, Repair
+from tests.support.homes import at_system_time
 from tests.support.journals import git
 from tests.support.settling import settle_session
 from tests.support.strategies import send
@@ -94,7 +100,50 @@ def test_the_signing_key(sealed: Home) -> None:
 def test_a_journal_from_an_old_copy(sealed: Home) -> None:
     git(sealed.journal.path, "update-ref", "refs/heads/main", "main~1")
     git(sealed.journal.path, "update-ref", "-d", "refs/heads/main")
-    assert ("journal behind", "journal", Repair.NONE) in kinds(sealed)
+    assert ("sealing stopped", "journal", Repair.NONE) in kinds(sealed)
+
+
+def test_a_commit_of_others_in_the_journal(sealed: Home, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(sealed.journal.path), str(clone))
+    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
+    git(clone, "push", "-q", "origin", "main")
+    (problem,) = seen(sealed)
+    assert problem.kind == "sealing stopped"
+    assert "countersign admin journal reset" in problem.text
+
+
+def test_a_remote_that_was_moved_back(sealed: Home) -> None:
+    git(Path(str(sealed.journal_remote)), "update-ref", "refs/heads/main", "main~1")
+    assert kinds(sealed) == [("remote moved back", "journal", Repair.SEAL)]
+    git(Path(str(sealed.journal_remote)), "update-ref", "-d", "refs/heads/main")
+    assert kinds(sealed) == [("remote moved back", "journal", Repair.SEAL)]
+    push_pending(sealed, sealed.clock.now())
+    assert seen(sealed) == []
+
+
+def test_a_strategy_that_is_set_aside(fresh: Home) -> None:
+    path = seal_path("s00", DAYS[0], 1)
+    with fresh.journal.writing() as writer:
+        writer.add({path: b"{}\n"}, "forged", fresh.clock.now())
+    seal_pending(fresh, fresh.clock.now())
+    assert ("journal conflict", path, Repair.NONE) in kinds(fresh)
+    with fresh.ledger.read() as db:
+        assert read_agreement(fresh, db).set_aside == 1
+
+
+def test_a_sealer_that_is_gone_is_a_warning(sealed: Home) -> None:
+    """Its last round is known, and nobody holds its lease; one at work is silent for at most five minutes."""
+    home = at_system_time(sealed, sealed.clock.now())
+    assert [(problem.kind, problem.warning) for problem in seen(home)] == [("sealer", True)]
+    with sealing(sealed):
+        assert seen(home) == []
+        with sealed.ledger.write() as db:
+            held, long_ago = db.get_one(Lease, "seal"), wall_clock() - timedelta(minutes=6)
+            held.acquired_at = long_ago
+            db.add(held)
+            keep_fact(db, SEALER_SEEN, long_ago.isoformat())
+        assert [problem.kind for problem in seen(home)] == ["sealer"]
 
 
 def test_commits_without_a_token(sealed: Home) -> None:

@@ -37,7 +37,7 @@ def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
         {"strategy_id": "two", "signal_hash": C, "execution_price": "close"},
         {"strategy_id": 3, "signal_hash": C[:16]},
     )
-    second = foreign.commit(utc("2026-05-14 09:20"))
+    second = foreign.commit(utc("2026-05-14 09:15:20"))
     day(foreign, "2026-05-15", {"strategy_slug": "two", "signal_hash": C})
     third = foreign.commit(utc("2026-05-15 10:00"), sign=False)
     foreign.git("rm", "-q", "attestations/2026-05-14.json")
@@ -54,7 +54,7 @@ def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
         ("2026-05-15", "two", C, third, "late"),
     ]
     assert list(done["findings"][0]) == ["date", "strategy", "hash", "commit", "committed_at", "deadline", "class"]
-    assert done["findings"][0]["committed_at"] == utc("2026-05-14 09:20")
+    assert done["findings"][0]["committed_at"] == utc("2026-05-14 09:15:20")
     assert done["findings"][3]["deadline"] == utc("2026-05-14 15:00")
     text = render_audit(audit_repository(foreign.path))
     assert "2 unsigned" in text

@@ -76,6 +76,25 @@ def test_while_the_runner_stands_still_nobody_starts_its_pending_runs() -> None:
     assert why_dead(pooled, NOW, runner_stopped=True) is None
 
 
+@pytest.mark.parametrize("kind", [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+def test_a_run_that_has_not_said_who_it_is_ends_with_its_runner(kind: StateType) -> None:
+    for labels in ({}, {"owner": NOBODY, "attempt": 0}):
+        served = run(kind, timedelta(0), deployment_id=uuid4(), **labels)
+        assert why_dead(served, NOW) is None
+        assert why_dead(served, NOW, runner_stopped=True)
+        pooled = run(kind, timedelta(0), deployment_id=uuid4(), work_queue_id=uuid4(), **labels)
+        assert why_dead(pooled, NOW, runner_stopped=True) is None
+    assert why_dead(run(StateType.RUNNING, timedelta(0), ME, deployment_id=uuid4()), NOW, runner_stopped=True) is None
+
+
+@pytest.mark.parametrize("kind", [StateType.PENDING, StateType.RUNNING])
+def test_a_step_that_has_not_said_who_it_is_ends_with_the_run_that_it_is_a_step_of(kind: StateType) -> None:
+    step = run(kind, timedelta(0))
+    assert why_dead(step, NOW, parent=run(StateType.RUNNING, HOUR, ME)) is None
+    assert why_dead(step, NOW, parent=run(StateType.RUNNING, HOUR, NOBODY))
+    assert why_dead(step, NOW, parent=run(StateType.RUNNING, HOUR)) is None
+
+
 def test_an_identity_outlives_no_process(tmp_path: Path) -> None:
     child = Child(["tests.support.hang_now"], {}, tmp_path / "log")
     assert child.identity.process()

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,33 @@ def test_each_signal_names_who_signed_its_commit(tmp_path: Path) -> None:
     assert {K.BAD_SIGNATURE, K.UNSIGNED} <= kinds(report)
 
 
-def test_sealed_after_the_deadline_but_before_the_price(tmp_path: Path) -> None:
-    report = verify_journal(worked_example(tmp_path, at={"next day": "2025-01-03 09:20"}).path)
+@pytest.mark.parametrize(("second", "kind"), [("30", "sealed_late"), ("31", "late")])
+def test_received_in_time_and_committed_after_the_deadline(tmp_path: Path, second: str, kind: str) -> None:
+    report = verify_journal(worked_example(tmp_path, at={"next day": f"2025-01-03 09:15:{second}"}).path)
+    assert report.classes == {"on_time": 3, kind: 1}
+    assert kinds(report) == ({K.LATE} if kind == "late" else set())
+    assert [signal.seconds_late for signal in report.signals] == [0.0, 0.0, float(second), 0.0]
+    assert ("1 sealed late: at the most 30 s after the deadline" in render_report(report)) is (kind == "sealed_late")
+
+
+def test_a_close_signal_of_the_last_moment_is_no_fault(tmp_path: Path) -> None:
+    """Received at 14:59:59.980, committed at 15:00:01: the sealer's round, rounded up to the second."""
+
+    def at_the_close(journal: Handmade) -> None:
+        journal.terms("gamma", utc("2025-01-01 12:00"), execution_price="close")
+        received = utc("2025-01-03 14:59:59") + timedelta(milliseconds=980)
+        journal.seal("gamma", SECOND, LATER, received, execution_price="close")
+
+    journal = worked_example(
+        tmp_path,
+        order=list(STEPS)[:4],
+        instead={"next day": at_the_close},
+        at={"next day": "2025-01-03 15:00:01"},
+    )
+    report = verify_journal(journal.path)
+    [signal] = [signal for signal in report.signals if signal.strategy == "gamma"]
+    assert (str(signal.time_class), signal.seconds_late, signal.margin_seconds) == ("sealed_late", 1.0, 0.02)
     assert report.holds
-    assert report.classes == {"on_time": 3, "sealed_late": 1}
 
 
 @pytest.mark.parametrize("minute", ["09:15", "09:16"])

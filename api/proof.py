@@ -1,0 +1,34 @@
+"""Proof that a request is its owner's: the password, for what would take an account over.
+
+A key is handed to programs, and is stolen from them. With it alone, nobody may change how the account is entered.
+"""
+
+from fastapi import Request
+
+from api.errors import refuse
+from api.state import State
+from models.users import User
+
+
+async def proved(here: State, request: Request, user: User | None, password: str) -> bool:
+    """Whether this is the account's password. It is counted before it is checked, so that many at once are no way in.
+
+    Refuses with 429 whoever has tried too often from an address, and with 503 while too many others are checked.
+    """
+    here.passwords.require_turn()
+    if wait := here.limits.password_wait_seconds(request.scope):
+        raise refuse(429, f"too many failed logins; try again in {wait:.0f} s", {"Retry-After": f"{wait:.0f}"})
+    right = await here.passwords.matches(user.password_hash if user else None, password)
+    if right:
+        here.limits.password_was_right(request.scope)
+    return right
+
+
+async def require_password(here: State, request: Request, user: User, current: str | None) -> None:
+    """Refuse (403) what needs the current password, unless it comes with it; an account without one needs none."""
+    if user.password_hash is None:
+        return
+    if current is None:
+        raise refuse(403, "this needs current_password: the account's password as it is")
+    if not await proved(here, request, user, current):
+        raise refuse(403, "current_password: not the account's password")

@@ -1,0 +1,147 @@
+"""Slow clients: 600 that never come to an end, and 100 that try passwords, while others submit and get their answers.
+
+Of the 600, a third sends a head without an end as fast as it is taken, over and over; the rest holds its connection
+with a letter a second, of a head or of a body, or with none. They come from addresses of this machine, 127.0.0.2 and
+on. The load comes from this machine too: with few processors, the waits tell also how the system shares them, and the
+api's own seconds of a processor tell what it does for them. BENCH_SLOW: how many (600).
+"""
+
+import asyncio
+import multiprocessing
+import os
+import tempfile
+from contextlib import suppress
+from datetime import date, time
+from pathlib import Path
+
+import numpy as np
+import orjson
+import psutil
+
+from bench.load import Answer, paced, request
+from bench.report import figure
+from bench.rush import running
+from bench.sealing import make_home
+from deployments.server import free_port
+from deployments.web import api_part
+from domain.sessions import at
+from models.strategies import Strategy
+from models.users import User
+from store.accounts import create_key
+from store.home import Home
+
+SLOW, ADDRESSES = int(os.environ.get("BENCH_SLOW", "600")), 12
+SUBMISSIONS, PER_SECOND = 600, 20.0
+SESSION = date(2025, 1, 2)
+HEAD = b"GET / HTTP/1.1\r\nx: "
+BODY = b"POST /api/v1/auth/login HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+KINDS = {"endless": HEAD, "slow head": HEAD, "slow body": BODY, "silent": b""}
+# A third of them is endless.
+MIX = (*KINDS, "endless", "silent")
+GUESSERS, GUESS = (
+    100,
+    request(
+        "POST",
+        "/api/v1/auth/login",
+        {"Content-Type": "application/json"},
+        orjson.dumps({"email": "me@example.com", "password": "a guess"}),
+    ),
+)
+
+
+def main() -> None:
+    """Submit without and with them, each time to a home of its own."""
+    for name, slow, guessers in (
+        ("alone", 0, 0),
+        (f"beside {SLOW} slow clients", SLOW, 0),
+        (f"beside {GUESSERS} that try passwords", 0, GUESSERS),
+    ):
+        answers, busy = _run(slow, guessers)
+        waits = [answer.seconds for answer in answers]
+        for label, share in (("median", 0.5), ("p99", 0.99), ("longest", 1.0)):
+            must = 0.5 if label == "p99" else None
+            figure(f"submissions {name}, {label}", [float(np.quantile(waits, share))], "s", must=must, better="lower")
+        figure(f"submissions {name}, processor time of the api", [busy], "s", must=None, better="lower")
+
+
+def _run(slow: int, guessers: int) -> tuple[list[Answer], float]:
+    os.environ["COUNTERSIGN_RATE_LIMIT"] = "0"
+    with tempfile.TemporaryDirectory() as folder:
+        home = make_home(Path(folder) / "home")
+        home.clock.set(at(SESSION, time(9)))
+        requests, port = _requests(home), free_port()
+        with running(api_part(home.path, port=port)):
+            api = next(each for each in psutil.Process().children() if "uvicorn" in each.cmdline())
+            began = api.cpu_times()
+            attack = multiprocessing.get_context("spawn").Process(target=_attack, args=(port, slow, guessers))
+            attack.start()
+            try:
+                answers = asyncio.run(paced(port, requests, PER_SECOND, connections=20))
+            finally:
+                attack.kill()
+                attack.join()
+            ended = api.cpu_times()
+    assert {answer.code for answer in answers} == {201}
+    return answers, ended.user + ended.system - began.user - began.system
+
+
+def _requests(home: Home) -> list[bytes]:
+    with home.ledger.write() as db:
+        user = User(nickname="client", created_at=home.clock.now())
+        db.add(user)
+        db.flush()
+        _, key = create_key(db, user.id, "bench", home.clock.now())
+        strategy = db.get_one(Strategy, 1)
+        strategy.owner_id, slug = user.id, strategy.slug
+        db.add(strategy)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    path = f"/api/v1/strategies/{slug}/signals"
+    return [request("POST", path, headers, _body(n)) for n in range(SUBMISSIONS)]
+
+
+def _body(n: int) -> bytes:
+    signals = [{"symbol": f"{600000 + k:06}.SH", "weight": round((n + k + 1) * 1e-5, 5)} for k in range(50)]
+    return orjson.dumps({"trade_date": SESSION, "signals": signals})
+
+
+def _attack(port: int, slow: int, guessers: int) -> None:
+    asyncio.run(_all(port, slow, guessers))
+
+
+async def _all(port: int, slow: int, guessers: int) -> None:
+    attackers = [_slow(port, MIX[n % len(MIX)], f"127.0.0.{2 + n % ADDRESSES}") for n in range(slow)]
+    # As many addresses as there are guessers: each has its own share of wrong passwords.
+    attackers += [_guess(port, f"127.0.1.{1 + n}") for n in range(guessers)]
+    await asyncio.gather(*attackers)
+
+
+async def _guess(port: int, address: str) -> None:
+    """Try passwords, one after the other."""
+    while True:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+            while True:
+                writer.write(GUESS)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(length.partition(b":")[2]))
+                await asyncio.sleep(0.2)
+
+
+async def _slow(port: int, kind: str, address: str) -> None:
+    """Hold one connection, and open another as soon as it is closed."""
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+            writer.write(KINDS[kind])
+            with suppress(OSError):
+                while not writer.transport.is_closing():
+                    writer.write(b"a" * 262_144 if kind == "endless" else b"" if kind == "silent" else b"a")
+                    await writer.drain()
+                    await asyncio.sleep(0 if kind == "endless" else 1)
+            writer.close()
+        await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Agreement: whether the sealer is alive, and whether journal, ledger and remote agree. Cheap enough for every scrape.
+
+What takes a look at git or at the remote is told by whoever looked last: the sealer, and who pushes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, func, select
+
+from models.attestation import JournalConflict
+from models.operations import Lease
+from store.clock import wall_clock
+from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, SEALER_SEEN, read_fact
+from store.home import Home
+from store.lease import holder_lives
+from store.notifications import is_open
+from store.pushing import DIVERGED, MOVED_BACK, NOT_PUSHED
+from store.reconcile import STOPPED
+from store.sealing import LEASE
+
+# A sealer makes a round every half minute at least; one that is silent for longer hangs.
+SILENT_AFTER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How sealing stands. `sealer_seen_at` (wall clock): its last round, None before the first.
+
+    `remote_agrees` is None without a remote; `set_aside` counts strategies and days that are not sealed for a conflict.
+    """
+
+    sealer_alive: bool
+    sealer_seen_at: datetime | None
+    journal_agrees: bool
+    remote_agrees: bool | None
+    set_aside: int
+
+
+def read_agreement(home: Home, db: Session) -> Agreement:
+    """Say how sealing stands."""
+    seen = read_fact(db, SEALER_SEEN)
+    seen_at = datetime.fromisoformat(seen) if seen else None
+    lease, now = db.get(Lease, LEASE), wall_clock()
+    alive = lease is not None and lease.expires_at > now and holder_lives(lease.holder)
+    if lease and alive:
+        alive = now - max(lease.acquired_at, seen_at or lease.acquired_at) < SILENT_AFTER
+    left = read_fact(db, JOURNAL_HEAD)
+    agrees = not is_open(db, STOPPED) and (home.journal.tip() == left or left is None or home.journal.has(left))
+    remote = None
+    if home.journal_remote:
+        remote = not is_open(db, DIVERGED, MOVED_BACK, NOT_PUSHED) and read_fact(db, REMOTE_AHEAD) is None
+    aside = db.exec(select(func.count(col(JournalConflict.path)))).one()
+    return Agreement(alive, seen_at, agrees, remote, aside)

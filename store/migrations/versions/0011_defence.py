@@ -1,0 +1,27 @@
+"""The login that a new password spares, and the key that an address was added with."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0011_defence"
+down_revision: str | None = "0010"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("user", sa.Column("kept_login", sa.String(), nullable=True))
+    with op.batch_alter_table("address") as table:
+        table.add_column(sa.Column("key_id", sa.Integer(), nullable=True))
+        table.create_foreign_key("fk_address_key_id_api_key", "api_key", ["key_id"], ["id"])
+
+
+def downgrade() -> None:
+    """Undo."""
+    with op.batch_alter_table("address") as table:
+        table.drop_constraint("fk_address_key_id_api_key", type_="foreignkey")
+        table.drop_column("key_id")
+    op.drop_column("user", "kept_login")

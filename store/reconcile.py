@@ -1,0 +1,55 @@
+"""Reconciling journal and ledger, before anything is built upon the journal.
+
+Commits of ours that the ledger lacks (it was restored from a back-up, or the sealer died before it wrote them down) are
+adopted (`store/adoption.py`). Everything else in which the two differ stops sealing, with a command that resolves it
+(`store/journal_repair.py`). Nothing that was accepted is lost by that: it waits in the ledger.
+"""
+
+from datetime import datetime
+
+from sqlmodel import Session
+
+from models.errors import ConflictError
+from store.adoption import adopt
+from store.comparison import FETCH, Comparison, compare
+from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
+from store.home import Home
+from store.notifications import is_open, notify, resolve
+
+STOPPED = "sealing stopped"
+
+
+def look(home: Home, db: Session) -> tuple[Comparison, str]:
+    """Compare the journal with the ledger and with what is known of the remote; say what stops sealing, "" for nothing.
+
+    The words name the command that resolves it.
+    """
+    found = compare(home, db)
+    ahead = read_fact(db, REMOTE_AHEAD)
+    if ahead and not found.fault and not home.journal.has(ahead):
+        return found, f"journal: its remote is ahead of it, at {ahead}, which we signed; {FETCH} takes what it has"
+    return found, found.fault
+
+
+def reconcile(home: Home, now: datetime) -> str | None:
+    """Bring the ledger up to the journal; return the commit that may be built upon, None for an empty journal.
+
+    ConflictError, told to the operator too, for a journal or a remote upon which nothing may be built. The caller is
+    the sealer.
+    """
+    with home.ledger.read() as db:
+        found, fault = look(home, db)
+        stale = is_open(db, STOPPED) or read_fact(db, REMOTE_AHEAD) is not None
+    if fault:
+        with home.ledger.write() as db:
+            notify(db, STOPPED, STOPPED, f"{STOPPED}: {fault}", now)
+        raise ConflictError(fault)
+    if found.tip == found.left and not stale:
+        return found.tip
+    with home.ledger.write() as db:
+        if found.new:
+            adopt(home, db, found.new, now)
+        keep_fact(db, JOURNAL_HEAD, found.tip)
+        keep_fact(db, REMOTE_AHEAD, None)
+        resolve(db, STOPPED, now)
+    return found.tip

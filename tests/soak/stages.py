@@ -1,0 +1,58 @@
+"""The stages of an evening as a process of their own, without Prefect, which takes seconds to start.
+
+    python -m tests.soak.stages STAGE HOME SESSION MARKET
+
+They call what the flows call, in the flows' order and under the flows' leases. Exit code 0: the stage is done.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from flows.evaluation import LEASE as EVALUATING
+from flows.settlement import LEASE as SETTLING
+from flows.settlement import settle_in_order
+from models.errors import HeldError
+from settings import open_home
+from store.home import Home
+from store.lease import lease
+from store.lens import publish
+from tasks.attestation import seal
+from tasks.evaluation import evaluate_sessions, find_unevaluated
+from tasks.market import import_bars, import_index
+from tasks.settlement import find_due_sessions
+
+
+def ingest(home: Home, session: date | str, market: Path) -> None:
+    """Import the bars and index levels of a session."""
+    import_bars(home, market / f"bars-{session}.parquet", home.clock.now())
+    import_index(home, market / f"levels-{session}.parquet", home.clock.now())
+
+
+def settle(home: Home, session: date, _market: Path) -> None:
+    """Settle what waits, disclose it, and publish. HeldError if the quality gate holds a session."""
+    with lease(home.ledger, SETTLING):
+        due = find_due_sessions.fn(home, session)
+        for outcome in settle_in_order(home, due, as_tasks=False):
+            if outcome.held:
+                raise HeldError(f"{outcome.session} is held: {'; '.join(outcome.held)}")
+    seal.fn(home)
+    publish(home)
+
+
+def evaluate(home: Home, session: date, _market: Path) -> None:
+    """Evaluate what waits, and publish."""
+    with lease(home.ledger, EVALUATING):
+        due = find_unevaluated.fn(home, session)
+        if due:
+            evaluate_sessions.fn(home, due)
+    publish(home)
+
+
+STAGES: dict[str, Callable[[Home, date, Path], None]] = {"ingest": ingest, "settle": settle, "evaluate": evaluate}
+
+
+if __name__ == "__main__":
+    stage, folder, day, files = sys.argv[1:]
+    STAGES[stage](open_home(Path(folder)), date.fromisoformat(day), Path(files))
