@@ -62,7 +62,7 @@ def server_environment(home: Path, port: int, *, temporary: bool = False) -> dic
     environment = prefect_environment(home, api_url) | {
         "PREFECT_SERVER_API_AUTH_STRING": ensure_login(home),
         # By default every page's.
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(addresses),
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(addresses),
         # The UI would look for its server on port 4200 otherwise, whichever port it came from.
         "PREFECT_SERVER_UI_API_URL": api_url,
         # One by one, events stall SQLite for a minute now and then.
