@@ -19,6 +19,7 @@ from domain.claimed import lay_out, summarise, write_records
 from domain.sessions import EXCHANGE_ZONE
 from domain.tracking import track
 from models.errors import InputError
+from models.operations import account
 from models.wire.base import Answer
 from models.wire.claimed import ClaimedAnswer, ClaimedDeletedAnswer, NewClaimed, UploadedAnswer
 from store.claimed import Claimed, delete_claimed, find_claimed, upload_claimed
@@ -53,7 +54,7 @@ def upload(here: Here, user: Account, now: Now, slug: Slug, body: NewClaimed) ->
     records = write_records((record.date, record.nav) for record in body.records)
     with here.home.ledger.write() as db:
         strategy = own_strategy(db, user, slug)
-        kept, replaced = upload_claimed(db, strategy, records, len(body.records), now, user.nickname)
+        kept, replaced = upload_claimed(db, strategy, records, len(body.records), now, account(user.id))
     here.shown.forget()
     return Json({"strategy_slug": slug} | _meta(kept, kept.records), 200 if replaced else 201)
 
@@ -72,7 +73,7 @@ def show(here: Here, user: Account, slug: Slug) -> Json:
 def delete(here: Here, user: Account, now: Now, slug: Slug) -> Json:
     """Withdraw what is claimed. That it was there stays in the audit log, and counts when another one comes."""
     with here.home.ledger.write() as db:
-        removed = delete_claimed(db, own_strategy(db, user, slug), now, user.nickname)
+        removed = delete_claimed(db, own_strategy(db, user, slug), now, account(user.id))
     if removed is None:
         raise not_found("Claimed performance")
     here.shown.forget()

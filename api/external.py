@@ -16,6 +16,7 @@ from api.state import Here
 from models.errors import InputError
 from models.external import NAME_PATTERN, Source
 from models.feeds import NO_SETTINGS, FeedTerms
+from models.operations import account
 from models.wire.external import (
     ExternalSignalsAnswer,
     FeedAnswer,
@@ -100,7 +101,7 @@ def add(here: Here, user: Admin, body: NewFeed) -> Json:
     settings = body.mapping.model_dump_json() if body.mapping else NO_SETTINGS
     wanted = FeedTerms(**body.model_dump(exclude={"mapping"}), settings=settings)
     with here.home.ledger.write() as db:
-        add_source(db, wanted, wall_clock(), user.nickname)
+        add_source(db, wanted, wall_clock(), account(user.id))
         return Json(_found(db, body.name), 201)
 
 
@@ -109,7 +110,7 @@ def change(here: Here, user: Admin, name: FeedName, body: FeedChange) -> Json:
     """Pause a source, or let it go on. For administrators."""
     with here.home.ledger.write() as db:
         _require(db, name)
-        pause_source(db, name, wall_clock(), user.nickname, paused=body.paused)
+        pause_source(db, name, wall_clock(), account(user.id), paused=body.paused)
         return Json(_found(db, name))
 
 
@@ -118,7 +119,7 @@ def remove(here: Here, user: Admin, name: FeedName) -> Json:
     """Poll a source no more and forget its key; its signals stay. For administrators."""
     with here.home.ledger.write() as db:
         _require(db, name)
-        remove_source(db, name, wall_clock(), user.nickname)
+        remove_source(db, name, wall_clock(), account(user.id))
     return Json({"name": name, "removed": True})
 
 

@@ -14,6 +14,7 @@ from api.paging import Limit, Offset, Slug
 from api.state import Here, Now
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
+from models.operations import account
 from models.strategies import SLUG_PATTERN, Strategy, StrategyTerms
 from models.users import User
 from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
@@ -73,7 +74,7 @@ def change(here: Here, user: Account, now: Now, slug: Slug, body: StrategyChange
         if body.status is not None:
             if found.status == StrategyStatus.PENDING and body.status is StrategyStatus.ACTIVE:
                 raise RefusedError(f"status: {slug} is pending and becomes active with its first signal")
-            change_status(db, found, body.status, now, actor=user.nickname)
+            change_status(db, found, body.status, now, actor=account(user.id))
         for name in body.model_fields_set - {"status"}:
             setattr(found, name, getattr(body, name))
         db.add(found)
@@ -86,7 +87,7 @@ def retire(here: Here, user: Account, now: Now, slug: Slug) -> Json:
     """Retire a strategy, for good. Its record stays."""
     with here.home.ledger.write() as db:
         found = own_strategy(db, user, slug)
-        change_status(db, found, StrategyStatus.RETIRED, now, actor=user.nickname)
+        change_status(db, found, StrategyStatus.RETIRED, now, actor=account(user.id))
     here.shown.forget()
     return Json(shape(found))
 

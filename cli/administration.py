@@ -10,7 +10,7 @@ from cli.common import HomeOption, JsonOption, group, show
 from cli.journal import journal
 from models.enums import TicketStatus
 from models.errors import InputError, RefusedError
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from models.tickets import Ticket
 from models.users import User
 from settings import load_settings, open_home
@@ -90,7 +90,7 @@ def admin_rotate_token_key(home: HomeOption = None, as_json: JsonOption = False)
         )
     with opened.ledger.write() as db:
         new, old, *rest = map(name_secret, rotate_secrets(opened.path))
-        db.add(AuditEntry(at=opened.clock.now(), actor="operator", action="token key rotated", subject=new))
+        db.add(AuditEntry(at=opened.clock.now(), actor=OPERATOR, action="token key rotated", subject=new))
     show({"old_key": old, "new_key": new, "older_keys": len(rest)}, as_json=as_json)
 
 

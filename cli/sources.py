@@ -11,13 +11,13 @@ from cli.common import HomeOption, JsonOption, group, show
 from models.errors import InputError
 from models.external import Source
 from models.feeds import NO_SETTINGS, FeedTerms
+from models.operations import OPERATOR
 from settings import open_home
 from store.clock import wall_clock
 from store.sources import add_source, list_sources, pause_source, remove_source
 
 source = group("External feeds: whose signals are polled.")
 
-ACTOR = "operator"
 NameArgument = Annotated[str, typer.Argument(help="Name of a source.")]
 
 
@@ -59,7 +59,7 @@ def source_add(
         _try(wanted, as_json=as_json)
         return
     with open_home(home).ledger.write() as db:
-        added = add_source(db, wanted, wall_clock(), ACTOR)
+        added = add_source(db, wanted, wall_clock(), OPERATOR)
         show(_shape(added), as_json=as_json)
 
 
@@ -91,7 +91,7 @@ def source_pause(
 ) -> None:
     """Stop polling a source for the while. What it publishes meanwhile is a gap."""
     with open_home(home).ledger.write() as db:
-        found = pause_source(db, name, wall_clock(), ACTOR, paused=not undo)
+        found = pause_source(db, name, wall_clock(), OPERATOR, paused=not undo)
         show({"name": found.name, "paused": found.paused_at is not None}, as_json=as_json)
 
 
@@ -99,7 +99,7 @@ def source_pause(
 def source_remove(name: NameArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Poll a source no more and forget its key. Its signals are kept."""
     with open_home(home).ledger.write() as db:
-        show({"name": remove_source(db, name, wall_clock(), ACTOR).name, "removed": True}, as_json=as_json)
+        show({"name": remove_source(db, name, wall_clock(), OPERATOR).name, "removed": True}, as_json=as_json)
 
 
 @source.command("simulate")

@@ -19,6 +19,7 @@ from models.enums import StrategyStatus
 from models.errors import ConflictError
 from models.external import Source
 from models.feeds import FeedTerms
+from models.operations import OPERATOR
 from models.timetable import TIMETABLE
 from store.clock import wall_clock
 from store.external import Poll, store_answer
@@ -70,7 +71,7 @@ def enter_feed(home: Home, now: datetime) -> None:
         if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is not None:
             return
         wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
-        source = add_source(db, wanted, now - FEED_SINCE, actor="sample")
+        source = add_source(db, wanted, now - FEED_SINCE, actor=OPERATOR)
         window, feed = timedelta(minutes=MOST_MINUTES), SimulatedFeed()
         for back in range(FEED_SINCE // window - 1, -1, -1):
             asked = now - back * window
@@ -100,7 +101,7 @@ def _replay(home: Home, sessions: list[date]) -> None:
         with home.ledger.write() as db:
             strategy = require_strategy(db, PAUSED)
             if strategy.status == StrategyStatus.ACTIVE:
-                change_status(db, strategy, StrategyStatus.PAUSED, home.clock.now(), actor="sample")
+                change_status(db, strategy, StrategyStatus.PAUSED, home.clock.now(), actor=OPERATOR)
         replay(home.sessions.next(half), sessions[-1], signals=signals, home=home.path)
     home.clock.set(at(sessions[-1], TIMETABLE[-1].late_after))
 

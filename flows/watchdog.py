@@ -80,12 +80,12 @@ def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
         log.warning("%s", problem.text)
     if any(problem.repair is not Repair.NONE for problem in found):
         repair(home, through, found)
+        note_checked(home)
         # Asked before the second look: a settlement that ends in between is seen whole.
         elsewhere = is_held(home.ledger, SETTLING_LEASE)
         left = find_problems(home, through)
         if elsewhere:
             left = settled_elsewhere(left)
-    note_checked(home)
     tell_operator(home, left)
     return found, left
 

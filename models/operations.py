@@ -1,9 +1,11 @@
 """What operators need: leases, notifications, the audit log, and facts about the home itself."""
 
+import re
 from datetime import datetime
 
 from sqlalchemy import Index
 from sqlalchemy import text as sql
+from sqlalchemy.orm import validates
 from sqlmodel import Field, SQLModel
 
 from models.columns import identity, instant
@@ -54,8 +56,16 @@ class Notification(SQLModel, table=True):
     queued_at: datetime | None = instant(default=None)
 
 
+OPERATOR = "operator"
+
+
+def account(user_id: int) -> str:
+    """Name an account in the audit log. Not by its nickname: that can change, and another account can take it."""
+    return f"account:{user_id}"
+
+
 class AuditEntry(SQLModel, table=True):
-    """One line of the audit log: append-only."""
+    """One line of the audit log: append-only. ValueError for an actor that is neither an account nor the operator."""
 
     __tablename__ = "audit_entry"
 
@@ -65,6 +75,12 @@ class AuditEntry(SQLModel, table=True):
     action: str
     subject: str
     detail: str = ""
+
+    @validates("actor")
+    def _require_actor(self, _key: str, actor: str) -> str:
+        if not re.fullmatch(rf"{OPERATOR}|account:[0-9]+", actor):
+            raise ValueError(f"actor: expected {OPERATOR} or an account such as account:17, got {actor}")
+        return actor
 
 
 class HomeFact(SQLModel, table=True):

@@ -9,6 +9,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from models.columns import identity, instant
 from models.enums import ExecutionPrice, StrategyStatus, Universe
+from models.names import Name, Prose
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{2,48}$"
 
@@ -17,8 +18,8 @@ class StrategyTerms(SQLModel):
     """What its owner decides when opening a strategy. All but name and description are immutable afterwards."""
 
     slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
-    name: str = Field(min_length=1, max_length=100)
-    description: str | None = None
+    name: Name = Field(min_length=1, max_length=100)
+    description: Prose | None = None
     universe: Universe = Field(default=Universe.HS300, sa_type=AutoString)
     execution_price: ExecutionPrice = Field(default=ExecutionPrice.OPEN, sa_type=AutoString)
     holding_period: int = Field(default=10, ge=1, le=60, description="minimum sessions between rebalances")

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 
 from models.enums import StrategyStatus
 from models.errors import ConflictError, InputError, RefusedError
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry, account
 from models.strategies import Strategy
 from models.users import TIERS, ApiKey, InviteCode, User
 
@@ -69,7 +69,10 @@ def change_profile(
     for field, value in (("nickname", nickname), ("email", email.lower() if email else None)):
         if value is None or getattr(user, field) == value:
             continue
-        if db.exec(select(User.id).where(getattr(User, field) == value)).first() is not None:
+        column = col(getattr(User, field))
+        # Two that differ in case alone would pass for each other.
+        others = select(User.id).where(func.lower(column) == value.lower(), col(User.id) != user_id)
+        if db.exec(others).first() is not None:
             raise ConflictError(f"{field}: {value} is taken")
         setattr(user, field, value)
         ends_tokens |= field == "email"
@@ -164,7 +167,7 @@ def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
     user = find_user(db, who)
     user.tier = tier
     db.add(user)
-    db.add(AuditEntry(at=now, actor="operator", action=f"tier {tier}", subject=user.nickname))
+    db.add(AuditEntry(at=now, actor=OPERATOR, action=f"tier {tier}", subject=account(user.id)))
     return user
 
 
@@ -181,7 +184,7 @@ def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True)
     user.disabled_at = (user.disabled_at or now) if disabled else None
     db.add(user)
     action = "account disabled" if disabled else "account enabled"
-    db.add(AuditEntry(at=now, actor="operator", action=action, subject=user.nickname))
+    db.add(AuditEntry(at=now, actor=OPERATOR, action=action, subject=account(user.id)))
     return user
 
 
@@ -191,7 +194,7 @@ def grant_admin(db: Session, who: str, now: datetime, *, granted: bool = True) -
     user.is_admin = granted
     db.add(user)
     action = "admin granted" if granted else "admin revoked"
-    db.add(AuditEntry(at=now, actor="operator", action=action, subject=user.nickname))
+    db.add(AuditEntry(at=now, actor=OPERATOR, action=action, subject=account(user.id)))
     return user
 
 

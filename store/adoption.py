@@ -19,7 +19,7 @@ from domain.records import Terms, read_reveal, read_seal, read_terms
 from domain.signals import payload, signal_hash
 from models.attestation import JournalCommit, JournalConflict, Seal, Timestamp
 from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from models.signals import Signal
 from models.strategies import Strategy, StrategyTerms
 from store.comparison import Addition, NewCommit
@@ -71,7 +71,7 @@ def adopt(home: Home, db: Session, commits: Sequence[NewCommit], now: datetime) 
             f" ledger did not know; the content of {len(lost)} signals is lost"
         )
         notify(db, ADOPTED, ADOPTED, text, now)
-        db.add(AuditEntry(at=now, actor="operator", action="journal adopted", subject=commits[-1].sha, detail=text))
+        db.add(AuditEntry(at=now, actor=OPERATOR, action="journal adopted", subject=commits[-1].sha, detail=text))
 
 
 def _kind(commit: NewCommit) -> str:
@@ -189,7 +189,7 @@ def _adopt_seals(db: Session, strategies: dict[str, Strategy], found: Sequence[_
         signals.append(_signal(top + n, each, strategy))
         db.add(signals[-1])
         if strategy.status == StrategyStatus.PENDING:
-            change_status(db, strategy, StrategyStatus.ACTIVE, each.seal.received_at, actor=strategy.slug)
+            change_status(db, strategy, StrategyStatus.ACTIVE, each.seal.received_at, actor=OPERATOR)
     db.flush()
     for signal, (each, strategy) in zip(signals, fresh, strict=True):
         seal = Seal(signal_id=signal.id, strategy_id=strategy.id, previous=each.seal.previous, commit_sha=each.commit)

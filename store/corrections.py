@@ -19,7 +19,7 @@ from domain.sessions import Sessions
 from models.datasets import BARS, INDEX_LEVELS, NAV, Dataset
 from models.enums import NoticeKind
 from models.market import CorporateAction
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from models.settlement import Settlement
 from models.strategies import Strategy
 from store.lake import Lake, StagedFile
@@ -96,7 +96,7 @@ def record_correction(
     if name != origin:
         reasons.append(f"rests on {origin}")
     detail = f"{', '.join(reasons)}; {describe(sum_up(differences, strategies))}"
-    db.add(AuditEntry(at=now, actor="operator", action=ACTION, subject=name, detail=detail))
+    db.add(AuditEntry(at=now, actor=OPERATOR, action=ACTION, subject=name, detail=detail))
     owners = dict(_owners(db, differences["strategy"].to_list()))
     day, _, version = origin.partition(".")
     notices = [

@@ -17,6 +17,7 @@ from domain.sessions import deadline
 from domain.signals import payload, signal_hash
 from models.enums import StrategyStatus
 from models.errors import ConflictError, RefusedError
+from models.operations import account
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
@@ -85,7 +86,7 @@ class Desk:
             self._taken.append((strategy, known, True))
             return
         if pending := self._pending.pop(strategy.id, None):
-            change_status(self._db, pending, StrategyStatus.ACTIVE, received_at, actor=strategy.slug)
+            change_status(self._db, pending, StrategyStatus.ACTIVE, received_at, actor=account(pending.owner_id))
         revision, salt = known.revision + 1 if known else 1, secrets.token_hex(16)
         hashed = signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
         received_at = max(received_at, known.received_at) if known else received_at

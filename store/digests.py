@@ -141,7 +141,7 @@ def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: in
             break
         found = _hash_anew(root, file)
         size += file.size_bytes
-        rows.append({"row": file.id, "identity": found, "at": now if found else None})
+        rows.append({"row": file.id, "identity": found, "at": now})
         altered += [] if found else [file.path]
     if rows:
         with ledger.write() as db:

@@ -10,7 +10,7 @@ from models.datasets import FACTOR_IC, FACTOR_VALUES
 from models.enums import FactorStatus, FactorUniverse
 from models.errors import MissingError, RefusedError
 from models.factors import Factor, FactorFigures, FactorSession, FactorTerms
-from models.operations import AuditEntry
+from models.operations import AuditEntry, account
 from models.users import User
 from store.lake import Lake, series_files
 
@@ -82,8 +82,8 @@ def delete_factor(db: Session, lake: Lake, factor: Factor, now: datetime) -> Non
     db.execute(sa.delete(FactorSession).where(col(FactorSession.factor_id) == factor.id))
     db.flush()
     db.delete(factor)
-    owner = db.get_one(User, factor.owner_id)
-    db.add(AuditEntry(at=now, actor=owner.nickname, action="factor deleted", subject=factor.id, detail=factor.name))
+    actor = account(factor.owner_id)
+    db.add(AuditEntry(at=now, actor=actor, action="factor deleted", subject=factor.id, detail=factor.name))
 
 
 def stretch_of(db: Session, factor_id: str) -> Stretch:

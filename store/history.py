@@ -9,7 +9,7 @@ from sqlmodel import Session, col, func, select
 
 from models.attestation import Seal
 from models.errors import RefusedError
-from models.operations import AuditEntry
+from models.operations import AuditEntry, account
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
@@ -67,7 +67,11 @@ def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime)
         raise RefusedError(f"signal: {where} is attested and cannot be deleted; submit a new revision instead")
     for signal in found:
         db.delete(signal)
-    db.add(AuditEntry(at=now, actor=strategy.slug, action="signal deleted", subject=f"{strategy.slug} {session}"))
+    db.add(
+        AuditEntry(
+            at=now, actor=account(strategy.owner_id), action="signal deleted", subject=f"{strategy.slug} {session}"
+        )
+    )
     return True
 
 

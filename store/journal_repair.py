@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 
 from models.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
 from models.errors import InputError, LeaseError, RefusedError, StoreError
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from store.comparison import Comparison, compare
 from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact
 from store.home import Home
@@ -122,7 +122,7 @@ def _compare(home: Home) -> Comparison:
 
 def _write(home: Home, now: datetime, action: str, detail: str) -> None:
     with home.ledger.write() as db:
-        db.add(AuditEntry(at=now, actor="operator", action=action, subject="journal", detail=detail))
+        db.add(AuditEntry(at=now, actor=OPERATOR, action=action, subject="journal", detail=detail))
 
 
 def _forget(db: Session, lost: Iterable[str]) -> int:

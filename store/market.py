@@ -9,7 +9,7 @@ from sqlmodel import Session, SQLModel, col, select
 from models.datasets import INDEX_LEVELS, Dataset
 from models.errors import ConflictError
 from models.market import QualityReport, UniverseMember
-from models.operations import AuditEntry, HomeFact
+from models.operations import OPERATOR, AuditEntry, HomeFact
 from store.lake import Lake, StagedFile
 
 SAMPLE = "sample market"
@@ -91,7 +91,7 @@ def audit_import(db: Session, what: str, subject: str, changed: int, now: dateti
     """Leave a line in the audit log where an import changed something."""
     if changed:
         db.add(
-            AuditEntry(at=now, actor="operator", action=f"import {what}", subject=subject, detail=f"{changed} changed")
+            AuditEntry(at=now, actor=OPERATOR, action=f"import {what}", subject=subject, detail=f"{changed} changed")
         )
 
 

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select
 from models.enums import ExecutionPrice, FactorStatus, PortfolioStatus, StrategyStatus, Universe
 from models.errors import ConflictError, MissingError, RefusedError
 from models.factors import Factor
-from models.operations import AuditEntry
+from models.operations import AuditEntry, account
 from models.portfolios import MIN_MEMBERS, FactorPortfolio, PortfolioMember, PortfolioTerms
 from models.strategies import Strategy, StrategyTerms
 from models.users import User
@@ -135,15 +135,15 @@ def resume(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
 def delete_portfolio(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
     """Delete a draft or paused portfolio. Its strategy, if it has one, is retired: its record stays."""
     _require_open(portfolio)
-    owner = db.get_one(User, portfolio.owner_id)
+    owner = account(portfolio.owner_id)
     if portfolio.strategy_id is not None:
         strategy = db.get_one(Strategy, portfolio.strategy_id)
         if strategy.status != StrategyStatus.RETIRED:
-            change_status(db, strategy, StrategyStatus.RETIRED, now, actor=owner.nickname)
+            change_status(db, strategy, StrategyStatus.RETIRED, now, actor=owner)
     db.execute(sa.delete(PortfolioMember).where(col(PortfolioMember.portfolio_id) == portfolio.id))
     db.flush()
     db.delete(portfolio)
-    db.add(AuditEntry(at=now, actor=owner.nickname, action="portfolio deleted", subject=portfolio.id))
+    db.add(AuditEntry(at=now, actor=owner, action="portfolio deleted", subject=portfolio.id))
 
 
 def slug_of(portfolio: FactorPortfolio) -> str:
@@ -167,6 +167,6 @@ def _require_members(db: Session, portfolio: FactorPortfolio) -> None:
 def _move(db: Session, portfolio: FactorPortfolio, status: PortfolioStatus, now: datetime) -> None:
     portfolio.status = status
     db.add(portfolio)
-    owner = db.get_one(User, portfolio.owner_id)
-    db.add(AuditEntry(at=now, actor=owner.nickname, action=f"portfolio {status}", subject=portfolio.id))
+    owner = account(portfolio.owner_id)
+    db.add(AuditEntry(at=now, actor=owner, action=f"portfolio {status}", subject=portfolio.id))
     db.flush()

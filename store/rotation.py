@@ -13,7 +13,7 @@ from domain.attestation import ALLOWED_SIGNERS, AUTHOR
 from domain.signers import hand_over, read_signers, signs_since, write_signers
 from domain.timeliness import commit_second
 from models.attestation import JournalCommit
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from store.facts import JOURNAL_HEAD, keep_fact
 from store.git_objects import signed_commit
 from store.home import Home
@@ -84,4 +84,4 @@ def _remember(home: Home, announced: Commit, following: SigningKey) -> None:
         action, subject = "signing key rotated", following.fingerprint
         told = select(AuditEntry.id).where(AuditEntry.action == action, AuditEntry.subject == subject)
         if db.exec(told).first() is None:
-            db.add(AuditEntry(at=home.clock.now(), actor="operator", action=action, subject=subject))
+            db.add(AuditEntry(at=home.clock.now(), actor=OPERATOR, action=action, subject=subject))

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, func, select
 
 from models.enums import NoticeKind, TicketCategory, TicketStatus
 from models.errors import InputError, RefusedError
-from models.operations import AuditEntry
+from models.operations import OPERATOR, AuditEntry
 from models.tickets import Ticket
 from models.users import User
 from store.notifications import notice, tell_users
@@ -61,7 +61,7 @@ def answer_ticket(db: Session, ticket_id: int, reply: str | None, now: datetime,
     ticket.resolved_at = now if resolved else None
     db.add(ticket)
     verb = "resolved" if resolved else "answered"
-    db.add(AuditEntry(at=now, actor="operator", action=f"ticket {verb}", subject=str(ticket_id), detail=reply or ""))
+    db.add(AuditEntry(at=now, actor=OPERATOR, action=f"ticket {verb}", subject=str(ticket_id), detail=reply or ""))
     key = f"ticket {ticket_id} {verb} {now.isoformat()}"
     text = f"Ticket {ticket_id} ({ticket.title}) is {verb}" + (f": {reply}" if reply else "")
     tell_users(db, [notice(key, NoticeKind.TICKET_ANSWERED, text, now, ticket.user_id)])

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from models.names import Name, is_reserved
 from models.wire.base import Answer, Moment, Request, Text
 
 RESERVED_DOMAINS = ("@quantgpt.local", "@countersign.local")
@@ -15,7 +16,17 @@ def _own_email(value: str) -> str:
     return value
 
 
-Nickname = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff-]{2,30}$")]
+def _free_of_the_platform(value: str) -> str:
+    if is_reserved(value):
+        raise ValueError("expected a nickname that nobody takes for the platform's own, such as my_username")
+    return value
+
+
+Nickname = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_\u4e00-\u9fff-]{2,30}$"),
+    AfterValidator(_free_of_the_platform),
+]
 Email = Annotated[
     str,
     StringConstraints(
@@ -92,7 +103,7 @@ class AccessAnswer(Answer):
 class KeyRequest(Request):
     """A name to tell the key by; names need not be unique."""
 
-    name: Text = Field(min_length=1, max_length=100, examples=["my-agent"])
+    name: Name = Field(min_length=1, max_length=100, examples=["my-agent"])
     current_password: CurrentPassword | None = None
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from models.external import NAME_PATTERN
 from models.feeds import FeedMapping
+from models.names import Name
 from models.wire.base import Answer, Moment, Request, Text
 
 
@@ -16,9 +17,9 @@ class NewFeed(Request):
     adapter: Literal["cqs", "generic_json"] = "cqs"
     url: Text = Field(max_length=500, examples=["https://api.cryptoqualitysignals.com"])
     key: Text | None = Field(None, max_length=200, examples=["FREE"])
-    exchange: Text | None = Field(None, max_length=60, examples=["binance"])
-    currency: Text | None = Field(None, max_length=60, examples=["USDT"])
-    type: Text | None = Field(None, max_length=60, examples=["SCALPING"])
+    exchange: Name | None = Field(None, max_length=60, examples=["binance"])
+    currency: Name | None = Field(None, max_length=60, examples=["USDT"])
+    type: Name | None = Field(None, max_length=60, examples=["SCALPING"])
     every_seconds: int | None = Field(
         None, ge=10, le=86_400, description="cadence; default: 60 for SCALPING, else 180", examples=[60]
     )

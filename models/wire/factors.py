@@ -5,13 +5,14 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import FactorStatus, FactorUniverse
+from models.names import Name, Prose
 from models.targets import SYMBOL_PATTERN
-from models.wire.base import Answer, Day, Moment, Request, Text, word_of
+from models.wire.base import Answer, Day, Moment, Request, word_of
 
 MAX_DATES = 500
 
-FactorName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_20d"])]
-Words = Annotated[Text, Field(max_length=5_000)]
+FactorName = Annotated[Name, Field(min_length=1, max_length=100, examples=["momentum_20d"])]
+Words = Annotated[Prose, Field(max_length=5_000)]
 
 
 class NewFactor(Request):

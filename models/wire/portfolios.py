@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
-from models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, Text, word_of
+from models.names import Name
+from models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, word_of
 
-PortfolioName = Annotated[Text, Field(min_length=1, max_length=100, examples=["momentum_value"])]
+PortfolioName = Annotated[Name, Field(min_length=1, max_length=100, examples=["momentum_value"])]
 
 
 class NewPortfolio(Request):

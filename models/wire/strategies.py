@@ -5,19 +5,20 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import ExecutionPrice, StrategyStatus, Universe
+from models.names import Name, Prose
 from models.strategies import SLUG_PATTERN
-from models.wire.base import Answer, Moment, Request, Text, word_of
+from models.wire.base import Answer, Moment, Request, word_of
 
-Name = Annotated[Text, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
+StrategyName = Annotated[Name, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
 Description = Annotated[
-    Text, Field(max_length=5_000, examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
+    Prose, Field(max_length=5_000, examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
 ]
 
 
 class NewStrategy(Request):
     """A strategy to open. All but name, description and is_public are immutable afterwards."""
 
-    name: Name
+    name: StrategyName
     slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)] = Field(examples=["hs300-ml-alpha"])
     description: Description | None = None
     universe: Annotated[Universe, word_of(Universe)] = Universe.HS300
@@ -34,7 +35,7 @@ class NewStrategy(Request):
 class StrategyChange(Request):
     """What to change; anything else of a strategy is immutable."""
 
-    name: Name | None = None
+    name: StrategyName | None = None
     description: Description | None = None
     status: Annotated[StrategyStatus, word_of(StrategyStatus)] | None = Field(default=None, examples=["paused"])
     is_public: bool | None = None

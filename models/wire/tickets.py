@@ -5,14 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from models.enums import TicketCategory, TicketStatus
-from models.wire.base import Answer, Moment, Request, Text, word_of
+from models.names import Name, Prose
+from models.wire.base import Answer, Moment, Request, word_of
 
 
 class NewTicket(Request):
     """What somebody wants the operator to know, or to do."""
 
-    title: Text = Field(min_length=1, max_length=200, examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
-    description: Text = Field(
+    title: Name = Field(min_length=1, max_length=200, examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
+    description: Prose = Field(
         default="", max_length=10_000, examples=["The session is settled for my other strategies."]
     )
     category: Annotated[TicketCategory, word_of(TicketCategory)] = Field(examples=["data"])

@@ -49,7 +49,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         found[3].execution_price = ExecutionPrice.CLOSE
         found[5].is_public = False
         upload_claimed(
-            db, found[0], write_records([(DAYS[0], 1.0), (DAYS[1], 2.0)]), 2, made.settled_at(DAYS[5]), "ann"
+            db, found[0], write_records([(DAYS[0], 1.0), (DAYS[1], 2.0)]), 2, made.settled_at(DAYS[5]), "operator"
         )
     publish(home)
     return home

@@ -143,7 +143,7 @@ def test_a_deadline_that_is_near_is_told_to_those_who_signalled_lately(desk: Hom
     closes = {price: deadline(today, price) for price in ("open", "close")}
     send(desk, today, {"today": weights}, closes["open"] - timedelta(minutes=20))
     with desk.ledger.write() as db:
-        change_status(db, require_strategy(db, "paused"), StrategyStatus.PAUSED, began, actor="tester")
+        change_status(db, require_strategy(db, "paused"), StrategyStatus.PAUSED, began, actor="operator")
     assert remind(desk, closes["open"] - timedelta(minutes=15, seconds=1)) == 0
     assert remind(desk, closes["open"] - timedelta(minutes=15)) == 1
     assert remind(desk, closes["open"] - timedelta(seconds=1)) == 0

@@ -26,7 +26,7 @@ from store.market import stage_sessions
 from store.strategies import ensure_user
 from store.validation import validate
 from tasks import revalidation
-from tasks.factor_checks import FACTOR_CHECKS
+from tasks.digest_checks import damaged_files
 from tests.support.artifacts import artifact
 from tests.support.factors import market_of
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, put_market, upload
@@ -108,7 +108,7 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
             lost = file
     series = next(file for file in home.lake.files(FACTOR_IC) if file.series == lab.factors["second"])
     (home.lake_path / series.path).unlink()
-    told = {problem.subject: problem.text for problem in FACTOR_CHECKS[2](home, days[-1])}
+    told = {problem.subject: problem.text for problem in damaged_files(home, days[-1])}
     assert set(told) == {lost.path, series.path}
     assert told[series.path].endswith(
         f"`countersign factors revalidate --from {series.session} --to {days[-1]}` makes it again"

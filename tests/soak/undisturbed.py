@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from models.operations import account
 from models.signals import Signal
 from models.strategies import Strategy, StrategyTerms
 from models.users import User
@@ -62,7 +63,8 @@ def live(
             open_strategy(db, owner, StrategyTerms.model_validate(terms), home.clock.now())
     for move in day.moves:
         with home.ledger.write() as db:
-            change_status(db, require_strategy(db, move.slug), move.status, home.clock.now(), actor=nickname)
+            strategy = require_strategy(db, move.slug)
+            change_status(db, strategy, move.status, home.clock.now(), actor=account(strategy.owner_id))
     for time, portfolios in ((MORNING, day.morning), (NOON, day.noon)):
         home.clock.set(day.at(time))
         for slug, sent in portfolios.items():

@@ -149,15 +149,15 @@ def test_sources_are_added_paused_removed_and_taken_up_again(home: Home) -> None
     poll(home, source, ITEM)
     fail(home, source, NOON, stop=True)
     with home.ledger.write() as db:
-        assert pause_source(db, "feed", NOON, "me").paused_at == NOON
-        assert pause_source(db, "feed", NOON + MINUTE, "me").paused_at == NOON
+        assert pause_source(db, "feed", NOON, "operator").paused_at == NOON
+        assert pause_source(db, "feed", NOON + MINUTE, "operator").paused_at == NOON
     with home.ledger.write() as db:
-        assert pause_source(db, "feed", NOON, "me", paused=False).paused_at is None
+        assert pause_source(db, "feed", NOON, "operator", paused=False).paused_at is None
     assert state(home, source).stopped_at is None
     with home.ledger.write() as db:
-        assert remove_source(db, "feed", NOON, "me").key is None
+        assert remove_source(db, "feed", NOON, "operator").key is None
     with home.ledger.write() as db, pytest.raises(InputError, match="name: expected the name of a source, got feed"):
-        remove_source(db, "feed", NOON, "me")
+        remove_source(db, "feed", NOON, "operator")
     assert enter(home, "feed", FEED, now=NOON + MINUTE) == source
     assert poll(home, source, ITEM, at=NOON + MINUTE) == Stored(known=1)
     with home.ledger.read() as db:
@@ -228,10 +228,10 @@ def test_fields_that_no_item_had_are_known_until_a_later_answer_has_them(home: H
     assert answer((), 5) == []
     assert answer(("ask",), 6) == ["ask"]
     with home.ledger.write() as db:
-        pause_source(db, "feed", NOON, "me", paused=False)
+        pause_source(db, "feed", NOON, "operator", paused=False)
     assert state(home, source).missing == ["ask"]
     with home.ledger.write() as db:
-        remove_source(db, "feed", NOON, "me")
+        remove_source(db, "feed", NOON, "operator")
     enter(home, "feed", FEED)
     assert state(home, source).missing == []
 
@@ -239,5 +239,5 @@ def test_fields_that_no_item_had_are_known_until_a_later_answer_has_them(home: H
 def test_a_source_is_entered_with_what_was_said(home: Home) -> None:
     wanted = FeedTerms(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
     with home.ledger.write() as db:
-        added = add_source(db, wanted, NOON, "me")
+        added = add_source(db, wanted, NOON, "operator")
         assert (added.exchange, added.currency, added.type, added.every_seconds) == ("binance", "USDT", "MID TERM", 180)

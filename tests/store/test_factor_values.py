@@ -173,7 +173,7 @@ def test_a_validation_that_was_cut_off_is_begun_again(home: Home) -> None:
         put(home, factor, {DAYS[0]: {"600000.SH": 1.0}})
     for file in home.lake.files(FACTOR_VALUES):
         (home.lake_path / file.path).rename(home.lake_path / "elsewhere")
-    with pytest.raises(Exception, match="No such file"):
+    with pytest.raises(Exception, match="is missing since it was committed"):
         validate(home.lake, home.sessions, Closes(home.lake), factor.owner_id, factor.id, NOW)
     with home.ledger.read() as db:
         assert db.get_one(Factor, factor.id).status == FactorStatus.READY

@@ -112,7 +112,7 @@ def test_a_time_comes_back_as_the_same_instant_in_utc(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     shanghai = NOW.astimezone(timezone(timedelta(hours=8)))
     with ledger.write() as db:
-        db.add(AuditEntry(at=shanghai, actor="a", action="b", subject="c"))
+        db.add(AuditEntry(at=shanghai, actor="operator", action="b", subject="c"))
     with ledger.read() as db:
         found = db.exec(select(AuditEntry.at)).one()
         assert db.exec(select(AuditEntry.id).where(AuditEntry.at == shanghai)).all()
@@ -123,7 +123,7 @@ def test_a_time_comes_back_as_the_same_instant_in_utc(ledger_url: str) -> None:
 def test_a_time_without_a_zone_is_refused(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with pytest.raises(StatementError, match="expected an aware datetime"), ledger.write() as db:
-        db.add(AuditEntry(at=NOW.replace(tzinfo=None), actor="a", action="b", subject="c"))
+        db.add(AuditEntry(at=NOW.replace(tzinfo=None), actor="operator", action="b", subject="c"))
     with ledger.read() as db:
         assert db.exec(select(AuditEntry)).all() == []
 

@@ -96,7 +96,7 @@ def test_claims_come_from_the_current_uploads(home: Home) -> None:
         strategy.status = StrategyStatus.ACTIVE
         for base in (50.0, 10.0):
             records = [(activated.replace(day=n), base * n) for n in (1, 2, 3, 4)]
-            upload_claimed(db, strategy, write_records(records), 4, settled_at(DAYS[0]), "bo")
+            upload_claimed(db, strategy, write_records(records), 4, settled_at(DAYS[0]), "operator")
     assert not lens_is_current(home)
     publish(home)
     rows = shown(home, "FROM claims ORDER BY session").rows()

@@ -107,4 +107,6 @@ def _whole(request: bytes) -> bool:
 def enter(home: Home, name: str, url: str, now: datetime = NOON, **terms: Any) -> int:
     """Enter a source; return its number."""
     with home.ledger.write() as db:
-        return add_source(db, FeedTerms(name=name, adapter=terms.pop("adapter", "cqs"), url=url, **terms), now, "me").id
+        return add_source(
+            db, FeedTerms(name=name, adapter=terms.pop("adapter", "cqs"), url=url, **terms), now, "operator"
+        ).id

@@ -25,7 +25,7 @@ def open_strategies(home: Home, now: datetime, *slugs: str, **terms: Any) -> Non
 def move(home: Home, slug: str, status: StrategyStatus, now: datetime) -> None:
     """Move a strategy to another state."""
     with home.ledger.write() as db:
-        change_status(db, require_strategy(db, slug), status, now, actor="tester")
+        change_status(db, require_strategy(db, slug), status, now, actor="operator")
 
 
 def status_of(home: Home, slug: str) -> str:

@@ -163,7 +163,7 @@ def test_a_session_is_evaluated_by_what_was_claimed_before_its_close_whenever_th
 
     def claim(text: str, hour: int) -> None:
         with settled.ledger.write() as db:
-            upload_claimed(db, require_strategy(db, "s00"), text, 5, at(LAST, time(hour)), "tester")
+            upload_claimed(db, require_strategy(db, "s00"), text, 5, at(LAST, time(hour)), "operator")
 
     claim(records, 15)
     evaluate_sessions.fn(settled, DAYS)

@@ -178,7 +178,7 @@ def test_stopped_sources_are_told_of_and_asked_no_more_until_someone_has_looked(
         kinds = [problem.kind for problem in feed_problems(home, NOON.date())]
         assert kinds == ["source stopped", "source not polled", "source stopped"]
         with home.ledger.write() as db:
-            pause_source(db, "bad-key", time(), "me", paused=False)
+            pause_source(db, "bad-key", time(), "operator", paused=False)
         assert {each.source.name for each in due_sources(home, time())} == {"bad-key", "in-order"}
     assert KEY not in repr(outcomes) + repr(told) + caplog.text
 
@@ -189,7 +189,7 @@ def test_a_paused_source_has_a_gap_and_no_polls(home: Home) -> None:
         enter(home, "feed", url)
         poll_round(home, time)
         with home.ledger.write() as db:
-            pause_source(db, "feed", time(), "me")
+            pause_source(db, "feed", time(), "operator")
         time.now += 19 * MINUTE
         assert due_sources(home, time()) == []
         assert feed_problems(home, NOON.date()) == []
@@ -218,7 +218,7 @@ def test_the_watchdog_tells_of_fields_that_a_feed_does_not_have_until_it_has_the
         assert told(listed.ITEM | {"targets": 105}, listed.ITEM) == []
         assert told(listed.ITEM | {"targets": 105}) == [none]
         with home.ledger.write() as db:
-            pause_source(db, "lists", time(), "me")
+            pause_source(db, "lists", time(), "operator")
         assert feed_problems(home, NOON.date()) == []
 
 
