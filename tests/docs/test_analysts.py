@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         strategy = require_strategy(db, "strategy-00001")
         strategy.status = StrategyStatus.ACTIVE
         records = write_records((day, 100.0 + n % 7) for n, day in enumerate(weekdays(20)))
-        upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "bo")
+        upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "operator")
     touched = (94_000.0, 97_000.0, 94_000.0, 97_000.0)
     put(made, bars((94_300.0, 94_400.0, 94_300.0, 94_400.0), touched))
     judge_signals.fn(made, NOON)
