@@ -64,6 +64,8 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "revision": 1,
         "replaced": False,
         "signal_hash": row.signal_hash,
+        "salt": row.salt,
+        "receipt": answer["receipt"],  # checked by tests/api/test_receipts.py
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "deadline": "2025-01-02T01:15:00+00:00",
         "is_settled": False,
