@@ -12,9 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from models.errors import InputError
 from store.clock import ClockKind
-from store.home import Home
+from store.home import CONFIG_FILE, Home
 
-CONFIG_FILE = "countersign.toml"
 PREFIX = "COUNTERSIGN_"
 
 

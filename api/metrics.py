@@ -142,6 +142,10 @@ class _Standing(Collector):
         yield gauge("unsealed_signals", "Signals that are in no commit of the journal", found.unsealed)
         yield gauge("unpushed_commits", "Commits of the journal that no remote has", found.unpushed)
         yield gauge("waiting_sessions", "Closed sessions that are not settled", len(found.waiting))
+        yield gauge("free_bytes", "Bytes free on the fullest disk of home and lake", found.free_bytes)
+        if found.digests_checked_through:
+            words = "Since when (Unix time) every file of the lake was hashed"
+            yield gauge("digests_checked_through_seconds", words, found.digests_checked_through.timestamp())
         sealing = found.attestation
         yield gauge("sealer_alive", "Whether a live process seals", sealing.sealer_alive)
         yield gauge("journal_agrees", "Whether the journal is where the ledger left it", sealing.journal_agrees)

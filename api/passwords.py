@@ -25,7 +25,8 @@ LEAST_SCORE = 3
 # The estimate takes a time that grows with the square of the length; what follows can only make a password better.
 ESTIMATED_LETTERS = 72
 NAMES = ("countersign", "signal", "alpha", "trading")
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 _hasher = argon2.PasswordHasher()
 
 

@@ -19,6 +19,7 @@ from cli.proof import app as proof
 from cli.sources import source
 from cli.status import app as status
 from models.errors import CountersignError, InputError
+from store.privacy import keep_to_owner
 
 app.add_typer(proof)
 app.add_typer(status)
@@ -32,6 +33,7 @@ app.add_typer(factors, name="factors")
 
 def main() -> None:
     """Run the command; the program's entry."""
+    keep_to_owner()
     # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
     # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.

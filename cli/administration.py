@@ -15,6 +15,7 @@ from models.tickets import Ticket
 from models.users import User
 from settings import load_settings, open_home
 from store.accounts import create_invite, disable_user, grant_admin, set_tier
+from store.prefect_login import ensure_login
 from store.signing_keys import name_secret, rotate_secrets
 from store.tickets import answer_ticket, list_tickets
 from tasks.rotation import rotate_key
@@ -71,6 +72,12 @@ def admin_disable(
 def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
     show(rotate_key(open_home(home)), as_json=as_json)
+
+
+@admin.command("prefect-login")
+def admin_prefect_login(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Print the words that log in to Prefect's UI. Whoever has them can run anything as this home's user."""
+    show({"login": ensure_login(open_home(home).path)}, as_json=as_json)
 
 
 @admin.command("rotate-token-key")

@@ -36,6 +36,7 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
         typer.echo(_settled(standing))
         typer.echo(f"unsealed {standing.unsealed}; unpushed {standing.unpushed}")
         typer.echo(_sealing(standing.attestation))
+        typer.echo(_disk(standing))
         for stage in standing.stages:
             typer.echo(_stage(stage))
         for problem in problems:
@@ -66,6 +67,12 @@ def _sealing(found: Agreement) -> str:
     if found.remote_agrees is not None:
         words.append(f"journal and remote {'agree' if found.remote_agrees else 'differ'}")
     return "; ".join([*words, *([f"set aside {found.set_aside}"] if found.set_aside else [])])
+
+
+def _disk(standing: Standing) -> str:
+    since = standing.digests_checked_through
+    checked = f"since {since.astimezone(EXCHANGE_ZONE):%F %T}" if since else "not all of them yet"
+    return f"{standing.free_bytes / 1e9:.1f} GB free; files of the lake hashed: {checked}"
 
 
 def _stage(stage: Stage) -> str:

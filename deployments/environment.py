@@ -6,6 +6,10 @@ No Prefect in here, nor in anything this imports.
 import os
 from pathlib import Path
 
+from store.prefect_login import ensure_login
+
+# Nowhere else: whoever is let into a Prefect server may run anything as its user.
+HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -14,11 +18,20 @@ def prefect_home(home: Path) -> Path:
     return home / "prefect"
 
 
+def server_addresses(port: int) -> tuple[str, str]:
+    """Return the addresses under which a server on this port is asked for, the one that we tell people first."""
+    return f"http://{HOST}:{port}", f"http://localhost:{port}"
+
+
 def prefect_environment(home: Path, api_url: str | None = None) -> dict[str, str]:
-    """Return the variables to set before `import prefect`; `api_url` is the running server's, if there is one."""
+    """Return the variables to set before `import prefect`; `api_url` is the running server's, if there is one.
+
+    The words that log in to the server are among them: they are not for logs, nor for a command line.
+    """
     environment = {
         "COUNTERSIGN_HOME": str(home),
         "PREFECT_HOME": str(prefect_home(home)),
+        "PREFECT_API_AUTH_STRING": ensure_login(home),
         # Prefect's own profiles would bring in whatever server this account's user works with otherwise.
         "PREFECT_PROFILES_PATH": str(prefect_home(home) / "profiles.toml"),
         # Without a server a flow run fails at once, instead of starting a hidden one with a database of its own.
@@ -38,13 +51,18 @@ def prefect_environment(home: Path, api_url: str | None = None) -> dict[str, str
     return environment
 
 
-def server_environment(home: Path, api_url: str, *, temporary: bool = False) -> dict[str, str]:
-    """Return what the server's process needs besides.
+def server_environment(home: Path, port: int, *, temporary: bool = False) -> dict[str, str]:
+    """Return what the process of the server on this port needs besides.
 
     A temporary server keeps what a flow run needs (its events, task runs and logs), and leaves out the services that
     plan, watch and clean up, and the UI.
     """
+    addresses = server_addresses(port)
+    api_url = f"{addresses[0]}/api"
     environment = prefect_environment(home, api_url) | {
+        "PREFECT_SERVER_API_AUTH_STRING": ensure_login(home),
+        # By default every page's.
+        "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": ",".join(addresses),
         # The UI would look for its server on port 4200 otherwise, whichever port it came from.
         "PREFECT_SERVER_UI_API_URL": api_url,
         # One by one, events stall SQLite for a minute now and then.

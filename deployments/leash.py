@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from store.privacy import keep_to_owner
+
 PATIENCE_SECONDS = 10
 
 
@@ -28,6 +30,7 @@ def _end_with_parent(leash: int) -> None:
 
 def main() -> None:
     """Take the leash off standard input, so that no child of ours inherits it, and become the module."""
+    keep_to_owner()
     leash = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

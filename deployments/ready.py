@@ -7,6 +7,7 @@ import httpx
 
 from deployments.server import running_server
 from models.timetable import TIMETABLE, Slot
+from store.prefect_login import ensure_login
 
 
 def schedules_are_planned(home: Path, slots: Sequence[Slot] = TIMETABLE) -> bool:
@@ -14,17 +15,18 @@ def schedules_are_planned(home: Path, slots: Sequence[Slot] = TIMETABLE) -> bool
     url = running_server(home)
     if url is None:
         return False
-    return all(_planned(url, slot) for slot in slots)
+    login = httpx.BasicAuth(*ensure_login(home).split(":", 1))
+    return all(_planned(url, login, slot) for slot in slots)
 
 
-def _planned(url: str, slot: Slot) -> bool:
+def _planned(url: str, login: httpx.BasicAuth, slot: Slot) -> bool:
     wanted = {
         "flows": {"name": {"any_": [slot.name]}},
         "deployments": {"name": {"any_": [slot.stage]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
     }
     try:
-        answer = httpx.post(f"{url}/flow_runs/count", json=wanted, timeout=10)
+        answer = httpx.post(f"{url}/flow_runs/count", json=wanted, auth=login, timeout=10)
     except httpx.HTTPError:
         return False
     return answer.is_success and int(answer.text) > 0

@@ -39,11 +39,15 @@ FEED_SINCE = timedelta(days=1)
 def prepare_sample(home: Home) -> dict[str, Any]:
     """Make the sample home, or go on where an interrupted preparation stopped; a finished one is left as it is.
 
-    ConflictError where the home exists and lives by the system's clock: made-up results must never stand beside real.
+    ConflictError, before anything is written, where the home lives by the system's clock, or would: made-up results
+    must never stand beside real ones.
     """
+    kind = home.clock.kind if home.clock_kind is None and home.is_begun else home.clock_kind
+    if kind != "simulated":
+        raise ConflictError(
+            f"{home.path}: a sample needs a home of its own, with the simulated clock; set COUNTERSIGN_CLOCK=simulated"
+        )
     home.create()
-    if not home.clock.simulated:
-        raise ConflictError(f"{home.path}: a sample needs a home of its own, with the simulated clock")
     with home.ledger.read() as db:
         settled = settled_through(db)
     sessions = home.lake.sessions(BARS)

@@ -14,13 +14,12 @@ from pathlib import Path
 from random import SystemRandom
 
 from deployments.child import Child
-from deployments.environment import prefect_environment, prefect_home, server_environment
+from deployments.environment import HOST, prefect_environment, prefect_home, server_addresses, server_environment
 from deployments.parts import Part, answers, wait_until_ready
 from models.errors import ConflictError
+from store.prefect_login import ensure_login
 from store.processes import ProcessIdentity
 
-# Nowhere else: whoever reaches a Prefect server may run anything on it, there is no login.
-HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
 # Below those that systems give to outgoing connections: nobody is given one between its choice and its use.
 PORTS = range(20_000, 32_768)
@@ -48,7 +47,7 @@ def server_part(home: Path, port: int | None = None, *, temporary: bool = False)
     """
     port = port or free_port()
     _refuse_taken(port)
-    url = f"http://{HOST}:{port}"
+    url, _ = server_addresses(port)
 
     def started(child: Child) -> None:
         if not temporary:
@@ -56,8 +55,8 @@ def server_part(home: Path, port: int | None = None, *, temporary: bool = False)
 
     return Part(
         name="Prefect server",
-        arguments=("prefect", "server", "start", "--host", HOST, "--port", str(port)),
-        environment=server_environment(home, f"{url}/api", temporary=temporary),
+        arguments=("deployments.prefect_server", HOST, str(port)),
+        environment=server_environment(home, port, temporary=temporary),
         log=home / "logs" / "prefect-server.log",
         url=url,
         ready=lambda: answers(f"{url}/api/health"),
@@ -93,7 +92,7 @@ def prefect_api(home: Path, *modules: str) -> Generator[str]:
             url = f"{temporary.url}/api"
             child = stack.enter_context(_running(temporary))
         stack.enter_context(_environment(prefect_environment(home, url)))
-        stack.enter_context(_settings(url))
+        stack.enter_context(_settings(url, ensure_login(home)))
         for module in modules:
             import_module(module)
         if temporary:
@@ -157,8 +156,9 @@ def drain() -> None:
 
 
 @contextmanager
-def _settings(url: str) -> Generator[None]:
+def _settings(url: str, login: str) -> Generator[None]:
     from prefect.settings import (  # noqa: PLC0415 - only once the environment is set
+        PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         temporary_settings,
@@ -167,7 +167,8 @@ def _settings(url: str) -> Generator[None]:
     drain()
     # A synchronous flow joins its heartbeat's thread: 1.0 s a run for nothing, as the reaper looks at the process.
     # No environment variable can say "no heartbeat", so scheduled runs keep it: a few a day.
-    with temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    told = {PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: login, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(told):
         try:
             yield
         finally:

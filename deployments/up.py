@@ -59,6 +59,7 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
 
 
 def _announce(home: Path, say: Callable[[str], None]) -> None:
+    say("Prefect's UI asks for words to log in with: `countersign admin prefect-login` prints them")
     if (home / LINK).exists():
         say(f"lens: {home / LINK}")
     say(f"home: {home}, logs in {home / 'logs'}; Ctrl-C stops everything")

@@ -22,6 +22,7 @@ from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
 from store.lease import is_held, lease
+from tasks.digest_checks import check_in_turn, note_checked
 from tasks.problems import Problem, Repair
 from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
@@ -73,6 +74,7 @@ def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
     log = get_run_logger()
     for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
         log.warning("run %s had lost its process: marked Crashed", name)
+    check_in_turn(home)
     found = left = find_problems(home, through)
     for problem in found:
         log.warning("%s", problem.text)
@@ -83,6 +85,7 @@ def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
         left = find_problems(home, through)
         if elsewhere:
             left = settled_elsewhere(left)
+    note_checked(home)
     tell_operator(home, left)
     return found, left
 

@@ -22,6 +22,7 @@ class LakeFile(SQLModel, table=True):
         ),
         Index("ix_lake_file_dataset_session", "dataset", "session"),
         Index("ix_lake_file_series", "series", "dataset"),
+        Index("ix_lake_file_checked_at", "checked_at"),
     )
 
     id: int = identity()
@@ -33,5 +34,7 @@ class LakeFile(SQLModel, table=True):
     rows: int
     size_bytes: int
     sha256: str
+    checked_as: str = Field(default="", description="identity of the file when its bytes were last found to be these")
+    checked_at: datetime | None = instant(default=None)
     committed_at: datetime = instant()
     superseded_at: datetime | None = instant(default=None)

@@ -36,6 +36,21 @@ def write_atomically(
             sync_folder(path.parent)
 
 
+def write_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
+    """Put `content` at `path` unless something is there; say whether it did. Of several at once, one does."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    write_atomically(temporary, content, mode=mode)
+    with storage_errors(path):
+        try:
+            os.link(temporary, path)
+            sync_folder(path.parent)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's names to disk, so that a rename in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)

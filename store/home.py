@@ -18,10 +18,13 @@ from store.journal import Journal
 from store.journal_clock import require_clock
 from store.lake import Lake
 from store.ledger import Ledger
+from store.prefect_login import ensure_login
+from store.privacy import FOLDER_MODE, narrow
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
 from store.signing_keys import ensure_secrets
 
 FOLDERS = ("keys", "lens", "logs", "prefect", "quality")
+CONFIG_FILE = "countersign.toml"
 CONFIG_TEMPLATE = """\
 # Settings of this home; docs/settings.md lists them all. Environment variables (COUNTERSIGN_...) win.
 #
@@ -69,15 +72,20 @@ class Home:
         """The exchange's sessions, with this home's overrides."""
         return load_sessions(self.path)
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether this home's creation was begun."""
+        return (self.path / CONFIG_FILE).exists()
+
     def create(self) -> bool:
         """Create what is missing and migrate the ledger; return whether the home is new. Safe to repeat."""
         for folder in (self.path, self.lake_path, *(self.path / name for name in FOLDERS)):
             with storage_errors(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-        with storage_errors(self.path / "keys"):
-            (self.path / "keys").chmod(0o700)
+                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        narrow(self.path, self.lake_path)
         ensure_secrets(self.path)
-        for name, template in (("countersign.toml", CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
+        ensure_login(self.path)
+        for name, template in ((CONFIG_FILE, CONFIG_TEMPLATE), (OVERRIDES, OVERRIDES_TEMPLATE)):
             if not (self.path / name).exists():
                 write_atomically(self.path / name, template.encode())
         self.ledger.migrate()
@@ -95,6 +103,7 @@ class Home:
         """Raise unless this is a home that this version can work on, with the clock it was created with."""
         if not self.path.is_dir():
             raise InputError("home", "an existing home folder (`countersign init` creates one)", self.path)
+        narrow(self.path, self.lake_path)
         self.ledger.require_current_schema()
         kind = self.clock.kind
         if self.clock_kind and self.clock_kind != kind:

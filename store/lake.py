@@ -12,12 +12,15 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
+import sqlalchemy as sa
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from models.datasets import Dataset
 from models.errors import StoreError
 from models.lake import LakeFile
+from store.clock import wall_clock
+from store.digests import KnownFile, fault_of, note_whole, remember_whole, require_whole
 from store.files import storage_errors, write_atomically
 from store.ledger import Ledger
 
@@ -37,6 +40,7 @@ class StagedFile:
     size_bytes: int
     sha256: str
     series: str | None = None
+    checked_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Lake:
         if not _holds(target, content):
             self._refuse_other(dataset, session, path, sha256)
             write_atomically(target, content, temporary_folder=self.root / TEMPORARY)
-        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256, series)
+        whole = remember_whole(target, sha256)
+        return StagedFile(dataset.name, session, path, run, frame.height, len(content), sha256, series, whole)
 
     def _refuse_other(self, dataset: Dataset, session: date, path: str, sha256: str) -> None:
         # Not by the path alone: the index by path has only the files that count now.
@@ -107,7 +112,7 @@ class Lake:
                 chunk = ids[start : start + 500]
                 db.execute(update(LakeFile).where(col(LakeFile.id).in_(chunk)).values(superseded_at=now))
         fresh = [file for path, file in wanted.items() if path not in kept]
-        db.add_all(LakeFile(**vars(file), committed_at=now) for file in fresh)
+        db.add_all(LakeFile(**vars(file), checked_at=wall_clock(), committed_at=now) for file in fresh)
         db.flush()
         return len(stale) + len(fresh)
 
@@ -149,15 +154,8 @@ class Lake:
         return self.scan_files(dataset, self.files(dataset, since, through))
 
     def scan_files(self, dataset: Dataset, files: Iterable[LakeFile | StagedFile]) -> pl.LazyFrame:
-        """Scan the given files. StoreError where one is missing or was cut."""
-        paths = []
-        for file in files:
-            path = self.root / file.path
-            with storage_errors(path):
-                found = path.stat().st_size
-            if found != file.size_bytes:
-                raise StoreError(f"{path}: expected {file.size_bytes} bytes, got {found}")
-            paths.append(path)
+        """Scan the given files. StoreError where one is missing, cut or altered."""
+        paths = require_whole(self.root, files)
         if not paths:
             return pl.LazyFrame(schema=dataset.schema)
         return pl.scan_parquet(paths, hive_partitioning=False, glob=False)
@@ -181,14 +179,32 @@ class Lake:
             if path.is_file() and path.relative_to(self.root).as_posix() not in known
         )
 
-    def damaged(self, dataset: Dataset, through: date | None = None) -> list[LakeFile]:
-        """List the committed files of a dataset that are gone or cut: a look at their sizes, not at their bytes."""
+    def damaged(self, dataset: Dataset, through: date | None = None) -> list[tuple[LakeFile, str]]:
+        """List the committed files of a dataset that are missing, cut or altered, with that word."""
+        return self.faults(self.files(dataset, through=through))
 
-        def whole(path: Path, size: int) -> bool:
-            return path.is_file() and path.stat().st_size == size
+    def faults(self, files: Iterable[LakeFile]) -> list[tuple[LakeFile, str]]:
+        """List those of the files that are missing, cut or altered, with that word."""
+        faults = ((file, fault_of(self.root, file)) for file in files)
+        return [(file, fault) for file, fault in faults if fault]
 
-        files = self.files(dataset, through=through)
-        return [file for file in files if not whole(self.root / file.path, file.size_bytes)]
+    def require(self, dataset: Dataset, since: date | None = None, through: date | None = None) -> None:
+        """Raise StoreError unless the committed files of a dataset are whole."""
+        require_whole(self.root, self.files(dataset, since, through))
+
+    def require_paths(self, paths: Collection[str]) -> None:
+        """Raise StoreError unless the files of these paths are whole; note in the ledger which were found to be."""
+        columns = (getattr(LakeFile, name) for name in KnownFile._fields)
+        with self.ledger.read() as db:
+            rows = [KnownFile(*row) for row in db.execute(sa.select(*columns)) if row.path in paths]
+        require_whole(self.root, rows)
+        note_whole(self.ledger, self.root, rows)
+
+    def superseded(self, dataset: Dataset) -> list[LakeFile]:
+        """List the files of a dataset that counted once, by session and path."""
+        query = select(LakeFile).where(LakeFile.dataset == dataset.name, col(LakeFile.superseded_at).is_not(None))
+        with self.ledger.read() as db:
+            return list(db.exec(query.order_by(col(LakeFile.session), col(LakeFile.path))))
 
     def verify(self, files: Iterable[LakeFile]) -> list[str]:
         """Compare files with their rows byte for byte; return what is wrong, in words."""

@@ -18,6 +18,7 @@ from models.errors import HeldError, LeaseError
 from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
+from store.lens_digest import is_as_published, keep_digest
 from store.lens_external import External, read_news, take_external
 from store.lens_file import NOTHING, Held, fill, read_held
 from store.lens_seals import seals_of
@@ -47,8 +48,8 @@ def publish(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
     """Publish what is committed and settled; the published version is extended by what changed.
 
     While a correction is under way nothing new is published: half of a correction is never shown. While another
-    publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the lake is missing
-    or the disk refuses. Safe to repeat.
+    publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the lake is missing,
+    cut or altered, or the disk refuses: the old version stays. Safe to repeat.
     """
     return _publish(home, wait_seconds, from_nothing=False)
 
@@ -61,7 +62,7 @@ def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
 def lens_is_current(home: Home) -> bool:
     """Whether the published version shows all that is committed and settled now. External signals come all day."""
     path = current_version(home.path)
-    held = read_held(path) if path else None
+    held = read_held(path) if path and is_as_published(home.ledger, path) is not False else None
     return held is not None and held.digest == take_snapshot(home.lake).digest
 
 
@@ -78,7 +79,9 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
     with _publisher(home, wait_seconds), storage_errors(home.path / FOLDER):
         _clean(home.path)
         old = current_version(home.path)
-        held = (None if from_nothing or old is None else read_held(old)) or NOTHING
+        # What the ledger knows nothing of was published before it kept digests.
+        extended = old if not from_nothing and old and is_as_published(home.ledger, old) else None
+        held = (read_held(extended) if extended else None) or NOTHING
         snapshot, external = take_snapshot(home.lake), take_external(home.ledger)
         path, added = old, 0
         if not snapshot.whole:
@@ -114,12 +117,14 @@ def _make_version(
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
     building = home / FOLDER / f"{BUILDING}.duckdb"
+    # Those that the old version shows too: its views read the lake whenever they are asked.
+    owner.lake.require_paths(snapshot.paths)
     try:
         if old is not None and held is not NOTHING:
             shutil.copyfile(old, building)
         seals = seals_of(owner.ledger, snapshot.disclosed - held.sealed_sessions)
         news = read_news(owner.ledger, held.external_through, external.through, held.outcomes_through)
-        added = fill(building, version, snapshot, held, seals, external, news)
+        added = fill(building, version, snapshot, held, seals, external, news, owner.lake.require_paths)
         with building.open("rb") as file:
             os.fsync(file.fileno())
     except BaseException:
@@ -128,6 +133,7 @@ def _make_version(
     path = home / FOLDER / f"{version}.duckdb"
     building.rename(path)
     sync_folder(path.parent)
+    keep_digest(owner.ledger, path, KEPT_VERSIONS)
     _switch(home, path)
     _clean(home)
     return path, added

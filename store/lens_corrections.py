@@ -6,7 +6,7 @@ and one strategy's history is read all the time. What a superseded version says 
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import duckdb
@@ -35,13 +35,20 @@ FRESH = (
 )
 
 
-def add_superseded(db: duckdb.DuckDBPyConnection, lake: Path, files: Iterable[SupersededFile]) -> None:
-    """Make the table hold the rows of exactly these files."""
+def add_superseded(
+    db: duckdb.DuckDBPyConnection,
+    lake: Path,
+    files: Iterable[SupersededFile],
+    require: Callable[[Collection[str]], None],
+) -> None:
+    """Make the table hold the rows of exactly these files; `require` refuses those to be read that are not whole."""
     wanted, held = list(files), set(db.execute(KNOWN).fetchall())
     for key in held - {(file.session, file.version) for file in wanted}:
         db.execute(f"DELETE FROM {TABLE} WHERE session = ? AND version = ?", list(key))
-    fresh = {str(lake / file.path): file.version for file in wanted if (file.session, file.version) not in held}
+    new = [file for file in wanted if (file.session, file.version) not in held]
+    fresh = {str(lake / file.path): file.version for file in new}
     if fresh:
+        require({file.path for file in new})
         db.register("fresh", pl.DataFrame({"filename": list(fresh), "version": list(fresh.values())}).to_arrow())
         db.execute(FRESH, {"paths": list(fresh)})
         db.unregister("fresh")

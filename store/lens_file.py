@@ -6,7 +6,7 @@ neighbours). The other large datasets stay in the lake, behind views that name t
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -138,11 +138,13 @@ def fill(
     seals: pl.DataFrame,
     external: External,
     news: News,
+    require: Callable[[Collection[str]], None],
 ) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since, `news` what came from outside since. With `held`
-    NOTHING the file must not exist yet. StoreError if a file of the lake is missing or unreadable.
+    `seals` are those of the sessions disclosed since, `news` what came from outside since. `require` refuses files of
+    the lake that are not whole, by their paths. With `held` NOTHING the file must not exist yet. StoreError if a file
+    of the lake is missing or unreadable.
     """
     try:
         with duckdb.connect() as db, _attached(db, path):
@@ -150,7 +152,7 @@ def fill(
             if held is NOTHING:
                 _create(db)
             added = update_nav(db, snapshot, held.nav_files)
-            add_superseded(db, snapshot.lake, snapshot.superseded)
+            add_superseded(db, snapshot.lake, snapshot.superseded, require)
             _insert(db, "internal.seal", seals)
             put_news(db, news)
             _replace_small_tables(db, version, snapshot, external)

@@ -14,7 +14,9 @@ from pathlib import Path
 import duckdb
 
 from models.errors import StoreError
+from store.ledger import Ledger
 from store.lens import LINK, current_version
+from store.lens_digest import is_as_published
 from store.lens_file import open_read_only
 
 MAX_ATTEMPTS = 20
@@ -31,8 +33,9 @@ class _Open:
 class Lens:
     """A reader of a home's lens, for any number of threads. It follows publications and drops what they replace."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, ledger: Ledger | None = None) -> None:
+        """Read the lens of the home at `home`; with its ledger, only versions that are as they were published."""
+        self.home, self._ledger = home, ledger
         self._link = str(home / LINK)
         self._lock = threading.Lock()
         self._open: _Open | None = None
@@ -84,6 +87,8 @@ class Lens:
             if self._open and self._open.path == path:
                 return self._open
             try:
+                if self._ledger and is_as_published(self._ledger, path) is False:
+                    raise StoreError(f"{path} was altered since it was published; run `countersign publish --rebuild`")
                 found = _Open(path, open_read_only(path))
                 # Readers come in threads of their own; to share one small query out costs more than the query.
                 found.db.execute("SET threads = 1")

@@ -15,7 +15,10 @@ import duckdb
 import polars as pl
 
 import models.lens
+from models import datasets
+from models.datasets import INDEX_LEVELS
 from store.cache import Cache
+from store.lake import Lake
 from store.lens_nav import LEVELS
 from store.lens_reader import Lens
 
@@ -63,6 +66,8 @@ ORDERS = (
     f" commission::DOUBLE AS commission, stamp_duty::DOUBLE AS stamp_duty, reason FROM orders{OF_SESSION}"
 )
 
+# Views over files of the lake, which are read when they are asked.
+IN_THE_LAKE = {POSITIONS: datasets.POSITIONS, ORDERS: datasets.ORDERS}
 
 # The standings of a home where nothing is published yet.
 POLARS = {"VARCHAR": pl.String, "DATE": pl.Date, "INTEGER": pl.Int32, "BIGINT": pl.Int64}
@@ -94,8 +99,8 @@ class _Block:
 class Published:
     """Reads what is published of single strategies, for any number of threads. StoreError before the first version."""
 
-    def __init__(self, lens: Lens, max_bytes: int = MAX_BYTES) -> None:
-        self._lens = lens
+    def __init__(self, lens: Lens, lake: Lake, max_bytes: int = MAX_BYTES) -> None:
+        self._lens, self._lake = lens, lake
         self._known: tuple[str | None, dict[str, int], bool] = (None, {}, False)
         self._frames = Cache[pl.DataFrame](MAX_FRAMES_BYTES, lambda frame: int(frame.estimated_size()))
         self._blocks = Cache[_Block](max_bytes, lambda block: int(block.frame.estimated_size()))
@@ -156,6 +161,8 @@ class Published:
 
     def _frame(self, version: str, db: duckdb.DuckDBPyConnection, query: str, *values: str) -> pl.DataFrame:
         def make() -> pl.DataFrame:
+            if query == LEVELS_OF_INDICES:
+                self._lake.require(INDEX_LEVELS)
             return pl.DataFrame(db.sql(query, params=list(values)).to_arrow_table()).rechunk()
 
         return self._frames.get(version, (query, *values), make)
@@ -172,7 +179,13 @@ class Published:
         """Return one strategy's rows of a query, in order; no row for a strategy without a NAV."""
         number = self._look(version, db)[0].get(slug, -1)
         n = number // BLOCK
-        block = self._blocks.get(version, (n, query, session), lambda: _read(db, query, order, n * BLOCK, session))
+
+        def make() -> _Block:
+            if query in IN_THE_LAKE:
+                self._lake.require(IN_THE_LAKE[query], session, session)
+            return _read(db, query, order, n * BLOCK, session)
+
+        block = self._blocks.get(version, (n, query, session), make)
         return block.of(number)
 
     def _versions(

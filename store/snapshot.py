@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,6 +146,11 @@ class Snapshot:
     disclosed: frozenset[date]
     whole: bool
     digest: str
+
+    @property
+    def paths(self) -> set[str]:
+        """The files of the lake that count and whose rows the lens shows, relative to the lake's root."""
+        return {file.path for file in chain.from_iterable(self.files.values())}
 
 
 def take_snapshot(lake: Lake) -> Snapshot:

@@ -4,6 +4,7 @@ A stage's work is seen in what it leaves behind, so that a replay or a run by ha
 leaves nothing behind is held to its newest finished run.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -19,6 +20,7 @@ from models.settlement import Settlement
 from models.signals import Signal
 from models.timetable import TIMETABLE, Slot
 from store.agreement import Agreement, read_agreement
+from store.digests import checked_through
 from store.home import Home
 from store.portfolio_signals import unanswered
 from store.settlements import due_sessions, settled_through
@@ -50,6 +52,8 @@ class Standing:
     settled_through: date | None
     settle_seconds: float | None
     attestation: Agreement
+    free_bytes: int
+    digests_checked_through: datetime | None
 
 
 def read_standing(home: Home, now: datetime) -> Standing:
@@ -69,7 +73,14 @@ def read_standing(home: Home, now: datetime) -> Standing:
             settled_through=settled_through(db),
             settle_seconds=settled.seconds if settled else None,
             attestation=read_agreement(home, db),
+            free_bytes=free_bytes(home),
+            digests_checked_through=checked_through(db),
         )
+
+
+def free_bytes(home: Home) -> int:
+    """Return how many bytes are free on the fullest of the disks that hold home and lake."""
+    return min(shutil.disk_usage(folder).free for folder in (home.path, home.lake_path))
 
 
 def _stage(db: Session, home: Home, slot: Slot, began: date | None, run: StageRun | None, now: datetime) -> Stage:

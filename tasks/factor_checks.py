@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from domain.sessions import EXCHANGE_ZONE, at, deadline
-from models.datasets import FACTOR_IC, FACTOR_VALUES
 from models.enums import ExecutionPrice
 from models.timetable import TIMETABLE
 from store.home import Home
@@ -51,20 +50,4 @@ def _untracked(home: Home, session: date) -> list[Problem]:
     return problems
 
 
-def _damaged(home: Home, session: date) -> list[Problem]:
-    """Files of factors that are gone or cut. What was tracked is tracked again; the rest takes an operator."""
-    problems = []
-    for file in home.lake.damaged(FACTOR_IC):
-        text, repair = f"{file.path} is missing or cut", Repair.TRACK
-        if file.series:
-            last = max(session, file.session)
-            text += f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"
-            repair = Repair.NONE
-        problems.append(Problem("damaged file", file.path, text, repair, file.session))
-    for file in home.lake.damaged(FACTOR_VALUES):
-        text = f"{file.path} is missing or cut: restore it from a backup"
-        problems.append(Problem("damaged file", file.path, text))
-    return problems
-
-
-FACTOR_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (_without_signal, _untracked, _damaged)
+FACTOR_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (_without_signal, _untracked)

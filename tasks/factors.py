@@ -43,7 +43,7 @@ class Tracked:
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_untracked(home: Home, through: date) -> dict[date, str]:
     """Map the sessions to track to their runs, oldest first: what waits, and whatever has lost its file."""
-    lost = {file.session for file in home.lake.damaged(FACTOR_IC) if file.series is None}
+    lost = {file.session for file, _ in home.lake.damaged(FACTOR_IC) if file.series is None}
     with home.ledger.read() as db:
         due = untracked(db, home.sessions, through)
         if lost:

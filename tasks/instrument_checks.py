@@ -28,7 +28,7 @@ def delisted_holdings(home: Home, session: date) -> list[Problem]:
         held = home.lake.scan(POSITIONS, newest, newest).filter(pl.col("symbol").is_in(symbols))
         counts = held.group_by("symbol").len().sort("symbol").collect().rows()
     except (StoreError, pl.exceptions.PolarsError):
-        return []  # a file that is missing or cut is a problem of its own
+        return []  # a file that is damaged is a problem of its own
     if not counts:
         return []
     named = ", ".join(f"{symbol} ({count} strategies)" for symbol, count in counts[:MOST_NAMED])

@@ -3,7 +3,6 @@
 Looking changes nothing; the only thing repaired here is clutter. Everything else is repaired by running the stage.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -18,7 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
 from models.attestation import JournalCommit
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
 from models.enums import Severity, StrategyStatus
 from models.errors import StoreError
 from models.lake import LakeFile
@@ -33,7 +32,9 @@ from store.home import Home
 from store.lens import lens_is_current
 from store.notifications import notify, open_matters, resolve
 from store.settlements import due_sessions
+from store.standing import free_bytes
 from tasks.attestation_checks import ATTESTATION_CHECKS
+from tasks.digest_checks import DIGEST_CHECKS
 from tasks.external_checks import feed_problems
 from tasks.factor_checks import FACTOR_CHECKS
 from tasks.instrument_checks import delisted_holdings
@@ -62,7 +63,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         _changed,
         _missing_nav,
         _unevaluated,
-        _damaged,
+        *DIGEST_CHECKS,
         _lens,
         _orphans,
         *ATTESTATION_CHECKS,
@@ -131,7 +132,7 @@ def _horizon(home: Home, _session: date) -> list[Problem]:
 
 
 def _disk(home: Home, _session: date) -> list[Problem]:
-    free = min(shutil.disk_usage(folder).free for folder in (home.path, home.lake_path))
+    free = free_bytes(home)
     if free >= LEAST_FREE_BYTES:
         return []
     text = f"{free / 1e9:.1f} GB are left on the disk of the home or the lake, expected {LEAST_FREE_BYTES / 1e9:.1f}"
@@ -157,7 +158,7 @@ def _held(home: Home, day: date) -> list[Problem]:
     try:
         faults = [finding for finding in look(home, day).findings if finding.severity is Severity.HOLD]
     except StoreError:
-        return []  # a file that is missing or cut is a problem of its own
+        return []  # a file that is damaged is a problem of its own
     except pl.exceptions.PolarsError as error:
         text = f"{day} cannot be looked at: {error}"
         return [Problem("held by the gate", day.isoformat(), text, Repair.INGEST, day)]
@@ -216,7 +217,7 @@ def _differences(home: Home, day: date, expected: set[str]) -> str:
     try:
         found = set(home.lake.scan(NAV, day, day).select("strategy").collect()["strategy"])
     except StoreError:
-        return ""  # a file that is missing or cut is a problem of its own
+        return ""  # a file that is damaged is a problem of its own
     except pl.exceptions.PolarsError as error:
         return f"; they cannot be read: {error}"
     sides = (("missing", expected - found), ("not expected", found - expected))
@@ -246,21 +247,6 @@ def _lives(db: Session) -> pl.DataFrame:
         for slug, first, retired in db.execute(query).all()
     ]
     return pl.DataFrame(rows, schema={"strategy": pl.String, "first": pl.Date, "last": pl.Date}, orient="row")
-
-
-def _damaged(home: Home, session: date) -> list[Problem]:
-    """Files that count but are gone or cut: running the stage for the session again writes the same bytes anew."""
-    problems = []
-    repairs = [(dataset, Repair.SETTLE) for dataset in SETTLED_DATASETS] + [(EVALUATIONS, Repair.EVALUATE)]
-    for dataset, repair in repairs:
-        for file in home.lake.damaged(dataset, session):
-            text = f"{file.path} is missing or cut"
-            problems.append(Problem("damaged file", file.path, text, repair, file.session))
-    for dataset in (BARS, INDEX_LEVELS):
-        for file in home.lake.damaged(dataset, session):
-            text = f"{file.path} is missing or cut: import {file.session} again, or restore it from a backup"
-            problems.append(Problem("damaged file", file.path, text))
-    return problems
 
 
 def _lens(home: Home, _session: date) -> list[Problem]:

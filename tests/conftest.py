@@ -43,6 +43,7 @@ SERVED = (
     "tests/flows/",
     "tests/tasks/test_runs.py",
     "tests/deployments/test_deploy.py",
+    "tests/deployments/test_door.py",
     "tests/deployments/test_serving.py",
     "tests/deployments/test_turns.py",
     "tests/deployments/test_up.py",

@@ -164,12 +164,12 @@ def test_the_secret_of_the_tokens_is_rotated_and_the_old_ones_still_verify(
     home, file = tmp_path / "home", tmp_path / "home" / "keys" / "jwt"
     countersign(home, "init")
     tokens, user, names = Tokens(home), User(id=7, nickname="x", created_at=wall_clock()), []
-    given = [tokens.give(user, "refresh")]
+    given = [tokens.give(user, "refresh", "login")]
     for older in range(2):
         done = countersign(home, "admin", "rotate-token-key", "--json")
         assert (done.returncode, done.stderr) == (0, "")
         # The same object as before, as in an api that goes on running.
-        given.append(tokens.give(user, "refresh"))
+        given.append(tokens.give(user, "refresh", "login"))
         names.append(tuple(json.loads(done.stdout).values()))
         assert names[-1] == (*(jwt.get_unverified_header(token)["kid"] for token in given[-2:]), older)
     assert all(tokens.read(token, "refresh") for token in given)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from sqlmodel import func, select
 
@@ -20,6 +21,7 @@ from models.enums import StrategyStatus
 from models.signals import Signal
 from models.strategies import Strategy
 from store.home import Home
+from store.lake import encode
 from store.lens import publish
 from store.pushing import PushState, push_pending
 from store.sealing import Extent, seal_pending, sealing
@@ -359,3 +361,19 @@ def test_before_settlement_only_the_hash_is_told(desk: Home, web: httpx.Client, 
     )
     assert found["signal_attestation"]["signer"] is None
     assert date.fromisoformat(later.json()["date"]) == date(2025, 1, 2)
+
+
+@pytest.mark.parametrize("dataset", ["positions", "orders"])
+def test_altered_files_are_not_served(records: Home, dataset: str) -> None:
+    day = made.weekdays(5)[2]
+    [file] = (records.lake_path / dataset / f"session={day}").iterdir()
+    right = file.read_bytes()
+    rows = pl.read_parquet(file, hive_partitioning=False)
+    file.write_bytes(encode(rows.with_columns(symbol=pl.lit("600000.SH"))))
+    path = f"/public/strategies/strategy-00001/verify?date={day}"
+    with browsing(records) as web:
+        refused = web.get(path)
+        assert refused.status_code >= 500
+        assert "600000.SH" not in refused.text
+        file.write_bytes(right)
+        assert web.get(path).status_code == 200

@@ -27,7 +27,7 @@ def test_every_variable_is_one_that_prefect_reads(tmp_path: Path) -> None:
     compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
     told = {name for service in compose["services"].values() for name in service.get("environment", {})}
     for temporary in (False, True):
-        told |= server_environment(tmp_path, "http://127.0.0.1:1/api", temporary=temporary).keys()
+        told |= server_environment(tmp_path, 1, temporary=temporary).keys()
     told |= prefect_environment(tmp_path, "http://127.0.0.1:1/api").keys()
     assert {name for name in told if name.startswith("PREFECT_")} <= known
 

@@ -103,7 +103,7 @@ def use_read_only(path: Path, url: str) -> None:
     assert old.sessions.days
     for use, words in (
         (new.create, f"{path / 'new'}: Read-only file system"),
-        (old.create, f"{path / 'keys'}: Read-only file system"),
+        (old.create, f"ledger {path / 'ledger.db'}: attempt to write a readonly database"),
         (lambda: publish(old), f"ledger {path / 'ledger.db'}: attempt to write a readonly database"),
     ):
         with pytest.raises(StoreError) as refused:

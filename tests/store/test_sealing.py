@@ -222,7 +222,7 @@ def test_other_bytes_at_a_path_put_one_strategy_aside_and_nothing_is_overwritten
 
 def test_a_settled_day_with_other_bytes_in_the_journal_is_set_aside(settled: Home) -> None:
     now, path = settled.clock.now(), settled_path(DAYS[1], 1)
-    with settled.journal.writing() as writer:
+    with settled.journal.writing(simulated=True) as writer:
         writer.add({path: b"{}\n"}, "forged", now)
     assert seal_pending(settled, now).disclosed == len(DAYS) - 1
     assert not is_pending(settled)

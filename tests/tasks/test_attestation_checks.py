@@ -124,7 +124,7 @@ def test_a_remote_that_was_moved_back(sealed: Home) -> None:
 
 def test_a_strategy_that_is_set_aside(fresh: Home) -> None:
     path = seal_path("s00", DAYS[0], 1)
-    with fresh.journal.writing() as writer:
+    with fresh.journal.writing(simulated=True) as writer:
         writer.add({path: b"{}\n"}, "forged", fresh.clock.now())
     seal_pending(fresh, fresh.clock.now())
     assert ("journal conflict", path, Repair.NONE) in kinds(fresh)

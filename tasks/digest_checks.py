@@ -1,0 +1,95 @@
+"""The watchdog's look at the lake's files: those that are damaged, and the turn in which all of them are hashed."""
+
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from sqlmodel import select
+
+from models.datasets import (
+    BARS,
+    EVALUATIONS,
+    FACTOR_IC,
+    FACTOR_VALUES,
+    INDEX_LEVELS,
+    KLINES,
+    MARKS,
+    NAV,
+    ORDERS,
+    POSITIONS,
+    SIGNALS,
+    Dataset,
+)
+from models.lake import LakeFile
+from store.clock import wall_clock
+from store.digests import Turn, check_turn, checked_through, note_all
+from store.home import Home
+from tasks.problems import Problem, Repair
+
+# Once a day, and at each start: some 10 GB an evening.
+TURN_SECONDS, TURN_FILES = 20.0, 20_000
+# Rot is found within so many days, or it is said that it may not be.
+ROUND = timedelta(days=30)
+MADE_AGAIN = {
+    **dict.fromkeys((each.name for each in (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)), Repair.SETTLE),
+    EVALUATIONS.name: Repair.EVALUATE,
+    FACTOR_IC.name: Repair.TRACK,
+}
+OF_SESSIONS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
+    """Hash the files whose turn it is, for at most this long."""
+    end = time.monotonic() + seconds
+    return check_turn(home.ledger, home.lake.root, lambda: time.monotonic() < end, TURN_FILES)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def note_checked(home: Home) -> None:
+    """Note in the ledger what was found whole on the way, repaired files among it."""
+    note_all(home.ledger, home.lake.root)
+
+
+def damaged_files(home: Home, session: date) -> list[Problem]:
+    """Files that count but are missing, cut or altered: what a stage made, it makes again, byte for byte."""
+    problems = []
+    for dataset in (*OF_SESSIONS, FACTOR_IC, FACTOR_VALUES, KLINES):
+        through = session if dataset in OF_SESSIONS else None
+        for file, fault in home.lake.damaged(dataset, through):
+            repair, words = _mend(dataset, file, session)
+            problems.append(Problem("damaged file", file.path, f"{file.path} is {fault}{words}", repair, file.session))
+    for file, fault in home.lake.faults(home.lake.superseded(NAV)):
+        text = f"{file.path}, which a correction replaced, is {fault}: restore it from a back-up"
+        problems.append(Problem("damaged file", file.path, text))
+    return problems
+
+
+def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]:
+    """Return the stage that makes a file again, or words that tell the operator what does."""
+    if dataset is FACTOR_IC and file.series:
+        last = max(session, file.session)
+        return Repair.NONE, f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"
+    if dataset.name in MADE_AGAIN:
+        return MADE_AGAIN[dataset.name], ""
+    if dataset is BARS:
+        return Repair.NONE, f": import {file.session} again, or restore it from a back-up"
+    return Repair.NONE, ": restore it from a back-up"
+
+
+def unchecked_files(home: Home, _session: date) -> list[Problem]:
+    """Tell where some file was not hashed for longer than a round takes."""
+    with home.ledger.read() as db:
+        since = checked_through(db)
+        never = since is None and db.exec(select(LakeFile.id).limit(1)).first() is not None
+    if never:
+        return [Problem("files not checked", "lake", "some files of the lake were never hashed", warning=True)]
+    if since is None or wall_clock() - since < ROUND:
+        return []
+    text = f"some files of the lake were not hashed for more than {ROUND.days} days, since {since:%F}"
+    return [Problem("files not checked", "lake", text, warning=True)]
+
+
+DIGEST_CHECKS: tuple[Callable[[Home, date], list[Problem]], ...] = (damaged_files, unchecked_files)
