@@ -54,15 +54,25 @@ class AttestationAnswer(Answer):
 class ReceiptAnswer(Answer):
     """What the platform signed for. `ssh-keygen -Y verify` checks it with the journal's `allowed_signers`."""
 
-    text: str = Field(description="canonical JSON of strategy, session, revision, signal_hash and received_at")
-    signature: str = Field(description="SSH signature of the text by the journal's key, namespace countersign-receipt")
+    text: str = Field(
+        description="canonical JSON of strategy, session, revision, signal_hash and received_at",
+        examples=[
+            '{"received_at":"2026-05-14T01:12:30.123456Z","revision":1,"session":"2026-05-14",'
+            '"signal_hash":"51caddc4e485d4e918999edc54f46618daa30af05202bbe49799253a1153e8c5","strategy":"alpha"}'
+        ],
+    )
+    signature: str = Field(
+        description="SSH signature of the text by the journal's key, namespace countersign-receipt",
+        examples=["-----BEGIN SSH SIGNATURE-----\nU1NIU0lH…\n-----END SSH SIGNATURE-----\n"],
+    )
 
 
 Salt = Annotated[
     str | None,
     Field(
+        examples=["00112233445566778899aabbccddeeff"],
         description="128 random bits in hex, which the hash covers; keep it to yourself until the session is settled; "
-        "null where a restored platform has lost the content"
+        "null where a restored platform has lost the content",
     ),
 ]
 Signed = Annotated[
