@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import re
 import subprocess
+import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +22,12 @@ from tasks.rotation import rotate_key
 from tasks.verification import verify_journal
 from tests.api.conftest import NINE
 from tests.support.handmade_journal import canonical, require_ssh_keygen
-from tests.support.journals import git
+from tests.support.journals import files_of, git
 from tests.support.serving import SIGNAL, open_one
 
 DAY = "2025-01-02"
 WEIGHTS = {"600519.SH": "0.5", "000001.SZ": "0.25"}
+TEXT = (Path(__file__).parents[2] / "docs" / "verification.md").read_text()
 PATH = "/strategies/alpha/signals"
 Headers = Mapping[str, str]
 
@@ -83,6 +87,18 @@ def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
 
 
 @pytest.mark.usefixtures("alpha")
+def test_the_hash_as_the_docs_check_it(web: httpx.Client, me: Headers, tmp_path: Path) -> None:
+    program = re.findall(r"^    import hashlib.*?(?=^\S)", TEXT, re.DOTALL | re.MULTILINE)
+    for signals in (SIGNAL, [{"symbol": "600519.SH", "weight": 1}], [{"symbol": "600519.SH", "weight": 0.00001}]):
+        (tmp_path / "request.json").write_text(json.dumps({"trade_date": DAY, "signals": signals}))
+        answer = post(web, me, signals)
+        for salt, holds in ((answer["salt"], True), ("0" * 32, False)):
+            (tmp_path / "answer.json").write_text(json.dumps(answer | {"salt": salt}))
+            command = [sys.executable, "-c", textwrap.dedent(program[0])]
+            assert (subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0) is holds
+
+
+@pytest.mark.usefixtures("alpha")
 def test_a_signal_taken_back_leaves_its_receipt_behind(
     desk: Home, web: httpx.Client, me: Headers, tmp_path: Path
 ) -> None:
@@ -102,8 +118,8 @@ def test_nobody_else_sees_salt_or_receipt(
     seal_pending(desk, NINE)
     assert web.get(PATH, headers=dict(other)).status_code == 404
     public = web.get("/public/strategies/alpha/verify", params={"date": DAY})
-    for text in (public.text, caplog.text, *git(desk.journal.path, "ls-tree", "-r", "HEAD").splitlines()):
-        assert answer["salt"] not in text
+    for content in (public.content, caplog.text.encode(), *files_of(desk.journal.path).values()):
+        assert answer["salt"].encode() not in content
 
 
 @pytest.mark.usefixtures("alpha")
