@@ -51,6 +51,7 @@ from store.commit_signers import CommitSigners
 from store.instruments import KnownSymbols
 from store.lens_reader import Lens
 from store.published import Published
+from store.receipts import ReceiptSigner
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
@@ -92,13 +93,15 @@ def create_app(home: Path | None = None) -> FastAPI:
     proxies = Proxies(settings.trusted_proxies)
     limits = Limits(settings.rate_limit, proxies)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+    receipts = ReceiptSigner(opened.journal.keys)
     lens, shown, known = Lens(opened.path, opened.ledger), Shown(opened.ledger), KnownSymbols(opened.lake)
     state = State(
         home=opened,
         lens=lens,
         limits=limits,
         tokens=Tokens(opened.path, secret),
-        submissions=Submissions(opened.ledger, opened.sessions, known),
+        submissions=Submissions(opened.ledger, opened.sessions, known, receipts),
+        receipts=receipts,
         known=known,
         seals=SealWatch(opened.ledger, opened.journal, has_remote=bool(opened.journal_remote)),
         signers=CommitSigners(opened.journal),

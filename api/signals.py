@@ -13,12 +13,14 @@ from api.json_bodies import StrictRoute
 from api.paging import Limit, Offset, Slug
 from api.state import Here, Now
 from api.strategies import is_slug, own_strategy
+from api.submissions import Taken
+from domain.receipts import Accepted
 from domain.sessions import Sessions
 from models.errors import InputError
 from models.wire.base import Day
 from models.wire.signals import NewSignal, SignalDeletedAnswer, SignalsAnswer, SubmittedAnswer
-from store.desk import Receipt
 from store.history import SignalRecord, delete_signal, list_signals
+from store.receipts import ReceiptSigner
 from store.signals import Submission
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
@@ -47,7 +49,7 @@ async def submit(here: Here, user: Account, now: Now, slug: Slug, body: NewSigna
     rows = [(holding.symbol, holding.weight) for holding in body.signals]
     portfolio = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     try:
-        receipt = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now))
+        taken = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now))
     except InputError as error:
         if error.field == "strategy":
             raise not_found("Strategy") from None
@@ -55,8 +57,8 @@ async def submit(here: Here, user: Account, now: Now, slug: Slug, body: NewSigna
             raise refuse(400, f"trade_date: {error}") from None
         raise
     strangers = here.known.strangers(holding.symbol for holding in body.signals)
-    answer = _submitted(receipt, strangers, await here.seals.wait_for(receipt.signal_id))
-    return Json(answer, 200 if receipt.known else 201)
+    answer = _submitted(taken, strangers, await here.seals.wait_for(taken.recorded.signal_id))
+    return Json(answer, 200 if taken.recorded.known else 201)
 
 
 @router.get("", response_model=SignalsAnswer, responses=problems(401, 403, 404))
@@ -73,7 +75,9 @@ def history(
         strategy = own_strategy(db, user, slug)
         found = list_signals(db, strategy.id, limit, offset, all_revisions=all_revisions)
     evidence = show_evidence(here.signers, [each.attestation for each in found])
-    return Json({"signals": [_shape(each) | shown for each, shown in zip(found, evidence, strict=True)]})
+    return Json(
+        {"signals": [_shape(slug, each, here.receipts) | shown for each, shown in zip(found, evidence, strict=True)]}
+    )
 
 
 @router.delete("/{trade_date}", response_model=SignalDeletedAnswer, responses=problems(401, 403, 404))
@@ -92,13 +96,16 @@ def _require_trading_day(sessions: Sessions, body: NewSignal) -> None:
         raise refuse(400, f"trade_date: {body.trade_date} is not a trading day{hint}")
 
 
-def _submitted(receipt: Receipt, strangers: list[str], attestation: Any) -> dict[str, Any]:
+def _submitted(taken: Taken, strangers: list[str], attestation: Any) -> dict[str, Any]:
+    receipt = taken.recorded
     return {
         "id": str(receipt.signal_id),
         "trade_date": receipt.session,
         "revision": receipt.revision,
         "replaced": receipt.revision > 1 and not receipt.known,
         "signal_hash": receipt.signal_hash,
+        "salt": receipt.salt or None,
+        "receipt": taken.signed,
         "submitted_at": receipt.received_at,
         "deadline": receipt.deadline,
         "is_settled": False,
@@ -108,8 +115,9 @@ def _submitted(receipt: Receipt, strangers: list[str], attestation: Any) -> dict
     }
 
 
-def _shape(record: SignalRecord) -> dict[str, Any]:
+def _shape(slug: str, record: SignalRecord, signer: ReceiptSigner) -> dict[str, Any]:
     signal = record.signal
+    accepted = Accepted(slug, signal.session, signal.revision, signal.signal_hash, signal.received_at)
     pairs = (item.split("=") for item in signal.portfolio.split())
     return {
         "id": str(signal.id),
@@ -117,6 +125,8 @@ def _shape(record: SignalRecord) -> dict[str, Any]:
         "revision": signal.revision,
         "signals": [{"symbol": symbol, "weight": float(weight)} for symbol, weight in pairs],
         "signal_hash": signal.signal_hash,
+        "salt": signal.salt or None,
+        "receipt": signer.sign(accepted),
         "submitted_at": signal.received_at,
         "is_settled": record.settled,
         "github_committed": record.attestation.committed,

@@ -24,6 +24,7 @@ from store.home import Home
 from store.instruments import KnownSymbols
 from store.lens_reader import Lens
 from store.published import Published
+from store.receipts import ReceiptSigner
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class State:
     limits: Limits
     tokens: Tokens
     submissions: Submissions
+    receipts: ReceiptSigner
     known: KnownSymbols
     seals: SealWatch
     signers: CommitSigners

@@ -1,19 +1,30 @@
 """Group commit: submissions that arrive while one transaction is on its way to the disk share the next one."""
 
 import asyncio
+from typing import NamedTuple
 
 from anyio import to_thread
 
+from domain.receipts import Accepted
 from domain.sessions import Sessions
 from models.errors import CountersignError
 from store.desk import Receipt
 from store.instruments import KnownSymbols
 from store.ledger import Ledger
+from store.receipts import ReceiptSigner
 from store.signals import Submission, submit_each
 
 MAX_BATCH = 1_000
 
-Waiting = tuple[Submission, "asyncio.Future[Receipt]"]
+
+class Taken(NamedTuple):
+    """A submission that was recorded, and the receipt that its sender may keep; None where there is no key."""
+
+    recorded: Receipt
+    signed: dict[str, str] | None
+
+
+Waiting = tuple[Submission, "asyncio.Future[Taken]"]
 
 
 class Submissions:
@@ -22,14 +33,14 @@ class Submissions:
     The known symbols are brought up to date with each batch, once it is recorded.
     """
 
-    def __init__(self, ledger: Ledger, sessions: Sessions, known: KnownSymbols) -> None:
-        self._ledger, self._sessions, self._known = ledger, sessions, known
+    def __init__(self, ledger: Ledger, sessions: Sessions, known: KnownSymbols, signer: ReceiptSigner) -> None:
+        self._ledger, self._sessions, self._known, self._signer = ledger, sessions, known, signer
         self._queue: list[Waiting] = []
         self._worker: asyncio.Task[None] | None = None
 
-    async def submit(self, submission: Submission) -> Receipt:
+    async def submit(self, submission: Submission) -> Taken:
         """Record one; raises what refuses it. Once taken in, it is recorded even if nobody waits for the answer."""
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._queue.append((submission, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
@@ -50,12 +61,16 @@ class Submissions:
             for (_, future), outcome in zip(batch, outcomes, strict=True):
                 if future.done():
                     continue
-                if isinstance(outcome, Receipt):
+                if isinstance(outcome, Taken):
                     future.set_result(outcome)
                 else:
                     future.set_exception(outcome)
 
-    def _record(self, submissions: list[Submission]) -> list[Receipt | CountersignError | Exception]:
+    def _record(self, submissions: list[Submission]) -> list[Taken | CountersignError | Exception]:
         outcomes = submit_each(self._ledger, self._sessions, submissions)
         self._known.refresh()
-        return list(outcomes)
+        return [self._sign(outcome) if isinstance(outcome, Receipt) else outcome for outcome in outcomes]
+
+    def _sign(self, recorded: Receipt) -> Taken:
+        facts = (recorded.strategy, recorded.session, recorded.revision, recorded.signal_hash, recorded.received_at)
+        return Taken(recorded, self._signer.sign(Accepted(*facts)))

@@ -22,6 +22,7 @@ def verify(
     signers: Annotated[Path | None, typer.Option(help="allowed_signers from a source trusted more.")] = None,
     tsa_ca: Annotated[list[Path] | None, typer.Option(help="PEM certificates of timestamp authorities.")] = None,
     contains: Annotated[list[str] | None, typer.Option(help="A commit known to have been in it.")] = None,
+    receipts: Annotated[Path | None, typer.Option(help="A folder with all the receipts you were given.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify a journal offline: signatures, chains, deadlines, reveals, tokens and, given bars, every NAV."""
@@ -36,6 +37,7 @@ def verify(
         signers=signers,
         authorities=tsa_ca or (),
         contains=contains or (),
+        receipts=receipts,
     )
     typer.echo(json.dumps(report_json(report), default=str) if as_json else render_report(report))
     raise typer.Exit(0 if report.holds else 1)

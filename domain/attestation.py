@@ -46,6 +46,8 @@ SEALS, REVEALS, SETTLEMENTS, STRATEGIES, RETIREMENTS, TIMESTAMPS = FOLDERS = (
 )
 ALLOWED_SIGNERS, README, CLOCK = "allowed_signers", "README.md", "clock.json"
 PRINCIPAL, NAMESPACE = "countersign", "git"
+# What the journal's key signs beside commits: receipts for submissions.
+RECEIPT_NAMESPACE = "countersign-receipt"
 AUTHOR = "Countersign <countersign@localhost>"
 
 

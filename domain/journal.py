@@ -45,6 +45,9 @@ class FaultKind(StrEnum):
     ACTIONS_MISMATCH = "actions_mismatch"
     RULES_MISMATCH = "rules_mismatch"
     NAV_MISMATCH = "nav_mismatch"
+    BAD_RECEIPT = "bad_receipt"
+    RECEIPT_LEFT_OUT = "receipt_left_out"
+    WITHOUT_RECEIPT = "without_receipt"
 
 
 @dataclass(frozen=True, slots=True)

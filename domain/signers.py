@@ -13,11 +13,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from domain.attestation import ALLOWED_SIGNERS, NAMESPACE, PRINCIPAL
+from domain.attestation import ALLOWED_SIGNERS, NAMESPACE, PRINCIPAL, RECEIPT_NAMESPACE
 from domain.journal import Commit, Fault, FaultKind, Journal
 
 OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
 SIGNER = re.compile(r"^\S+\s+(?:(?P<options>[^\s\"]*(?:\"[^\"]*\"[^\s\"]*)*)\s+)?ssh-ed25519\s+(?P<key>\S+)(?:\s.*)?$")
+# What a line of ours is good for.
+NAMESPACES = f'namespaces="{NAMESPACE},{RECEIPT_NAMESPACE}"'
 BEGINNING = datetime.fromtimestamp(0, UTC)
 TIME = re.compile(r"^(\d{8})(\d{4})?(\d{2})?Z?$")
 
@@ -64,7 +66,7 @@ def write_signers(signers: Iterable[Signer]) -> bytes:
     lines = []
     for signer in signers:
         limits = (("valid-after", signer.since), ("valid-before", signer.until))
-        options = [f'namespaces="{NAMESPACE}"', *(f'{name}="{at:%Y%m%d%H%M%S}Z"' for name, at in limits if at)]
+        options = [NAMESPACES, *(f'{name}="{at:%Y%m%d%H%M%S}Z"' for name, at in limits if at)]
         lines.append(f"{PRINCIPAL} {','.join(options)} ssh-ed25519 {base64.b64encode(signer.key).decode()}\n")
     return "".join(lines).encode()
 
@@ -120,14 +122,19 @@ def judge_signature(commit: Commit, signers: Iterable[Signer]) -> Fault | None:
     return Fault(FaultKind.BAD_SIGNATURE, "signed by a key that was no longer valid then", commit.name)
 
 
+def signers_brought(journal: Journal) -> dict[str, tuple[Signer, ...]]:
+    """Return the keys that each commit's `allowed_signers` allows, by commit, for those that bring or change it."""
+    files = {change.commit: change.blob for change in journal.changes if change.path == ALLOWED_SIGNERS}
+    return {name: read_signers(journal.blobs.get(blob, b"")) for name, blob in files.items()}
+
+
 def check_commits(journal: Journal, pinned: Sequence[Signer] | None, *, rehearsed: bool) -> list[Fault]:
     """Check that commits are one line, dated in order, and each signed by a key allowed at the time.
 
     With `pinned` only those keys count, and the journal's own file says nothing. `rehearsed`: all of the journal is
     under a simulated clock, which somebody may have set back.
     """
-    files = {change.commit: change.blob for change in journal.changes if change.path == ALLOWED_SIGNERS}
-    brought = {name: read_signers(journal.blobs.get(blob, b"")) for name, blob in files.items()}
+    brought = signers_brought(journal)
     ever = {signer.key for signers in brought.values() for signer in signers}
     signers: Sequence[Signer] = pinned or ()
     faults, before = [], None

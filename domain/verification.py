@@ -24,6 +24,7 @@ from domain.claims import (
 )
 from domain.journal import Commit, Fault, FaultKind, Journal, Stamp, first_files
 from domain.one_clock import check_clock, is_simulated
+from domain.receipts import ReceiptCheck, SignedReceipt, check_receipts
 from domain.resettlement import Doubt, resettle
 from domain.retirements import Retired, check_retirements, list_retired
 from domain.settled_days import check_days, gaps
@@ -75,8 +76,8 @@ class Report:
 
     `simulated`: the journal's clock is a simulated one. `pinned`: signatures were checked against keys from outside the
     journal. `settled` and `replayed` count sessions, `replayed` is None where no bars were given. `retired` are the
-    strategies that ended, `corrected` the settled sessions with more than one version, of
-    which the newest counts. `gaps` are the settled sessions in which a strategy said nothing.
+    strategies that ended, `corrected` the settled sessions with more than one version, of which the newest counts.
+    `gaps` are the settled sessions in which a strategy said nothing. `receipts` is None where none were given.
     """
 
     head: str
@@ -96,6 +97,7 @@ class Report:
     faults: tuple[Fault, ...]
     warnings: tuple[Doubt, ...]
     classes: dict[str, int] = field(default_factory=dict)
+    receipts: ReceiptCheck | None = None
 
     @property
     def holds(self) -> bool:
@@ -111,13 +113,14 @@ def verify(
     contains: Iterable[str] = (),
     bars: pl.DataFrame | None = None,
     actions: pl.DataFrame | None = None,
+    receipts: Iterable[SignedReceipt] | None = None,
 ) -> Report:
     """Check everything a journal says; with `strategy`, what concerns that one.
 
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
     without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
     before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
-    lets the corporate actions that went in be compared.
+    lets the corporate actions that went in be compared. `receipts` are all that somebody was given.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)
@@ -146,6 +149,8 @@ def verify(
     if bars is not None:
         replay = resettle(records, bars, actions)
         faults, warnings, replayed = faults + replay.faults, tuple(replay.doubts), replay.sessions
+    held = None if receipts is None else check_receipts(records, journal, receipts, signers, strategy)
+    faults += held.faults if held else ()
     signals = _signals(records, journal)
     stamps = [stamp for found in records.stamps.values() for stamp in found.values()]
     return Report(
@@ -166,6 +171,7 @@ def verify(
         faults=tuple(faults),
         warnings=warnings,
         classes=dict(Counter(str(signal.time_class) for signal in signals)),
+        receipts=held,
     )
 
 

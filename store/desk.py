@@ -6,7 +6,7 @@ one, and whose transaction this is, is `store/signals.py`'s business.
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -26,7 +26,10 @@ from store.strategies import change_status
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of one submission. `known`: the newest revision said the same already, and nothing was added."""
+    """What became of one submission. `known`: the newest revision said the same already, and nothing was added.
+
+    The salt is for the owner alone, and never shown in a log.
+    """
 
     strategy: str
     session: date
@@ -36,6 +39,7 @@ class Receipt:
     signal_id: int
     received_at: datetime
     deadline: datetime
+    salt: str = field(repr=False)
 
 
 class Party(NamedTuple):
@@ -56,7 +60,7 @@ class _Entry:
     revision: int
     portfolio: str
     symbols_count: int
-    salt: str
+    salt: str = field(repr=False)
     signal_hash: str
     received_at: datetime
     deadline: datetime
@@ -109,6 +113,7 @@ class Desk:
                 entry.signal_id,
                 entry.received_at,
                 entry.deadline,
+                entry.salt,
             )
             for strategy, entry, known in self._taken
         ]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.attestation import NAMESPACE, PRINCIPAL
-from domain.signers import fingerprint
+from domain.signers import NAMESPACES, fingerprint
 from models.errors import StoreError
 from store.files import storage_errors, sync_folder
 
@@ -48,15 +48,15 @@ class SigningKey:
 
     @property
     def allowed_signer(self) -> str:
-        """Return the key's line in `allowed_signers`: good for commits, for nothing else."""
-        return f'{PRINCIPAL} namespaces="{NAMESPACE}" {self.public}'
+        """Return the key's line in `allowed_signers`: good for commits and receipts, for nothing else."""
+        return f"{PRINCIPAL} {NAMESPACES} {self.public}"
 
-    def sign(self, message: bytes) -> str:
-        """Return the armoured SSH signature of a message, in git's namespace."""
-        namespace = NAMESPACE.encode()
-        signed = _MAGIC + _strings(namespace, b"", _HASH, hashlib.sha512(message).digest())
+    def sign(self, message: bytes, namespace: str = NAMESPACE) -> str:
+        """Return the armoured SSH signature of a message, in git's namespace or another."""
+        purpose = namespace.encode()
+        signed = _MAGIC + _strings(purpose, b"", _HASH, hashlib.sha512(message).digest())
         signature = _strings(b"ssh-ed25519", self.private.sign(signed))
-        whole = _MAGIC + struct.pack(">I", 1) + _strings(self.blob, namespace, b"", _HASH, signature)
+        whole = _MAGIC + struct.pack(">I", 1) + _strings(self.blob, purpose, b"", _HASH, signature)
         text = base64.b64encode(whole).decode()
         lines = [text[n : n + _LINE] for n in range(0, len(text), _LINE)]
         return "\n".join(("-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""))

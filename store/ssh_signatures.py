@@ -1,4 +1,4 @@
-"""SSH signatures of git commits (Ed25519), checked without ssh-keygen.
+"""SSH signatures of git commits and receipts (Ed25519), checked without ssh-keygen.
 
 Whether a signature is by the key it names is decided here; whether that key may sign is not (domain.signers). Formats:
 OpenSSH's PROTOCOL.sshsig, and the header `gpgsig` of a commit, which covers the commit without that header.
@@ -36,8 +36,8 @@ def commit_signature(commit: bytes) -> Signature | None:
     return check_signature(armored, signed)
 
 
-def check_signature(armored: bytes, message: bytes) -> Signature:
-    """Check an armored signature of `message` against the key inside it."""
+def check_signature(armored: bytes, message: bytes, namespace: str = NAMESPACE) -> Signature:
+    """Check an armored signature of `message`, made for `namespace`, against the key inside it."""
     nothing = Signature(b"", valid=False)
     armor = ARMOR.match(armored.strip() + b"\n")
     if not armor:
@@ -46,11 +46,11 @@ def check_signature(armored: bytes, message: bytes) -> Signature:
         blob = base64.b64decode(armor.group(1).replace(b"\n", b""), validate=True)
         if blob[:10] != MAGIC + b"\x00\x00\x00\x01":
             return nothing
-        key, namespace, reserved, algorithm, signature = _strings(blob[10:])
+        key, purpose, reserved, algorithm, signature = _strings(blob[10:])
         kind, public = _strings(key)
         signature_kind, raw = _strings(signature)
         hashed = HASHES[algorithm](message).digest()
-        signed = MAGIC + b"".join(_string(part) for part in (namespace, reserved, algorithm, hashed))
+        signed = MAGIC + b"".join(_string(part) for part in (purpose, reserved, algorithm, hashed))
         verifier = Ed25519PublicKey.from_public_bytes(public)
     except (binascii.Error, ValueError, KeyError):
         return nothing
@@ -58,7 +58,7 @@ def check_signature(armored: bytes, message: bytes) -> Signature:
         verifier.verify(raw, signed)
     except InvalidSignature:
         return Signature(key, valid=False)
-    return Signature(key, valid=(kind, signature_kind, namespace) == (KEY_TYPE, KEY_TYPE, NAMESPACE.encode()))
+    return Signature(key, valid=(kind, signature_kind, purpose) == (KEY_TYPE, KEY_TYPE, namespace.encode()))
 
 
 def _strings(blob: bytes) -> Iterator[bytes]:

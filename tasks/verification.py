@@ -20,6 +20,7 @@ from models.errors import InputError
 from sources.files import read_checked
 from store.git_reader import open_repository
 from store.journal_reader import parse_commit, read_journal
+from store.receipts import read_receipts
 from store.timestamp_tokens import load_authorities
 
 
@@ -32,6 +33,7 @@ def verify_journal(
     signers: Path | None = None,
     authorities: Sequence[Path] = (),
     contains: Sequence[str] = (),
+    receipts: Path | None = None,
 ) -> Report:
     """Verify the journal at `path`, a clone of it or a bare repository.
 
@@ -39,6 +41,7 @@ def verify_journal(
     for `market import-actions`, whose rows are held against the journal's. `signers` is an
     allowed_signers file, `authorities` are PEM files of timestamp authorities' certificates, all from a source that the
     reader trusts more than the journal. `contains` are names of commits (40 hex digits) that the reader knows of.
+    `receipts` is a folder with the receipts that somebody was given.
     InputError for wrong arguments, StoreError for a damaged repository; what is wrong in the journal is in the report.
     """
     pinned = _read_signers(signers) if signers else None
@@ -46,9 +49,18 @@ def verify_journal(
     if actions and not bars:
         raise InputError("actions", "bars beside them (--bars), to tell which symbols they matter for", actions)
     paid = read_checked(actions, lambda frame: normalise(frame, ACTION_TABLE)) if actions else None
+    given = read_receipts(receipts) if receipts else None
     with _no_search_for_cycles():
         journal = read_journal(path, load_authorities(authorities))
-        return verify(journal, strategy=strategy, signers=pinned, contains=contains, bars=market, actions=paid)
+        return verify(
+            journal,
+            strategy=strategy,
+            signers=pinned,
+            contains=contains,
+            bars=market,
+            actions=paid,
+            receipts=given,
+        )
 
 
 def audit_repository(path: Path) -> Audit:
@@ -68,7 +80,9 @@ def report_json(report: Report) -> dict[str, Any]:
     signals = [_signal_json(signal) for signal in report.signals]
     rows = {name: [asdict(each) for each in fields[name]] for name in ("retired", "faults")}
     warnings = [each._asdict() for each in report.warnings]
-    return {"holds": report.holds} | fields | rows | {"signals": signals, "warnings": warnings}
+    held = report.receipts
+    receipts = held and {name: getattr(held, name) for name in ("receipts", "sealed", "not_yet")}
+    return {"holds": report.holds} | fields | rows | {"signals": signals, "warnings": warnings, "receipts": receipts}
 
 
 def _signal_json(signal: SealedSignal) -> dict[str, Any]:

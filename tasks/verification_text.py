@@ -6,6 +6,7 @@ from datetime import date
 
 from domain.audit import UNREADABLE, Audit
 from domain.journal import Fault
+from domain.receipts import ReceiptCheck
 from domain.resettlement import Doubt
 from domain.retirements import Retired
 from domain.timeliness import TimeClass
@@ -39,6 +40,7 @@ def render_report(report: Report) -> str:
         f"settled     {_count(report.settled, 'session', 'sessions')}, {_replayed(report)}",
         *_corrected(report.corrected),
         *_retired(report.retired),
+        *_receipts(report.receipts),
         f"gaps        {sum(map(len, gaps.values()))} sessions without a signal, {len(gaps)} strategies",
         *(f"            {slug}: {_listed([str(day) for day in days])}" for slug, days in list(gaps.items())[:SHOWN]),
     ]
@@ -137,6 +139,13 @@ def _retired(ended: Sequence[Retired]) -> list[str]:
         where = f"NAV {each.nav} on {each.session}" if each.session else "never settled"
         lines.append(f"            {each.strategy}: {when}, {where}")
     return [*lines, *([f"            and {len(ended) - SHOWN} more"] if len(ended) > SHOWN else [])]
+
+
+def _receipts(held: ReceiptCheck | None) -> list[str]:
+    if held is None:
+        return []
+    waiting = f", {held.not_yet} newer than what is committed: not yet" if held.not_yet else ""
+    return [f"receipts    {held.receipts}, {held.sealed} of them sealed as they say{waiting}"]
 
 
 def _tally(counts: dict[str, int]) -> str:

@@ -51,6 +51,36 @@ class AttestationAnswer(Answer):
     )
 
 
+class ReceiptAnswer(Answer):
+    """What the platform signed for. `ssh-keygen -Y verify` checks it with the journal's `allowed_signers`."""
+
+    text: str = Field(
+        description="canonical JSON of strategy, session, revision, signal_hash and received_at",
+        examples=[
+            '{"received_at":"2026-05-14T01:12:30.123456Z","revision":1,"session":"2026-05-14",'
+            '"signal_hash":"51caddc4e485d4e918999edc54f46618daa30af05202bbe49799253a1153e8c5","strategy":"alpha"}'
+        ],
+    )
+    signature: str = Field(
+        description="SSH signature of the text by the journal's key, namespace countersign-receipt",
+        examples=["-----BEGIN SSH SIGNATURE-----\nU1NIU0lH…\n-----END SSH SIGNATURE-----\n"],
+    )
+
+
+Salt = Annotated[
+    str | None,
+    Field(
+        examples=["00112233445566778899aabbccddeeff"],
+        description="128 random bits in hex, which the hash covers; keep it to yourself until the session is settled; "
+        "null where a restored platform has lost the content",
+    ),
+]
+Signed = Annotated[
+    ReceiptAnswer | None,
+    Field(description="keep it: it proves that the signal was accepted; null only while the platform has no key"),
+]
+
+
 class SubmittedAnswer(Answer):
     """What became of a submission."""
 
@@ -59,6 +89,8 @@ class SubmittedAnswer(Answer):
     revision: int = Field(description="1 for the first submission for this session, then counted up", examples=[1])
     replaced: bool = Field(description="it takes the place of an earlier revision")
     signal_hash: Sha256 = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
+    salt: Salt
+    receipt: Signed
     submitted_at: Moment = Field(
         description="when the last byte of the request had come", examples=["2026-05-14T01:12:30.123456+00:00"]
     )
@@ -81,6 +113,8 @@ class SignalShape(SealEvidence):
     revision: int = Field(examples=[1])
     signals: list[Holding]
     signal_hash: Sha256
+    salt: Salt
+    receipt: Signed
     submitted_at: Moment = Field(examples=["2026-05-14T01:12:30.123456+00:00"])
     is_settled: bool
     github_committed: bool

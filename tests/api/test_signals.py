@@ -64,6 +64,8 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "revision": 1,
         "replaced": False,
         "signal_hash": row.signal_hash,
+        "salt": row.salt,
+        "receipt": answer["receipt"],  # checked by tests/api/test_receipts.py
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "deadline": "2025-01-02T01:15:00+00:00",
         "is_settled": False,
@@ -88,6 +90,8 @@ def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha:
         "revision": 2,
         "signals": SIGNAL[:1],
         "signal_hash": revised.json()["signal_hash"],
+        "salt": revised.json()["salt"],
+        "receipt": revised.json()["receipt"],
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "is_settled": False,
         "github_committed": False,
