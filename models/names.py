@@ -37,14 +37,20 @@ def read_prose(value: str) -> str:
     return _read(value, LINES)
 
 
+def compose(value: str) -> str:
+    """Return a text in Unicode's composed form."""
+    return unicodedata.normalize("NFC", value)
+
+
 def nickname_key(nickname: str) -> str:
     """Return what two nicknames have in common that look the same: compatible form, without regard to case."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", nickname).casefold())
 
 
 def is_reserved(nickname: str) -> bool:
-    """Whether a nickname could be taken for the platform's own, with digits or signs around it too."""
-    return nickname_key(nickname).strip("0123456789_-. ") in RESERVED
+    """Whether a nickname could be taken for the platform's own, with digits or signs around it too; or for an id."""
+    word = nickname_key(nickname).strip("0123456789_-. ")
+    return not word or word in RESERVED
 
 
 def _read(value: str, allowed: str) -> str:
@@ -56,7 +62,7 @@ def _read(value: str, allowed: str) -> str:
             )
     if value != value.strip():
         raise ValueError("expected text that neither begins nor ends with white space, such as My Alpha 2")
-    return unicodedata.normalize("NFC", value)
+    return compose(value)
 
 
 Name = Annotated[str, AfterValidator(read_name)]

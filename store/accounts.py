@@ -153,8 +153,10 @@ def require_room(db: Session, user: User) -> None:
 
 def find_user(db: Session, who: str) -> User:
     """Return the account of that nickname, e-mail or id; InputError if there is none."""
-    query = select(User).where((User.nickname == who) | (User.email == who.lower()))
-    found = db.exec(query).first() or (db.get(User, int(who)) if who.isdecimal() and len(who) < 10 else None)
+    if who.isdecimal():  # an id, whatever somebody has called themselves
+        found = db.get(User, int(who)) if len(who) < 10 else None
+    else:
+        found = db.exec(select(User).where((User.nickname == who) | (User.email == who.lower()))).first()
     if found is None:
         raise InputError("user", "the nickname, e-mail or id of an account", who)
     return found

@@ -23,6 +23,7 @@ REPORT = {
     "gaps",
     "settled",
     "replayed",
+    "receipts",
     "retired",
     "corrected",
     "tokens_checked",

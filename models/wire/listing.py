@@ -2,12 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from models.enums import ExecutionPrice, Order, StrategyStatus, Universe
+from models.names import compose
 from models.wire.base import Text
 
-Words = Annotated[Text, Field(min_length=1, max_length=100)]
+# As names are kept.
+Words = Annotated[Text, AfterValidator(compose), Field(min_length=1, max_length=100)]
 MAX_COUNT = 2**31 - 1
 
 

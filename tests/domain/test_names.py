@@ -53,7 +53,8 @@ def test_a_name_is_composed_and_has_no_white_space_around_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "nickname", ["operator", "Admin", "ADMIN_1", "--system--", "root2", "Countersign", "\uff41dmin", "管理员", "Null"]
+    "nickname",
+    ["operator", "Admin", "ADMIN_1", "--system--", "root2", "Countersign", "\uff41dmin", "管理员", "Null", "17", "__1"],
 )
 def test_nicknames_of_the_platform_are_reserved(nickname: str) -> None:
     assert is_reserved(nickname)

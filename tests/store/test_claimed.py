@@ -12,7 +12,7 @@ from domain.tracking import track
 from models.claimed import ClaimedPerformance
 from models.enums import StrategyStatus, Verdict
 from models.errors import RefusedError
-from models.operations import AuditEntry
+from models.operations import AuditEntry, account
 from store.claimed import current_uploads, delete_claimed, find_claimed, read_verdicts, upload_claimed
 from store.home import Home
 from store.strategies import require_strategy
@@ -36,12 +36,12 @@ def begun(home: Home) -> Home:
 
 def upload(home: Home, records: list[tuple[date, float]], now: datetime, slug: str = "works") -> bool:
     with home.ledger.write() as db:
-        return upload_claimed(db, require_strategy(db, slug), write_records(records), len(records), now, "ann")[1]
+        return upload_claimed(db, require_strategy(db, slug), write_records(records), len(records), now, account(1))[1]
 
 
 def withdraw(home: Home, now: datetime, slug: str = "works") -> int | None:
     with home.ledger.write() as db:
-        return delete_claimed(db, require_strategy(db, slug), now, "ann")
+        return delete_claimed(db, require_strategy(db, slug), now, account(1))
 
 
 def test_nothing_that_was_claimed_is_ever_lost(begun: Home) -> None:
@@ -67,7 +67,7 @@ def test_nothing_that_was_claimed_is_ever_lost(begun: Home) -> None:
         ]
         log = [(entry.action, entry.subject, entry.actor) for entry in db.exec(select(AuditEntry))]
     told = [f"claimed performance {what}" for what in ("uploaded", "replaced", "deleted", "uploaded")]
-    assert [entry for entry in log if entry[0].startswith("claimed")] == [(what, "works", "ann") for what in told]
+    assert [entry for entry in log if entry[0].startswith("claimed")] == [(what, "works", "account:1") for what in told]
 
 
 def test_only_a_strategy_that_has_begun_and_not_ended_claims(begun: Home) -> None:
