@@ -155,7 +155,7 @@ def test_a_day_settled_again_in_a_restored_ledger_gets_the_journals_bytes(fresh:
     check_journal(restored)
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=7), st.integers(0, 7))
 def test_restored_at_any_moment_the_chain_holds(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bool]], backup: int

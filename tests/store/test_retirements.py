@@ -65,7 +65,14 @@ def test_days_that_waited_are_disclosed_with_each_end_at_its_place(settled: Home
 
 
 @SQLITE
-@pytest.mark.parametrize("after", [timedelta(hours=6), timedelta(days=1), timedelta(days=2, hours=8, minutes=59)])
+@pytest.mark.parametrize(
+    "after",
+    [
+        timedelta(days=1),
+        pytest.param(timedelta(hours=6), marks=pytest.mark.slow),
+        pytest.param(timedelta(days=2, hours=8, minutes=59), marks=pytest.mark.slow),
+    ],
+)
 def test_retired_on_a_day_without_a_session_or_in_the_evening(settled: Home, after: timedelta) -> None:
     """Friday was settled and is disclosed: nothing comes before Monday, and the end is sealed at once."""
     seal_pending(settled, settled.clock.now())
