@@ -23,13 +23,15 @@ from store.clock import wall_clock
 from store.files import storage_errors
 from store.ledger import Ledger
 
+# In place of an identity: hashed, and not what the ledger names. No process trusts what it knew of such a file before.
+ALTERED = "altered"
 REPAIR = "`countersign run watchdog` makes it again, or says what to do"
 # What this process has found whole: the identity, by path and digest.
 _found_whole: dict[tuple[str, str], str] = {}
 
 
 class Digested(Protocol):
-    """A file of the lake with its size and digest, and as what it was found whole before ("" for never)."""
+    """A file of the lake with its size and digest, and as what it was found whole before ("" for never, or ALTERED)."""
 
     @property
     def path(self) -> str:
@@ -90,7 +92,7 @@ def fault_of(root: Path, file: Digested) -> str:
     if status.st_size != file.size_bytes:
         return "cut" if status.st_size < file.size_bytes else "altered"
     now = identity(status)
-    if now in (file.checked_as, _found_whole.get((str(path), file.sha256))):
+    if file.checked_as != ALTERED and now in (file.checked_as, _found_whole.get((str(path), file.sha256))):
         return ""
     if sha256_of(path) != file.sha256:
         return "altered"
@@ -127,8 +129,8 @@ def note_whole(ledger: Ledger, root: Path, files: Iterable[LakeFile | KnownFile]
 def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: int) -> Turn:
     """Hash the files whose turn it is, whatever is known of them, while `goes_on` says so, and `most` of them.
 
-    Those come first that never were hashed, then those that were longest ago. One that is not whole is forgotten, so
-    that every reader hashes it, and refuses it.
+    Those come first that never were hashed, then those that were longest ago. One that is not whole is marked, so
+    that every process hashes it before it reads it, and refuses it.
     """
     with ledger.read() as db:
         # A corrected session's first NAV is still shown.
@@ -142,7 +144,7 @@ def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: in
         found = _hash_anew(root, file)
         size += file.size_bytes
         rows.append({"row": file.id, "identity": found, "at": now})
-        altered += [] if found else [file.path]
+        altered += [file.path] if found == ALTERED else []
     if rows:
         with ledger.write() as db:
             _note(db, rows)
@@ -167,15 +169,15 @@ def checked_through(db: Session) -> datetime | None:
 
 
 def _hash_anew(root: Path, file: LakeFile) -> str:
-    """Return the identity of a file that is whole, "" for one that is not."""
+    """Return the identity of a file that is whole, ALTERED for one that is not."""
     path = root / file.path
     _found_whole.pop((str(path), file.sha256), None)
     try:
         found = identity(path.stat())
         if sha256_of(path) != file.sha256:
-            return ""
+            return ALTERED
     except OSError:
-        return ""
+        return ALTERED
     _found_whole[str(path), file.sha256] = found
     return found
 

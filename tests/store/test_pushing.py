@@ -117,14 +117,18 @@ def test_a_remote_that_is_not_there(sealed: Home, tmp_path: Path) -> None:
         remote_head(home)
 
 
+def push_theirs(remote: Path, clone: Path) -> None:
+    """Push a commit of somebody else's on top of ours."""
+    git(clone.parent, "clone", "-q", str(remote), str(clone))
+    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
+    git(clone, "push", "-q", "origin", "main")
+
+
 def test_a_remote_that_has_moved_on_is_never_forced(sealed: Home, tmp_path: Path) -> None:
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     push_pending(home, NOW)
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", str(remote), str(clone))
-    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
-    git(clone, "push", "-q", "origin", "main")
+    push_theirs(remote, tmp_path / "clone")
     theirs = git(remote, "rev-parse", "main")
     seal_one(home, 2)
     assert push_pending(home, NOW).state is PushState.DIVERGED
@@ -209,10 +213,7 @@ def test_a_remote_with_commits_of_others_on_ours_is_not_fetched(sealed: Home, tm
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     push_pending(home, NOW)
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", str(remote), str(clone))
-    git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
-    git(clone, "push", "-q", "origin", "main")
+    push_theirs(remote, tmp_path / "clone")
     head = home.journal.tip()
     with pytest.raises(RefusedError, match="does not follow"):
         fetch_journal(home, NOW)

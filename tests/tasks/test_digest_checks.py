@@ -23,6 +23,7 @@ from models.datasets import (
 )
 from models.errors import StoreError
 from models.lake import LakeFile
+from store import digests
 from store.digests import check_turn, checked_through, identity
 from store.home import Home
 from store.lake import encode
@@ -130,6 +131,8 @@ def test_rot_that_changes_no_time_is_found_by_turns_and_then_refused(published: 
     assert damaged_files(published, LAST) == []
     turn = check_turn(published.ledger, published.lake.root, lambda: True, 10_000)
     assert turn.altered == (file.path,)
+    # Another process, such as the api, may have found it whole before it rotted: that counts no more either.
+    digests._found_whole[str(path), file.sha256] = identity(path.stat())
     assert [problem.subject for problem in damaged_files(published, LAST)] == [file.path]
 
 
