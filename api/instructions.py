@@ -7,12 +7,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from api.state import State
+from domain.attestation import OWNER_NAMESPACE
 
 HASH_CHECK = (
     "import hashlib,json,sys; a=json.load(sys.stdin)['verification']['signal_attestation'];"
     " h=hashlib.sha256(b'countersign/signal/v1\\n'+a['payload'].encode()).hexdigest();"
     " print('signal_hash holds' if h==a['signal_hash'] else sys.exit('signal_hash DIFFERS'))"
 )
+SIGNATURE_CUT = (
+    "import json,sys; a=json.load(sys.stdin)['verification']['signal_attestation'];"
+    " open('owner','w').write('owner '+a['owner_key']); open('signature','w').write(a['owner_signature']);"
+    " open('hash','w').write(a['signal_hash'])"
+)
+SIGNATURE_CHECK = f"ssh-keygen -Y verify -f owner -I owner -n {OWNER_NAMESPACE} -s signature < hash"
 NAV_CHECK = (
     "import json,sys; from decimal import Decimal as D; v=json.load(sys.stdin,parse_float=D)['verification'];"
     " total=sum((p['market_value'] for p in v['positions']),D(0))+v['nav']['cash'];"
@@ -27,6 +34,9 @@ def instructions(here: State, slug: str, session: date, verification: dict[str, 
     steps = [("Fetch this proof", fetch)]
     if sealed and sealed["payload"]:
         steps.append(("Compute the signal's hash from the revealed payload", _piped(fetch, HASH_CHECK)))
+    if sealed and sealed["owner_signature"]:
+        command = f"{_piped(fetch, SIGNATURE_CUT)} && {SIGNATURE_CHECK}"
+        steps.append(("Check the owner's signature of the hash", command))
     if verification["nav"]:
         steps.append(("Add up cash and positions to the reported NAV", _piped(fetch, NAV_CHECK)))
     remote = here.journal_remote

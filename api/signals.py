@@ -20,6 +20,7 @@ from models.errors import InputError
 from models.wire.base import Day
 from models.wire.signals import NewSignal, SignalDeletedAnswer, SignalsAnswer, SubmittedAnswer
 from store.history import SignalRecord, delete_signal, list_signals
+from store.owner_signatures import OwnerSigned
 from store.receipts import ReceiptSigner
 from store.signals import Submission
 
@@ -42,6 +43,9 @@ async def submit(here: Here, user: Account, now: Now, slug: Slug, body: NewSigna
     Each different portfolio is a revision of its own (201), sealed in the journal; the last one counts. The same
     portfolio again adds nothing (200). The answer waits up to 2 s for the seal. A symbol that is no share or
     exchange-traded fund is refused; one that no instrument or bar here knows is taken, and named in `warnings`.
+
+    A strategy with `owner_key` takes only what that key signed, as the next revision (409 names it) or the newest one
+    again.
     """
     if not is_slug(slug):
         raise not_found("Strategy")
@@ -49,7 +53,9 @@ async def submit(here: Here, user: Account, now: Now, slug: Slug, body: NewSigna
     rows = [(holding.symbol, holding.weight) for holding in body.signals]
     portfolio = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     try:
-        taken = await here.submissions.submit(Submission(slug, user.id, body.trade_date, portfolio, now))
+        signed = OwnerSigned(**body.signed.model_dump()) if body.signed else None
+        sent = Submission(slug, user.id, body.trade_date, portfolio, now, signed)
+        taken = await here.submissions.submit(sent)
     except InputError as error:
         if error.field == "strategy":
             raise not_found("Strategy") from None
@@ -82,7 +88,7 @@ def history(
 
 @router.delete("/{trade_date}", response_model=SignalDeletedAnswer, responses=problems(401, 403, 404))
 def delete(here: Here, user: Account, now: Now, slug: Slug, trade_date: Annotated[Day, Path()]) -> Json:
-    """Take a signal back. Refused once it is settled or sealed, or its deadline has passed."""
+    """Take a signal back. Refused once it is settled or sealed, or its deadline has passed; and if it is signed."""
     with here.home.ledger.write() as db:
         if not delete_signal(db, own_strategy(db, user, slug), trade_date, now):
             raise not_found("Signal")
@@ -105,6 +111,7 @@ def _submitted(taken: Taken, strangers: list[str], attestation: Any) -> dict[str
         "replaced": receipt.revision > 1 and not receipt.known,
         "signal_hash": receipt.signal_hash,
         "salt": receipt.salt or None,
+        "owner_signature": receipt.owner_signature,
         "receipt": taken.signed,
         "submitted_at": receipt.received_at,
         "deadline": receipt.deadline,
@@ -126,6 +133,7 @@ def _shape(slug: str, record: SignalRecord, signer: ReceiptSigner) -> dict[str, 
         "signals": [{"symbol": symbol, "weight": float(weight)} for symbol, weight in pairs],
         "signal_hash": signal.signal_hash,
         "salt": signal.salt or None,
+        "owner_signature": signal.owner_signature,
         "receipt": signer.sign(accepted),
         "submitted_at": signal.received_at,
         "is_settled": record.settled,

@@ -19,6 +19,7 @@ from models.strategies import SLUG_PATTERN, Strategy, StrategyTerms
 from models.users import User
 from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
 from store.accounts import require_room
+from store.owner_signatures import require_key_may_change
 from store.strategies import change_status, find_strategy, open_strategy
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies", tags=["strategies"])
@@ -68,13 +69,15 @@ def strategy(here: Here, user: Account, slug: Slug) -> Json:
 
 @router.patch("/{slug}", response_model=StrategyAnswer, responses=problems(401, 403, 404))
 def change(here: Here, user: Account, now: Now, slug: Slug, body: StrategyChange) -> Json:
-    """Change name, description, status or is_public; everything else is immutable."""
+    """Change name, description, status or is_public, and `owner_key` until the first signal; all else is immutable."""
     with here.home.ledger.write() as db:
         found = own_strategy(db, user, slug)
         if body.status is not None:
             if found.status == StrategyStatus.PENDING and body.status is StrategyStatus.ACTIVE:
                 raise RefusedError(f"status: {slug} is pending and becomes active with its first signal")
             change_status(db, found, body.status, now, actor=account(user.id))
+        if "owner_key" in body.model_fields_set:
+            require_key_may_change(db, found)
         for name in body.model_fields_set - {"status"}:
             setattr(found, name, getattr(body, name))
         db.add(found)

@@ -21,6 +21,7 @@ from api.state import Here, State
 from domain.signals import payload
 from models.settlement import Settlement
 from models.signals import Signal
+from models.strategies import Strategy
 from models.wire.base import Day
 from models.wire.public import VerifyAnswer
 from store.evidence import read_attestations
@@ -96,6 +97,8 @@ def _sealed_signal(
         "revision": signal.revision,
         "signal_hash": signal.signal_hash,
         **(_revealed(slug, signal) if revealed else {"symbols_hash": None, "payload": None, "salt": None}),
+        "owner_key": db.exec(select(Strategy.owner_key).where(Strategy.id == found.id)).one(),
+        "owner_signature": signal.owner_signature,
         "received_at": signal.received_at,
         "deadline": signal.deadline,
         "committed": sealed.committed,

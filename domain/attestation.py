@@ -48,6 +48,8 @@ ALLOWED_SIGNERS, README, CLOCK = "allowed_signers", "README.md", "clock.json"
 PRINCIPAL, NAMESPACE = "countersign", "git"
 # What the journal's key signs beside commits: receipts for submissions.
 RECEIPT_NAMESPACE = "countersign-receipt"
+# What an owner's key signs: hashes of signals.
+OWNER_NAMESPACE = "countersign-signal"
 AUTHOR = "Countersign <countersign@localhost>"
 
 
@@ -86,11 +88,14 @@ def seal_record(
     deadline: datetime,
     previous: str,
     simulated: bool,
+    owner_signature: str | None = None,
 ) -> bytes:
     """Return the record that seals a signal. `previous` is the hash of the strategy's record before, "" for the first.
 
-    Before means received before: a revision for an earlier session may follow a signal for a later one.
+    Before means received before: a revision for an earlier session may follow a signal for a later one. A signal that
+    its owner signed carries the signature (`models.ssh.armor`); others have no such field.
     """
+    signed = {"owner_signature": owner_signature} if owner_signature is not None else {}
     return record(
         {
             "schema": SEAL_SCHEMA,
@@ -105,6 +110,7 @@ def seal_record(
             "deadline": instant(deadline),
             "previous": previous,
             "simulated": simulated,
+            **signed,
         }
     )
 
@@ -124,8 +130,10 @@ def terms_record(
     commission_rate: float,
     slippage_rate: float,
     created_at: datetime,
+    owner_key: str | None = None,
 ) -> bytes:
-    """Return a strategy's immutable terms (capital in CNY, rates as fractions)."""
+    """Return a strategy's immutable terms (capital in CNY, rates as fractions), with its owner's key if it has one."""
+    keyed = {"owner_key": owner_key} if owner_key is not None else {}
     return record(
         {
             "schema": TERMS_SCHEMA,
@@ -137,6 +145,7 @@ def terms_record(
             "commission_rate": decimal(commission_rate),
             "slippage_rate": decimal(slippage_rate),
             "created_at": instant(created_at),
+            **keyed,
         }
     )
 

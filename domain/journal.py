@@ -31,6 +31,7 @@ class FaultKind(StrEnum):
     ALTERED = "altered"
     REMOVED = "removed"
     MALFORMED = "malformed"
+    NOT_BY_OWNER = "not_by_owner"
     CHAIN_BROKEN = "chain_broken"
     TERMS_MISMATCH = "terms_mismatch"
     LATE = "late"
@@ -106,6 +107,7 @@ class Stamp:
 class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
+    `owner_signatures` are those of seals, by the hash that each signs and its text.
     `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a
     file of the working copy differs from HEAD's.
     """
@@ -117,6 +119,7 @@ class Journal:
     odd_trees: Mapping[str, str] = field(default_factory=dict)
     strays: Mapping[str, str] = field(default_factory=dict)
     stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    owner_signatures: Mapping[tuple[str, str], Signature] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ of the right types, and nothing hides in a second key of the same name. ValueErr
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -16,6 +16,7 @@ from domain.fields import SYMBOL, read_day, read_fields, read_instant, require_m
 from domain.manifest_tables import Delisting, Listing, read_delistings, read_listings
 from domain.provenance import object_sha256
 from domain.signals import payload, signal_hash
+from models.ssh import read_public_key, read_signature
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{2,48}$")
 HASH = re.compile(r"^[0-9a-f]{64}$")
@@ -49,7 +50,7 @@ SIGNED = re.compile(r"^-?[0-9]{1,20}(?:\.[0-9]{1,400})?$")
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A sealed signal: the hash of what was signalled, and when it was received."""
+    """A sealed signal: the hash of what was signalled, when it was received, its owner's signature if it has one."""
 
     strategy: str
     session: date
@@ -62,6 +63,7 @@ class Seal:
     deadline: datetime
     previous: str
     simulated: bool
+    owner_signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A strategy's immutable terms, as settlement takes them."""
+    """A strategy's immutable terms, as settlement takes them, and its owner's public key if it has one."""
 
     strategy: str
     universe: str
@@ -90,6 +92,7 @@ class Terms:
     commission_rate: float
     slippage_rate: float
     created_at: datetime
+    owner_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ def read_seal(path: str, content: bytes) -> Seal:
         "session": read_day(fields, "session"),
         "received_at": read_instant(fields, "received_at"),
         "deadline": read_instant(fields, "deadline"),
+        "owner_signature": _spelled(fields, "owner_signature", read_signature),
     }
     chosen = {name: values[name] for name in Seal.__slots__}
     seal = Seal(**chosen)
@@ -183,6 +187,7 @@ def read_terms(path: str, content: bytes) -> Terms:
         "commission_rate": float(fields["commission_rate"]),
         "slippage_rate": float(fields["slippage_rate"]),
         "created_at": read_instant(fields, "created_at"),
+        "owner_key": _spelled(fields, "owner_key", read_public_key),
     }
     chosen = {name: values[name] for name in Terms.__slots__}
     _same(content, attestation.terms_record(**chosen), path, attestation.terms_path(fields["strategy"]))
@@ -267,6 +272,14 @@ def _action(item: Any) -> tuple[str, float, float]:
         raise ValueError("expected actions of symbol, cash and bonus")
     require_match(item, symbol=SYMBOL, cash=DECIMAL, bonus=SIGNED)
     return item["symbol"], float(item["cash"]), float(item["bonus"])
+
+
+def _spelled(fields: Mapping[str, Any], name: str, read: Callable[[str], str]) -> str | None:
+    """Return a text that has one spelling alone, None where the record has no such field."""
+    if name not in fields:
+        return None
+    require_types(fields, **{name: str})
+    return read(fields[name])
 
 
 def _same(content: bytes, written: bytes, path: str, expected: str) -> None:

@@ -24,6 +24,7 @@ from domain.claims import (
 )
 from domain.journal import Commit, Fault, FaultKind, Journal, Stamp, first_files
 from domain.one_clock import check_clock, is_simulated
+from domain.owner_signatures import check_owners
 from domain.receipts import ReceiptCheck, SignedReceipt, check_receipts
 from domain.resettlement import Doubt, resettle
 from domain.retirements import Retired, check_retirements, list_retired
@@ -49,7 +50,8 @@ class SealedSignal:
 
     `margin_seconds` is from receipt to deadline, `seconds_late` from the deadline to the commit, 0 for one in time.
     `signer` is the fingerprint of the key under which the commit's signature was found good, None for a commit without
-    a good one. Whether that key might sign is told by the faults alone.
+    a good one. Whether that key might sign is told by the faults alone, as is whether an
+    `owner_signed` one is the owner's.
     """
 
     strategy: str
@@ -68,6 +70,7 @@ class SealedSignal:
     tokens: tuple[Token, ...]
     revealed: bool
     simulated: bool
+    owner_signed: bool
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ def verify(
     faults += _check_contained(journal, records, contains)
     faults += check_terms(records, journal.commits, rehearsed=rehearsed)
     faults += check_seals(records, journal.commits, rehearsed=rehearsed)
+    faults += check_owners(records, journal)
     faults += check_chains(records, rehearsed=rehearsed)
     faults += check_reveals(records, journal.commits)
     faults += check_days(records, journal.commits)
@@ -196,6 +200,7 @@ def _signals(records: Records, journal: Journal) -> tuple[SealedSignal, ...]:
                 tokens=tokens,
                 revealed=key in records.reveals,
                 simulated=seal.simulated,
+                owner_signed=seal.owner_signature is not None,
             )
         )
     return tuple(found)

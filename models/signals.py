@@ -32,6 +32,7 @@ class Signal(SQLModel, table=True):
     symbols_count: int
     salt: str = Field(description="128 random bits in hex")
     signal_hash: str = Field(description="hex SHA-256, 64 digits")
+    owner_signature: str | None = Field(default=None, description="of the hash, by the strategy's owner_key")
     received_at: datetime = instant()
     deadline: datetime = instant()
 

@@ -10,12 +10,16 @@ from sqlmodel.sql.sqltypes import AutoString
 from models.columns import identity, instant
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.names import Name, Prose
+from models.ssh import PublicKey
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{2,48}$"
 
 
 class StrategyTerms(SQLModel):
-    """What its owner decides when opening a strategy. All but name and description are immutable afterwards."""
+    """What its owner decides when opening a strategy. All but name and description are immutable afterwards.
+
+    The owner's key may still be given until the first signal.
+    """
 
     slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
     name: Name = Field(min_length=1, max_length=100)
@@ -27,6 +31,7 @@ class StrategyTerms(SQLModel):
     commission_rate: float = Field(default=0.0003, ge=0, le=0.1)
     slippage_rate: float = Field(default=0.002, ge=0, le=0.1)
     is_public: bool = True
+    owner_key: PublicKey | None = Field(default=None, description="Ed25519; only signals it signed are taken")
 
 
 class Strategy(StrategyTerms, table=True):

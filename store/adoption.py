@@ -2,7 +2,8 @@
 
 A seal says everything but the content, which is taken from its reveal where the journal has one and is lost otherwise.
 Signals that the ledger received since it was restored, and that are in no commit, come after what is adopted: they get
-new ids, and the next revision where theirs is taken. Nothing that is sealed or claimed is changed.
+new ids, and the next revision where theirs is taken (`store/renumbering.py`). Nothing that is sealed or claimed is
+changed.
 """
 
 from collections import defaultdict
@@ -10,13 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.attestation import REVEALS, SEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS
 from domain.records import Seal as SealRecord
 from domain.records import Terms, read_reveal, read_seal, read_terms
-from domain.signals import payload, signal_hash
 from models.attestation import JournalCommit, JournalConflict, Seal, Timestamp
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.operations import OPERATOR, AuditEntry
@@ -27,6 +26,7 @@ from store.git_commands import read_batch
 from store.home import Home
 from store.ledger_copy import count_on
 from store.notifications import notify
+from store.renumbering import move_behind
 from store.strategies import change_status, ensure_user, open_strategy
 from store.timestamp_tokens import Authorities
 
@@ -99,6 +99,9 @@ def _adopt_strategies(db: Session, files: Sequence[tuple[Addition, bytes]], now:
     for each in sorted(terms, key=lambda each: each.created_at):
         known = db.exec(select(Strategy).where(Strategy.slug == each.strategy)).one_or_none()
         found[each.strategy] = known or _open(db, each, now)
+        if found[each.strategy].status == StrategyStatus.PENDING:
+            # Given after the back-up was made, and final since the seal that the journal has.
+            found[each.strategy].owner_key = each.owner_key
     slugs = {each.seal.strategy for each in _seals(files)} - found.keys()
     found |= {row.slug: row for row in db.exec(select(Strategy).where(col(Strategy.slug).in_(slugs)))}
     other = {each.strategy for each in terms if not _same_terms(found[each.strategy], each)}
@@ -124,6 +127,7 @@ def _open(db: Session, terms: Terms, now: datetime) -> Strategy:
         initial_capital=terms.initial_capital,
         commission_rate=terms.commission_rate,
         slippage_rate=terms.slippage_rate,
+        owner_key=terms.owner_key,
     )
     return open_strategy(db, owner, chosen, terms.created_at)
 
@@ -183,7 +187,8 @@ def _adopt_seals(db: Session, strategies: dict[str, Strategy], found: Sequence[_
     if not fresh:
         return []
     top = db.exec(select(func.max(Signal.id))).one() or 0
-    _move_behind(db, list(unclaimed.values()), fresh, top + len(fresh), now)
+    taken = [(strategy, each.seal.session, each.seal.revision) for each, strategy in fresh]
+    move_behind(db, list(unclaimed.values()), taken, top + len(fresh), CONTENT_LOST, now)
     signals = []
     for n, (each, strategy) in enumerate(fresh, 1):
         signals.append(_signal(top + n, each, strategy))
@@ -212,6 +217,7 @@ def _signal(number: int, found: _Found, strategy: Strategy) -> Signal:
         signal_hash=seal.signal_hash,
         received_at=seal.received_at,
         deadline=seal.deadline,
+        owner_signature=seal.owner_signature,
     )
 
 
@@ -224,37 +230,6 @@ def _unclaimed(db: Session) -> dict[int, Signal]:
 def _revision(db: Session, strategy_id: int, session: date, revision: int) -> Signal | None:
     ours = (Signal.strategy_id == strategy_id, Signal.session == session, Signal.revision == revision)
     return db.exec(select(Signal).where(*ours)).one_or_none()
-
-
-def _move_behind(
-    db: Session, waiting: Sequence[Signal], fresh: Sequence[tuple[_Found, Strategy]], top: int, now: datetime
-) -> None:
-    """Give signals in no commit ids after `top`, and the next revision where an adopted one takes theirs."""
-    newest: dict[tuple[int, date], int] = {}
-    for each, strategy in fresh:
-        key = (strategy.id, each.seal.session)
-        newest[key] = max(newest.get(key, 0), each.seal.revision)
-    slugs = {strategy.id: strategy for _, strategy in fresh}
-    moved = []
-    for n, signal in enumerate(waiting, 1):
-        key = (signal.strategy_id, signal.session)
-        revision, hashed = signal.revision, signal.signal_hash
-        if key in newest:
-            revision = newest[key] = max(newest[key] + 1, revision)
-        if revision != signal.revision:
-            strategy = slugs[signal.strategy_id]
-            hashed = signal_hash(payload(strategy.slug, signal.session, revision, signal.salt, signal.portfolio))
-            text = (
-                f"{strategy.slug}, {signal.session}: revision {signal.revision} is now revision {revision}, with the"
-                f" hash {hashed}; the journal had sealed others under that number"
-            )
-            notify(db, f"renumbered {hashed}", CONTENT_LOST, text, now, strategy.owner_id)
-        moved.append({"old": signal.id, "id": top + n, "revision": revision, "signal_hash": hashed})
-        db.expunge(signal)
-    # The last first: no revision meets the one that is still to make room for it.
-    for row in reversed(moved):
-        old = row.pop("old")
-        db.connection().execute(sa.update(Signal).where(col(Signal.id) == old).values(**row))
 
 
 def _set_aside(db: Session, found: _Found, now: datetime, strategy_id: int | None = None) -> None:

@@ -6,7 +6,7 @@ one, and whose transaction this is, is `store/signals.py`'s business.
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from models.operations import account
 from models.settlement import Settlement
 from models.signals import Signal
 from models.strategies import Strategy
+from store.owner_signatures import OwnerSigned, require_owner, require_signed, require_unsigned
 from store.strategies import change_status
 
 
@@ -40,6 +41,7 @@ class Receipt:
     received_at: datetime
     deadline: datetime
     salt: str = field(repr=False)
+    owner_signature: str | None
 
 
 class Party(NamedTuple):
@@ -50,6 +52,7 @@ class Party(NamedTuple):
     owner_id: int
     status: str
     execution_price: str
+    owner_key: str | None
 
 
 @dataclass
@@ -64,6 +67,7 @@ class _Entry:
     signal_hash: str
     received_at: datetime
     deadline: datetime
+    owner_signature: str | None
 
 
 class Desk:
@@ -77,27 +81,48 @@ class Desk:
         self._fresh: list[tuple[int, _Entry]] = []
         self._taken: list[tuple[Party, _Entry, bool]] = []
 
-    def take(self, strategy: Party, portfolio: str, symbols_count: int, received_at: datetime) -> None:
+    def take(
+        self,
+        strategy: Party,
+        portfolio: str,
+        symbols_count: int,
+        received_at: datetime,
+        signed: OwnerSigned | None = None,
+    ) -> None:
         """Take one, wholly received at `received_at`; RefusedError or ConflictError leave everything as it was before.
 
+        A strategy with its owner's key takes only what is `signed` by it, any other only what is not.
         A revision has a time of its own. It is never dated before the one it replaces, whatever the clocks say.
         """
         if self._settled:
             raise ConflictError(f"session: {self._session} is settled already")
         closes_at = _check_open(strategy, self._session, received_at)
         known = self._newest.get(strategy.id)
+        revision, salt, hashed = self._identify(strategy, portfolio, known, signed)
         if known and known.portfolio == portfolio:
             self._taken.append((strategy, known, True))
             return
         if pending := self._pending.pop(strategy.id, None):
             change_status(self._db, pending, StrategyStatus.ACTIVE, received_at, actor=account(pending.owner_id))
-        revision, salt = known.revision + 1 if known else 1, secrets.token_hex(16)
-        hashed = signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
         received_at = max(received_at, known.received_at) if known else received_at
-        entry = _Entry(0, revision, portfolio, symbols_count, salt, hashed, received_at, closes_at)
+        signature = signed.signature if signed else None
+        entry = _Entry(0, revision, portfolio, symbols_count, salt, hashed, received_at, closes_at, signature)
         self._newest[strategy.id] = entry
         self._fresh.append((strategy.id, entry))
         self._taken.append((strategy, entry, False))
+
+    def _identify(
+        self, strategy: Party, portfolio: str, known: _Entry | None, signed: OwnerSigned | None
+    ) -> tuple[int, str, str]:
+        """Return revision, salt and hash: those its owner signed, else the next revision with a salt of our own."""
+        newest = (known.revision, known.signal_hash) if known else (0, "")
+        if strategy.owner_key is None:
+            require_unsigned(strategy.slug, signed)
+            revision, salt = newest[0] + 1, secrets.token_hex(16)
+            return revision, salt, signal_hash(payload(strategy.slug, self._session, revision, salt, portfolio))
+        signed = require_signed(strategy.slug, signed)
+        hashed = require_owner(strategy.owner_key, strategy.slug, self._session, portfolio, newest, signed)
+        return signed.revision, signed.salt, hashed
 
     def record(self) -> list[Receipt]:
         """Write down what was taken; one receipt for each, in the order they were taken."""
@@ -114,6 +139,7 @@ class Desk:
                 entry.received_at,
                 entry.deadline,
                 entry.salt,
+                entry.owner_signature,
             )
             for strategy, entry, known in self._taken
         ]
@@ -147,8 +173,8 @@ def _pending(db: Session, ids: list[int]) -> dict[int, Strategy]:
 
 
 def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
-    fields = ("id", "revision", "portfolio", "symbols_count", "salt", "signal_hash", "received_at", "deadline")
-    columns = [col(getattr(Signal, name)) for name in ("strategy_id", *fields)]
+    names = ("strategy_id", "id", *(each.name for each in fields(_Entry)[1:]))
+    columns = [col(getattr(Signal, name)) for name in names]
     newest: dict[int, _Entry] = {}
     for start in range(0, len(ids), 500):
         query = (

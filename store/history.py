@@ -52,7 +52,8 @@ def newest_revision(db: Session, strategy_id: int, session: date) -> Signal | No
 def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime) -> bool:
     """Take back all revisions for a session; False if there are none.
 
-    RefusedError once the session is settled, the deadline has passed, or the sealer has claimed any of them.
+    RefusedError once the session is settled, the deadline has passed, or the sealer has claimed any of them; and for
+    signed ones, as their signatures would outlive them.
     """
     found = list(db.exec(select(Signal).where(Signal.strategy_id == strategy.id, Signal.session == session)))
     if not found:
@@ -65,6 +66,10 @@ def delete_signal(db: Session, strategy: Strategy, session: date, now: datetime)
     claimed = col(Seal.signal_id).in_([signal.id for signal in found])
     if db.exec(select(func.count()).where(claimed)).one():
         raise RefusedError(f"signal: {where} is attested and cannot be deleted; submit a new revision instead")
+    if any(signal.owner_signature for signal in found):
+        raise RefusedError(
+            f"signal: {where} is signed by its owner and cannot be deleted; submit a new revision instead"
+        )
     for signal in found:
         db.delete(signal)
     db.add(

@@ -4,14 +4,16 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation import ALLOWED_SIGNERS, TIMESTAMPS
-from domain.journal import OWN, Change, Commit, Journal, Stamp
+from domain.attestation import ALLOWED_SIGNERS, OWNER_NAMESPACE, SEALS, TIMESTAMPS
+from domain.journal import OWN, Change, Commit, Journal, Signature, Stamp
+from domain.records import read_seal
 from models.errors import StoreError
 from store.git_reader import Objects, open_repository
-from store.ssh_signatures import commit_signature
+from store.ssh_signatures import check_signature, commit_signature
 from store.timestamp_tokens import Authorities
 
 COMMITTER = re.compile(rb"^committer .*> (-?[0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
@@ -40,6 +42,7 @@ def read_journal(path: Path, authorities: Authorities) -> Journal:
         odd_trees=objects.odd_trees,
         strays=_compare(work, changes, objects.blobs) if work else {},
         stamps=_stamps(changes, objects, authorities),
+        owner_signatures=_owner_signatures(changes, objects),
     )
 
 
@@ -69,6 +72,22 @@ def _stamps(changes: Sequence[Change], objects: Objects, authorities: Authoritie
             name = change.path.rpartition("/")[2].split(".", 1)[0]
             stamps[change.path] = authorities.check(objects.blobs[change.blob], objects.commits.get(name))
     return stamps
+
+
+def _owner_signatures(changes: Sequence[Change], objects: Objects) -> dict[tuple[str, str], Signature]:
+    """Check each seal's signature, where it has one; of a seal that cannot be read, the records' reader tells."""
+    signatures = {}
+    for change in changes:
+        content = objects.blobs.get(change.blob, b"") if change.path.startswith(f"{SEALS}/") else b""
+        if b'"owner_signature"' not in content:
+            continue
+        with suppress(ValueError):
+            seal = read_seal(change.path, content)
+            if seal.owner_signature is not None:
+                armored, message = seal.owner_signature.encode(), seal.signal_hash.encode()
+                signed = check_signature(armored, message, OWNER_NAMESPACE)
+                signatures[seal.signal_hash, seal.owner_signature] = signed
+    return signatures
 
 
 def _compare(work: Path, changes: Sequence[Change], blobs: Mapping[str, bytes]) -> dict[str, str]:

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
 from domain.attestation import seal_path, seal_record, settled_path, terms_path, terms_record, timestamp_path
+from domain.records import Seal as SealRecord
+from domain.records import Terms
 from models.attestation import Disclosure, JournalCommit, Seal, Timestamp
 from models.settlement import Settlement
 from models.signals import Signal
@@ -44,18 +46,12 @@ SIGNAL = (
     Signal.symbols_count,
     Signal.received_at,
     Signal.deadline,
+    Signal.owner_signature,
     Seal.previous,
     Seal.strategy_id,
 )
-TERMS = (
-    "universe",
-    "execution_price",
-    "holding_period",
-    "initial_capital",
-    "commission_rate",
-    "slippage_rate",
-    "created_at",
-)
+TERMS = tuple(name for name in Terms.__slots__ if name != "strategy")
+SEALED = tuple(name for name in SealRecord.__slots__ if name not in {"strategy", "simulated"})
 
 
 @dataclass(frozen=True)
@@ -211,19 +207,8 @@ class Sealer:
         return [], 0
 
     def _record(self, row: Any) -> bytes:
-        return seal_record(
-            strategy=row.slug,
-            session=row.session,
-            revision=row.revision,
-            signal_hash=row.signal_hash,
-            symbols_count=row.symbols_count,
-            universe=row.universe,
-            execution_price=row.execution_price,
-            received_at=row.received_at,
-            deadline=row.deadline,
-            previous=row.previous,
-            simulated=self.simulated,
-        )
+        sealed = {name: getattr(row, name) for name in SEALED}
+        return seal_record(strategy=row.slug, simulated=self.simulated, **sealed)
 
     def _disclose(self, settlement_id: int, now: datetime) -> list[Commit]:
         settlement = settlement_to_disclose(self.home, self.writer, settlement_id)

@@ -16,6 +16,7 @@ from models.signals import Signal
 from models.strategies import Strategy
 from store.desk import Desk, Party, Receipt
 from store.ledger import Ledger
+from store.owner_signatures import OwnerSigned
 
 MAX_SESSIONS_AHEAD = 20
 REVISIONS: dict[str, ColumnType] = {
@@ -40,6 +41,7 @@ class Submission:
     session: date
     portfolio: pl.DataFrame
     received_at: datetime
+    signed: OwnerSigned | None = None
 
 
 def submit(
@@ -90,7 +92,7 @@ def submit_each(
                 try:
                     if strategy is None or strategy.owner_id != sent.owner_id:
                         raise _unknown(sent.strategy)
-                    desk.take(strategy, *encoded[n], sent.received_at)
+                    desk.take(strategy, *encoded[n], sent.received_at, sent.signed)
                     taken.append(n)
                 except CountersignError as error:
                     outcomes[n] = error

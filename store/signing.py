@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from domain.attestation import NAMESPACE, PRINCIPAL
 from domain.signers import NAMESPACES, fingerprint
 from models.errors import StoreError
+from models.ssh import armor
 from store.files import storage_errors, sync_folder
 
 KEY_FILE = "journal_ed25519"
@@ -26,7 +27,6 @@ KEY_FILE = "journal_ed25519"
 NEXT_KEY_FILE = "journal_ed25519.next"
 _MAGIC = b"SSHSIG"
 _HASH = b"sha512"
-_LINE = 70
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class SigningKey:
         signed = _MAGIC + _strings(purpose, b"", _HASH, hashlib.sha512(message).digest())
         signature = _strings(b"ssh-ed25519", self.private.sign(signed))
         whole = _MAGIC + struct.pack(">I", 1) + _strings(self.blob, purpose, b"", _HASH, signature)
-        text = base64.b64encode(whole).decode()
-        lines = [text[n : n + _LINE] for n in range(0, len(text), _LINE)]
-        return "\n".join(("-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""))
+        return armor(whole)
 
 
 def create_key(folder: Path, name: str = KEY_FILE) -> None:

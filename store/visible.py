@@ -16,7 +16,7 @@ from models.users import User
 from models.wire.listing import StrategiesQuery
 from store.claimed import current_uploads, is_claimed
 
-FIELDS = ("slug", "name", "description", "universe", "holding_period", "execution_price", "status")
+FIELDS = ("slug", "name", "description", "universe", "holding_period", "execution_price", "status", "owner_key")
 TIMES = ("created_at", "activated_at")
 
 

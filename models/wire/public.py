@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
+from models.ssh import KEY_EXAMPLE, SIGNATURE_EXAMPLE
 from models.wire.base import EXAMPLE_SHA256, Answer, Commit, Day, Moment, SealEvidence, Sha256, Symbol
 from models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
 
@@ -71,6 +72,9 @@ class PublicStrategy(Answer):
     holding_period: int = Field(examples=[10])
     execution_price: ExecutionPrice
     status: StrategyStatus
+    owner_key: str | None = Field(
+        description="Ed25519 public key; every signal is signed with it", examples=[KEY_EXAMPLE]
+    )
     creator: str = Field(examples=["user_a1b2c3d4"])
     creator_counts: CreatorCounts
     created_at: Moment
@@ -197,6 +201,10 @@ class SealedSignal(SealEvidence):
     )
     payload: str | None = Field(description="the sealed text, byte for byte; once settled", examples=[PAYLOAD])
     salt: str | None = Field(description="once settled", examples=["5f0c7a9e2b41d3865f0c7a9e2b41d386"])
+    owner_key: str | None = Field(description="the strategy's; null: it has none", examples=[KEY_EXAMPLE])
+    owner_signature: str | None = Field(
+        description="of the hash, by owner_key, namespace countersign-signal", examples=[SIGNATURE_EXAMPLE]
+    )
     received_at: Moment = Field(examples=["2026-05-14T01:12:30.123456+00:00"])
     deadline: Moment = Field(examples=["2026-05-14T01:15:00+00:00"])
     committed: bool

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from models.ssh import SIGNATURE_EXAMPLE, ArmoredSignature
 from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
 from models.wire.base import Answer, Commit, Day, Moment, Request, SealEvidence, Sha256
 
@@ -28,6 +29,21 @@ def _one_portfolio(holdings: list[Holding]) -> list[Holding]:
     return holdings
 
 
+class OwnerSigned(Request):
+    """The owner's signature of a signal's hash, and what only its maker can choose: revision and salt."""
+
+    revision: int = Field(
+        ge=1, le=999_999_999, description="1 for the first of the session, then counted up", examples=[1]
+    )
+    salt: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] = Field(
+        description="128 random bits in hex, new for each revision", examples=["00112233445566778899aabbccddeeff"]
+    )
+    signature: Annotated[ArmoredSignature, Field(max_length=2_000)] = Field(
+        description="SSH signature of the hash's 64 hex digits by owner_key, namespace countersign-signal",
+        examples=[SIGNATURE_EXAMPLE],
+    )
+
+
 class NewSignal(Request):
     """A target portfolio for one session; what the weights leave over is cash."""
 
@@ -35,6 +51,7 @@ class NewSignal(Request):
     signals: Annotated[list[Holding], Field(min_length=1, max_length=MAX_SYMBOLS), AfterValidator(_one_portfolio)] = (
         Field(examples=[[{"symbol": "600519.SH", "weight": 0.05}, {"symbol": "000858.SZ", "weight": 0.04}]])
     )
+    signed: OwnerSigned | None = Field(default=None, description="for a strategy with owner_key, and no other")
 
 
 class AttestationAnswer(Answer):
@@ -63,7 +80,7 @@ class ReceiptAnswer(Answer):
     )
     signature: str = Field(
         description="SSH signature of the text by the journal's key, namespace countersign-receipt",
-        examples=["-----BEGIN SSH SIGNATURE-----\nU1NIU0lH…\n-----END SSH SIGNATURE-----\n"],
+        examples=[SIGNATURE_EXAMPLE],
     )
 
 
@@ -74,6 +91,10 @@ Salt = Annotated[
         description="128 random bits in hex, which the hash covers; keep it to yourself until the session is settled; "
         "null where a restored platform has lost the content",
     ),
+]
+OwnerSignature = Annotated[
+    str | None,
+    Field(description="of the hash, by the strategy's owner_key if it has one", examples=[SIGNATURE_EXAMPLE]),
 ]
 Signed = Annotated[
     ReceiptAnswer | None,
@@ -90,6 +111,7 @@ class SubmittedAnswer(Answer):
     replaced: bool = Field(description="it takes the place of an earlier revision")
     signal_hash: Sha256 = Field(description="hex SHA-256 of the sealed payload", min_length=64, max_length=64)
     salt: Salt
+    owner_signature: OwnerSignature
     receipt: Signed
     submitted_at: Moment = Field(
         description="when the last byte of the request had come", examples=["2026-05-14T01:12:30.123456+00:00"]
@@ -114,6 +136,7 @@ class SignalShape(SealEvidence):
     signals: list[Holding]
     signal_hash: Sha256
     salt: Salt
+    owner_signature: OwnerSignature
     receipt: Signed
     submitted_at: Moment = Field(examples=["2026-05-14T01:12:30.123456+00:00"])
     is_settled: bool

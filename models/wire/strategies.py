@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.names import Name, Prose
+from models.ssh import KEY_EXAMPLE, PublicKey
 from models.strategies import SLUG_PATTERN
 from models.wire.base import Answer, Moment, Request, word_of
 
@@ -15,8 +16,19 @@ Description = Annotated[
 ]
 
 
+OwnerKey = Annotated[
+    PublicKey,
+    Field(
+        max_length=500,
+        examples=[KEY_EXAMPLE],
+        description="the owner's Ed25519 public key, a line as ssh-keygen writes it; then only signals signed with it "
+        "are taken, and the key stands in the journal for good",
+    ),
+]
+
+
 class NewStrategy(Request):
-    """A strategy to open. All but name, description and is_public are immutable afterwards."""
+    """A strategy to open. Name, description and is_public can change later, `owner_key` until the first signal."""
 
     name: StrategyName
     slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)] = Field(examples=["hs300-ml-alpha"])
@@ -30,19 +42,21 @@ class NewStrategy(Request):
     commission_rate: float = Field(default=0.0003, ge=0, le=0.1, examples=[0.0003])
     slippage_rate: float = Field(default=0.002, ge=0, le=0.1, examples=[0.002])
     is_public: bool = True
+    owner_key: OwnerKey | None = None
 
 
 class StrategyChange(Request):
-    """What to change; anything else of a strategy is immutable."""
+    """What to change; anything else of a strategy is immutable, and `owner_key` from the first signal on."""
 
     name: StrategyName | None = None
     description: Description | None = None
     status: Annotated[StrategyStatus, word_of(StrategyStatus)] | None = Field(default=None, examples=["paused"])
     is_public: bool | None = None
+    owner_key: OwnerKey | None = None
 
     @model_validator(mode="after")
-    def _only_descriptions_are_emptied(self) -> Self:
-        for name in self.model_fields_set - {"description"}:
+    def _only_descriptions_and_keys_are_emptied(self) -> Self:
+        for name in self.model_fields_set - {"description", "owner_key"}:
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: expected a value, got null; leave it out to keep it")
         return self
@@ -62,6 +76,7 @@ class StrategyAnswer(Answer):
     slippage_rate: float = Field(examples=[0.002])
     status: StrategyStatus
     is_public: bool
+    owner_key: OwnerKey | None
     activated_at: Moment | None
     retired_at: Moment | None
     created_at: Moment

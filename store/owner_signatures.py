@@ -1,0 +1,78 @@
+"""Owners' signatures of submissions: checked before a signal is written down."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlmodel import Session, select
+
+from domain.attestation import OWNER_NAMESPACE
+from domain.signals import payload, signal_hash
+from domain.signers import fingerprint
+from models.enums import StrategyStatus
+from models.errors import ConflictError, RefusedError
+from models.portfolios import FactorPortfolio
+from models.ssh import key_blob
+from models.strategies import Strategy
+from store.ssh_signatures import check_signature
+
+
+@dataclass(frozen=True)
+class OwnerSigned:
+    """A signature of a signal's hash (`models.ssh.armor`), with the revision and the salt that the hash covers."""
+
+    revision: int
+    salt: str = field(repr=False)
+    signature: str = field(repr=False)
+
+
+def require_key_may_change(db: Session, strategy: Strategy) -> None:
+    """RefusedError once a strategy has a signal, and for a portfolio's strategy, whose signals the platform makes."""
+    if strategy.status != StrategyStatus.PENDING:
+        raise RefusedError(
+            f"owner_key: {strategy.slug} is {strategy.status}; its key is immutable since its first signal"
+        )
+    if db.exec(select(FactorPortfolio.id).where(FactorPortfolio.strategy_id == strategy.id)).first():
+        raise RefusedError(f"owner_key: the platform makes the signals of {strategy.slug}, expected no key")
+
+
+def require_unsigned(slug: str, signed: OwnerSigned | None) -> None:
+    """RefusedError for a signature where the strategy has no key to check it against."""
+    if signed is not None:
+        raise RefusedError(
+            f"signed: {slug} has no owner_key, expected no signature; a key can be given until the first signal"
+        )
+
+
+def require_signed(slug: str, signed: OwnerSigned | None) -> OwnerSigned:
+    """Return the signature; RefusedError where there is none."""
+    if signed is None:
+        raise RefusedError(
+            f"signed: {slug} takes only signals that its owner_key signed; expected revision, salt and signature"
+        )
+    return signed
+
+
+def require_owner(
+    owner_key: str, slug: str, session: date, portfolio: str, newest: tuple[int, str], signed: OwnerSigned
+) -> str:
+    """Return the hash that the owner's key signed; `newest` has revision and hash of the newest signal, 0 and "".
+
+    It is the next revision, or the newest one sent again: ConflictError for any other number. RefusedError for
+    another key's signature, or one of another hash.
+    """
+    revision = newest[0]
+    hashed = signal_hash(payload(slug, session, signed.revision, signed.salt, portfolio))
+    if signed.revision != revision + 1 and (signed.revision, hashed) != newest:
+        raise ConflictError(f"signed.revision: expected {revision + 1} for {slug} and {session}, got {signed.revision}")
+    found = check_signature(signed.signature.encode(), hashed.encode(), OWNER_NAMESPACE)
+    key = key_blob(owner_key)
+    if found.key and found.key != key:
+        raise RefusedError(
+            f"signed.signature: expected one by {fingerprint(key)}, owner_key of {slug}; got {fingerprint(found.key)}"
+        )
+    if not found.valid:
+        raise RefusedError(
+            f"signed.signature: expected one of {hashed}, the hash of this revision, salt and portfolio,"
+            f" made with namespace {OWNER_NAMESPACE}"
+        )
+    return hashed
