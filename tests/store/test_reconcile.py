@@ -1,26 +1,35 @@
 """Reconciling: a ledger older than its journal, a journal older than its ledger, and commits that are not ours."""
 
+import secrets
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
+from domain.attestation import OWNER_NAMESPACE
 from domain.sessions import deadline
+from domain.signals import payload, signal_hash
 from models.attestation import JournalCommit, Seal
 from models.errors import ConflictError, RefusedError
-from models.operations import Notification
+from models.operations import AuditEntry, Notification
 from models.signals import Signal
 from models.strategies import Strategy
+from store.desk import Receipt
 from store.facts import JOURNAL_HEAD, keep_fact
 from store.home import Home
 from store.journal_repair import accept_journal, reset_journal, show_journal
 from store.notifications import open_matters
+from store.owner_signatures import OwnerSigned
 from store.sealing import is_pending, seal_pending, sealing
+from store.signals import Submission, submit_each
+from store.signing import SigningKey, create_key, load_key
+from store.strategies import require_strategy
 from tasks.verification import verify_journal
 from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_journal, files_of, git
@@ -52,6 +61,20 @@ def begun(home: Home) -> Home:
 def submit(home: Home, minute: int, **weights: float) -> None:
     at = EARLY + timedelta(minutes=minute)
     send(home, DAYS[0], {slug: {"600001.SH": weight} for slug, weight in weights.items()}, at)
+
+
+def submit_signed(home: Home, key: SigningKey, revision: int) -> None:
+    """Submit a portfolio of its own for the strategy `keyed`, with a salt of its own, signed by its owner's key."""
+    salt, weight = secrets.token_hex(16), f"0.{revision}"
+    portfolio = f"600001.SH={weight}"
+    hashed = signal_hash(payload("keyed", DAYS[0], revision, salt, portfolio))
+    signed = OwnerSigned(revision, salt, key.sign(hashed.encode(), OWNER_NAMESPACE))
+    with home.ledger.read() as db:
+        owner = require_strategy(db, "keyed").owner_id
+    frame = pl.DataFrame({"symbol": ["600001.SH"], "weight": [float(weight)]})
+    sent = Submission("keyed", owner, DAYS[0], frame, EARLY + timedelta(minutes=revision), signed)
+    [outcome] = submit_each(home.ledger, home.sessions, [sent])
+    assert isinstance(outcome, Receipt), outcome
 
 
 def with_journal_of(home: Home, newest: Home) -> Home:
@@ -117,6 +140,57 @@ def test_a_ledger_of_before_adopts_what_the_journal_has_and_goes_on(begun: Home,
     assert seal_pending(restored, EARLY + timedelta(minutes=9)).sealed == 2
     assert faults(restored) == []
     assert matters(restored) == ["journal adopted"]
+
+
+def test_a_signed_revision_whose_number_is_given_away_is_taken_out_and_told(
+    home: Home, fork: Fork, tmp_path: Path
+) -> None:
+    """The strategy's key comes back with the journal; a signed revision keeps its number or goes, others move."""
+    create_key(tmp_path)
+    key = load_key(tmp_path)
+    open_strategies(home, EARLY, "keyed", "plain")
+    old = fork(home)
+    with home.ledger.write() as db:
+        require_strategy(db, "keyed").owner_key = key.public
+    submit(home, 1, plain=0.5)
+    for revision in (1, 2):
+        submit_signed(home, key, revision)
+    seal_pending(home, EARLY + timedelta(minutes=5))
+    restored = with_journal_of(old, home)
+    with restored.ledger.write() as db:
+        require_strategy(db, "keyed").owner_key = key.public
+    for revision in (1, 2, 3):
+        submit_signed(restored, key, revision)
+    submit(restored, 6, plain=0.75)
+    with restored.ledger.read() as db:
+        taken = db.exec(select(Signal.signal_hash).join(Strategy).where(Strategy.slug == "keyed")).all()
+    assert seal_pending(restored, EARLY + timedelta(minutes=7)).sealed == 2
+    with restored.ledger.read() as db:
+        rows = db.exec(select(Strategy.slug, Signal.revision).join(Signal)).all()
+        told = {row.key for row in db.exec(select(Notification))}
+        kept = " ".join(db.exec(select(AuditEntry.detail).where(AuditEntry.action == "signal taken out")))
+    assert sorted(rows) == [("keyed", 1), ("keyed", 2), ("keyed", 3), ("plain", 1), ("plain", 2)]
+    assert {f"taken out {hashed}" for hashed in taken} & told == {f"taken out {hashed}" for hashed in taken[:2]}
+    assert [hashed in kept for hashed in taken] == [True, True, False]
+    assert faults(restored) == []
+
+
+def test_a_key_given_after_the_back_up_comes_back_with_the_journal(home: Home, fork: Fork, tmp_path: Path) -> None:
+    create_key(tmp_path)
+    key = load_key(tmp_path)
+    open_strategies(home, EARLY, "keyed")
+    old = fork(home)
+    with home.ledger.write() as db:
+        require_strategy(db, "keyed").owner_key = key.public
+    submit_signed(home, key, 1)
+    seal_pending(home, EARLY + timedelta(minutes=5))
+    restored = with_journal_of(old, home)
+    seal_pending(restored, EARLY + timedelta(minutes=6))
+    with pytest.raises(RefusedError, match="takes only signals that its owner_key signed"):
+        submit(restored, 7, keyed=0.5)
+    submit_signed(restored, key, 2)
+    assert seal_pending(restored, EARLY + timedelta(minutes=8)).sealed == 1
+    assert faults(restored) == []
 
 
 def test_what_is_lost_is_not_traded_and_is_named(fresh: Home, fork: Fork) -> None:

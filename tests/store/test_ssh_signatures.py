@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.signers import read_signers
+from models.ssh import armor, read_public_key, read_signature
 from store.ssh_signatures import check_signature, commit_signature
 from tests.support.handmade_journal import Key
 
@@ -80,3 +81,23 @@ def test_lines_of_allowed_signers(key: Key, line: str, keys: int) -> None:
     public = " ".join(key.path.with_suffix(".pub").read_text().split()[:2])
     text = line.format(public)
     assert len(read_signers((text if text.startswith("a") or keys == 0 else f"x {text}").encode())) == keys
+
+
+def test_a_signature_and_a_key_have_one_spelling(key: Key) -> None:
+    signature, line = sign(key).decode(), Path(f"{key.path}.pub").read_text()
+    assert read_signature(signature) == signature
+    assert read_signature(" " + signature.replace("\n", "\r\n")) == signature
+    assert line.startswith(read_public_key(line))
+    assert (
+        len({read_public_key(each) for each in (line, f"  {line}", line.replace(" ", "\t"), f"{line.strip()} me@home")})
+        == 1
+    )
+
+
+@given(st.text(max_size=300), st.binary(max_size=300))
+def test_spelling_again_changes_nothing_and_noise_is_a_value_error(text: str, noise: bytes) -> None:
+    once = read_signature(armor(b"SSHSIG\x00\x00\x00\x01" + noise))
+    assert read_signature(once) == once
+    for read in (read_signature, read_public_key):
+        with pytest.raises(ValueError, match=r"^expected "):
+            read(text)
