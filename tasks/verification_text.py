@@ -35,6 +35,7 @@ def render_report(report: Report) -> str:
             else []
         ),
         f"sealed      {_tally(report.classes) or 'nothing'}",
+        *_owners(report),
         *_sealed_late(report),
         f"evidence    {_tally(evidence) or 'none'}{_tokens(report)}",
         f"settled     {_count(report.settled, 'session', 'sessions')}, {_replayed(report)}",
@@ -52,6 +53,11 @@ def render_report(report: Report) -> str:
 
 SIMULATED = "simulated: a rehearsal, whose dates prove nothing"
 KEYS_FROM_JOURNAL = "the journal's own allowed_signers (pin the keys with --signers to know whose it is)"
+
+
+def _owners(report: Report) -> list[str]:
+    signed = sum(signal.owner_signed for signal in report.signals)
+    return [f"owners      {signed} of {len(report.signals)} signals carry their owner's signature"] if signed else []
 
 
 def render_audit(audit: Audit) -> str:

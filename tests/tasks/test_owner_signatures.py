@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from domain.verification import Report
 from tasks.verification import verify_journal
+from tasks.verification_text import render_report
 from tests.support.handmade_journal import Handmade, Key, payload, sha256, utc
 
 DAY, WEIGHTS = "2025-01-02", {"600519.SH": "0.05"}
@@ -34,7 +36,7 @@ class Signed:
         self.seal = {"owner_signature": sign(**({"key": self.key, "text": self.hashed} | given))}  # type: ignore[arg-type]
 
 
-def judge(folder: Path, change: Change = lambda _: None) -> list[tuple[str, str]]:
+def judge(folder: Path, change: Change = lambda _: None) -> Report:
     """Write the journal after a change, and verify it."""
     key, other = (Key.make(folder / name) for name in ("owner", "other"))
     hashed = sha256(b"countersign/signal/v1\n" + payload("alpha", DAY, WEIGHTS))
@@ -48,11 +50,13 @@ def judge(folder: Path, change: Change = lambda _: None) -> list[tuple[str, str]
     journal.commit(COMMITTED)
     report = verify_journal(journal.path)
     assert {signal.owner_signed for signal in report.signals} <= {"owner_signature" in signed.seal}
-    return [(str(fault.kind), fault.detail) for fault in report.faults]
+    return report
 
 
 def test_a_signal_that_its_owner_signed_holds(tmp_path: Path) -> None:
-    assert judge(tmp_path) == []
+    report = judge(tmp_path)
+    assert report.faults == ()
+    assert "\nowners      1 of 1 signals carry their owner's signature\n" in render_report(report)
 
 
 LIES: dict[str, tuple[Change, str]] = {
@@ -76,8 +80,8 @@ LIES: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("lie", LIES)
 def test_a_signal_that_its_owner_did_not_sign(lie: str, tmp_path: Path) -> None:
     change, why = LIES[lie]
-    [(kind, detail)] = judge(tmp_path, change)
-    assert (kind, detail[: len(why)]) == ("not_by_owner", why)
+    [fault] = judge(tmp_path, change).faults
+    assert (str(fault.kind), fault.detail[: len(why)]) == ("not_by_owner", why)
 
 
 def one_line(seal: dict[str, str | None]) -> str:
@@ -97,4 +101,4 @@ SPELLINGS: dict[str, Change] = {
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_record_with_another_spelling_is_malformed(spelling: str, tmp_path: Path) -> None:
-    assert "malformed" in {kind for kind, _ in judge(tmp_path, SPELLINGS[spelling])}
+    assert "malformed" in {str(fault.kind) for fault in judge(tmp_path, SPELLINGS[spelling]).faults}
