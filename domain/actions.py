@@ -1,4 +1,4 @@
-"""Corporate actions against the bars of their ex-session: borne out or not, and the journal's against a reader's. Pure.
+"""Corporate actions: compared with the bars of their ex-session, and the journal's with a reader's. Pure.
 
 An action moves the price from the last close to (close − cash) / (1 + bonus), and an adjustment factor the other way.
 An invented one makes money or shares of nothing, and moves neither.
@@ -24,7 +24,7 @@ class Action(NamedTuple):
 
 
 def unborne() -> pl.Expr:
-    """Whether a bar's action is borne out by neither its factor nor its open; not told of a bar without a trade.
+    """Whether a bar's action is borne out by neither its factor nor its open; false for a bar without a trade.
 
     Over the columns cash, bonus, open, adj_factor, suspended and volume of the bar, and mark_close and mark_factor of
     the bar before. The open bears an action out if it lies nearer to the price after the action than to the last close.

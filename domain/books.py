@@ -119,7 +119,7 @@ def _floats(column: pl.Series) -> Floats:
 def arrays_of(
     terms: pl.DataFrame, books: pl.DataFrame, holdings: pl.DataFrame, signals: pl.DataFrame, symbols: pl.Series
 ) -> tuple[Accounts, Holdings, Signals]:
-    """What the kernel takes. `terms` is sorted by strategy and has every strategy of the other frames.
+    """Arrays of the frames, for the kernel. `terms` is sorted by strategy and has every strategy of the other frames.
 
     A strategy without a book starts with its initial capital. Zero weights are left out, though the strategy counts as
     signalled.

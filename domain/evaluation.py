@@ -1,10 +1,10 @@
-"""Evaluation: what NAV histories amount to, by every metric, and a score from 0 to 100 with its parts.
+"""Evaluation: every metric of NAV histories, and a score from 0 to 100 with its parts.
 
 Pure: histories in, figures out, for any number of sessions in one pass; evaluating a session by itself gives the same
 bits. Which sessions are evaluated and where figures are kept is the caller's business. The running moments are in
-`domain.evaluation_kernel`, how close a claim comes to what happened is in `domain.tracking`.
+`domain.evaluation_kernel`, the comparison of claims with settled NAV is in `domain.tracking`.
 
-Where the definitions leave room, this is what happens:
+Where the definitions leave room, these rules decide:
 
 - r of the first session is against the initial capital. Sharpe ratios are against a risk-free rate of 0, standard
   deviations are of the sample (n − 1), a year has 252 sessions.
@@ -81,7 +81,7 @@ def evaluate(
 
     nav: all history, a row a strategy and session. strategies: every one ever opened, with its initial capital (CNY)
     and the day it was opened. verdicts: on claimed performances as of the sessions to evaluate; no row where there is
-    none. trading: of these sessions, what was traded and what it cost. carried: traded and costs of the session before
+    none. trading: of these sessions, traded notional and costs. carried: traded and costs of the session before
     `since`, as it was evaluated; no rows where there was none. InputError if a frame is not as described.
     """
     require("nav", nav, NAV_SCHEMA)

@@ -46,7 +46,7 @@ THREADS = 2
 
 
 class Check(NamedTuple):
-    """What was compared (absolute, of figures with a sign), with what, and how it went."""
+    """Check of one figure (absolute, if it has a sign) against a threshold, and whether it passed."""
 
     value: float | None
     threshold: float
