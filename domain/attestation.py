@@ -60,7 +60,7 @@ def instant(moment: datetime) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read what `instant` wrote; ValueError for anything else."""
+    """Read a time as `instant` writes it; ValueError for anything else."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 

@@ -45,7 +45,7 @@ def unfold(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_records(text: str) -> pl.DataFrame:
-    """Read what `write_records` wrote."""
+    """Read records as `write_records` writes them."""
     return unfold(pl.DataFrame({"records": [text]})).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 

@@ -1,4 +1,4 @@
-"""Fields of records from outside: each is read and checked by itself; ValueError names the fault."""
+"""Fields of untrusted records: each is read and checked by itself; ValueError names the fault."""
 
 import re
 from collections.abc import Mapping

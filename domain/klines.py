@@ -47,7 +47,7 @@ class Merged(NamedTuple):
 
 
 def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *, holes: bool = False) -> pl.DataFrame:
-    """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, in whatever order they came.
+    """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, from rows in any order.
 
     `frame` has our own columns or those of an exchange's dump (domain.kline_dumps). The bar that is still under way at
     `now` is left out, and so is one that the dump itself calls unfinished: neither is final.

@@ -66,7 +66,7 @@ def limit_prices(
 def printed_fraction(fraction: Floats, reference: Floats, high: Floats, low: Floats, is_fund: Flags) -> Floats:
     """The price limits of funds as their own bars prove them.
 
-    Funds have one of two limits, and which does not show in a code. What was traded beyond the smaller one, by more
+    Funds have one of two limits, and which does not show in a code. A fund that trades beyond the smaller one, by more
     than a tick, has the larger one. For new funds that the rule book does not list yet.
     """
     tick = 0.001 * (1 + FORGIVEN)

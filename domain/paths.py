@@ -23,7 +23,7 @@ def check_path(field: str, path: str) -> None:
 
 
 def dig(answer: Any, path: str, nowhere: Any = None) -> Any:
-    """Return what lies at a path; `nowhere` where it leads nowhere. The empty path is the answer.
+    """Return the value at a path; `nowhere` where it leads nowhere. The empty path gives the whole answer.
 
     In an object a number is a name like any other.
     """

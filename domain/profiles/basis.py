@@ -1,4 +1,4 @@
-"""Raw or adjusted: what a file's prices are, by its content, and raw prices out of adjusted ones.
+"""Price basis: raw or adjusted prices, told by a file's content, and raw prices made of adjusted ones.
 
 Settlement needs raw prices: with adjusted ones dividends would be counted twice and every price limit be wrong. Three
 pieces of evidence count. Raw prices lie on whole ticks (0.01 CNY, funds 0.001). Where the factor rises by a dividend or
@@ -17,7 +17,7 @@ from models.errors import InputError
 
 ADJUSTABLE: Final = ("open", "high", "low", "close", "limit_up", "limit_down")
 WHY_RAW: Final = "dividends would be counted twice and price limits be wrong"
-# What Float32 leaves of a price, as a fraction of it.
+# Error of Float32 on a price, as a fraction of it.
 NOISE: Final = 5e-7
 # How far from the tick a price may be that has been adjusted, rounded, and divided again, in ticks.
 REACH: Final = 0.2
@@ -40,9 +40,9 @@ def _ticks(bars: pl.DataFrame) -> pl.Expr:
 
 @dataclass(frozen=True)
 class Prices:
-    """Bars with raw prices, and how that was told.
+    """Bars with raw prices, and the evidence for it.
 
-    `undone`: the prices were adjusted before. `told`: the content says so, not the tool's habit alone.
+    `undone`: the prices were adjusted before. `told`: the content shows it, not the tool's habit alone.
     """
 
     bars: pl.DataFrame
@@ -55,8 +55,8 @@ def to_raw(bars: pl.DataFrame, basis: Basis) -> Prices:
     """Return `bars` with raw prices; those that were adjusted are divided by the factor and brought to whole ticks.
 
     `bars` has symbol, session, open, high, low, close, and maybe adj_factor, limit_up, limit_down, pre_close. `basis`
-    is what the tool delivers as a rule. InputError where prices are adjusted and the factor does not undo it, and where
-    it cannot be told. adj_factor becomes null where it says nothing.
+    is the tool's habit. InputError where prices are adjusted and the factor does not undo it, and where the content
+    does not show it. adj_factor becomes null where it says nothing.
     """
     if "adj_factor" not in bars.columns or bars.get_column("adj_factor").null_count() == bars.height:
         return _without_factor(bars, basis)
