@@ -54,7 +54,7 @@ def actions_of(frame: pl.DataFrame) -> dict[str, Action]:
 
 
 def differences(ours: Mapping[str, Action], theirs: Mapping[str, Action], symbols: Iterable[str]) -> list[str]:
-    """Say of which of the symbols the action in the journal (`ours`) is not the reader's, with both values."""
+    """Name the symbols whose action in the journal (`ours`) differs from the reader's, with both values."""
     told = []
     for symbol in sorted(set(symbols) & (ours.keys() | theirs.keys())):
         one, other = ours.get(symbol), theirs.get(symbol)

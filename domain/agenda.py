@@ -41,7 +41,7 @@ class Due:
 
     @property
     def day(self) -> date:
-        """The day it was planned for, at the exchange."""
+        """Day of the run's planned time, at the exchange."""
         return self.at.astimezone(EXCHANGE_ZONE).date()
 
 

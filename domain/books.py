@@ -107,7 +107,7 @@ def coded_rows(
 
 
 def offsets(strategy: Codes, count: int) -> Integers:
-    """Where each strategy's rows begin, and after them the number of rows."""
+    """Offsets of each strategy's first row, and after them the number of rows."""
     return np.searchsorted(strategy, np.arange(count + 1)).astype(np.int64)
 
 

@@ -1,7 +1,7 @@
 """Frame checks: required columns, and rows that must not occur. Pure.
 
-Many small questions to a frame cost far more than one large one, and good input is the rule: all of a frame's rules are
-asked at once, and only where one is broken are they gone through to tell which.
+Many small queries of a frame cost far more than one large one, and most input is good: one query checks all rules of a
+frame, and only after a failure they are checked one by one.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from models.errors import InputError
 
 
 class Rule(NamedTuple):
-    """No row of the frame called `frame` may have `wrong` true, null being not true; else `field` is named."""
+    """Rule that no row of the frame named `frame` has `wrong` true (null is not true); its error names `field`."""
 
     frame: str
     field: str

@@ -70,7 +70,7 @@ def nav_differences(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def sum_up(differences: pl.DataFrame, strategies: int) -> NavChange:
-    """Sum up what `nav_differences` found; of changes equally large, the first strategy's is named."""
+    """Sum up the result of `nav_differences`; of changes equally large, the first strategy's is named."""
     if differences.is_empty():
         return NavChange(0, strategies)
     largest = differences.sort(pl.col("change").abs(), descending=True, maintain_order=True).row(0, named=True)

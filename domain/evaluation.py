@@ -17,7 +17,7 @@ Where the definitions leave room, these rules decide:
   a session, with skewness m3 / m2^1.5 and kurtosis m4 / m2² of the sample. deflated_sharpe: theirs too, The Deflated
   Sharpe Ratio (2014): psr against the maximum to be expected of N trials without skill, which is
   √V · ((1 − γ)·Z⁻¹(1 − 1/N) + γ·Z⁻¹(1 − 1/(N·e))), γ Euler's constant. V is the variance of the Sharpe ratios of the
-  owner's strategies with 20 sessions or more, where there are two of them (a retired one's stays what it was at its
+  owner's strategies with 20 sessions or more, where there are two of them (a retired one's stays as it was at its
   end); else the squared standard error of the strategy's own. Of one trial the expected maximum is 0.
 - A part of the score that is not defined yet adds nothing.
 """

@@ -76,8 +76,8 @@ def measure(nav: Floats, benchmark: Floats, capital: Floats, since: int) -> Figu
     """Measure every strategy as of each session from place `since` on, by its whole history up to there.
 
     nav: strategies × sessions, in the unit of `capital`; nan where a strategy has none. benchmark: daily returns, as
-    wide; nan where unknown. Behind a strategy's last session its figures stay what they were, before its first they are
-    nan and its sessions 0.
+    wide; nan where unknown. After a strategy's last session its figures stay the same; before its first they are nan
+    and its sessions 0.
     """
     strategies, sessions = nav.shape
     figures = Figures.room(strategies, sessions, sessions - since)

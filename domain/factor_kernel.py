@@ -3,7 +3,7 @@
 A cross-section is sorted once. Where only a part of it is compared with something else (the symbols that also have a
 return, or a value of another factor), that part is ranked again by walking the order, in time proportional to its
 width. Ranks are kept doubled, which makes averages of ties whole numbers: correlations of ranks are sums of integers,
-the same whatever the order of the symbols, and exactly 1 where the ranks agree. Undefined results are nan. All compiled
+the same in any order of the symbols, and exactly 1 where the ranks agree. Undefined results are nan. All compiled
 code of factors stays in this one file, because the compiled cache only notices changes of the file that it was compiled
 from.
 """

@@ -57,7 +57,7 @@ class SimulatedFeed:
         return now.minute < self.broken_minutes_an_hour
 
     def answer(self, form: Mapping[str, str], now: datetime) -> dict[str, Any]:
-        """Answer a request as the document says: error, message, count, signals."""
+        """Answer a request as the feed's documentation says: error, message, count, signals."""
         if self.failing is not None:
             return _envelope(self.failing, MESSAGES.get(self.failing, "Unknown error"))
         key, wanted, minutes = form.get("api_key", ""), form.get("type", ""), form.get("interval") or "5"

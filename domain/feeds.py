@@ -67,7 +67,7 @@ def require_safe(url: str) -> None:
     """Raise InputError unless a key may be sent to this address: by https, or to this machine itself."""
     found = _URL.fullmatch(url)
     if found is None or len(url) > MAX_URL or int(found[3] or 1) not in range(1, 65_536):
-        # It is not repeated: it may hold a password.
+        # The address is not repeated: it may hold a password.
         raise InputError("url", "an address such as https://host/path, without user name, query and fragment")
     if found[1] == "http" and not _is_loopback(found[2].strip("[]")):
         raise InputError("url", "https (plain http goes to this machine alone)", url)

@@ -108,8 +108,8 @@ class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
     `owner_signatures` are those of seals, by the hash that each signs and its text.
-    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a
-    file of the working copy differs from HEAD's.
+    `unreadable` gives the reason for which an object has no content here, `odd_trees` the fault of a folder that git
+    would not write, `strays` the difference of a file of the working copy from HEAD's.
     """
 
     commits: Sequence[Commit]
@@ -179,6 +179,6 @@ def _check_objects(journal: Journal) -> list[Fault]:
 
 
 def slug_of(path: str) -> str:
-    """Return the strategy that a path speaks of, "" for none."""
+    """Return the strategy in a path, "" for none."""
     folder, _, rest = path.partition("/")
     return rest.rpartition("/")[2].split(".", 1)[0] if folder in NAMED else ""

@@ -35,7 +35,7 @@ INSTRUMENT_TABLE = Table(
     "instruments",
     {
         "symbol": SYMBOL_TEXT,
-        # An empty text is none: of every column but the symbol.
+        # An empty text means null, in every column but the symbol.
         "name": Text(r"^[^\p{Cc}]{0,100}$", "a name of at most 100 characters"),
         "kind": Text(f"^({'|'.join(TAKEN_KINDS)})?$", f"one of {', '.join(TAKEN_KINDS)}"),
         "board": Text(f"^({'|'.join(BOARDS)})?$", f"one of {', '.join(BOARDS)}"),

@@ -76,7 +76,7 @@ def next_marks(
 
 
 def _on_todays_basis(marks: pl.DataFrame, bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Marks of symbols that have a corporate action and no trade: close × factor stays what it was."""
+    """Marks of symbols that have a corporate action and no trade: close × factor stays the same."""
     traded = bars.filter(tradable())["symbol"]
     due = actions.filter(~pl.col("symbol").is_in(traded.implode()))
     if due.is_empty():

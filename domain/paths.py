@@ -38,7 +38,7 @@ def dig(answer: Any, path: str, nowhere: Any = None) -> Any:
 
 
 def find_missing(items: Iterable[Any], paths: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names whose paths lead nowhere in every item. A null is something; a name is looked for until found.
+    """Return the names whose paths lead nowhere in every item; a null counts as found.
 
     All names are missing where there are no items.
     """

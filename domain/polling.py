@@ -15,7 +15,7 @@ MARGIN = timedelta(minutes=1)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 30, 600
 # As the window since the last good poll runs out, and for a while after: then every minute later is one more missed.
 SHORTEST_WAIT_SECONDS, LATE_WAIT_SECONDS, LATE_SECONDS = 10, 60, 300
-# A feed may ask us to wait; for ever it may not.
+# The longest wait that a feed may ask for.
 LONGEST_WAIT_SECONDS = 3600
 SCALPING_SECONDS, OTHER_SECONDS = 60, 180
 

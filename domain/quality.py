@@ -195,7 +195,7 @@ def with_limits(session: date, bars: pl.DataFrame, context: Context) -> pl.DataF
 
 
 def least_rows(recent_rows: Sequence[int]) -> float:
-    """How many rows a session needs at least, given those of the sessions before."""
+    """Least number of rows of a session, given those of the sessions before."""
     return LEAST_ROWS * median(recent_rows[-RECENT_SESSIONS:] or [0])
 
 

@@ -32,7 +32,7 @@ def tradable() -> pl.Expr:
 
 
 def _unusable(column: str) -> pl.Expr:
-    """Known, and yet no number above 0."""
+    """Whether a value is known, and yet no number above 0."""
     return pl.col(column).is_not_null() & ~positive(column)
 
 

@@ -85,7 +85,7 @@ def check_receipts(
     pinned: Sequence[Signer] | None = None,
     strategy: str | None = None,
 ) -> ReceiptCheck:
-    """Hold receipts against the journal; with `strategy`, those of that one.
+    """Check receipts against the journal; with `strategy`, those of that one.
 
     A receipt counts if it is signed by any key that the journal ever allowed, or by one of `pinned`. A signal received
     so short before the newest commit that it may still wait for its seal is no fault yet. A strategy's receipts are

@@ -65,7 +65,7 @@ def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None 
     """Settle the newest version of every day again, and compare.
 
     `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. `actions` are
-    the reader's own (symbol, session, cash, bonus), held against the journal's for the symbols that the day is about.
+    the reader's own (symbol, session, cash, bonus), compared with the journal's for the symbols of the day.
     Settling is one thread's work, session by session; other threads read the inputs and compare the results beside it.
     """
     days = records.newest_days()

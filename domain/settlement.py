@@ -1,8 +1,8 @@
 """Settlement: one session's signals, traded at its prices under the exchange's rules, and marked at its close.
 
-Pure: frames in, frames out; the same inputs give the same bytes, whatever the order of their rows and however the
-strategies are split into chunks. Which revision of a signal counts, what the quality gate says and where results are
-kept is the caller's business. The arithmetic is in `domain.kernel`, the exchange's side in `domain.quotes`.
+Pure: frames in, frames out; the same inputs give the same bytes, in any order of their rows and any split of the
+strategies into chunks. The caller picks the revision of each signal, asks the quality gate and keeps the results.
+The arithmetic is in `domain.kernel`, the exchange's side in `domain.quotes`.
 
 Where the rules leave room, these decide:
 

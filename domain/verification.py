@@ -120,9 +120,9 @@ def verify(
     """Verify a journal; with `strategy`, the part of that one alone.
 
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
-    without them a journal cannot be told from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
+    without them a journal whose end was cut off looks whole. `bars` (models.datasets.BARS, with sessions
     before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
-    lets the corporate actions that went in be compared. `receipts` are all that somebody was given.
+    lets the corporate actions that went in be compared. `receipts` are all that an owner keeps.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)

@@ -44,7 +44,7 @@ class Disclosure(SQLModel, table=True):
 class Retirement(SQLModel, table=True):
     """A retired strategy whose end is in the journal.
 
-    No foreign key for the commit: what the ledger knows of commits can be made anew from the journal.
+    No foreign key for the commit: the ledger's commits can be made anew from the journal.
     """
 
     strategy_id: int = Field(foreign_key="strategy.id", primary_key=True)

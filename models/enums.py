@@ -133,7 +133,7 @@ class Phase(StrEnum):
 
 
 class Weighting(StrEnum):
-    """How a portfolio weighs its factors: all the same, or by the absolute value of their IC ratio."""
+    """Weighting of a portfolio's factors: all the same, or by the absolute value of their IC ratio."""
 
     EQUAL = "equal"
     IC_WEIGHTED = "ic_weighted"

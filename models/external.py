@@ -1,6 +1,6 @@
 """External signals in the ledger: sources, the state of their polling, signals, outcomes and gaps.
 
-Times of polling are the machine's, whatever clock the home has: a feed lives in real time.
+Times of polling are the machine's, also in a home with a simulated clock: a feed lives in real time.
 """
 
 from datetime import datetime

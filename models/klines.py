@@ -40,12 +40,12 @@ class KlineSeries:
 
     @property
     def name(self) -> str:
-        """Its name in the lake."""
+        """Name of the series in the lake."""
         return f"{self.market}-{self.interval}"
 
     @property
     def step(self) -> timedelta:
-        """How long a bar is."""
+        """Length of one bar."""
         return INTERVALS[self.interval]
 
 

@@ -10,7 +10,7 @@ from models.columns import identity, instant
 
 
 class Inbox(SQLModel, table=True):
-    """How far one user's settled sessions have become notifications, and which kinds are not sent on."""
+    """Inbox of a user: the newest settled session that became a notification, and the kinds that are not sent on."""
 
     user_id: int = Field(foreign_key="user.id", primary_key=True)
     told_settlement: int = Field(default=0, description="id of the newest settlement that the user was told of")

@@ -19,7 +19,7 @@ ADJUSTABLE: Final = ("open", "high", "low", "close", "limit_up", "limit_down")
 WHY_RAW: Final = "dividends would be counted twice and price limits be wrong"
 # Error of Float32 on a price, as a fraction of it.
 NOISE: Final = 5e-7
-# How far from the tick a price may be that has been adjusted, rounded, and divided again, in ticks.
+# Largest distance from the tick, in ticks, of a price that was adjusted, rounded, and divided again.
 REACH: Final = 0.2
 NEARLY_ALL: Final = 0.995
 # Opens stray by this much (as a logarithm) from the close before; an event says no more than CLIP, and from DECISIVE
@@ -114,7 +114,7 @@ def _share_on_ticks(bars: pl.DataFrame, divisor: pl.Expr, reach: float) -> float
 
 
 def _evidence_of_jumps(bars: pl.DataFrame) -> float:
-    """How much better raw prices explain opens where the factor changes than adjusted ones do, as a log-likelihood."""
+    """Log-likelihood by which raw prices explain opens where the factor changes better than adjusted ones do."""
     ordered = bars.filter(pl.col("close") > 0, pl.col("open") > 0, pl.col("adj_factor") > 0).sort("symbol", "session")
     rise = (pl.col("adj_factor") / pl.col("adj_factor").shift(1)).log()
     move = (pl.col("open") / pl.col("close").shift(1)).log()
@@ -124,7 +124,7 @@ def _evidence_of_jumps(bars: pl.DataFrame) -> float:
 
 
 def _evidence_of_limits(bars: pl.DataFrame) -> tuple[int, int]:
-    """How many upper limits are a known percentage of pre_close to the tick, and how many only nearly so."""
+    """Counts of upper limits that are a known percentage of pre_close to the tick, and of those only nearly so."""
     if not {"limit_up", "pre_close"} <= set(bars.columns):
         return 0, 0
     ticks = _ticks(bars)

@@ -1,4 +1,4 @@
-"""Wire shapes of factors: `date` is what is called session everywhere else."""
+"""Wire shapes of factors: `date` is the session."""
 
 from typing import Annotated, Self
 

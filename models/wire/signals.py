@@ -1,4 +1,4 @@
-"""Wire shapes of signals: `trade_date` is what is called session everywhere else."""
+"""Wire shapes of signals: `trade_date` is the session."""
 
 from typing import Annotated, Literal
 
