@@ -1,4 +1,4 @@
-"""Journal as read from git: its commits, its files, and the faults in their order. Pure.
+"""Journal as read from git: its commits, its files, and faults in how they follow each other. Pure.
 
 Files of the journal's folders are written once: a commit that changes or removes one is a fault, and the first content
 counts from then on. `README.md` and all else beside those folders may change freely.

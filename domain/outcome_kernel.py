@@ -14,7 +14,7 @@ from domain.kernel import compiled
 
 TARGETS = 3
 NEVER = -1
-# States in which the watch over a signal ends.
+# States of a signal at the end of the watch over it.
 WAITING, EXPIRED, RUNNING, STOPPED, DONE = 0, 1, 2, 3, 4
 
 

@@ -1,7 +1,7 @@
 """Names, and other texts that people show each other: the characters that they may hold.
 
-No two texts that others see may look alike. So a text is in Unicode's composed form (NFC), and has no invisible
-character and none that changes the look of its neighbours: controls, bidirectional marks, joiners, others of no width.
+A text must look like its content. So it is in Unicode's composed form (NFC), and has no invisible character and none
+that changes the look of its neighbours: controls, bidirectional marks, joiners, others of no width.
 """
 
 import unicodedata
