@@ -1,4 +1,4 @@
-"""Corporate actions against the bars of their ex-session: borne out or not, and the journal's against a reader's. Pure.
+"""Corporate actions: compared with the bars of their ex-session, and the journal's with a reader's. Pure.
 
 An action moves the price from the last close to (close − cash) / (1 + bonus), and an adjustment factor the other way.
 An invented one makes money or shares of nothing, and moves neither.
@@ -24,7 +24,7 @@ class Action(NamedTuple):
 
 
 def unborne() -> pl.Expr:
-    """Whether a bar's action is borne out by neither its factor nor its open; not told of a bar without a trade.
+    """Whether a bar's action is borne out by neither its factor nor its open; false for a bar without a trade.
 
     Over the columns cash, bonus, open, adj_factor, suspended and volume of the bar, and mark_close and mark_factor of
     the bar before. The open bears an action out if it lies nearer to the price after the action than to the last close.
@@ -54,7 +54,7 @@ def actions_of(frame: pl.DataFrame) -> dict[str, Action]:
 
 
 def differences(ours: Mapping[str, Action], theirs: Mapping[str, Action], symbols: Iterable[str]) -> list[str]:
-    """Say of which of the symbols the action in the journal (`ours`) is not the reader's, with both values."""
+    """Name the symbols whose action in the journal (`ours`) differs from the reader's, with both values."""
     told = []
     for symbol in sorted(set(symbols) & (ours.keys() | theirs.keys())):
         one, other = ours.get(symbol), theirs.get(symbol)

@@ -1,8 +1,8 @@
-"""Addresses that notifications are sent to: which are allowed, what is shown of them, and how they are handed on. Pure.
+"""Addresses for notifications: checked, masked for display, and written as apprise takes them. Pure.
 
 Allowed are webhooks (http, https; or json, form, xml as apprise writes them) and e-mail through an SMTP server of the
 user's own (mailto). Everything else that apprise knows is refused, as some of it runs commands, writes files, or speaks
-to this machine's desktop. Names are not resolved here: what they lead to is looked at when it is connected to.
+to this machine's desktop. Names are not resolved here: the address behind a name is checked at the connection.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ MAX_LENGTH = 1000
 WEBHOOKS = {"http": "json", "https": "jsons"}
 APPRISE_WEBHOOKS = frozenset({"json", "jsons", "form", "forms", "xml", "xmls"})
 MAIL = frozenset({"mailto", "mailtos"})
-# Not pgp and its keys, which are read from files; nor what would switch the checks of certificates or redirects off.
+# Not pgp and its keys, which are read from files; nor options that switch off the checks of certificates or redirects.
 MAIL_OPTIONS = frozenset({"to", "cc", "bcc", "from", "name", "reply", "smtp", "mode"})
 EXPECTED = "an address such as https://example.com/hook or mailtos://user:password@example.com?to=me@example.com"
 # Networks that lead on to an address inside them: NAT64 and 6to4.
@@ -24,7 +24,7 @@ TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::
 
 @dataclass(frozen=True)
 class Target:
-    """An address that may be used: `url` is apprise's, and a secret; `shown` is what may be told to anybody."""
+    """An allowed address: `url` is apprise's, and a secret; `shown` is the masked form, which anybody may see."""
 
     url: str
     shown: str

@@ -1,9 +1,9 @@
-"""Agenda: which of the runs that are due begin now and in which order, which wait, and which have no purpose any more.
+"""Agenda: the runs that begin now, in order; those that wait; and those that have lost their purpose.
 
 Pure: runs, the timetable and the time in, an agenda out. Fetching, starting and closing runs is the runner's business.
 
-What has a deadline comes first, has a place reserved, and nothing else begins beside it. Then the watchdog, which does
-the work of every stage that was missed; the stages that it covers wait for it, and are skipped once it has done so.
+A stage with a deadline comes first, has a place reserved, and nothing else begins beside it. Then the watchdog, which
+does the work of every stage that was missed; the stages that it covers wait for it, and are skipped once it is done.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ from uuid import UUID
 from domain.sessions import EXCHANGE_ZONE, at
 from models.timetable import WATCHDOG, Slot
 
-# The second place keeps a stage that hangs from holding up all others; what has a deadline has one of its own besides.
+# The second place keeps a stage that hangs from holding up all others; a stage with a deadline has one of its own.
 PLACES, RESERVED = 2, 1
 # A start this close before the time of a stage with a deadline does not wait for it.
 AHEAD = timedelta(minutes=5)
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 
 class Origin(StrEnum):
-    """Who asked for a run: the timetable, the catching up of a start, or a person."""
+    """Origin of a run: the timetable, the catching up of a start, or a person."""
 
     TIMETABLE = "timetable"
     CATCH_UP = "catch-up"
@@ -41,13 +41,13 @@ class Due:
 
     @property
     def day(self) -> date:
-        """The day it was planned for, at the exchange."""
+        """Day of the run's planned time, at the exchange."""
         return self.at.astimezone(EXCHANGE_ZONE).date()
 
 
 @dataclass(frozen=True)
 class Agenda:
-    """The runs to begin now, in order, and those to close, each with the reason in words. All others wait."""
+    """Runs to begin now, in order, and runs to close, each with the reason in words. All others wait."""
 
     begin: tuple[Due, ...]
     skip: tuple[tuple[Due, str], ...]
@@ -63,7 +63,7 @@ def plan(
 ) -> Agenda:
     """Decide on the runs that are due at `now`, beside those that run already.
 
-    `caught_up` is the planned time of the newest watchdog that completed: what was planned before it is done. A run
+    `caught_up` is the planned time of the newest watchdog that completed: all stages planned before it are done. A run
     that a person asked for is never skipped.
     """
     by_stage = {slot.stage: slot for slot in slots}

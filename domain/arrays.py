@@ -1,7 +1,7 @@
 """The arrays that settlement computes with: one session's quotes, and the books of many strategies.
 
 Columns rather than rows, symbols and strategies as codes that ascend with their names, money in integer fen. Shapes and
-units only; what is done with them is in `domain.kernel`, how they are made from frames in `domain.settlement`.
+units only; `domain.kernel` computes with them, `domain.settlement` makes them from frames.
 """
 
 from typing import NamedTuple, Self
@@ -19,7 +19,7 @@ TALLY_COLUMNS = 9
 
 
 class Quotes(NamedTuple):
-    """What one session offers, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
+    """Quotes of one session, by symbol code. Prices in CNY, rates as fractions, nan where unknown; a limit that
     does not exist is infinite. `own_factor` is that of the session's bar, `factor` the symbol's last known one; `fall`
     is below 1 where it consolidated units. A price from `locked_up` up, half a tick under the limit, is at the limit;
     so is one from `locked_down` down.
@@ -87,7 +87,7 @@ class Signals(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """Where one strategy is worked on: the symbols it holds or wants, as in Holdings, with their target weights."""
+    """Working space for one strategy: the symbols it holds or wants, as in Holdings, with their target weights."""
 
     symbol: Codes
     quantity: Floats
@@ -123,7 +123,7 @@ class Orders(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What a session makes of the accounts, by strategy: money in fen, whether it rebalanced, tally of its orders."""
+    """Results of a session by strategy: money in fen, whether it rebalanced, tally of its orders."""
 
     nav: Integers
     cash: Integers
@@ -139,7 +139,7 @@ class Results(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a session produces."""
+    """Outcome of a session: results, orders and positions."""
 
     orders: Orders
     positions: Holdings

@@ -1,11 +1,11 @@
-"""Attestation: the journal's records byte for byte, where they lie. Pure.
+"""Attestation: the journal's records, byte for byte, and their paths. Pure.
 
 Sealer and verifier both build records here, so that "the same bytes" means the same thing to both. Every record is RFC
 8785 canonical JSON with a final newline; it holds ASCII strings, integers, booleans, lists and objects, never a float.
 
     attestations/<year>/<session>/<shard>/<slug>.<revision>.json   a seal: a signal's hash, and its place in the chain
     reveals/<year>/<session>/<shard>/<slug>.<revision>.json        the sealed payload with its salt, after settlement
-    settlements/<year>/<session>.<version>.json                    a settled day: what went in and what came out
+    settlements/<year>/<session>.<version>.json                    a settled day: its inputs and its results
     strategies/<shard>/<slug>.json                                 a strategy's terms, in the commit of its first seal
     retirements/<shard>/<slug>.json                                a strategy's end, once its last session is settled
     timestamps/<first two hex digits>/<commit>.<authority>.tsr     an RFC 3161 token (DER), in a later commit
@@ -46,9 +46,9 @@ SEALS, REVEALS, SETTLEMENTS, STRATEGIES, RETIREMENTS, TIMESTAMPS = FOLDERS = (
 )
 ALLOWED_SIGNERS, README, CLOCK = "allowed_signers", "README.md", "clock.json"
 PRINCIPAL, NAMESPACE = "countersign", "git"
-# What the journal's key signs beside commits: receipts for submissions.
+# Namespace of receipts for submissions, which the journal's key signs beside commits.
 RECEIPT_NAMESPACE = "countersign-receipt"
-# What an owner's key signs: hashes of signals.
+# Namespace of an owner's key, which signs hashes of signals.
 OWNER_NAMESPACE = "countersign-signal"
 AUTHOR = "Countersign <countersign@localhost>"
 
@@ -60,7 +60,7 @@ def instant(moment: datetime) -> str:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read what `instant` wrote; ValueError for anything else."""
+    """Read a time as `instant` writes it; ValueError for anything else."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
@@ -254,35 +254,35 @@ def shard(slug: str) -> str:
 
 
 def seal_path(slug: str, session: date, revision: int) -> str:
-    """Return where a seal lies."""
+    """Path of a seal in the journal."""
     return f"{SEALS}/{session.year}/{session}/{shard(slug)}/{slug}.{revision}.json"
 
 
 def reveal_path(slug: str, session: date, revision: int) -> str:
-    """Return where a reveal lies."""
+    """Path of a reveal in the journal."""
     return f"{REVEALS}/{session.year}/{session}/{shard(slug)}/{slug}.{revision}.json"
 
 
 def settled_path(session: date, version: int) -> str:
-    """Return where a settled day's record lies."""
+    """Path of a settled day's record in the journal."""
     return f"{SETTLEMENTS}/{session.year}/{session}.{version}.json"
 
 
 def terms_path(slug: str) -> str:
-    """Return where a strategy's terms lie."""
+    """Path of a strategy's terms in the journal."""
     return f"{STRATEGIES}/{shard(slug)}/{slug}.json"
 
 
 def retirement_path(slug: str) -> str:
-    """Return where the record of a strategy's end lies."""
+    """Path of the record of a strategy's end in the journal."""
     return f"{RETIREMENTS}/{shard(slug)}/{slug}.json"
 
 
 def timestamp_path(commit: str, authority: str) -> str:
-    """Return where an authority's token for a commit lies.
+    """Path of an authority's token for a commit in the journal.
 
-    It is a whole RFC 3161 response (DER) on the SHA-256 of what `git cat-file commit <commit>` prints, so that
-    `openssl ts -verify -data` checks it.
+    The token is a whole RFC 3161 response (DER) on the SHA-256 of the text that `git cat-file commit <commit>` prints,
+    so that `openssl ts -verify -data` checks it.
     """
     return f"{TIMESTAMPS}/{commit[:2]}/{commit}.{authority}.tsr"
 

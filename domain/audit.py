@@ -1,4 +1,4 @@
-"""Audit of a foreign attestation repository: which commit was the first to have an entry, and was it in time. Pure.
+"""Audit of a foreign attestation repository: the first commit of each entry, and whether it was in time. Pure.
 
 The format is QuantGPT's: `attestations/YYYY-MM-DD.json` with a list `strategies`, whose entries carry `strategy_slug`
 or `strategy_id`, `signal_hash` and, if they like, `execution_price` (default: open). Times are the committers' word.
@@ -43,9 +43,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What a foreign repository proves. An entry is a distinct (date, strategy, hash).
+    """Result of auditing a foreign repository. An entry is a distinct (date, strategy, hash).
 
-    `shared_hashes` counts hashes that stand for more than one strategy or date, `truncated_hashes` entries whose hash
+    `shared_hashes` counts hashes of more than one strategy or date, `truncated_hashes` entries whose hash
     is not 64 hex digits. `before_deadline` and `after_deadline` add up to `entries`.
     """
 
@@ -96,7 +96,7 @@ def audit(
 
 
 def _entries(day: str, content: bytes | None) -> Iterator[tuple[str, str, str]]:
-    """Strategy, hash and execution price of each entry of a day's file; three empty texts for what cannot be read."""
+    """Strategy, hash and execution price of each entry of a day's file; three empty texts for an unreadable entry."""
     try:
         date.fromisoformat(day)
         entries = orjson.loads(content or b"")["strategies"]

@@ -107,7 +107,7 @@ def coded_rows(
 
 
 def offsets(strategy: Codes, count: int) -> Integers:
-    """Where each strategy's rows begin, and after them the number of rows."""
+    """Offsets of each strategy's first row, and after them the number of rows."""
     return np.searchsorted(strategy, np.arange(count + 1)).astype(np.int64)
 
 
@@ -119,7 +119,7 @@ def _floats(column: pl.Series) -> Floats:
 def arrays_of(
     terms: pl.DataFrame, books: pl.DataFrame, holdings: pl.DataFrame, signals: pl.DataFrame, symbols: pl.Series
 ) -> tuple[Accounts, Holdings, Signals]:
-    """What the kernel takes. `terms` is sorted by strategy and has every strategy of the other frames.
+    """Arrays of the frames, for the kernel. `terms` is sorted by strategy and has every strategy of the other frames.
 
     A strategy without a book starts with its initial capital. Zero weights are left out, though the strategy counts as
     signalled.

@@ -1,7 +1,7 @@
-"""Checks of frames: the columns they must have, and the rows that must not be in them. Pure.
+"""Frame checks: required columns, and rows that must not occur. Pure.
 
-Many small questions to a frame cost far more than one large one, and good input is the rule: all of a frame's rules are
-asked at once, and only where one is broken are they gone through to tell which.
+Many small queries of a frame cost far more than one large one, and most input is good: one query checks all rules of a
+frame, and only after a failure they are checked one by one.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from models.errors import InputError
 
 
 class Rule(NamedTuple):
-    """No row of the frame called `frame` may have `wrong` true, null being not true; else `field` is named."""
+    """Rule that no row of the frame named `frame` has `wrong` true (null is not true); its error names `field`."""
 
     frame: str
     field: str
@@ -25,7 +25,7 @@ class Rule(NamedTuple):
 
 
 def require(field: str, frame: pl.DataFrame, schema: Mapping[str, ColumnType]) -> None:
-    """Refuse a frame that lacks a column or has it in another type; further columns are let be."""
+    """Refuse a frame that lacks a column or has it in another type; further columns are ignored."""
     found = frame.schema
     for name, kind in schema.items():
         if name not in found:
@@ -58,7 +58,7 @@ def positive(column: str) -> pl.Expr:
 
 
 def repeated(column: str) -> pl.Expr:
-    """Whether a value stands in several rows."""
+    """Whether a value occurs in several rows."""
     return pl.col(column).is_duplicated()
 
 

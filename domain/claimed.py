@@ -1,7 +1,7 @@
 """Claimed performance: a NAV history that a researcher says a strategy had. Pure: records in, figures out.
 
-How close it comes to what was settled is in `domain.tracking`. The word claim alone, as in `domain.claims`, is what a
-journal says.
+`domain.tracking` compares it with the settled NAV. The word claim alone, as in `domain.claims`, is a statement of a
+journal.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ SCHEMA = {"session": pl.Date, "nav": pl.Float64}
 
 @dataclass(frozen=True)
 class Summary:
-    """What a claimed performance comes to, by its returns alone; figures as fractions, None where undefined."""
+    """Summary of a claimed performance, by its returns alone; figures as fractions, None where undefined."""
 
     start_date: date
     end_date: date
@@ -45,7 +45,7 @@ def unfold(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_records(text: str) -> pl.DataFrame:
-    """Read what `write_records` wrote."""
+    """Read records as `write_records` writes them."""
     return unfold(pl.DataFrame({"records": [text]})).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
 
@@ -70,7 +70,7 @@ def summarise(records: pl.DataFrame) -> Summary:
 def lay_out(records: pl.DataFrame, activated_on: date) -> pl.DataFrame:
     """Lay records out as they are shown: NAV from 1, returns, drawdown, and whether they are `after_activation`.
 
-    `after_activation` is true on the day of activation and later: what was claimed while the platform kept watch.
+    `after_activation` is true on the day of activation and later, when the platform settles the strategy, too.
     """
     nav = pl.col("nav") / pl.col("nav").first()
     returns = {

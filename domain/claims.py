@@ -1,7 +1,7 @@
-"""What a journal's records claim of each signal: sealed in time, in a chain, revealed as it was sealed. Pure.
+"""Claims of a journal on each signal: sealed in time, in a chain, revealed as it was sealed. Pure.
 
-What they claim of settled days is held against each other in `domain.settled_days`, that they are of one clock in
-`domain.one_clock`, and how strategies ended in `domain.retirements`.
+Settled days are checked in `domain.settled_days`, the journal's clock in `domain.one_clock`, and the ends of
+strategies in `domain.retirements`.
 """
 
 import re
@@ -47,7 +47,7 @@ TOKEN = re.compile(r"^([0-9a-f]{40}|[0-9a-f]{64})\.([A-Za-z0-9._-]+)\.tsr$")
 
 @dataclass(frozen=True)
 class Records:
-    """What was read, with the files it stands in; settled days by session and version, tokens by commit and path.
+    """Records of a journal with their files; settled days by session and version, tokens by commit and path.
 
     `clock` is empty for a journal that does not say which clock it has.
     """
@@ -96,7 +96,7 @@ def _only(day: SettledDay, strategy: str) -> SettledDay:
 
 
 def read_records(files: Iterable[File], journal: Journal) -> tuple[Records, list[Fault]]:
-    """Read every file of the journal's folders; one that is not what its path says is malformed."""
+    """Read every file of the journal's folders; a file that does not agree with its path is malformed."""
     records, faults = Records(), []
     for file in files:
         try:
@@ -146,7 +146,7 @@ def settled_by(records: Records) -> dict[date, int]:
 
 
 def class_of(seal: Seal, file: File, commits: Sequence[Commit], settled: Mapping[date, int]) -> TimeClass:
-    """Judge when a signal came: by its times and, whatever they say, by its place among the commits (`settled_by`)."""
+    """Judge when a signal came: by its times, and by its place among the commits (`settled_by`) regardless of them."""
     closes_at = _closes_at(seal)
     if seal.received_at >= closes_at or file.commit >= settled.get(seal.session, len(commits)):
         return TimeClass.LATE
@@ -280,7 +280,7 @@ def check_reveals(records: Records, commits: Sequence[Commit]) -> list[Fault]:
 
 
 def _unlike(seal: Seal, reveal: Reveal) -> str:
-    """Say in what a reveal is not what was sealed, "" if it is."""
+    """Say how a reveal differs from its seal, "" if it does not."""
     if reveal.hashed != seal.signal_hash:
         return f"what is revealed has the hash {reveal.hashed}, sealed was {seal.signal_hash}"
     if reveal.symbols_count != seal.symbols_count:

@@ -1,6 +1,6 @@
-"""Corrections: what of a settled session's market is another now, and what settling it again came to. Pure.
+"""Corrections: the changes of a settled session's market, and the NAV before and after settling it again. Pure.
 
-Which session to correct, and when, is the operator's decision; here is only what it rests on.
+Which session to correct, and when, is the operator's decision; this module only gives the facts for it.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ import polars as pl
 
 from models.errors import ConflictError
 
-# The inputs of a settlement that are read from the market: what a correction takes anew. Those of listings and
+# Inputs of a settlement that are read from the market, which a correction reads anew. Those of listings and
 # delistings are there only where there are any.
 MARKET = ("actions", "bars_files", "earlier_bars_files", "index_files", "listings", "delistings")
-# What a corrected session may have been settled with otherwise, and one that only rests on a corrected session.
+# Inputs that may differ in a corrected session, and in one that only rests on a corrected session.
 CORRECTED = frozenset({*MARKET, "bars", "index_levels", "rules"})
 FOLLOWING = frozenset({"previous", "index_files", "index_levels", "rules"})
 WORDS = {
@@ -27,7 +27,7 @@ WORDS = {
 
 
 class NavChange(NamedTuple):
-    """How many strategies a new version gave another NAV, of how many; and the largest change, in CNY and for whom."""
+    """NAV changes of a new version: strategies changed, of how many, and the largest in CNY with its strategy."""
 
     changed: int
     strategies: int
@@ -36,7 +36,7 @@ class NavChange(NamedTuple):
 
 
 def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say in words what of the market that a session was settled with (`was`) is another in `now`.
+    """Name, in words, the market inputs that differ between `was` (as settled) and `now`.
 
     History that was added before the first settled session is no change to it; history that was replaced is.
     """
@@ -47,10 +47,10 @@ def what_changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, .
 
 
 def changed_inputs(session: date, was: Mapping[str, Any], now: Mapping[str, Any], *, correct: bool) -> set[str]:
-    """Name the inputs of a settled session that are others now.
+    """Name the inputs of a settled session that have changed.
 
-    Where it is corrected (`correct`) that may be its market, where the session before it was, the state it starts from;
-    in both cases the rule book. ConflictError if anything else is.
+    The market may change where the session is corrected (`correct`), the state it starts from where the session before
+    was corrected, and the rule book in both cases. ConflictError if anything else has changed.
     """
     changed = {name for name in now.keys() | (was.keys() & set(MARKET)) if was.get(name) != now.get(name)}
     allowed = (FOLLOWING if "previous" in changed else frozenset()) | (CORRECTED if correct else frozenset())
@@ -70,7 +70,7 @@ def nav_differences(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def sum_up(differences: pl.DataFrame, strategies: int) -> NavChange:
-    """Sum up what `nav_differences` found; of changes equally large, the first strategy's is named."""
+    """Sum up the result of `nav_differences`; of changes equally large, the first strategy's is named."""
     if differences.is_empty():
         return NavChange(0, strategies)
     largest = differences.sort(pl.col("change").abs(), descending=True, maintain_order=True).row(0, named=True)
@@ -78,6 +78,6 @@ def sum_up(differences: pl.DataFrame, strategies: int) -> NavChange:
 
 
 def describe(change: NavChange) -> str:
-    """Write a change down for people."""
+    """Write a NAV change down in words."""
     text = f"NAV of {change.changed} of {change.strategies} strategies changed"
     return f"{text}, most that of {change.strategy}: {change.largest} CNY" if change.changed else text

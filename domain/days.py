@@ -1,4 +1,4 @@
-"""Calendar days as files write them: one rule for every table that comes in.
+"""Calendar days as files write them: one rule for every imported table.
 
 A day is a date; the text YYYY-MM-DD, which a time of midnight may follow, plain or at +08:00; YYYYMMDD as a number or
 text; or a timestamp at midnight, without a zone or in the exchange's. Everything else is no day: a timestamp of another
@@ -42,7 +42,7 @@ def read_days(values: pl.Series) -> pl.Series | None:
 
 
 def _of_timestamps(values: pl.Series, zone: str | None) -> pl.Series:
-    """Take the dates of timestamps that are midnight where they say, which has to be where the exchange is."""
+    """Take the dates of timestamps at midnight in their own zone, which must be the exchange's."""
     midnight = values.dt.time() == MIDNIGHT
     local = values.dt.convert_time_zone(ZONE) if zone else values
     midnight &= local.dt.time() == MIDNIGHT

@@ -1,8 +1,8 @@
-"""Delistings: a holding that is no longer listed is exchanged for what its holders were given.
+"""Delistings: a holding that is no longer listed is exchanged for its delisting value.
 
-Cash, nothing, or shares of another symbol by ratio. It happens before anything else in the session, for whoever holds
-the symbol, and costs neither commission nor duty. Where nobody knows yet what they were given, it stays at its last
-close, and the strategy's audit log says so. Pure; which delistings are due is the caller's business.
+The value is cash, nothing, or shares of another symbol by ratio. The exchange precedes everything else in the session
+and costs neither commission nor duty. While the value is not known, the holding keeps its last close, and the
+strategy's audit log says so. Pure; which delistings are due is the caller's business.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from domain.quotes import tradable
 from models.datasets import ORDERS, POSITIONS, ColumnType
 from models.enums import DELISTED, Side
 
-# What a share of `symbol` is exchanged for: `cash` in CNY, and `ratio` shares of `successor`; all null: not known.
+# Value of one share of `symbol`: `cash` in CNY, and `ratio` shares of `successor`; all null: not known.
 DELISTINGS_SCHEMA: dict[str, ColumnType] = {
     "symbol": pl.String,
     "cash": pl.Float64,
@@ -40,7 +40,7 @@ _RULES = (
 class Exchanged(NamedTuple):
     """Books and holdings after the exchange, the signals less the symbols that were exchanged, and the orders.
 
-    `told` is what a strategy's detail adds of it: strategy, told.
+    `told` (strategy, told) is the text on it for each strategy's detail.
     """
 
     books: pl.DataFrame
@@ -62,7 +62,7 @@ def exchange(
     """Exchange the holdings of `delistings` that have no tradable bar; the frames as domain.settlement.settle has them.
 
     Each is an order of reason DELISTED: a sell of all of it at the cash for a share. Shares of the successor are whole
-    ones; they begin at the successor's last close, or without one at the same worth as what they are given for.
+    ones; they begin at the successor's last close, or without one at the worth of the delisted holding.
     """
     require("delistings", delistings, DELISTINGS_SCHEMA)
     forbid({"delistings": delistings}, _RULES)
@@ -90,7 +90,7 @@ def exchange(
 
 
 def _told(left: pl.DataFrame) -> pl.DataFrame:
-    """Say of each strategy how many of its holdings were exchanged, and which wait for somebody to enter a value."""
+    """Text for each strategy: how many of its holdings were exchanged, and which wait for a delisting value."""
     waiting = pl.col("symbol").filter(~pl.col("known"))
     names = waiting.head(NAMED).str.join(", ") + pl.when(waiting.len() > NAMED).then(pl.lit(" and more")).otherwise(
         pl.lit("")
@@ -106,7 +106,7 @@ def _told(left: pl.DataFrame) -> pl.DataFrame:
 
 
 def _successors(gone: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
-    """Positions in the successors, with the columns of positions; their value is for the close to say."""
+    """Positions in the successors, with the columns of positions; they are valued at the close, later."""
     mark = marks.select(successor="symbol", mark_close="close", mark_factor="adj_factor")
     given = gone.filter(pl.col("successor").is_not_null()).join(mark, on="successor", how="left")
     whole = (pl.col("quantity") * pl.col("ratio") + 1e-9).floor()
@@ -119,7 +119,7 @@ def _successors(gone: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
 
 
 def _together(holdings: pl.DataFrame) -> pl.DataFrame:
-    """One position for each strategy and symbol; what was held before stands first and says how it is marked."""
+    """One position for each strategy and symbol; a holding from before comes first and decides the mark."""
     others = pl.col("session", "close", "market_value", "adj_factor").first()
     merged = holdings.group_by("strategy", "symbol", maintain_order=True).agg(pl.col("quantity").sum(), others)
     return merged.select(POSITIONS.schema.keys()).sort("strategy", "symbol")

@@ -1,10 +1,10 @@
-"""Evaluation: what NAV histories amount to, by every metric, and a score from 0 to 100 with its parts.
+"""Evaluation: every metric of NAV histories, and a score from 0 to 100 with its parts.
 
 Pure: histories in, figures out, for any number of sessions in one pass; evaluating a session by itself gives the same
 bits. Which sessions are evaluated and where figures are kept is the caller's business. The running moments are in
-`domain.evaluation_kernel`, how close a claim comes to what happened is in `domain.tracking`.
+`domain.evaluation_kernel`, the comparison of claims with settled NAV is in `domain.tracking`.
 
-Where the definitions leave room, this is what happens:
+Where the definitions leave room, these rules decide:
 
 - r of the first session is against the initial capital. Sharpe ratios are against a risk-free rate of 0, standard
   deviations are of the sample (n − 1), a year has 252 sessions.
@@ -17,7 +17,7 @@ Where the definitions leave room, this is what happens:
   a session, with skewness m3 / m2^1.5 and kurtosis m4 / m2² of the sample. deflated_sharpe: theirs too, The Deflated
   Sharpe Ratio (2014): psr against the maximum to be expected of N trials without skill, which is
   √V · ((1 − γ)·Z⁻¹(1 − 1/N) + γ·Z⁻¹(1 − 1/(N·e))), γ Euler's constant. V is the variance of the Sharpe ratios of the
-  owner's strategies with 20 sessions or more, where there are two of them (a retired one's stays what it was at its
+  owner's strategies with 20 sessions or more, where there are two of them (a retired one's stays as it was at its
   end); else the squared standard error of the strategy's own. Of one trial the expected maximum is 0.
 - A part of the score that is not defined yet adds nothing.
 """
@@ -81,7 +81,7 @@ def evaluate(
 
     nav: all history, a row a strategy and session. strategies: every one ever opened, with its initial capital (CNY)
     and the day it was opened. verdicts: on claimed performances as of the sessions to evaluate; no row where there is
-    none. trading: of these sessions, what was traded and what it cost. carried: traded and costs of the session before
+    none. trading: of these sessions, traded notional and costs. carried: traded and costs of the session before
     `since`, as it was evaluated; no rows where there was none. InputError if a frame is not as described.
     """
     require("nav", nav, NAV_SCHEMA)

@@ -2,7 +2,7 @@
 
 Moments are updated by Welford's method and its extension to the third and fourth (Pébay 2008), windows are merged from
 two halves (Chan, Golub and LeVeque 1979): nothing is ever subtracted again, so no error builds up however long the
-history is. nan stands for undefined and for unknown. All compiled code of the evaluation stays in this one file,
+history is. nan means undefined or unknown. All compiled code of the evaluation stays in this one file,
 because the compiled cache only notices changes of the file that it was compiled from.
 """
 
@@ -55,7 +55,7 @@ class Figures(NamedTuple):
 
 
 class Luck(NamedTuple):
-    """How likely the Sharpe ratios are luck, strategies × sessions evaluated; the track record is in sessions."""
+    """Probabilities that Sharpe ratios are luck, strategies × sessions evaluated; the track record is in sessions."""
 
     psr: Floats
     deflated_sharpe: Floats
@@ -68,7 +68,7 @@ class Luck(NamedTuple):
 
 
 def compiled(function: Function) -> Function:
-    """Compile at first call, kept on disk; what is divided by zero is infinite or nan, as everywhere in here."""
+    """Compile at first call, kept on disk; division by zero gives infinity or nan, as everywhere in this file."""
     return cast("Function", njit(nogil=True, cache=True, error_model="numpy")(function))
 
 
@@ -76,8 +76,8 @@ def measure(nav: Floats, benchmark: Floats, capital: Floats, since: int) -> Figu
     """Measure every strategy as of each session from place `since` on, by its whole history up to there.
 
     nav: strategies × sessions, in the unit of `capital`; nan where a strategy has none. benchmark: daily returns, as
-    wide; nan where unknown. Behind a strategy's last session its figures stay what they were, before its first they are
-    nan and its sessions 0.
+    wide; nan where unknown. After a strategy's last session its figures stay the same; before its first they are nan
+    and its sessions 0.
     """
     strategies, sessions = nav.shape
     figures = Figures.room(strategies, sessions, sessions - since)
@@ -166,7 +166,7 @@ def _tails(block: Floats, mean: Floats, m2: Floats) -> None:
 
 @compiled
 def _window(place: int, head_mean: float, head_m2: float, tail_mean: Floats, tail_m2: Floats) -> float:
-    """Annualised ratio over the `place` newest values and what is missing to a window, of the block before."""
+    """Annualised ratio over the `place` newest values, filled up to a window from the block before."""
     k = WINDOW - place
     mean, m2 = head_mean, head_m2
     if k > 0:
@@ -186,7 +186,7 @@ def _write(
     out: Figures, i: int, e: int, n: int, mean: float, m2: float, m3: float, m4: float, downside: float,
     total: float, drawdown: float,
 ) -> None:  # fmt: skip
-    """What a strategy is measured by alone."""
+    """Write the figures of a strategy by itself."""
     deviation = math.sqrt(m2 / (n - 1)) if n > 1 else np.nan
     annual = (1.0 + total) ** (YEAR / n) - 1.0 if n > 1 and total >= -1.0 else np.nan
     ratio = _ratio(mean, deviation)
@@ -210,7 +210,7 @@ def _write(
 
 @compiled
 def _write_against(out: Figures, i: int, e: int, n: int, benchmark: float, pairs: int, mean: float, m2: float) -> None:
-    """What a strategy is measured by against its benchmark."""
+    """Write the figures of a strategy against its benchmark."""
     out.benchmark_return[i, e] = benchmark if n > 0 else np.nan
     out.excess_return[i, e] = out.total_return[i, e] - benchmark
     deviation = math.sqrt(m2 / (pairs - 1)) if pairs > 1 else np.nan
@@ -239,7 +239,7 @@ def _normal(x: float) -> float:
 def _weigh(
     sessions: Codes, ratio: Floats, error: Floats, owner: Codes, expected: Floats, trials: Integers, out: Luck
 ) -> None:
-    """Session by session: first the spread of each owner's Sharpe ratios, then what each one is worth."""
+    """Go session by session: first the spread of each owner's Sharpe ratios, then the figures of each strategy."""
     owners = trials.shape[0]
     for e in range(ratio.shape[1]):
         count, mean, m2 = np.zeros(owners, np.int64), np.zeros(owners), np.zeros(owners)

@@ -1,8 +1,7 @@
-"""External signals: one item of a feed's answer, normalised, or the reason why it is none.
+"""External signals: each item of a feed's answer is normalised, or set aside with a reason.
 
-Prices stay the decimal strings that the feed wrote; for an optional one a 0, or a word for none, is null. Items are
-what `json` makes of an answer with floats read as Decimal, under the field names of the feed that the adapter `cqs` is
-for.
+Prices stay the decimal strings that the feed wrote; for an optional one a 0, or a word for none, is null. Items come
+from `json` with floats read as Decimal, under the field names of the feed that the adapter `cqs` is for.
 """
 
 import hashlib
@@ -18,12 +17,12 @@ from domain.moments import from_number, from_text
 from models.errors import InputError
 from models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
-# What the lens can hold exactly: DECIMAL(38, 18).
+# Numbers that the lens can hold exactly: DECIMAL(38, 18).
 MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18
 MAX_TEXT, MAX_ID, MAX_RAW = 60, 200, 16_384
 # Feeds write these where an optional field says nothing. NaN is not among them: a computation failed there.
 NOTHING = frozenset({"", "-", "--", "–", "—", "n/a", "na", "null", "none", "nil"})
-# From here on a double no longer tells whole numbers apart: such an id with a point may stand for several.
+# From here on a double no longer tells whole numbers apart: such an id with a point may mean several.
 EXACT_BELOW = 2**53
 
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
@@ -31,7 +30,7 @@ _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 @dataclass(frozen=True)
 class Parsed:
-    """A signal as the ledger keeps it, but for whose it is and when it came. Times are UTC."""
+    """A signal as the ledger keeps it, without its source and its time of arrival. Times are UTC."""
 
     external_id: str
     published_at: datetime
@@ -65,19 +64,19 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Items:
-    """The items of one answer. An id stands once in `signals`."""
+    """The items of one answer. An id occurs once in `signals`."""
 
     signals: list[Parsed]
     unfit: list[Unfit]
 
 
 def normalise(items: Iterable[Any]) -> Items:
-    """Sort an answer's items into signals and unfit ones. What stands there twice counts once."""
+    """Sort an answer's items into signals and unfit ones. A repeated item counts once."""
     return collect(read_items(items))
 
 
 def collect(found: Iterable[Parsed | Unfit]) -> Items:
-    """Gather what read_items says of one answer."""
+    """Gather the results of read_items on one answer."""
     signals: dict[str, Parsed] = {}
     unfit: dict[str, Unfit] = {}
     for each in found:
@@ -91,7 +90,7 @@ def collect(found: Iterable[Parsed | Unfit]) -> Items:
 def read_items(items: Iterable[Any]) -> Iterator[Parsed | Unfit]:
     """Read the items of one answer, one after the other.
 
-    An id that stands there twice with different content is ambiguous: the first counts, the others are unfit.
+    An id that occurs twice with different content is ambiguous: the first counts, the others are unfit.
     """
     contents: dict[str, str] = {}
     for item in items:
@@ -213,7 +212,7 @@ def _decimal(value: Any) -> Decimal | None:
 
 
 def _value(text: str | None) -> str | None:
-    """What a number says, however it is written: 94400 and 94400.00 are one price."""
+    """Value of a number, however it is written: 94400 and 94400.00 are one price."""
     return text.rstrip("0").rstrip(".") if text and "." in text else text
 
 

@@ -1,4 +1,4 @@
-"""Factor figures: what is said of series that have a number a session, nan where a session does not count.
+"""Factor figures of series that have a number a session, nan where a session does not count.
 
 Pure. Every function leaves nan out, and answers None where the figure is not defined: never 0, never nan.
 """

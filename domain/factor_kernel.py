@@ -3,7 +3,7 @@
 A cross-section is sorted once. Where only a part of it is compared with something else (the symbols that also have a
 return, or a value of another factor), that part is ranked again by walking the order, in time proportional to its
 width. Ranks are kept doubled, which makes averages of ties whole numbers: correlations of ranks are sums of integers,
-the same whatever the order of the symbols, and exactly 1 where the ranks agree. Undefined results are nan. All compiled
+the same in any order of the symbols, and exactly 1 where the ranks agree. Undefined results are nan. All compiled
 code of factors stays in this one file, because the compiled cache only notices changes of the file that it was compiled
 from.
 """
@@ -39,8 +39,8 @@ def scatter(rows: Codes, columns: Codes, values: Floats, panel: Floats) -> int:
 def sort_out(panel: Floats, order: Integers) -> tuple[Codes, Codes, Codes]:
     """Make chains, ranks and counts of a panel's rows, `order` being their sorted columns with nan last.
 
-    A chain is a row's columns in ascending order, ~column where the value is that of the one before it; what stands
-    after the row's count means nothing. Ranks are doubled and averaged over ties: 2 up to twice the count, 0 for nan.
+    A chain is a row's columns in ascending order, ~column where the value is that of the one before it; entries
+    after the row's count mean nothing. Ranks are doubled and averaged over ties: 2 up to twice the count, 0 for nan.
     """
     rows, width = panel.shape
     chain, ranks, count = np.empty((rows, width), np.int32), np.zeros((rows, width), np.int32), np.zeros(rows, np.int32)

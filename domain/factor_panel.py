@@ -1,7 +1,7 @@
 """Factor panels: long frames of values or closes as dense arrays, and their cross-sections in sorted order.
 
 Pure. A panel is float64, sessions × symbols, nan where there is no value. `Ranks` is all that rank figures need of a
-panel; a factor's may be made once and kept for as long as its values stand. In every frame the `symbol` is String,
+panel; a factor's may be made once and kept until its values change. In every frame the `symbol` is String,
 Enum or Categorical: of the last two only the categories are compared, which halves the time that a frame takes.
 """
 

@@ -1,4 +1,4 @@
-"""Factor values as they are uploaded: what they must satisfy, which of them are news, and until when they are in time.
+"""Factor values as uploaded: their checks, their digests by session, and the instant until which they are in time.
 
 Frames have the columns session (Date), symbol (String) and value (Float64), a row a symbol of a session.
 """
@@ -30,7 +30,7 @@ class FaultyRowError(InputError):
 def check_values(values: pl.DataFrame, sessions: Sessions) -> tuple[pl.DataFrame, int]:
     """Return the values of trading sessions, sorted by session and symbol, and how many other dates were left out.
 
-    FaultyRowError for a date that the calendar does not cover, for what is no symbol of a share or an exchange-traded
+    FaultyRowError for a date that the calendar does not cover, for a symbol of neither a share nor an exchange-traded
     fund, for no finite number, and for a symbol twice on one date: of dates that are left out, too.
     """
     first, last = sessions.days[0], sessions.known_until
@@ -91,6 +91,6 @@ def digest_sessions(values: pl.DataFrame) -> pl.DataFrame:
 def in_time_until(sessions: Sessions, session: date) -> datetime:
     """Return the instant before which a session's values must have come to count out of sample.
 
-    What they predict begins at the close of the session after it: from then on they could be made to fit.
+    The return that they predict begins at the close of the session after it: later values could be made to fit.
     """
     return at(sessions.next(session), CLOSE)

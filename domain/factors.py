@@ -46,7 +46,7 @@ THREADS = 2
 
 
 class Check(NamedTuple):
-    """What was compared (absolute, of figures with a sign), with what, and how it went."""
+    """Check of one figure (absolute, if it has a sign) against a threshold, and whether it passed."""
 
     value: float | None
     threshold: float
@@ -182,7 +182,7 @@ def _report(
     coverage: float | None,
     with_others: dict[str, float | None],
 ) -> FactorReport:
-    """Draw the figures together; arrays have a row for every session from the first with values to the last."""
+    """Collect the figures in a report; arrays have a row for every session from the first with values to the last."""
     ls_return = quintiles[:, -1] - quintiles[:, 0]
     ic_mean, ic_ir, mean_turnover = figures.mean(ic), figures.mean_ratio(ic), figures.mean(turnover)
     data_days = int(np.count_nonzero(ranks.ordered.counts))
@@ -227,7 +227,7 @@ def _checks(
     max_correlation: float | None,
     data_days: int,
 ) -> dict[str, Check]:
-    """Hold the figures against their thresholds; an undefined one fails, but for a correlation with nothing."""
+    """Compare the figures with their thresholds; an undefined one fails, but for a correlation with nothing."""
     strength = None if ic_mean is None else abs(ic_mean)
     steadiness = None if ic_ir is None else abs(ic_ir)
     likeness = None if max_correlation is None else abs(max_correlation)

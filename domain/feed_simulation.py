@@ -53,11 +53,11 @@ class SimulatedFeed:
     broken_minutes_an_hour: int = 0
 
     def is_broken(self, now: datetime) -> bool:
-        """Whether it is down at that time: the first minutes of an hour."""
+        """Whether the feed is down at that time: the first minutes of an hour."""
         return now.minute < self.broken_minutes_an_hour
 
     def answer(self, form: Mapping[str, str], now: datetime) -> dict[str, Any]:
-        """Answer a request as the document says: error, message, count, signals."""
+        """Answer a request as the feed's documentation says: error, message, count, signals."""
         if self.failing is not None:
             return _envelope(self.failing, MESSAGES.get(self.failing, "Unknown error"))
         key, wanted, minutes = form.get("api_key", ""), form.get("type", ""), form.get("interval") or "5"
@@ -75,7 +75,7 @@ class SimulatedFeed:
         return _envelope(0, "Success" if signals else "No new signals available", signals)
 
     def _open(self, pool: str, now: datetime, window: timedelta, form: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """List the signals opened within the window and still open; a few of them stand there twice."""
+        """List the signals opened within the window and still open; a few of them occur twice."""
         since = now - window
         first, last = (int(moment.timestamp()) // 60 for moment in (since, now))
         for minute in range(first, last + 1):
@@ -96,7 +96,7 @@ def _wanted(signal: Mapping[str, Any], form: Mapping[str, str]) -> bool:
 
 
 def _signal(draws: Random, pool: str, number: int, opened: datetime, now: datetime) -> dict[str, Any]:
-    """Make one signal as it stands at `now`: one in ten has its stop moved after a while."""
+    """Make one signal as of `now`: one in ten has its stop moved after a while."""
     scalping = pool == "scalping"
     coin = draws.choice(list(COINS))
     exchange = draws.choice([name for name in EXCHANGES if not (scalping and name == "bitmex")])

@@ -1,4 +1,4 @@
-"""Whether a feed can be asked at all: its address, key, type and mapping, checked before anything is kept or sent."""
+"""Feeds: checks of address, key, type and mapping, before anything is kept or sent."""
 
 import ipaddress
 import json
@@ -11,13 +11,13 @@ from models.errors import InputError
 from models.external import NAME_PATTERN, SIGNAL_TYPES
 from models.feeds import ADAPTERS, DIRECTIONS, NO_SETTINGS, FeedMapping, FeedTerms
 
-# Stricter than the web: no user name, query or fragment, as what they hold would be shown wherever the address is.
+# Stricter than the web: no user name, query or fragment, as they would be shown wherever the address is.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?", re.ASCII)
 MAX_URL, MAX_KEY, MAX_FILTER = 500, 200, 60
 
 
 def check_feed(terms: FeedTerms) -> None:
-    """Raise InputError for whatever is wrong with a feed; the key is never repeated."""
+    """Raise InputError for the first fault of a feed; the key is never repeated."""
     name, adapter, key, signal_type = terms.name, terms.adapter, terms.key, terms.type
     if not re.fullmatch(NAME_PATTERN, name):
         raise InputError("name", "2 to 49 of a-z, 0-9, _ and -, a letter or digit first", name)
@@ -59,7 +59,7 @@ def check_new_feed(terms: FeedTerms) -> None:
 
 
 def fold(word: str) -> str:
-    """Return a word as it is compared: without regard to case and surrounding space."""
+    """Return a word in the form for comparison: without regard to case and surrounding space."""
     return word.strip().casefold()
 
 
@@ -67,7 +67,7 @@ def require_safe(url: str) -> None:
     """Raise InputError unless a key may be sent to this address: by https, or to this machine itself."""
     found = _URL.fullmatch(url)
     if found is None or len(url) > MAX_URL or int(found[3] or 1) not in range(1, 65_536):
-        # It is not repeated: it may hold a password.
+        # The address is not repeated: it may hold a password.
         raise InputError("url", "an address such as https://host/path, without user name, query and fragment")
     if found[1] == "http" and not _is_loopback(found[2].strip("[]")):
         raise InputError("url", "https (plain http goes to this machine alone)", url)

@@ -1,4 +1,4 @@
-"""Fields of records that somebody else may have made: read and checked one by one; ValueError says what is wrong."""
+"""Fields of untrusted records: each is read and checked by itself; ValueError names the fault."""
 
 import re
 from collections.abc import Mapping

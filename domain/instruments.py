@@ -1,8 +1,8 @@
 """Instruments by their code: shares and exchange-traded funds, and the kinds that the rule book does not know.
 
 A table of code ranges in order, the first match counts; a symbol that matches none is of the kind `unknown`. Shares and
-funds stand first and overlap nothing below them. Where a listing begins and ends is not said by a code, but by the
-table of instruments (domain.listings).
+funds come first and overlap nothing below them. A code does not tell when a listing begins and ends; the table of
+instruments does (domain.listings).
 
 Sources of the ranges, at least two for each exchange:
 
@@ -128,7 +128,7 @@ def is_taken(symbols: pl.Series) -> pl.Series:
 
 
 def refusal(symbol: str) -> str | None:
-    """Say what a symbol is that is not taken ("113999.SH, a convertible bond"); None for a share or a fund."""
+    """Name a refused symbol with its kind ("113999.SH, a convertible bond"); None for a share or a fund."""
     found = next((each for each in RANGES if re.match(each.pattern, symbol)), None)
     if found is not None and found.kind in TAKEN_KINDS:
         return None

@@ -1,7 +1,7 @@
-"""A journal as read from git: its commits, its files, and what is wrong with how they follow each other. Pure.
+"""Journal as read from git: its commits, its files, and faults in how they follow each other. Pure.
 
-Files of the journal's folders are written once: a commit that changes or removes one is a fault, and what was there
-first is what counts from then on. `README.md` and whatever else lies beside those folders may change freely.
+Files of the journal's folders are written once: a commit that changes or removes one is a fault, and the first content
+counts from then on. `README.md` and all else beside those folders may change freely.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from enum import StrEnum
 from domain.attestation import CLOCK, FOLDERS, RETIREMENTS, REVEALS, SEALS, STRATEGIES
 
 REGULAR_FILE = "100644"
-# Where files are written once.
+# Folders whose files are written once.
 OWN = frozenset({*FOLDERS, CLOCK})
 NAMED = frozenset({SEALS, REVEALS, STRATEGIES, RETIREMENTS})
 
 
 class FaultKind(StrEnum):
-    """What can be wrong with a journal. Values are contracts: they stand in the output of `verify`."""
+    """Kinds of faults of a journal. Values are contracts: they appear in the output of `verify`."""
 
     CORRUPT = "corrupt"
     UNSIGNED = "unsigned"
@@ -53,7 +53,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that does not hold, and where: the fields that do not apply are empty."""
+    """A fault and its place: the fields that do not apply are empty."""
 
     kind: FaultKind
     detail: str
@@ -95,7 +95,7 @@ class Change:
 class Stamp:
     """A timestamp token: the authority's time, and whether it was checked against a trusted certificate.
 
-    `fault` says what is wrong with it, "" for a good one or one that could not be checked.
+    `fault` says why it is bad, "" for a good one or one that could not be checked.
     """
 
     stamped_at: datetime | None
@@ -108,8 +108,8 @@ class Journal:
     """Commits oldest first, their changes in the same order, contents by blob, tokens by path.
 
     `owner_signatures` are those of seals, by the hash that each signs and its text.
-    `unreadable` says why an object has no content here, `odd_trees` in what a folder is none of git's, `strays` how a
-    file of the working copy differs from HEAD's.
+    `unreadable` gives the reason for which an object has no content here, `odd_trees` the fault of a folder that git
+    would not write, `strays` the difference of a file of the working copy from HEAD's.
     """
 
     commits: Sequence[Commit]
@@ -179,6 +179,6 @@ def _check_objects(journal: Journal) -> list[Fault]:
 
 
 def slug_of(path: str) -> str:
-    """Return the strategy that a path speaks of, "" for none."""
+    """Return the strategy in a path, "" for none."""
     folder, _, rest = path.partition("/")
     return rest.rpartition("/")[2].split(".", 1)[0] if folder in NAMED else ""

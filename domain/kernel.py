@@ -30,13 +30,13 @@ def compiled(function: Function) -> Function:
 
 
 def step(function: Function) -> Function:
-    """Compile as a part of the caller: handing two dozen arrays over for every strategy takes longer than the step."""
+    """Compile into the caller: passing two dozen arrays for every strategy takes longer than the step."""
     return cast("Function", njit(nogil=True, cache=True, inline="always")(function))
 
 
 @compiled
 def fen(amount: float) -> int:
-    """CNY to fen, half up; the millionth forgives what binary fractions lose."""
+    """CNY to fen, half up; the millionth makes up for the loss of binary fractions."""
     return math.floor(100.0 * amount + 0.5 + 1e-6)
 
 
@@ -150,7 +150,7 @@ def _corporate_actions(quotes: Quotes, desk: Desk, rows: int) -> int:
 
 @step
 def _equity(quotes: Quotes, price: Floats, cash: int, desk: Desk, rows: int) -> float:
-    """What the account is worth at the prices it trades at, in CNY."""
+    """Equity of the account at the prices it trades at, in CNY."""
     worth = cash
     for row in range(rows):
         symbol = desk.symbol[row]
@@ -188,7 +188,7 @@ def _decide(quotes: Quotes, price: Floats, equity: float, desk: Desk, rows: int,
         elif desk.weight[row] == 0.0:
             side, wanted, reason = SELL, held, SUSPENDED
         else:
-            # Without a price there is no target: what is held is kept, what is not cannot be bought.
+            # Without a price there is no target: a held symbol is kept, another one cannot be bought.
             side, wanted, reason = BUY if held == 0.0 else 0, 0.0, SUSPENDED if quotes.known[symbol] else NO_MARKET_DATA
         slips.symbol[row], slips.side[row], slips.wanted[row], slips.reason[row] = symbol, side, wanted, reason
         slips.filled[row], slips.price[row] = 0.0, np.nan
@@ -204,7 +204,7 @@ def _amounts(price: float, quantity: float, commission_rate: float) -> tuple[int
 
 @step
 def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int) -> int:
-    """Fill the sells; return what they bring after costs, in fen."""
+    """Fill the sells; return their proceeds after costs, in fen."""
     proceeds = 0
     for row in range(rows):
         if slips.side[row] == SELL and slips.reason[row] == 0:
@@ -220,9 +220,9 @@ def _sell(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orde
 
 @step
 def _buy(quotes: Quotes, price: Floats, accounts: Accounts, i: int, slips: Orders, rows: int, cash: int) -> int:
-    """Fill the buys, all scaled alike if the cash does not do for them; return what they cost, in fen.
+    """Fill the buys, all scaled alike if the cash is not enough; return their costs, in fen.
 
-    Two fen a buy are kept back for rounding: the cash does as long as number of buys × commission rate is under 1.
+    Two fen a buy are kept back for rounding: the cash suffices while number of buys × commission rate is under 1.
     """
     total, buys = 0, 0
     for row in range(rows):

@@ -1,4 +1,4 @@
-"""Klines as exchanges and their libraries write them down: what their columns are called, and files without a header.
+"""Kline dumps of exchanges and their libraries: names of their columns, and files without a header.
 
 Binance: github.com/binance/binance-public-data, README (12 columns; microseconds from 2025 on) and its API's names.
 OKX: okx.com/historical-data (instrument_name … confirm) and /api/v5/market/candles (ts, o, h, l, c, vol …).
@@ -26,7 +26,7 @@ METATRADER = ("time_utc3", "open", "high", "low", "close", "volume")
 METATRADER_TIME = re.compile(r"[0-9]{4}\.[0-9]{2}\.[0-9]{2} [0-9]{2}:[0-9]{2}")
 METATRADER_AHEAD = pl.duration(hours=3)
 
-# Names in small letters, and without what is between their words.
+# Names in small letters, and without separators between their words.
 OURS = {
     **dict.fromkeys(("opentime", "starttime", "startat", "timestamp", "ts", "timeutc3"), "opened_at"),
     **{short: name for name in ("open", "high", "low", "close") for short in (name, name[0])},
@@ -50,7 +50,7 @@ class Dump(NamedTuple):
 
 
 def headless_columns(series: KlineSeries) -> Callable[[Sequence[str]], Sequence[str] | None]:
-    """Return what tells, by the first line of a file without a header, its columns; None for no known dump."""
+    """Return a function that gives the columns of a file without a header by its first line; None: no known dump."""
 
     def columns(first: Sequence[str]) -> Sequence[str] | None:
         if series.exchange.startswith("bybit") and METATRADER_TIME.fullmatch(first[0]):

@@ -15,7 +15,7 @@ from models.datasets import KLINES
 
 # Of the swings on top: how far, as a fraction of the price, and seconds a radian.
 FAST = ((0.009, 1_100), (0.005, 290))
-# How often a bar looks at the price, its ends included.
+# Samples of the price in a bar, its ends included.
 LOOKS = 9
 DIGITS = 8
 

@@ -1,4 +1,4 @@
-"""Klines as handed in, and how a newer file goes into what is there."""
+"""Klines: normalised as handed in, and merged with those known before."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,15 +47,15 @@ class Merged(NamedTuple):
 
 
 def normalise_klines(frame: pl.DataFrame, series: KlineSeries, now: datetime, *, holes: bool = False) -> pl.DataFrame:
-    """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, in whatever order they came.
+    """Klines with the columns and types of models.datasets.KLINES, sorted by `opened_at`, from rows in any order.
 
     `frame` has our own columns or those of an exchange's dump (domain.kline_dumps). The bar that is still under way at
-    `now` is left out, and so is one that the dump itself calls unfinished: what they say is not final.
+    `now` is left out, and so is one that the dump itself calls unfinished: neither is final.
 
     Raises InputError as domain.tables.normalise does, and for a bar that is not on the interval's grid (multiples of it
     since midnight UTC), opens after `now`, or has a price outside its low and high; for bars further apart than the
-    interval throughout; and for holes, unless they are let in: what happened in one is unknown, and whoever judges by
-    the bars stops there.
+    interval throughout; and for holes, unless they are let in: the market in a hole is unknown, and outcomes are
+    judged only up to it.
     """
     bars = _read(frame, series)
     step = series.step // timedelta(microseconds=1)

@@ -14,13 +14,13 @@ from domain.rules import Book
 
 # Exact, where a power of an array need not be.
 TENS = np.array([1.0, 10.0, 100.0, 1000.0])
-# What binary fractions lose of a price in ticks, and no more than that.
+# Loss of binary fractions on a price in ticks, and no more than that.
 FORGIVEN = 1e-6
 FUND_FRACTION, LARGER_FUND_FRACTION = 0.10, 0.20
 
 
 class Before(NamedTuple):
-    """What is known before the session: the last close in CNY with its factor, and the session's action, nan: none."""
+    """Facts from before the session: the last close in CNY with its factor, and the session's action, nan: none."""
 
     close: Floats
     factor: Floats
@@ -29,7 +29,7 @@ class Before(NamedTuple):
 
 
 def reference_price(before: Before, factor: Floats, decimals: NDArray[Any], book: Book = Book.CURRENT) -> Floats:
-    """The price that the limits are taken of, in CNY: the last close, on an ex-day without what was paid out.
+    """Reference price of the limits, in CNY: the last close, on an ex-day less the payment.
 
     (close − cash) / (1 + bonus) where there is an action, else close × its factor / today's `factor`; where either
     factor is unknown they are taken as equal. Rounded to the tick, one tick at least; nan without a close.
@@ -66,7 +66,7 @@ def limit_prices(
 def printed_fraction(fraction: Floats, reference: Floats, high: Floats, low: Floats, is_fund: Flags) -> Floats:
     """The price limits of funds as their own bars prove them.
 
-    Funds have one of two limits, and which does not show in a code. What was traded beyond the smaller one, by more
+    Funds have one of two limits, and which does not show in a code. A fund that trades beyond the smaller one, by more
     than a tick, has the larger one. For new funds that the rule book does not list yet.
     """
     tick = 0.001 * (1 + FORGIVEN)

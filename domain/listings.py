@@ -1,6 +1,6 @@
-"""Listings: which instruments there are, from when to when they are listed, and what a holding of one is worth after.
+"""Listings: the instruments, their spans of listing, and the value of a holding after delisting.
 
-They are handed in row by row, by a file or by a provider, and a row adds to what is known: a value is replaced by
+They are handed in row by row, by a file or by a provider, and a row adds to the known ones: a value is replaced by
 another value and never by none. Settlement takes its evidence of listings and delistings from here.
 """
 
@@ -23,7 +23,7 @@ INSTRUMENTS_SCHEMA: dict[str, ColumnType] = {
     "successor": pl.String,
     "successor_ratio": pl.Float64,
 }
-# What a delisted share is exchanged for is one value in three columns.
+# The value of a delisted share is one value in three columns.
 VALUE_COLUMNS = ("delisting_cash", "successor", "successor_ratio")
 
 MOST_CASH, MOST_RATIO = 1e7, 1e4
@@ -35,7 +35,7 @@ INSTRUMENT_TABLE = Table(
     "instruments",
     {
         "symbol": SYMBOL_TEXT,
-        # An empty text is none: of every column but the symbol.
+        # An empty text means null, in every column but the symbol.
         "name": Text(r"^[^\p{Cc}]{0,100}$", "a name of at most 100 characters"),
         "kind": Text(f"^({'|'.join(TAKEN_KINDS)})?$", f"one of {', '.join(TAKEN_KINDS)}"),
         "board": Text(f"^({'|'.join(BOARDS)})?$", f"one of {', '.join(BOARDS)}"),
@@ -52,8 +52,8 @@ def normalise_instruments(frame: pl.DataFrame) -> pl.DataFrame:
     """Instruments with the columns of INSTRUMENTS_SCHEMA, sorted by symbol; kind and board as the code says.
 
     `listed` is the first day of trading, `delisted` the first day without; `delisting_value` a number (CNY for one
-    share) or text `ratio*successor`. Raises InputError as domain.tables.normalise does, for what is no share or fund, a
-    kind or a board that contradicts the code, a value that is none, and a delisting that does not follow the listing.
+    share) or text `ratio*successor`. Raises InputError as domain.tables.normalise does, for a symbol of neither share
+    nor fund, a kind or a board that contradicts the code, a malformed value, and a delisting not after the listing.
     """
     texts = [_text(frame.get_column(name)) for name in TEXT_COLUMNS if name in frame.columns]
     rows = normalise(frame.with_columns(texts), INSTRUMENT_TABLE)

@@ -1,4 +1,4 @@
-"""The small tables among a manifest's inputs, read back from bytes that somebody else may have made."""
+"""Manifest tables: the small tables among a manifest's inputs, read back from untrusted bytes."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def read_delistings(inputs: Mapping[str, Any]) -> tuple[Delisting, ...]:
 
 
 def _rows(inputs: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Rows of a manifest that says how many columns they have by their place; none where it has no such input."""
+    """Rows of a manifest's input, each with the names of its columns; none where the manifest has no such input."""
     columns = ROWS[name]
     rows = inputs.get(name, [])
     if not isinstance(rows, list) or any(not isinstance(row, list) or len(row) != len(columns) for row in rows):

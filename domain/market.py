@@ -36,7 +36,7 @@ BAR_TABLE = Table(
         "high": PRICE,
         "low": PRICE,
         "close": PRICE,
-        # A suspended bar has no trades: whoever leaves its volume empty says so.
+        # A suspended bar has no trades: an empty volume says so.
         "volume": replace(QUANTITY, zero_where="suspended"),
         "amount": Number(0, 1e16),
         "adj_factor": Number(1e-9, 1e9),

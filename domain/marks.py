@@ -1,6 +1,6 @@
 """Marks: the newest bar of every symbol, carried from session to session.
 
-Price limits, first sight of a symbol and the worth of what is not traded are decided by them. A bar that cannot be
+They decide price limits, the first sight of a symbol and the worth of untraded holdings. A bar that cannot be
 traded says that the symbol is there (`bar_session`); its close and factor count only where no earlier bar has any,
 since vendors fill them in as they like.
 """
@@ -18,7 +18,7 @@ COLUMNS = ("symbol", "bar_session", "close", "adj_factor")
 
 
 def newest_marks(bars: pl.LazyFrame, book: Book = Book.CURRENT) -> pl.LazyFrame:
-    """The marks that bars of many sessions (models.datasets.BARS) leave, each of the session of its newest bar."""
+    """Marks after bars of many sessions (models.datasets.BARS), each of the session of its newest bar."""
     close, factor = pl.col("close"), pl.col("adj_factor").drop_nulls()
     if book is Book.FIRST:
         values = (close.last(), factor.last())
@@ -76,7 +76,7 @@ def next_marks(
 
 
 def _on_todays_basis(marks: pl.DataFrame, bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
-    """Marks of symbols that have a corporate action and no trade: close × factor stays what it was."""
+    """Marks of symbols that have a corporate action and no trade: close × factor stays the same."""
     traded = bars.filter(tradable())["symbol"]
     due = actions.filter(~pl.col("symbol").is_in(traded.implode()))
     if due.is_empty():

@@ -32,7 +32,7 @@ _TEXT = re.compile(
 def from_number(number: int | Decimal) -> datetime | None:
     """Read seconds since 1970, or thousandths, millionths or billionths of one, as UTC; None outside the century.
 
-    Exact to the microsecond; what is finer is cut off.
+    Exact to the microsecond; finer digits are cut off.
     """
     value = Decimal(number)
     if not value.is_finite() or not 0 <= value < _TOO_LARGE:
@@ -46,7 +46,7 @@ def from_number(number: int | Decimal) -> datetime | None:
 def from_text(text: str) -> datetime | None:
     """Read ISO 8601 with date and time of day, UTC where it names no offset; None for other texts and centuries.
 
-    The zone may be Z, an offset, or the word UTC or GMT. What is finer than a microsecond is cut off.
+    The zone may be Z, an offset, or the word UTC or GMT. Digits finer than a microsecond are cut off.
     """
     found = _TEXT.fullmatch(text.strip())
     if found is None:

@@ -30,7 +30,7 @@ SCORE_DECIMALS = 12
 
 
 class Failure(StrEnum):
-    """Why a portfolio has no signal."""
+    """Reason for which a portfolio has no signal."""
 
     NO_FACTORS = "NO_FACTORS"
     NO_VALUES = "NO_VALUES"
@@ -109,7 +109,7 @@ def combine(
 def _check(
     session: date, portfolios: pl.DataFrame, members: pl.DataFrame, factors: pl.DataFrame, values: pl.DataFrame
 ) -> None:
-    """Refuse what the docstring of `combine` says is refused."""
+    """Refuse the input that the docstring of `combine` names."""
     require("portfolios", portfolios, PORTFOLIOS_SCHEMA)
     require("members", members, MEMBERS_SCHEMA)
     require("factors", factors, FACTORS_SCHEMA)
@@ -139,7 +139,7 @@ def _check(
 def _state(
     session: date, factors: pl.DataFrame, values: pl.DataFrame, symbols: pl.Series, sessions: Sequence[date]
 ) -> _Factors:
-    """What is known of every factor; values of factors that are not asked for are left out."""
+    """State of every factor; values of factors that are not asked for are left out."""
     names = factors["factor"]
     age = np.full(names.len(), np.nan)
     scores = np.full((names.len(), symbols.len()), np.nan)
@@ -173,7 +173,7 @@ def z_scores(panel: Floats) -> Floats:
 
 
 def _obstacle(state: _Factors, places: Codes, weighting: str) -> tuple[Failure | None, Flags]:
-    """The first reason, if any, against a portfolio of these factors, and which of them it is true of."""
+    """First reason, if any, against a portfolio of these factors, and the factors that it applies to."""
     direction, ratio = state.ic_mean[places], state.ic_ir[places]
     pathless = np.isnan(direction) | (direction == 0)
     if weighting == Weighting.IC_WEIGHTED:

@@ -1,7 +1,7 @@
 """One clock: a journal is of the exchange's time or a rehearsal under a simulated clock, for life. Pure.
 
 Its first commit says which: in `clock.json`, or in journals older than that file by the records of the first commit
-that has any. Whoever could change the clock midway could back-date signals under the relief that a rehearsal has.
+that has any. A clock changed midway would allow back-dated signals, since a rehearsal's times are checked less.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,6 +1,6 @@
-"""The outcome kernel: what the market did to each signal, bar after bar, over arrays.
+"""The outcome kernel: it follows each signal through the market, bar after bar, over arrays.
 
-Everything is told as if it were long: the prices of a short signal come multiplied by −1, highs and lows swapped, which
+Every signal is taken as long: the prices of a short one come multiplied by −1, highs and lows swapped, which
 turns falling into rising and leaves multiples of risk as they are. All compiled code of outcomes stays in this one
 file, because the compiled cache only notices changes of the file that it was compiled from.
 """
@@ -14,7 +14,7 @@ from domain.kernel import compiled
 
 TARGETS = 3
 NEVER = -1
-# Where the watch over a signal ended.
+# States of a signal at the end of the watch over it.
 WAITING, EXPIRED, RUNNING, STOPPED, DONE = 0, 1, 2, 3, 4
 
 
@@ -42,7 +42,7 @@ class Orders(NamedTuple):
 
 
 class Watched(NamedTuple):
-    """What became of each signal: its state, indices of bars (`NEVER`: not yet), entry and exit prices (nan: none);
+    """Course of each signal: its state, indices of bars (`NEVER`: not yet), entry and exit prices (nan: none);
     `reached` is signals × 3.
     """
 
@@ -61,7 +61,7 @@ def watch(bars: Bars, orders: Orders) -> Watched:
 
 @compiled
 def _enter(bars: Bars, first: int, last_entry: int, low: float, high: float) -> tuple[int, int]:
-    """The first bar that trades in the zone. A hole ends the search: what happened in it nobody knows."""
+    """The first bar that trades in the zone. A hole ends the search, since the market in it is unknown."""
     size = bars.opened.size
     for i in range(first, size):
         if i > first and bars.opened[i] - bars.opened[i - 1] != bars.step:
@@ -85,7 +85,7 @@ def _leave(bars: Bars, entered: int, fell: bool, stop: float, targets: Floats, r
         if bars.low[i] <= stop:
             return STOPPED, i
         if i == entered and fell:
-            # It came down into the zone: whatever was high in this bar may have been before.
+            # The price came down into the zone: the high of this bar may lie before the entry.
             continue
         for k in range(TARGETS):
             if reached[k] == NEVER and bars.high[i] >= targets[k]:

@@ -1,9 +1,9 @@
-"""Outcomes: what the market made of other people's signals, by first touch and never in their favour.
+"""Outcomes of external signals, by first touch and never in their favour.
 
 A signal is entered when price trades inside its zone within 24 hours of the moment it was known. From there on every
-bar is asked for the stop first, and for the targets only where that was not touched: one bar that touches both is a
-stop. The position is divided equally among the targets that the signal names; what is left at the stop leaves there, or
-at the open of a bar that opens beyond it. The result is in R, multiples of the way from entry to stop.
+bar is checked for the stop first, and for the targets only where the stop was not touched: one bar that touches both
+is a stop. The position is divided equally among the targets that the signal names; the rest leaves at the stop, or at
+the open of a bar that opens beyond it. The result is in R, multiples of the way from entry to stop.
 
 Pure: signals and bars of one pair in, a verdict a signal out.
 """
@@ -64,7 +64,7 @@ def judge(signals: pl.DataFrame, klines: pl.DataFrame, interval: timedelta) -> p
     - target1, target2, target3: the furthest target touched before the stop.
 
     `r_multiple` and `closed_at` are null until stop or last target. Times are opening times of bars. Bars that opened
-    before `known_at` say nothing: what they hold may have been before it.
+    before `known_at` do not count: their trades may have been before it.
     """
     side = np.where(signals["direction"].to_numpy() == "SHORT", -1.0, 1.0)
     opened = klines["opened_at"].to_physical().to_numpy()

@@ -25,7 +25,7 @@ def check_owners(records: Records, journal: Journal) -> list[Fault]:
 
 
 def _judge(owner_key: str | None, signature: Signature | None) -> str:
-    """Say what is wrong with a seal's signature, or with its having none; "" for nothing."""
+    """Name the fault of a seal's signature, or of its having none; "" for no fault."""
     if owner_key is None:
         return "signed, though the strategy's terms name no key" if signature else ""
     if signature is None:

@@ -23,7 +23,7 @@ def check_path(field: str, path: str) -> None:
 
 
 def dig(answer: Any, path: str, nowhere: Any = None) -> Any:
-    """Return what lies at a path; `nowhere` where it leads nowhere. The empty path is the answer.
+    """Return the value at a path; `nowhere` where it leads nowhere. The empty path gives the whole answer.
 
     In an object a number is a name like any other.
     """
@@ -38,7 +38,7 @@ def dig(answer: Any, path: str, nowhere: Any = None) -> Any:
 
 
 def find_missing(items: Iterable[Any], paths: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names whose paths lead nowhere in every item. A null is something; a name is looked for until found.
+    """Return the names whose paths lead nowhere in every item; a null counts as found.
 
     All names are missing where there are no items.
     """

@@ -1,4 +1,4 @@
-"""Polling: how far back to ask, what a feed's answer means, when to ask again, and what was missed.
+"""Polling: how far back to ask, how to act on a feed's answer, when to ask again, and which time was missed.
 
 Pure: times come in, decisions go out. Asking and storing are other layers' business.
 """
@@ -15,13 +15,13 @@ MARGIN = timedelta(minutes=1)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 30, 600
 # As the window since the last good poll runs out, and for a while after: then every minute later is one more missed.
 SHORTEST_WAIT_SECONDS, LATE_WAIT_SECONDS, LATE_SECONDS = 10, 60, 300
-# A feed may ask us to wait; for ever it may not.
+# The longest wait that a feed may ask for.
 LONGEST_WAIT_SECONDS = 3600
 SCALPING_SECONDS, OTHER_SECONDS = 60, 180
 
 
 class Action(StrEnum):
-    """What an answer asks of us. `stop_…` stops the source until an operator has looked."""
+    """Action that an answer asks for. `stop_…` stops the source until an operator has looked."""
 
     STORE = "store"
     STOP_CONFIGURATION = "stop_configuration"
@@ -35,7 +35,7 @@ def default_cadence(signal_type: str | None) -> int:
 
 
 def action_for(code: int, message: str) -> Action:
-    """Say what a feed's error code means. Code 5 is a bad key or an outage: its message decides.
+    """Return the action for a feed's error code. Code 5 is a bad key or an outage: its message decides.
 
     A code that is not in the feed's table backs off: it may pass, and asking on loses nothing.
     """
@@ -51,7 +51,7 @@ def action_for(code: int, message: str) -> Action:
 
 
 def action_for_status(status: int) -> Action:
-    """Say what an HTTP status means where the answer itself says nothing."""
+    """Return the action for an HTTP status where the answer itself says nothing."""
     if 200 <= status < 300:
         return Action.STORE
     if status in {401, 403}:
@@ -64,7 +64,7 @@ def window_minutes(
 ) -> int:
     """Minutes to ask back for: the cadence, or the time since the last good poll if longer, plus one minute.
 
-    At most `longest`, which is as far as the feed goes; what lies before it is a gap.
+    At most `longest`, which is as far as the feed goes; the time before it is a gap.
     """
     since = timedelta(seconds=every_seconds)
     if good_at is not None:
@@ -98,7 +98,7 @@ def next_attempt(
 ) -> datetime:
     """Say when to ask again after so many failures in a row, the last one at `now`.
 
-    The backoff, but never past half of what is left of the window since the last good poll, so that a feed that answers
+    The backoff, but never past half of the rest of the window since the last good poll, so that a feed that answers
     again before it is over is asked within it; and later if the feed asks for it, by an hour at most. See ADR 17.
     """
     wait = backoff_seconds(failures)

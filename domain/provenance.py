@@ -1,4 +1,4 @@
-"""Provenance: hashes of what went into a settled session and what came out, so that it can be made again."""
+"""Provenance: hashes of a settled session's inputs and results, so that it can be made again."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def write_rows(frame: pl.DataFrame) -> list[list[str]]:
 
 
 def read_rows(rows: Sequence[Sequence[str]], schema: Mapping[str, ColumnType]) -> pl.DataFrame:
-    """Read what `write_rows` wrote of a frame of this schema."""
+    """Read the rows that `write_rows` wrote of a frame of this schema."""
     texts = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
     values = [
         pl.col(name).str.to_date() if kind == pl.Date else pl.col(name).cast(kind) for name, kind in schema.items()
@@ -45,7 +45,7 @@ def read_rows(rows: Sequence[Sequence[str]], schema: Mapping[str, ColumnType]) -
 
 
 def manifest(session: str, version: int, inputs: Mapping[str, Any], files: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return the manifest of a settled session: what went in, and path, rows and SHA-256 of each file it wrote."""
+    """Return the manifest of a settled session: its inputs, and path, rows and SHA-256 of each file it wrote."""
     written = sorted(files, key=lambda file: str(file["path"]))
     fields = {"schema": MANIFEST_SCHEMA, "session": session, "version": version, "inputs": inputs, "files": written}
     return canonical(fields)

@@ -1,10 +1,10 @@
-"""The quality gate: what is wrong with a session's bars before anything is settled with them.
+"""The quality gate: findings on a session's bars before anything is settled with them.
 
-A finding that holds stops the settlement of the session; a warning is only told. What users submit never holds: the
-gate looks at bars, index levels, and what positions hold. The bars are taken as stored, with null where something is
-unknown; they need not be sorted.
+A finding that holds stops the settlement of the session; a warning is only reported. Users' submissions never hold:
+the gate looks at bars, index levels, and the symbols of positions. The bars are taken as stored, with null where
+something is unknown; they need not be sorted.
 
-`BAR_RULES` is the one list of what is wrong with a bar: the findings come from it, and so does the suite by which Great
+`BAR_RULES` is the one list of faults of a bar: the findings come from it, and so does the suite by which Great
 Expectations validates the same bars (tasks.expectations).
 """
 
@@ -31,7 +31,7 @@ MOST_ABSENT, LEAST_ABSENT = 0.2, 2
 MOST_REPEATED, LEAST_REPEATED = 0.95, 10
 # Amount / volume lies between low and high; lots and thousands are 100 and 1,000 times away.
 FAR = 2.0
-# No share moves so far between two bars; what does would not fit into a NAV.
+# No share moves so far between two bars; a larger move would not fit into a NAV.
 JUMP = 1000.0
 SAMPLE = 10
 
@@ -50,7 +50,7 @@ class BarRule(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What is known beside a session's bars; by default nothing is.
+    """Facts beside a session's bars; by default none are known.
 
     `recent_rows` are the row counts of the sessions before, newest last (20 are used); `present` the index levels there
     are for the session and `needed` those that strategies are measured against; `before` the bars of the session
@@ -98,7 +98,7 @@ def _beyond_limit() -> pl.Expr:
 
 
 def units() -> pl.Expr:
-    """Whether amount / volume is far from what the bar traded at."""
+    """Whether amount / volume is far from the bar's low and high."""
     mean = pl.col("amount") / pl.col("volume")
     return TRADABLE & (pl.col("amount") > 0) & ((mean > pl.col("high") * FAR) | (mean * FAR < pl.col("low")))
 
@@ -195,7 +195,7 @@ def with_limits(session: date, bars: pl.DataFrame, context: Context) -> pl.DataF
 
 
 def least_rows(recent_rows: Sequence[int]) -> float:
-    """How many rows a session needs at least, given those of the sessions before."""
+    """Least number of rows of a session, given those of the sessions before."""
     return LEAST_ROWS * median(recent_rows[-RECENT_SESSIONS:] or [0])
 
 
@@ -230,8 +230,8 @@ def _missing_index(present: Collection[Universe], needed: Collection[Universe]) 
 def _absent(bars: pl.DataFrame, context: Context) -> Finding | None:
     """Held symbols that had a bar the session before and have none now.
 
-    One that was absent before is suspended or delisted, and told of then. One symbol alone is its own affair; many, or
-    a large part of what is held, is a delivery that broke.
+    One that was absent before is suspended or delisted, and was reported then. A few symbols are a warning; many, and
+    a large part of the held ones, are a broken delivery.
     """
     expected = (set(context.held) - set(context.delisted)) & set(context.before["symbol"])
     absent = pl.Series("symbol", sorted(expected - set(bars["symbol"])), dtype=pl.String)

@@ -1,4 +1,4 @@
-"""Quotes: what one session offers for every symbol, ready for settlement: prices, limits, lots, duty, dividends.
+"""Quotes of one session for every symbol, ready for settlement: prices, limits, lots, duty, dividends.
 
 Pure: the session's bars, the marks of the session before, the corporate actions and the new listings in, arrays by
 symbol code out.
@@ -32,7 +32,7 @@ def tradable() -> pl.Expr:
 
 
 def _unusable(column: str) -> pl.Expr:
-    """Known, and yet no number above 0."""
+    """Whether a value is known, and yet no number above 0."""
     return pl.col(column).is_not_null() & ~positive(column)
 
 
@@ -71,7 +71,7 @@ _DAY: tuple[str | pl.Expr, ...] = (
 def check_market(
     session: date, bars: pl.DataFrame, marks: pl.DataFrame, actions: pl.DataFrame, listings: pl.DataFrame
 ) -> None:
-    """Refuse what the quality gate should have held back, and frames of another session.
+    """Refuse market data that the quality gate should have held back, and frames of another session.
 
     A tradable bar needs an open and a close above 0; an adjustment factor may be null, but not 0 or less.
     """

@@ -1,7 +1,7 @@
-"""Receipts: what the platform signed for when it took a signal in, held against what its journal says. Pure.
+"""Receipts: the platform signs one for each accepted signal, and they are checked against its journal. Pure.
 
 A receipt is the canonical JSON of {strategy, session, revision, signal_hash, received_at}, signed with the journal's
-key. Whoever keeps theirs can prove that something accepted was left out, and sees what is not theirs.
+key. An owner with all receipts can prove that an accepted signal was left out, and sees revisions of foreign origin.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class SignedReceipt:
 
 @dataclass(frozen=True)
 class ReceiptCheck:
-    """What receipts came to: how many different good ones, how many of them sealed, how many not to be sealed yet."""
+    """Result of checking receipts: counts of distinct good ones, of sealed ones, and of ones not yet due for a seal."""
 
     receipts: int
     sealed: int
@@ -53,7 +53,7 @@ class ReceiptCheck:
 
 
 def receipt_text(accepted: Accepted) -> str:
-    """Return what is signed: canonical JSON (RFC 8785), the time in UTC with microseconds."""
+    """Return the text to sign: canonical JSON (RFC 8785), the time in UTC with microseconds."""
     fields = {
         "strategy": accepted.strategy,
         "session": accepted.session.isoformat(),
@@ -65,7 +65,7 @@ def receipt_text(accepted: Accepted) -> str:
 
 
 def read_receipt(text: str) -> Accepted:
-    """Read what `receipt_text` wrote; ValueError for anything else."""
+    """Read a receipt as `receipt_text` writes it; ValueError for anything else."""
     fields = read_fields(text.encode("utf-8", "surrogatepass"))
     if fields.keys() != FIELDS:
         raise ValueError(f"expected the fields {', '.join(sorted(FIELDS))}")
@@ -85,11 +85,11 @@ def check_receipts(
     pinned: Sequence[Signer] | None = None,
     strategy: str | None = None,
 ) -> ReceiptCheck:
-    """Hold receipts against the journal; with `strategy`, those of that one.
+    """Check receipts against the journal; with `strategy`, those of that one.
 
-    A receipt counts if it is signed by any key that the journal ever allowed, or by one of `pinned`. What was received
+    A receipt counts if it is signed by any key that the journal ever allowed, or by one of `pinned`. A signal received
     so short before the newest commit that it may still wait for its seal is no fault yet. A strategy's receipts are
-    taken to be all there are, from the first session that they name to the last.
+    taken as complete, from the first session that they name to the last.
     """
     keys = _last_good(journal, pinned)
     faults: list[Fault] = []
@@ -134,7 +134,7 @@ def _unsigned(signature: Signature, accepted: Accepted, keys: Mapping[bytes, dat
 
 
 def _left_out(records: Records, accepted: Accepted) -> str:
-    """Say in what the journal lacks what was accepted; "" where it has it."""
+    """Say how the journal lacks an accepted signal; "" where it has it."""
     found = records.seals.get(_key(accepted))
     if found is None:
         return "accepted, and not in the journal"

@@ -1,7 +1,7 @@
-"""Reading the journal's records back: the inverse of domain.attestation, for bytes that somebody else may have made.
+"""Records of the journal, read back: the inverse of domain.attestation, for untrusted bytes.
 
-A record is taken only if writing what was read gives the same bytes at the same path: so it is canonical, complete and
-of the right types, and nothing hides in a second key of the same name. ValueError says what is wrong.
+A record is taken only if writing it again gives the same bytes at the same path: so it is canonical, complete and of
+the right types, and nothing hides in a second key of the same name. ValueError names the fault.
 """
 
 import re
@@ -50,7 +50,7 @@ SIGNED = re.compile(r"^-?[0-9]{1,20}(?:\.[0-9]{1,400})?$")
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A sealed signal: the hash of what was signalled, when it was received, its owner's signature if it has one."""
+    """A sealed signal: its hash, when it was received, its owner's signature if it has one."""
 
     strategy: str
     session: date
@@ -68,7 +68,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """A revealed payload; `portfolio` as domain.signals has it, `hashed` its hash, `signal_hash` what it claims."""
+    """A revealed payload; `portfolio` as domain.signals has it, `hashed` its hash, `signal_hash` the claimed one."""
 
     strategy: str
     session: date
@@ -109,7 +109,7 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a settled day was for one strategy."""
+    """Result of a settled day for one strategy."""
 
     strategy: str
     nav: str
@@ -122,7 +122,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class SettledDay:
-    """A settled day. `previous` is the hash of the manifest of the session before, `inputs` all that went in."""
+    """A settled day. `previous` is the hash of the manifest of the session before, `inputs` has all its inputs."""
 
     session: date
     version: int
@@ -195,7 +195,7 @@ def read_terms(path: str, content: bytes) -> Terms:
 
 
 def read_settled(path: str, content: bytes) -> SettledDay:
-    """Read a settled day; its manifest's hash, session, version and inputs must be those it says beside it."""
+    """Read a settled day; the hash, session, version and inputs of its manifest must agree with the record's own."""
     fields = read_fields(content)
     if set(fields) != SETTLED_KEYS or fields["schema"] != attestation.SETTLED_SCHEMA:
         raise ValueError(f"expected a record of schema {attestation.SETTLED_SCHEMA}")

@@ -1,6 +1,6 @@
-"""Remarks on imported bars: what is let in, and yet has to be said aloud, since prices alone cannot tell.
+"""Remarks on imported bars: doubts that do not refuse an import, since prices alone cannot decide them.
 
-Looked at is the newest session of the file, as what is wrong with a source is wrong with that one too.
+They are on the newest session of the file alone, since a fault of a source shows in that one, too.
 """
 
 import polars as pl
@@ -13,7 +13,7 @@ MOST_UNFIT = 0.5
 
 
 def remarks_on(bars: pl.DataFrame, before: pl.DataFrame, *, has_actions: bool) -> list[str]:
-    """Say what stands out in `bars` (models.datasets.BARS, sorted by session).
+    """Make the remarks on `bars` (models.datasets.BARS, sorted by session).
 
     `before` are the bars of the session before the newest one, where they are known; `has_actions` is whether any
     corporate action is.

@@ -1,4 +1,4 @@
-"""Signals of a replay as handed in, and which of their rows no session of the replay will ask for."""
+"""Signals of a replay as handed in, and the count of rows that belong to none of its sessions."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SIGNAL_TABLE = Table(
         "strategy": Text(SLUG_PATTERN, "the slug of a strategy"),
         "session": Day(),
         "symbol": Text(SYMBOL_PATTERN, "six digits and a venue, such as 600519.SH"),
-        # 5e-324 is the least number above 0 that there is.
+        # 5e-324 is the least double above 0.
         "weight": Number(5e-324, 1, nullable=False, strict=True, words="a number in (0, 1]"),
     },
     key=("session", "strategy", "symbol"),

@@ -1,7 +1,7 @@
 """Settling again: every settled day of a journal from its revealed signals and the reader's own bars. Pure.
 
-The state goes on from what was recomputed, not from what the journal says, so one wrong session shows in all that
-follow; only the first of a strategy is told. Benchmarks are left out: no NAV depends on them.
+The state goes on from the recomputed session, not from the journal's, so one wrong session shows in all that follow;
+only the first of a strategy is reported. Benchmarks are left out: no NAV depends on them.
 """
 
 from collections import defaultdict, deque
@@ -33,7 +33,7 @@ THREADS = 2
 
 
 class Doubt(NamedTuple):
-    """Something that no rule forbids, and that a reader should know: it makes nothing fail."""
+    """A doubt for the reader: no rule forbids it, and it makes nothing fail."""
 
     kind: str
     detail: str
@@ -41,7 +41,7 @@ class Doubt(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """What came of settling again: what differs, what is doubtful, and how many sessions could be compared."""
+    """Result of settling again: the differences, the doubts, and the number of sessions compared."""
 
     faults: list[Fault]
     doubts: list[Doubt]
@@ -49,7 +49,7 @@ class Replay(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Everything that settling a day takes, but for the state; `bars_sha256` is the hash of the reader's bars."""
+    """Inputs of settling a day, but for the state; `bars_sha256` is the hash of the reader's bars."""
 
     terms: pl.DataFrame
     signals: pl.DataFrame
@@ -65,9 +65,8 @@ def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None 
     """Settle the newest version of every day again, and compare.
 
     `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. `actions` are
-    the reader's own (symbol, session, cash, bonus), held against the journal's for the symbols that the day is about.
-    Settling is one thread's work, session by session; reading what goes in and comparing what comes out are done beside
-    it.
+    the reader's own (symbol, session, cash, bonus), compared with the journal's for the symbols of the day.
+    Settling is one thread's work, session by session; other threads read the inputs and compare the results beside it.
     """
     days = records.newest_days()
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
@@ -106,7 +105,7 @@ def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None 
 
 
 def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) -> list[Fault]:
-    """Tell of each strategy the first session that came out different, and how many did."""
+    """Report for each strategy the first session that differs, and how many do."""
     wrong: dict[str, list[tuple[date, str]]] = defaultdict(list)
     for day, different in compared:
         for slug, detail in different.items():
@@ -139,7 +138,7 @@ def _as_settled(bars: pl.DataFrame, day: SettledDay) -> tuple[pl.DataFrame, str]
     if sha256 != day.bars_sha256:
         try:
             clean = to_ticks(bars)
-        except InputError:  # no raw prices: they are told of as bars that are not those of the settlement
+        except InputError:  # no raw prices: reported as bars that are not those of the settlement
             return bars, sha256
         if frame_sha256(clean) == day.bars_sha256:
             return clean, day.bars_sha256
@@ -232,7 +231,7 @@ def _signals(records: Records, day: SettledDay, reveals: Sequence[Reveal]) -> pl
 
 
 def _compare(day: SettledDay, settled: Settled) -> dict[str, str]:
-    """What differs, by strategy: the NAV in fen, then cash, event, orders and positions."""
+    """Differences by strategy: in NAV (to the fen), then in cash, event, orders and positions."""
     again = settled.nav.select("strategy", pl.col("nav", "cash").cast(pl.String), "event")
     figures = {slug: (nav, cash, event) for slug, nav, cash, event in again.iter_rows()}
     slugs = [result.strategy for result in day.results]

@@ -1,7 +1,7 @@
-"""How strategies ended: the records of their ends, held against settled days and signals. Pure.
+"""Retirements: the records of strategies' ends, checked against settled days and signals. Pure.
 
 A journal keeps such records if it says which clock it has, or has any of them; in an older one a strategy that is gone
-from the settled days is listed, and no more can be said.
+from the settled days is only listed.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def check_retirements(records: Records, commits: Sequence[Commit], *, rehearsed:
 
 
 def _unlike(end: Retirement, file: File, found: tuple[SettledDay, File] | None) -> list[str]:
-    """Say in what an end is not what the settled day says."""
+    """Name the differences between an end and its settled day."""
     if end.session is None:
         return []
     if found is None:

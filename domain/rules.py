@@ -4,7 +4,7 @@ Data and lookups only; how a trade uses them is settlement's business. A rule co
 next one of the same key. The hash of the rules in force at a session is part of its settlement, so that a changed rule
 can be seen, and one that starts later touches nothing that was settled before.
 
-Where the rules stand is in docs/rules.md, each with two sources.
+docs/rules.md names two sources for each rule.
 """
 
 import hashlib
@@ -146,7 +146,7 @@ FREE_SESSIONS: Final = (
 STAMP_DUTY: Final = ((BEGINNING, 0.001), (date(2023, 8, 28), 0.0005))
 DUTY_FREE: Final = ((BEGINNING, "fund"),)
 
-# The whole book as it was before rules were hashed by session. What was settled under it stays settled so.
+# The whole book as it was before rules were hashed by session. Sessions settled under it stay settled so.
 FIRST_BOOK_SHA256: Final = "eb89df128b3efee9e489add5966230cb5d0ef60dc1c71c2cafec333766436efc"
 
 BOARD_SCHEMA: Final[dict[str, ColumnType]] = {
@@ -177,7 +177,7 @@ class Book(Enum):
 
 @lru_cache(maxsize=4096)
 def rules_text(session: date) -> str:
-    """Write down the rules in force at `session`: what is hashed. A rule that starts later is not in it."""
+    """Write down the rules in force at `session`, as they are hashed. A rule that starts later is not in the text."""
     boards = [[each.codes, each.exchange, each.board] for each in RANGES if each.board and each.since <= session]
     book = {
         "boards": boards,

@@ -38,7 +38,7 @@ def sample_strategies() -> list[StrategyTerms]:
 
 
 def sample_signals(bars: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
-    """Return what the sample strategies submit for `sessions`: strategy, session, symbol, weight.
+    """Return the signals of the sample strategies for `sessions`: strategy, session, symbol, weight.
 
     `bars` (symbol, session, close, adj_factor, volume) must begin at least 21 sessions before the first of them. The
     signal for a session uses closes of earlier sessions alone.

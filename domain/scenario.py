@@ -1,4 +1,4 @@
-"""What happens to whom in the sample market: boards, listings, suspensions, special treatment, payments, shocks.
+"""Scenario of the sample market: boards, listings, suspensions, special treatment, payments, shocks.
 
 Only the plan; the prices that follow from it are domain.simulation's. Boards come in a fixed pattern, so that ten
 symbols already have all of them.
@@ -49,7 +49,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scenario:
-    """The plan. Two-dimensional arrays are sessions × symbols; `group` is each symbol's number in `Universe`."""
+    """Plan of the market. Two-dimensional arrays are sessions × symbols; `group` is a symbol's number in `Universe`."""
 
     sessions: list[date]
     symbols: pl.Series
@@ -135,7 +135,7 @@ def _draw_groups(fund: Flags, rng: np.random.Generator) -> NDArray[np.intp]:
 
 
 def _draw_listings(shape: tuple[int, int], fund: Flags, rng: np.random.Generator) -> Flags:
-    """Listed from the first session to the last, but for 8 % that list later and 1 % (at least one) that leave."""
+    """Spans of listing: from the first session to the last, but 8 % list later and 1 % (at least one) leave."""
     sessions, symbols = shape
     shares = rng.permutation(np.flatnonzero(~fund))
     late, gone = shares[: max(1, symbols * 8 // 100)], shares[-max(1, symbols // 100) :]
@@ -180,7 +180,7 @@ def _draw_special(shape: tuple[int, int], main: Flags, rng: np.random.Generator)
 
 
 def _draw_payments(shape: tuple[int, int], fund: Flags, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Once a year or so: cash as a fraction of the close, and for one payment in five new shares for each held."""
+    """Payments once a year or so: cash as a fraction of the close, and with one in five new shares for each held."""
     pays = (rng.random(shape) < 1 / YEAR) & ~fund
     pay_rate = np.where(pays, rng.uniform(0.004, 0.04, shape), 0.0)
     splits = pays & (rng.random(shape) < 0.2)

@@ -74,7 +74,7 @@ class Sessions:
         return any(moment - BEFORE_DEADLINE <= now <= moment + AFTER_DEADLINE for moment in due)
 
     def horizon_warning(self, today: date) -> str | None:
-        """Say so when 45 days or fewer are left before the horizon, else None."""
+        """Warn in words when 45 days or fewer are left before the horizon, else None."""
         left = (self.known_until - today).days
         if left > HORIZON_WARNING_DAYS:
             return None

@@ -1,8 +1,7 @@
-"""What a journal's settled days claim: one after the other, after their close, with nobody left out. Pure.
+"""Settled days of a journal: checked to be in order, after their close, and with every strategy. Pure.
 
-A later version of a day has to be explained by a market that was corrected; nothing else may change with it.
-
-The NAV itself is the business of `domain.resettlement`.
+A later version of a day has to be explained by a market that was corrected; nothing else may change with it. The NAV
+itself is the business of `domain.resettlement`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +48,7 @@ def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:
 def _check_correction(
     before: tuple[SettledDay, File], day: SettledDay, file: File, where: tuple[str, str, str, str]
 ) -> list[Fault]:
-    """Check that a later version rests on another market, or another state before it, and on nothing else."""
+    """Check that a later version rests on another market, or another state before it, and differs in nothing else."""
     old, earlier = before
     names = (old.inputs.keys() | day.inputs.keys()) - {"corrected"}
     changed = {name for name in names if old.inputs.get(name) != day.inputs.get(name)}
@@ -68,7 +67,7 @@ def _check_correction(
 def _check_carried(
     versions: Mapping[int, tuple[SettledDay, File]], before: SettledDay | None, commits: Sequence[Commit]
 ) -> list[Fault]:
-    """Check that a correction was carried on: what counts of a day rests on what counts of the day before."""
+    """Check that a correction was carried on: the newest version of a day rests on the newest of the day before."""
     day, file = versions[max(versions)]
     if before is None or before.version == 1 or day.previous == before.manifest_sha256:
         return []
@@ -122,7 +121,7 @@ def _check_presence(records: Records) -> list[Fault]:
 
 
 def gaps(records: Records) -> dict[str, tuple[date, ...]]:
-    """Return, for each strategy, the settled sessions that it was in without having said anything for them."""
+    """Return, for each strategy, the settled sessions that it was in without a signal for them."""
     spoke = {(slug, session) for slug, session, _ in records.seals}
     silent: dict[str, list[date]] = {slug: [] for slug in sorted(records.strategies())}
     for day in records.newest_days():

@@ -1,10 +1,10 @@
 """Settlement: one session's signals, traded at its prices under the exchange's rules, and marked at its close.
 
-Pure: frames in, frames out; the same inputs give the same bytes, whatever the order of their rows and however the
-strategies are split into chunks. Which revision of a signal counts, what the quality gate says and where results are
-kept is the caller's business. The arithmetic is in `domain.kernel`, the exchange's side in `domain.quotes`.
+Pure: frames in, frames out; the same inputs give the same bytes, in any order of their rows and any split of the
+strategies into chunks. The caller picks the revision of each signal, asks the quality gate and keeps the results.
+The arithmetic is in `domain.kernel`, the exchange's side in `domain.quotes`.
 
-Where the rules leave room, this is what happens:
+Where the rules leave room, these decide:
 
 - A signal is one row or more; a weight of 0 is a symbol not held, so all cash is a signal whose weights are 0.
 - A signalled symbol that is not tradable has no price and so no target. If it is held it is kept, without an order; if
@@ -42,7 +42,7 @@ REASONS = pl.lit(pl.Series([None, *sorted(Refusal)], dtype=pl.String))
 
 
 class Settled(NamedTuple):
-    """What a session comes to: frames in the schemas and the order of the datasets orders, positions and nav."""
+    """Results of a session: frames in the schemas and the order of the datasets orders, positions and nav."""
 
     orders: pl.DataFrame
     positions: pl.DataFrame
@@ -102,7 +102,7 @@ def settle(
 
 
 def _with_exchanges(session: date, settled: Settled, exchanged: Exchanged) -> Settled:
-    """Put the orders of exchanges among the others, and what is told of them into the detail."""
+    """Put the orders of exchanges among the others, and the texts on them into the detail."""
     dated = exchanged.orders.with_columns(session=pl.lit(session)).select(settled.orders.columns)
     nav = settled.nav.join(exchanged.told, on="strategy", how="left", maintain_order="left").with_columns(
         detail=pl.col("detail") + pl.col("told").fill_null("")
@@ -179,7 +179,7 @@ def _nav(
 
 
 def _details(accounts: Accounts, results: Results) -> list[str]:
-    """The audit log's texts: what a rebalance did, or why there was none."""
+    """Texts of the audit log: the orders of a rebalance, or the reason for none."""
     columns = (accounts.paused, accounts.signalled, results.since, accounts.holding_period)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [

@@ -1,7 +1,7 @@
-"""Signals: what a target portfolio must satisfy, how it is written down, and the payload that gets sealed.
+"""Signals: checks of a target portfolio, its text form, and the payload that gets sealed.
 
-Vectorised over many strategies, because a replay and the minute before the deadline bring thousands at once. Who may
-submit, and until when, is the store's business.
+Vectorised over many strategies, because a replay and the minute before the deadline bring thousands at once. Rights
+to submit, and deadlines, are the store's business.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def check_portfolios(signals: pl.DataFrame) -> None:
     """Raise InputError for the first portfolio that is not one, naming strategy and symbol.
 
     Columns strategy, symbol (String) and weight (Float64). A portfolio has 1 to 5,000 different symbols, weights in
-    (0, 1], and a sum of at most 1 + 1e-9; what is left is cash. Each symbol is a share or an exchange-traded fund.
+    (0, 1], and a sum of at most 1 + 1e-9; the rest is cash. Each symbol is a share or an exchange-traded fund.
     """
     # One pass tells whether there is any fault; only then is the first one looked for.
     weight = pl.col("weight")

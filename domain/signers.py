@@ -1,8 +1,8 @@
-"""Who may sign a journal's commits, and whether each one was. Pure: signatures come in already checked as such.
+"""Signers of a journal's commits: the keys that may sign, and a check of each commit. Pure.
 
-A commit is judged by `allowed_signers` as the commit before left it, the first one by its own: a new key is trusted
-only if an old one brought it. So everything rests on the first commit, which whoever makes a journal can make at will:
-to know whose it is, pin the keys from somewhere else.
+Signatures come in already verified under the key inside them. A commit is judged by `allowed_signers` as the commit
+before left it, the first one by its own: a new key is trusted only if an old one brought it. So everything rests on
+the first commit, which anybody can make at will: to know the maker of a journal, pin the keys from another source.
 """
 
 import base64
@@ -18,7 +18,7 @@ from domain.journal import Commit, Fault, FaultKind, Journal
 
 OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
 SIGNER = re.compile(r"^\S+\s+(?:(?P<options>[^\s\"]*(?:\"[^\"]*\"[^\s\"]*)*)\s+)?ssh-ed25519\s+(?P<key>\S+)(?:\s.*)?$")
-# What a line of ours is good for.
+# Namespaces of our own lines.
 NAMESPACES = f'namespaces="{NAMESPACE},{RECEIPT_NAMESPACE}"'
 BEGINNING = datetime.fromtimestamp(0, UTC)
 TIME = re.compile(r"^(\d{8})(\d{4})?(\d{2})?Z?$")
@@ -74,8 +74,8 @@ def write_signers(signers: Iterable[Signer]) -> bytes:
 def hand_over(signers: Iterable[Signer], old: bytes, new: bytes, at: datetime) -> tuple[Signer, ...]:
     """Let the key `new` follow on `old`, in a commit of the second `at` that `old` signs: its last.
 
-    `old` stays good for what it signed. Its end is the second after, so that it is good for this commit too, whoever
-    judges the whole journal by the newest file.
+    `old` stays good for its earlier commits. Its end is the second after, so that it is good for this commit too, even
+    where the whole journal is judged by the newest file.
     """
     ended = (
         replace(signer, until=at + timedelta(seconds=1)) if signer.key == old and not signer.until else signer
@@ -85,9 +85,9 @@ def hand_over(signers: Iterable[Signer], old: bytes, new: bytes, at: datetime) -
 
 
 def signs_since(signers: Iterable[Signer], key: bytes) -> datetime | None:
-    """Return from when on a key may sign whose right to has no end; the beginning of time where it has no beginning.
+    """Return the time from which a key may sign without an end; the beginning of time where it has no beginning.
 
-    None for a key that may not sign any more, or never might.
+    None for a key that may no longer sign, or never might.
     """
     beginnings = [signer.since or BEGINNING for signer in signers if signer.key == key and not signer.until]
     return min(beginnings, default=None)
@@ -104,7 +104,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def judge_signature(commit: Commit, signers: Iterable[Signer]) -> Fault | None:
-    """Say what is wrong with a commit's signature, given the keys that may sign it; None for a good one."""
+    """Name the fault of a commit's signature, given the keys that may sign it; None for a good one."""
     signature = commit.signature
     if signature is None:
         return Fault(FaultKind.UNSIGNED, "the commit carries no signature", commit.name)

@@ -1,8 +1,8 @@
 """A sample market: made-up bars that obey the exchange's rules, so that every rule of settlement has work to do.
 
 Returns follow one market factor, one factor for each universe and a noise of their own, split into an overnight gap and
-the day; prices are rounded to the tick and clipped at the board's limits of the day. Who lists, leaves, pauses or pays,
-and when, is decided beforehand (domain.scenario). The same arguments give the same market, bit for bit.
+the day; prices are rounded to the tick and clipped at the board's limits of the day. Listings, departures, suspensions
+and payments are planned beforehand (domain.scenario). The same arguments give the same market, bit for bit.
 """
 
 from collections.abc import Sequence

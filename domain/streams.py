@@ -1,4 +1,4 @@
-"""The stream of signals, as far as it is neither stored nor sent: where a reader stands, and what it wants.
+"""The stream of signals, without storing and sending it: places of readers, filters and pages of events.
 
 External signals and our own come out of two sequences of the ledger, which grow independently. So a reader's place is
 one in each of them: it means the same in every process that serves the stream and after every restart, in whichever
@@ -28,7 +28,7 @@ class Cursor(NamedTuple):
     n: int = 0
 
     def __str__(self) -> str:
-        """Write it as the id of an event."""
+        """Write the place as the id of an event."""
         return f"e{self.external}-s{self.settlement}.{self.strategy}.{self.n}"
 
     @property
@@ -37,12 +37,12 @@ class Cursor(NamedTuple):
         return self[1:]
 
     def covers(self, other: "Cursor") -> bool:
-        """Whether whoever stands here has read all that is read at `other`. Two places may be each ahead in one."""
+        """Whether this place is not behind `other` in either sequence. Two places may be each ahead in one."""
         return self.external >= other.external and self.own >= other.own
 
 
 def parse_cursor(text: str) -> Cursor:
-    """Read the id of an event. InputError for what no stream of ours ever gave."""
+    """Read the id of an event. InputError for an id that no stream of ours gives."""
     found = _PATTERN.fullmatch(text)
     if found is None:
         raise InputError("Last-Event-ID", "the id of an event of this stream, such as e1042-s17.3.1")
@@ -50,7 +50,7 @@ def parse_cursor(text: str) -> Cursor:
 
 
 class Event(NamedTuple):
-    """A signal as it is sent: `data` is the whole event in bytes; the rest is what filters ask for."""
+    """A signal as it is sent: `data` is the whole event in bytes; the other fields are for filters."""
 
     kind: Kind
     source: str
@@ -60,7 +60,7 @@ class Event(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which events a reader wants; None leaves a filter out. Our own have no coin and no exchange."""
+    """Filter of a reader's events; None leaves a part out. Events of our own have no coin and no exchange."""
 
     kind: str | None = None
     source: str | None = None
@@ -68,7 +68,7 @@ class Filter(NamedTuple):
     exchange: str | None = None
 
     def wants(self, event: Event) -> bool:
-        """Whether an event passes."""
+        """Whether an event passes the filter."""
         return all(asked is None or asked == given for asked, given in zip(self, event, strict=False))
 
 

@@ -1,8 +1,8 @@
 """Symbols in other people's spelling, as ours: 600519.XSHG, sh.600519, SSE.600519, 600519 and, of 000001, 1.
 
 Every distinct code is read once, for a column of bars repeats each of them for every session. A code without an
-exchange belongs to the one exchange at which a share or an exchange-traded fund can have it, since whoever leaves the
-exchange out means one of these: 000001 is a share of Shenzhen, not the index of Shanghai.
+exchange belongs to the one exchange at which a share or an exchange-traded fund can have it, since codes without an
+exchange mean one of these: 000001 is a share of Shenzhen, not the index of Shanghai.
 """
 
 import re
@@ -40,7 +40,7 @@ def canonical(codes: pl.Series, field: str, place: Callable[[int], str]) -> pl.S
     """Spell codes as 600519.SH; null where a code has no exchange and no share or fund can have it.
 
     Numbers count as codes that lost their zeros. Raises InputError under `field` for a null and for anything else than
-    a code; `place` says where a row stands.
+    a code; `place` names the place of a row.
     """
     text = as_text(codes).str.strip_chars().str.to_uppercase().replace("", None)
     distinct = text.unique()
@@ -61,7 +61,7 @@ def code_in_file_name(stem: str) -> str | None:
 
 
 def _spell(code: str) -> tuple[str, str | None] | None:
-    """Six digits and the exchange, None where it is not said; None for what is no code."""
+    """Six digits and the exchange, None for an exchange that is not named; None for no code at all."""
     if match := CODE_FIRST.fullmatch(code) or EXCHANGE_FIRST.fullmatch(code):
         return match["code"], EXCHANGES[match["exchange"]]
     match = BARE.fullmatch(code)

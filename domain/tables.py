@@ -1,6 +1,6 @@
 """Tables handed in from outside: one description of columns, one check, one error that names column and row.
 
-Whether the values make sense to a market is not decided here, only that they are what their column promises.
+Whether the values make sense to a market is not decided here, only that they are of their column's kind.
 Rows are counted from 1, as a reader of the file counts them below its header.
 """
 
@@ -41,7 +41,7 @@ class Number:
 
     @property
     def expected(self) -> str:
-        """Say which numbers these are."""
+        """Describe the numbers in words."""
         number = self.words or f"a number from {self.least:g} to {self.most:g}"
         return f"{number}, or nothing where {self.zero_where} is true" if self.zero_where else number
 
@@ -89,7 +89,7 @@ def normalise(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 
 
 def clean(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Return `frame` as `normalise` does, but in its own order, and whatever rows have one key."""
+    """Return `frame` as `normalise` does, but in its own order, and with repeated keys."""
     given = _given_names(frame, table)
     if frame.is_empty():
         raise InputError(table.name, "at least one row", "none")
@@ -213,7 +213,7 @@ def _refuse(values: pl.Series, wrong: pl.Series, expected: str) -> None:
 
 
 def _show(one: pl.Series) -> str:
-    """Write one value down as people do: times to the minute where they are whole minutes, with their zone's name."""
+    """Write one value for people: times to the minute where they are whole minutes, with their zone's name."""
     if one.null_count():
         return "null"
     if not isinstance(one.dtype, pl.Datetime):

@@ -1,7 +1,7 @@
 """Ticks: prices are whole multiples of the smallest change, 0.01 CNY for shares and 0.001 for funds.
 
-Vendors store prices as Float32, or make them by dividing an adjusted price by its factor; what that leaves behind the
-last digit goes here, where bars come in, so that a price at its limit is equal to it.
+Vendors store prices as Float32, or make them by dividing an adjusted price by its factor. The noise behind the last
+digit is removed here, where bars come in, so that a price at its limit is equal to it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Timeliness: what the times of a record prove. Pure.
+"""Timeliness of a record, as its times prove it. Pure.
 
 Times are those of receipt, of the commit that sealed it, and of tokens for that commit, against the session's deadline.
 """
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-# What was received in time has so long to be committed: a busy sealer's round, for both prices.
+# Time to commit a signal that was received in time: a busy sealer's round, for both prices.
 SEALING_ALLOWANCE = timedelta(seconds=30)
 
 
 class TimeClass(StrEnum):
-    """When a record came into the journal, measured against its deadline by the time of its first commit."""
+    """Class of a record by the time of its first commit, measured against its deadline."""
 
     ON_TIME = "on_time"
     SEALED_LATE = "sealed_late"
@@ -20,7 +20,7 @@ class TimeClass(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What a record's time rests on: the server's word, or a timestamp authority's token from before the deadline."""
+    """Evidence of a record's time: the server's word, or a timestamp authority's token from before the deadline."""
 
     SERVER_ONLY = "server_only"
     TSA = "tsa"
@@ -47,7 +47,7 @@ def margin_seconds(received_at: datetime, deadline: datetime) -> float:
 
 
 def evidence(deadline: datetime, stamped_at: Iterable[datetime]) -> Evidence:
-    """Judge what a record's time rests on, given the times in the tokens for its commit."""
+    """Return the evidence of a record's time, given the times in the tokens for its commit."""
     return Evidence.TSA if any(moment <= deadline for moment in stamped_at) else Evidence.SERVER_ONLY
 
 

@@ -1,7 +1,7 @@
 """RFC 3161 responses as authorities write them, made fit for a strict reader. Pure.
 
-Sealer and verifier both read a response this way, so that what the one keeps the other does not refuse. What the
-authority signed stays as it is; the journal keeps the response as it came.
+Sealer and verifier both read a response this way, so that the verifier refuses no response that the sealer keeps. The
+signed part stays as it is; the journal keeps the response as it came.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ GRANTED, GRANTED_WITH_MODS = b"\x02\x01\x00", b"\x02\x01\x01"
 
 
 class Element(NamedTuple):
-    """Where an element of DER begins, where its content does, and where both end."""
+    """Bounds of an element of DER: its beginning, the beginning of its content, and the end of both."""
 
     tag: int
     start: int
@@ -24,9 +24,8 @@ class Element(NamedTuple):
 def strict(response: bytes) -> bytes:
     """A response with its certificates in the order of DER, and `granted with modifications` as `granted`.
 
-    Many authorities send the certificates in the order of their chain, as `openssl ts -chain` does. That what was
-    granted is what was asked for is to be seen from the token, whatever the status. Bytes that are no response are
-    returned as they are.
+    Many authorities send the certificates in the order of their chain, as `openssl ts -chain` does. The token, not the
+    status, shows whether the request was granted as asked. Bytes that are no response are returned as they are.
     """
     try:
         (whole,) = _elements(response, 0, len(response))

@@ -1,4 +1,4 @@
-"""Tracking: how far the platform's NAV strays from what the researcher claimed.
+"""Tracking: how far the platform's NAV strays from the NAV that the researcher claimed.
 
 Pure: two NAV series in, one verdict out. Which series to compare is the caller's business.
 """
@@ -13,16 +13,16 @@ from domain.arrays import Floats
 from domain.evaluation_kernel import LEAST_DEVIATION, YEAR
 from models.enums import Verdict
 
-# What five common sessions in a row have between them.
+# Daily returns between five common sessions in a row.
 MIN_DAILY_RETURNS = 4
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """How a claim compares: figures as fractions, annualised by 252. `correlation` is None where a series never moves.
+    """Comparison of a claim: figures as fractions, annualised by 252. `correlation` is None where a series never moves.
 
-    `overlap_days` is the number of common sessions. What is compared are daily returns, so there are fewer of those:
-    one less, and one less again for every gap between common sessions.
+    `overlap_days` is the number of common sessions. There are fewer daily returns to compare: one less, and one less
+    again for every gap between common sessions.
     """
 
     tracking_diff_annualized: float
@@ -37,7 +37,7 @@ def track(claimed: pl.DataFrame, tracked: pl.DataFrame) -> Tracking | None:
 
     Both frames have columns session (Date, unique) and nav (Float64 or Decimal, any unit, above 0). The tracked series
     is the strategy's own sessions, without gaps, from its activation on. A return counts where a session and the one
-    before it in that series are both claimed: what lies across a gap is no daily return, and is not annualised as one.
+    before it in that series are both claimed: a return across a gap is no daily one, and is not annualised as one.
     """
     return compare(levels_of(pair(claimed, tracked)))
 
@@ -62,7 +62,7 @@ def compare(levels: Floats) -> Tracking | None:
     daily = common[1:] & common[:-1]
     if np.count_nonzero(daily) < MIN_DAILY_RETURNS:
         return None
-    # What is out of all proportion overflows, and is then nan or infinite: no verdict but divergence.
+    # Figures out of all proportion overflow to nan or infinity: no verdict but divergence.
     with np.errstate(all="ignore"):
         returns = (levels[1:] / levels[:-1] - 1.0)[daily]
         difference = returns[:, 0] - returns[:, 1]

@@ -1,8 +1,8 @@
-"""Tricks of trees: entries by which a clone shows its reader something else than what is verified. Pure.
+"""Tree tricks: entries by which a clone shows its reader something else than the verified files. Pure.
 
 A link or a submodule in place of a file, a path that a file system takes for another one (case, Unicode form, signs
-that do not show, names of MS-DOS), and entries that git itself obeys (`.gitattributes`). What lies beside the journal's
-own folders is free otherwise.
+that do not show, names of MS-DOS), and entries that git itself obeys (`.gitattributes`). Other entries beside the
+journal's own folders are free.
 """
 
 import re
@@ -36,14 +36,14 @@ def check_paths(changes: Iterable[Change]) -> list[Fault]:
 
 
 def folded(path: str) -> str:
-    """Return a path as a careless file system takes it: no case, one Unicode form, nothing that does not show."""
+    """Return a path as a careless file system takes it: no case, one Unicode form, no invisible signs."""
     shown = "".join(sign for sign in path if unicodedata.category(sign) != "Cf")
     text = unicodedata.normalize("NFKC", shown).casefold()
     return "/".join(part.rstrip(". ") or part for part in text.split("/"))
 
 
 def _wrong(change: Change, top: str) -> str:
-    """Say what is wrong with an entry by itself, "" if nothing is."""
+    """Name the fault of an entry by itself, "" for none."""
     parts = folded(change.path).split("/")
     meant = next((name for name in OURS if name != top and _same_name(parts[0], name)), "")
     if meant:
@@ -51,7 +51,7 @@ def _wrong(change: Change, top: str) -> str:
     if any(part.startswith(DOTGIT) or _same_name(part, DOTGIT) for part in parts):
         return "a name that git gives a meaning to"
     strange = "\\" in change.path or any(unicodedata.category(sign)[0] == "C" for sign in change.path)
-    if strange and top not in OWN:  # ours are held against their records
+    if strange and top not in OWN:  # our own are checked against their records
         return "signs in its name that are no letters"
     if change.mode in {LINK, SUBMODULE} and top not in OWN:
         return f"a {'link' if change.mode == LINK else 'submodule'} (mode {change.mode})"

@@ -1,8 +1,7 @@
-"""Verification: what a journal proves, and everything in it that does not hold. Pure.
+"""Verification of a journal: the proofs in it, and every fault. Pure.
 
-Commits and files in, verdict and named faults out. What the records say of each other is judged in `domain.claims`,
-replaying settlements is the business of `domain.resettlement`; reading git, and checking signatures and tokens, that of
-the store.
+Commits and files in, verdict and named faults out. `domain.claims` checks the records against each other,
+`domain.resettlement` settles again; reading git, and checking signatures and tokens, is the business of the store.
 """
 
 from collections import Counter
@@ -46,12 +45,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class SealedSignal:
-    """What the journal proves of one revision of one signal.
+    """Proof of one revision of one signal in the journal.
 
     `margin_seconds` is from receipt to deadline, `seconds_late` from the deadline to the commit, 0 for one in time.
     `signer` is the fingerprint of the key under which the commit's signature was found good, None for a commit without
-    a good one. Whether that key might sign is told by the faults alone, as is whether an
-    `owner_signed` one is the owner's.
+    a good one. The faults alone say whether that key might sign, and whether the signature of an `owner_signed` one is
+    the owner's.
     """
 
     strategy: str
@@ -75,7 +74,7 @@ class SealedSignal:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of verifying a journal.
+    """Report on verifying a journal.
 
     `simulated`: the journal's clock is a simulated one. `pinned`: signatures were checked against keys from outside the
     journal. `settled` and `replayed` count sessions, `replayed` is None where no bars were given. `retired` are the
@@ -104,7 +103,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether everything holds."""
+        """Whether the journal has no fault."""
         return not self.faults
 
 
@@ -118,12 +117,12 @@ def verify(
     actions: pl.DataFrame | None = None,
     receipts: Iterable[SignedReceipt] | None = None,
 ) -> Report:
-    """Check everything a journal says; with `strategy`, what concerns that one.
+    """Verify a journal; with `strategy`, the part of that one alone.
 
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
-    without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
+    without them a journal whose end was cut off looks whole. `bars` (models.datasets.BARS, with sessions
     before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
-    lets the corporate actions that went in be compared. `receipts` are all that somebody was given.
+    lets the corporate actions that went in be compared. `receipts` are all that an owner keeps.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)

@@ -1,4 +1,4 @@
-"""Attestation in the ledger: what is sealed in which commit of the journal, what is disclosed, pushed and stamped."""
+"""Attestation in the ledger: seals with their commits of the journal, disclosures, pushes and timestamps."""
 
 from datetime import datetime
 
@@ -44,7 +44,7 @@ class Disclosure(SQLModel, table=True):
 class Retirement(SQLModel, table=True):
     """A retired strategy whose end is in the journal.
 
-    No foreign key for the commit: what the ledger knows of commits can be made anew from the journal.
+    No foreign key for the commit: the ledger's commits can be made anew from the journal.
     """
 
     strategy_id: int = Field(foreign_key="strategy.id", primary_key=True)
@@ -54,7 +54,7 @@ class Retirement(SQLModel, table=True):
 class JournalConflict(SQLModel, table=True):
     """A path at which the journal holds other bytes than ours. The strategy, or the settled day, is set aside for it.
 
-    What is set aside is tried again by each new sealer; everything else is sealed as ever.
+    Each new sealer tries it again; everything else is sealed as ever.
     """
 
     __tablename__ = "journal_conflict"

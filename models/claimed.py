@@ -11,9 +11,9 @@ from models.columns import identity, instant
 class ClaimedPerformance(SQLModel, table=True):
     """One upload. The current one of a strategy has no `superseded_at`; replaced and deleted ones stay.
 
-    What a session is evaluated by can so be told at any time, and nobody takes back a claim without a trace. `records`
-    is the text `2024-01-02=1000000.0`, space-separated, in order of dates; it comes last, so that what else there is
-    can be read without it.
+    So the claim that any session was evaluated by stays known, and a withdrawn claim leaves a trace. `records` is the
+    text `2024-01-02=1000000.0`, space-separated, in order of dates; it comes last, so that the other columns can be
+    read without it.
     """
 
     __tablename__ = "claimed_performance"

@@ -1,4 +1,4 @@
-"""Schemas of the lake's datasets: one place that says which columns a Parquet file has, in which order and unit.
+"""Datasets of the lake: the columns of their Parquet files, in order, with units.
 
 Money is DECIMAL(18,2) in CNY, prices are CNY for one share, quantities are shares (fractional only after a corporate
 action), returns are fractions (0.01 is one per cent). Every file holds one session, or many rows of one series, sorted
@@ -19,7 +19,7 @@ ColumnType = DataType | DataTypeClass
 class Dataset:
     """A dataset of the lake: its folder's name, its columns in order, and the unique sort key within a file.
 
-    `series` is what the folders of its series are called, `<series>=<name>/`; without it files are by session alone.
+    `series` names the folders of its series, `<series>=<name>/`; without it files are by session alone.
     """
 
     name: str
@@ -121,7 +121,7 @@ SIGNALS = Dataset(
     ("strategy", "revision", "symbol"),
 )
 
-# The newest bar of every symbol seen so far: what price limits and first sight of a symbol are decided by. Derived from
+# The newest bar of every symbol seen so far, which decides price limits and the first sight of a symbol. Derived from
 # the bars; kept so that settling a session costs the same after ten years as on the first day.
 MARKS = Dataset(
     "marks",
@@ -135,7 +135,7 @@ MARKS = Dataset(
     ("symbol",),
 )
 
-# The terms a strategy is settled by, in no file of their own: columns of whatever tells of strategies.
+# The terms a strategy is settled by, in no file of their own: columns of each table of strategies.
 TERMS: dict[str, ColumnType] = {
     "universe": pl.String,
     "execution_price": pl.String,
@@ -208,7 +208,7 @@ FACTOR_IC = Dataset(
 )
 
 # Bars of a crypto pair on one exchange, one file a month of a series such as binance-BTC-USDT-15m. Times are UTC,
-# prices in the quote currency; volume is whatever the source counts in.
+# prices in the quote currency; volume is in the unit of the source.
 KLINES = Dataset(
     "klines",
     {

@@ -1,4 +1,4 @@
-"""Closed sets of words. Their values are contracts: they stand in the API, the ledger, the lake and the lens."""
+"""Closed sets of words. Their values are contracts: the API, the ledger, the lake and the lens contain them."""
 
 from enum import StrEnum
 from typing import Final
@@ -38,7 +38,7 @@ class Side(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why an order, or a part of it, was not filled."""
+    """Reason for which an order, or a part of it, was not filled."""
 
     SUSPENDED = "SUSPENDED"
     LIMIT_UP = "LIMIT_UP"
@@ -53,21 +53,21 @@ DELISTED: Final = "DELISTED"
 
 
 class Event(StrEnum):
-    """What a settled session was for a strategy."""
+    """Event of a settled session for a strategy."""
 
     REBALANCE = "REBALANCE"
     HOLD = "HOLD"
 
 
 class Severity(StrEnum):
-    """Weight of a quality finding: a `hold` stops settlement, a `warn` is only told."""
+    """Weight of a quality finding: a `hold` stops settlement, a `warn` is only reported."""
 
     HOLD = "hold"
     WARN = "warn"
 
 
 class Verdict(StrEnum):
-    """How a claimed performance compares with what the platform settled."""
+    """Verdict on a claimed performance against the settled NAV."""
 
     CONSISTENT = "consistent"
     MODERATE_DIVERGENCE = "moderate_divergence"
@@ -75,7 +75,7 @@ class Verdict(StrEnum):
 
 
 class TicketCategory(StrEnum):
-    """What a ticket is about."""
+    """Subject of a ticket."""
 
     BUG = "bug"
     FEATURE = "feature"
@@ -93,7 +93,7 @@ class TicketStatus(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a user is told of; each can be muted by itself. What operators are told of has kinds of its own."""
+    """Kinds of users' notifications; each can be muted by itself. Operators' notifications have kinds of their own."""
 
     SETTLED = "settled"
     ORDERS_REFUSED = "orders_refused"
@@ -126,14 +126,14 @@ class FactorStatus(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a factor's IC says: `is` what it was admitted by, `os` how it did since."""
+    """Phase of a factor's IC: `is` (in sample) up to its admission, `os` (out of sample) since."""
 
     IS = "is"
     OS = "os"
 
 
 class Weighting(StrEnum):
-    """How a portfolio weighs its factors: all the same, or by the absolute value of their IC ratio."""
+    """Weighting of a portfolio's factors: all the same, or by the absolute value of their IC ratio."""
 
     EQUAL = "equal"
     IC_WEIGHTED = "ic_weighted"
@@ -148,7 +148,7 @@ class PortfolioStatus(StrEnum):
 
 
 class Order(StrEnum):
-    """What a list of strategies is in order of: best first, those without the figure last, ties newest first."""
+    """Sort key of a list of strategies: best first, those without the figure last, ties newest first."""
 
     NEWEST = "newest"
     SCORE = "score"

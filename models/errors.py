@@ -1,9 +1,9 @@
 """The error tree. Foreign errors are wrapped at the seam where they enter; a message says what was expected and got.
 
     CountersignError
-    ├── InputError          what somebody handed in is wrong; names the field (command line: exit 2, HTTP: 422)
+    ├── InputError          bad input; names the field (command line: exit 2, HTTP: 422)
     │   └── RowError        one row of a table is wrong; names the row, too
-    ├── MissingError        what is asked for is not there, or not to be seen by whoever asks (HTTP: 404)
+    ├── MissingError        nothing of that name is there, or the asker may not see it (HTTP: 404)
     ├── HorizonError        a date past the last one the exchange calendar knows
     ├── RefusedError        well-formed, but not allowed: the deadline passed, the strategy is retired (HTTP: 400)
     ├── ConflictError       the same name or key already holds something else; nothing was changed
@@ -25,7 +25,7 @@ class CountersignError(Exception):
 class InputError(CountersignError):
     """Bad input. `field` is the name the caller used; the message says what was expected and what came.
 
-    `where` is said in the field's place by whoever knows more of it: the file, and the line in it.
+    A caller that knows more of the place, such as file and line, sets `where`, which replaces the field in the message.
     """
 
     def __init__(self, field: str, expected: str, got: object = None, *, where: str | None = None) -> None:

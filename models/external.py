@@ -1,6 +1,6 @@
-"""External signals in the ledger: whose feeds are polled, what they said, and when nobody was listening.
+"""External signals in the ledger: sources, the state of their polling, signals, outcomes and gaps.
 
-Times of polling are the machine's, whatever clock the home has: a feed lives in real time.
+Times of polling are the machine's, also in a home with a simulated clock: a feed lives in real time.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ class Source(SQLModel, table=True):
 
 
 class PollState(SQLModel, table=True):
-    """How the polling of a source stands; all that the poller has to remember over a restart."""
+    """Polling state of a source: all that the poller has to remember over a restart."""
 
     __tablename__ = "poll_state"
 
@@ -59,7 +59,7 @@ class PollState(SQLModel, table=True):
 
 
 class PollTally(SQLModel, table=True):
-    """What the polls of one source brought within one hour, which starts at `hour` (UTC)."""
+    """Tally of the polls of one source within one hour, which starts at `hour` (UTC)."""
 
     __tablename__ = "poll_tally"
 
@@ -77,7 +77,7 @@ class ExternalSignal(SQLModel, table=True):
     """One revision of one signal of a source. Append-only but for `last_seen_at`.
 
     Prices are decimal strings as the feed wrote them, without exponents. `raw` is the whole item as JSON, with the
-    fields that have no column here; `content_sha256` is taken over what it says, not over how that is written.
+    fields that have no column here; `content_sha256` is taken over its content, regardless of its spelling.
     """
 
     __tablename__ = "external_signal"
@@ -112,10 +112,10 @@ class ExternalSignal(SQLModel, table=True):
 
 
 class ExternalOutcome(SQLModel, table=True):
-    """What became of one revision of a signal, by the klines of `series`; see domain.outcomes for the words.
+    """Outcome of one revision of a signal, by the klines of `series`; see domain.outcomes for the words.
 
-    Final once `decided_at` is set, until klines that it rests on change. `change` is counted up by everything that is
-    written at once: whoever has seen all up to one number asks for what is above it.
+    Final once `decided_at` is set, until klines that it rests on change. Rows that are written at once share the next
+    number of `change`: a reader of all rows up to one number asks for those above it.
     """
 
     __tablename__ = "external_outcome"

@@ -1,6 +1,7 @@
-"""Alpha factors in the ledger: their terms, how far they came, and what was measured of them.
+"""Alpha factors in the ledger: their terms, their status, and the figures that were measured.
 
-The values themselves lie in the lake (dataset `factor_values`); here stands which sessions have values, and since when.
+The values themselves lie in the lake (dataset `factor_values`); the ledger names the sessions with values, with the
+time of each upload.
 """
 
 from datetime import date, datetime
@@ -17,12 +18,12 @@ MIN_SESSIONS = 120
 
 
 def new_id() -> str:
-    """Make an id that nobody can guess."""
+    """Make a factor's id, which nobody can guess."""
     return str(uuid4())
 
 
 class FactorTerms(SQLModel):
-    """What its owner says of a factor. Universe and claims stay; nothing of it is checked by the platform."""
+    """Terms of a factor, by its owner. Universe and claims never change; the platform checks none of them."""
 
     name: str = Field(min_length=1, max_length=100)
     universe: FactorUniverse = Field(sa_type=AutoString)
@@ -33,7 +34,7 @@ class FactorTerms(SQLModel):
 
 
 class FactorFigures(SQLModel):
-    """What validation measured; all null before it. Lists are JSON, as the report of the engine has them."""
+    """Figures by validation; all null before it. Lists are JSON, as the report of the engine has them."""
 
     ic_mean: float | None = None
     ic_ir: float | None = None
@@ -52,7 +53,7 @@ class FactorFigures(SQLModel):
 
 
 class FactorTracking(SQLModel):
-    """What tracking measured after activation; null until it has enough sessions to say so."""
+    """Figures by tracking after activation; null until it has enough sessions."""
 
     os_ic_mean_30d: float | None = None
     os_ic_mean_60d: float | None = None
@@ -63,7 +64,7 @@ class FactorTracking(SQLModel):
 
 
 class Factor(FactorTerms, FactorFigures, FactorTracking, table=True):
-    """A factor. `revision` counts the changes of its values: whoever read them under another one read other values."""
+    """A factor. `revision` counts the changes of its values: another revision means other values."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_id: int = Field(foreign_key="user.id", index=True)
@@ -78,8 +79,8 @@ class Factor(FactorTerms, FactorFigures, FactorTracking, table=True):
 class FactorSession(SQLModel, table=True):
     """A session for which a factor has values.
 
-    `uploaded_at` is when the last byte of these very values came: sending the same again changes nothing, other values
-    come anew. It decides whether they came before the price was known.
+    `uploaded_at` is the time at which the last byte of these values came. Sending the same values again does not change
+    it, other values do. It decides whether they came before the price was known.
     """
 
     __tablename__ = "factor_session"

@@ -1,4 +1,4 @@
-"""What is said of a feed, what its items hold (under the names of the feed `cqs`), and how other items are read so."""
+"""Feeds: their terms, the fields of their items (named as the feed `cqs` does), and the mapping of other items."""
 
 from dataclasses import dataclass, field
 
@@ -21,7 +21,7 @@ NO_SETTINGS = "{}"
 
 @dataclass(frozen=True)
 class FeedTerms:
-    """What an operator says of a feed. `settings` is JSON: for `generic_json` a FeedMapping, for others nothing.
+    """Terms of a feed, by the operator. `settings` is JSON: for `generic_json` a FeedMapping, for others nothing.
 
     A cadence that is left out is the habit of the type.
     """
@@ -38,12 +38,12 @@ class FeedTerms:
 
 
 class FeedMapping(BaseModel):
-    """Where a feed of the adapter `generic_json` keeps what. Paths are names joined by dots; a number is a place in a
+    """Mapping of a feed of the adapter `generic_json`. Paths are names joined by dots; a number is a place in a
     list, counted from 0.
 
-    `fields` maps our names to paths within an item, `constants` gives what the feed does not say, and `directions` the
+    `fields` maps our names to paths within an item, `constants` gives values that the feed lacks, and `directions` the
     feed's words for LONG and SHORT, without regard to case. `filters` maps exchange, currency and type to the names of
-    the feed's parameters; a filter without one is applied to what comes. The key goes into `key_header` or `key_param`.
+    the feed's parameters; a filter without one is applied to the answer. The key goes into `key_header` or `key_param`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -40,22 +40,22 @@ class KlineSeries:
 
     @property
     def name(self) -> str:
-        """Its name in the lake."""
+        """Name of the series in the lake."""
         return f"{self.market}-{self.interval}"
 
     @property
     def step(self) -> timedelta:
-        """How long a bar is."""
+        """Length of one bar."""
         return INTERVALS[self.interval]
 
 
 def market_of(exchange: str, coin: str, currency: str) -> str:
-    """Name exchange and pair of a signal, in the words of whose feed it is."""
+    """Name exchange and pair of a signal, in the words of its feed."""
     return f"{_exchange(exchange)}-{coin.upper()}-{currency.upper()}"
 
 
 def series_of(exchange: str, pair: str, interval: str) -> KlineSeries:
-    """Make a series of what an operator wrote, such as binance, BTC/USDT and 15m; InputError names what is none."""
+    """Make a series of an operator's words, such as binance, BTC/USDT and 15m; InputError names a bad one."""
     name = _exchange(exchange.strip())
     if not _EXCHANGE.fullmatch(name):
         raise InputError("exchange", "letters, digits and _, as the feed calls it", exchange)

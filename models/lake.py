@@ -1,4 +1,4 @@
-"""Which files of the lake count, and which do not any more."""
+"""Files of the lake in the ledger: those that count, and those superseded."""
 
 from datetime import date, datetime
 

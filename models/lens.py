@@ -1,6 +1,6 @@
-"""The lens's tables: names, columns in order, types, and the comments that stand beside them in the file.
+"""The lens's tables: names, columns in order, types, and the comments that the file keeps beside them.
 
-What an analyst may rely on. How the rows get there is the store's business.
+Analysts may rely on them. Filling the tables is the store's business.
 """
 
 from models.lens_external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS

@@ -1,4 +1,4 @@
-"""What a table of the lens is, and the columns that many of them share."""
+"""Table of the lens, as a declaration, and the columns that many tables share."""
 
 from dataclasses import dataclass
 

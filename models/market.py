@@ -1,4 +1,4 @@
-"""What the ledger knows of the market: instruments, corporate actions, universes, and the quality gate's verdicts."""
+"""Market in the ledger: instruments, corporate actions, universes, and the quality gate's verdicts."""
 
 from datetime import date, datetime
 
@@ -19,7 +19,7 @@ class CorporateAction(SQLModel, table=True):
 
 
 class Instrument(SQLModel, table=True):
-    """A share or an exchange-traded fund: when it was listed, and what a share is worth once it no longer is."""
+    """A share or an exchange-traded fund: its span of listing, and the value of one share after it."""
 
     __tablename__ = "instrument"
 
@@ -46,7 +46,7 @@ class UniverseMember(SQLModel, table=True):
 
 
 class QualityReport(SQLModel, table=True):
-    """What the quality gate said of one session's bars, the last time it looked."""
+    """Report of the quality gate on one session's bars, from its newest run."""
 
     __tablename__ = "quality_report"
 

@@ -1,7 +1,7 @@
-"""Names, and other texts that people show each other: what they may hold.
+"""Names, and other texts that people show each other: the characters that they may hold.
 
-A text that others see must look like what it is. So it is in Unicode's composed form (NFC), and has no character that
-is not seen, or that changes how its neighbours are: controls, bidirectional marks, joiners, others of no width.
+A text must look like its content. So it is in Unicode's composed form (NFC), and has no invisible character and none
+that changes the look of its neighbours: controls, bidirectional marks, joiners, others of no width.
 """
 
 import unicodedata
@@ -43,12 +43,12 @@ def compose(value: str) -> str:
 
 
 def nickname_key(nickname: str) -> str:
-    """Return what two nicknames have in common that look the same: compatible form, without regard to case."""
+    """Return the key that nicknames of the same look share: compatible form, without regard to case."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", nickname).casefold())
 
 
 def is_reserved(nickname: str) -> bool:
-    """Whether a nickname could be taken for the platform's own, with digits or signs around it too; or for an id."""
+    """Whether a nickname could pass for the platform's own, with digits or signs around it too; or for an id."""
     word = nickname_key(nickname).strip("0123456789_-. ")
     return not word or word in RESERVED
 

@@ -1,4 +1,4 @@
-"""Where notifications go: what a user has been told of and wants sent on, where to, and what is on its way."""
+"""Delivery of notifications: each user's inbox and choice of kinds, addresses, and open deliveries."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from models.columns import identity, instant
 
 
 class Inbox(SQLModel, table=True):
-    """How far one user's settled sessions have become notifications, and which kinds are not sent on."""
+    """Inbox of a user: the newest settled session that became a notification, and the kinds that are not sent on."""
 
     user_id: int = Field(foreign_key="user.id", primary_key=True)
     told_settlement: int = Field(default=0, description="id of the newest settlement that the user was told of")
@@ -18,7 +18,7 @@ class Inbox(SQLModel, table=True):
 
 
 class Address(SQLModel, table=True):
-    """Where a user, or the operator (no user), wants notifications sent. `url` is a secret: shown masked."""
+    """Address for notifications of a user, or of the operator (no user). `url` is a secret: shown masked."""
 
     id: int = identity()
     user_id: int | None = Field(default=None, foreign_key="user.id", index=True)

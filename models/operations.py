@@ -1,4 +1,4 @@
-"""What operators need: leases, notifications, the audit log, and facts about the home itself."""
+"""Operations: finished runs, leases, notifications, the audit log, and facts about the home itself."""
 
 import re
 from datetime import datetime
@@ -31,9 +31,9 @@ class Lease(SQLModel, table=True):
 
 
 class Notification(SQLModel, table=True):
-    """Something a user, or the operator (no user), should know. `key` makes telling it twice harmless.
+    """Notification of a user, or of the operator (no user). `key` makes writing it twice harmless.
 
-    `queued_at` is null from the moment that it is news until it is queued for whatever addresses want it.
+    `queued_at` is null until it is queued for the addresses that want it.
     """
 
     __table_args__ = (

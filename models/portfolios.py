@@ -13,7 +13,7 @@ MIN_MEMBERS = 2
 
 
 class PortfolioTerms(SQLModel):
-    """What its owner decides when making a portfolio; immutable afterwards."""
+    """Terms of a portfolio, by its owner at its making; immutable afterwards."""
 
     name: str = Field(min_length=1, max_length=100)
     universe: FactorUniverse = Field(sa_type=AutoString)

@@ -1,4 +1,4 @@
-"""Findings of the quality gate: what was seen in a session's bars before anything is settled with them."""
+"""Findings of the quality gate on a session's bars, before anything is settled with them."""
 
 from dataclasses import dataclass, field
 

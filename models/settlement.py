@@ -9,7 +9,7 @@ from models.columns import identity, instant
 
 
 class Settlement(SQLModel, table=True):
-    """A settled session: what went in and what came out, by hash. A correction is a new version; both stay."""
+    """A settled session: its inputs and its results, by hash. A correction is a new version; both stay."""
 
     __table_args__ = (UniqueConstraint("session", "version"),)
 

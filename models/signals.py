@@ -38,5 +38,5 @@ class Signal(SQLModel, table=True):
 
     @property
     def content_lost(self) -> bool:
-        """Whether only the seal is left of it."""
+        """Whether only the seal of the signal is left."""
         return not self.portfolio

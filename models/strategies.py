@@ -16,7 +16,7 @@ SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{2,48}$"
 
 
 class StrategyTerms(SQLModel):
-    """What its owner decides when opening a strategy. All but name and description are immutable afterwards.
+    """Terms of a strategy, by its owner at its opening. All but name and description are immutable afterwards.
 
     The owner's key may still be given until the first signal.
     """

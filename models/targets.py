@@ -1,4 +1,4 @@
-"""What a target portfolio must satisfy, wherever it is checked: at the wire and in the engine."""
+"""Target portfolios: their limits, for the checks at the wire and in the engine."""
 
 SYMBOL_PATTERN = r"^[0-9]{6}\.(SH|SZ|BJ)$"
 SYMBOL_LENGTH = 9

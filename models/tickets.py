@@ -1,4 +1,4 @@
-"""Tickets: what somebody asks of the operator, and what the operator says."""
+"""Tickets: requests of users to the operator, with replies."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from models.enums import TicketCategory, TicketStatus
 
 
 class Ticket(SQLModel, table=True):
-    """One matter of one account. Its words are as they were sent: whoever shows them must escape them."""
+    """Ticket of one account. Its texts are as they were sent: a page that shows them must escape them."""
 
     id: int = identity()
     user_id: int = Field(foreign_key="user.id", index=True)

@@ -1,4 +1,4 @@
-"""The timetable: the one table of what runs when. Deployments schedule it, the watchdog holds the stages to it."""
+"""The timetable: the one table of stages with their times. Deployments schedule it, the watchdog enforces it."""
 
 from dataclasses import dataclass
 from datetime import time
@@ -14,8 +14,8 @@ OTHER_FLOWS = ("factor_revalidation", "publish", "replay", "correct_settlement")
 class Slot:
     """One stage's place in the day: `flow` is `module:function`, times are wall-clock times in `ZONE`.
 
-    An hourly one runs at that minute of every hour, on every day; the others have a purpose on sessions alone. What a
-    stage with a `deadline` makes is worth nothing from then on.
+    An hourly one runs at that minute of every hour, on every day; the others have a purpose on sessions alone. The
+    output of a stage with a `deadline` is worth nothing from then on.
     """
 
     stage: str
@@ -46,7 +46,7 @@ TIMETABLE = (
         time(9, 5),
         deadline=time(9, 15),
     ),
-    # The poller asks the feeds every few minutes; this shows what came, and stands in where no poller runs.
+    # The poller asks the feeds every few minutes; this stage shows new signals, and polls where no poller runs.
     Slot(
         "poll",
         "poll_external_signals",

@@ -1,4 +1,4 @@
-"""Accounts: who opens strategies, with what they prove who they are, and how much they may have."""
+"""Accounts that open strategies: users with their tier, API keys and invite codes."""
 
 from datetime import datetime
 

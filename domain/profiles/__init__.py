@@ -1,4 +1,4 @@
-"""Daily bars as the tools of the field export them, read as ours: by header and content, and said aloud."""
+"""Profiles: daily bars as the tools of the field export them, read as ours by header and content, with remarks."""
 
 from domain.profiles.reading import understand
 from domain.profiles.recognition import FILE, PROFILES, ROW

@@ -1,4 +1,4 @@
-"""Raw or adjusted: what a file's prices are, by its content, and raw prices out of adjusted ones.
+"""Price basis: raw or adjusted prices, told by a file's content, and raw prices made of adjusted ones.
 
 Settlement needs raw prices: with adjusted ones dividends would be counted twice and every price limit be wrong. Three
 pieces of evidence count. Raw prices lie on whole ticks (0.01 CNY, funds 0.001). Where the factor rises by a dividend or
@@ -17,9 +17,9 @@ from models.errors import InputError
 
 ADJUSTABLE: Final = ("open", "high", "low", "close", "limit_up", "limit_down")
 WHY_RAW: Final = "dividends would be counted twice and price limits be wrong"
-# What Float32 leaves of a price, as a fraction of it.
+# Error of Float32 on a price, as a fraction of it.
 NOISE: Final = 5e-7
-# How far from the tick a price may be that has been adjusted, rounded, and divided again, in ticks.
+# Largest distance from the tick, in ticks, of a price that was adjusted, rounded, and divided again.
 REACH: Final = 0.2
 NEARLY_ALL: Final = 0.995
 # Opens stray by this much (as a logarithm) from the close before; an event says no more than CLIP, and from DECISIVE
@@ -40,9 +40,9 @@ def _ticks(bars: pl.DataFrame) -> pl.Expr:
 
 @dataclass(frozen=True)
 class Prices:
-    """Bars with raw prices, and how that was told.
+    """Bars with raw prices, and the evidence for it.
 
-    `undone`: the prices were adjusted before. `told`: the content says so, not the tool's habit alone.
+    `undone`: the prices were adjusted before. `told`: the content shows it, not the tool's habit alone.
     """
 
     bars: pl.DataFrame
@@ -55,8 +55,8 @@ def to_raw(bars: pl.DataFrame, basis: Basis) -> Prices:
     """Return `bars` with raw prices; those that were adjusted are divided by the factor and brought to whole ticks.
 
     `bars` has symbol, session, open, high, low, close, and maybe adj_factor, limit_up, limit_down, pre_close. `basis`
-    is what the tool delivers as a rule. InputError where prices are adjusted and the factor does not undo it, and where
-    it cannot be told. adj_factor becomes null where it says nothing.
+    is the tool's habit. InputError where prices are adjusted and the factor does not undo it, and where the content
+    does not show it. adj_factor becomes null where it says nothing.
     """
     if "adj_factor" not in bars.columns or bars.get_column("adj_factor").null_count() == bars.height:
         return _without_factor(bars, basis)
@@ -114,7 +114,7 @@ def _share_on_ticks(bars: pl.DataFrame, divisor: pl.Expr, reach: float) -> float
 
 
 def _evidence_of_jumps(bars: pl.DataFrame) -> float:
-    """How much better raw prices explain opens where the factor changes than adjusted ones do, as a log-likelihood."""
+    """Log-likelihood by which raw prices explain opens where the factor changes better than adjusted ones do."""
     ordered = bars.filter(pl.col("close") > 0, pl.col("open") > 0, pl.col("adj_factor") > 0).sort("symbol", "session")
     rise = (pl.col("adj_factor") / pl.col("adj_factor").shift(1)).log()
     move = (pl.col("open") / pl.col("close").shift(1)).log()
@@ -124,7 +124,7 @@ def _evidence_of_jumps(bars: pl.DataFrame) -> float:
 
 
 def _evidence_of_limits(bars: pl.DataFrame) -> tuple[int, int]:
-    """How many upper limits are a known percentage of pre_close to the tick, and how many only nearly so."""
+    """Counts of upper limits that are a known percentage of pre_close to the tick, and of those only nearly so."""
     if not {"limit_up", "pre_close"} <= set(bars.columns):
         return 0, 0
     ticks = _ticks(bars)

@@ -8,7 +8,7 @@ import polars as pl
 from domain.symbols import as_text
 from models.errors import InputError
 
-# Says where a row of a frame stands in what was handed in.
+# Gives a row's place in the table as handed in.
 Place = Callable[[int], str]
 
 EMPTY: Final = ("", "-", "--", "nan", "none", "null", "n/a", "na", "nat", "<na>")
@@ -19,7 +19,7 @@ NOTE: Final = r"(?i)来源|source|说明|^注|wind"
 
 
 def without_notes(frame: pl.DataFrame, columns: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
-    """Leave out rows without any value in `columns`, and rows of one cell that is a note; say what was left out."""
+    """Leave out rows without any value in `columns`, and rows of one cell that is a note; return remarks on both."""
     filled = frame.select(pl.sum_horizontal(pl.col(columns).is_not_null())).to_series()
     if frame.is_empty() or int(filled.min()) > 1:  # type: ignore[arg-type]
         return frame, []

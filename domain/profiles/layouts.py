@@ -1,6 +1,6 @@
 """Layouts: the columns in which the tools of the field export daily bars, as data. No code but that of the tables.
 
-Where each is from, and what it says of units and prices:
+Source of each, with its units and prices:
 
 tushare: `daily` and `fund_daily`, https://tushare.pro/wctapi/documents/27.md and
 https://hestudy.github.io/tushare-sdk/api/stock/daily.html: raw prices, `vol` in lots of 100 shares, `amount` in
@@ -40,7 +40,7 @@ ADJUSTING: Final = r"(?i)复权|adj|qfq|hfq|factor"
 
 
 class Basis(Enum):
-    """How a layout's prices are to be taken where the file itself does not show it."""
+    """Basis of a layout's prices where the file itself does not show it."""
 
     RAW = "raw"  # the tool delivers raw prices unless it is asked for others
     UNSAID = "unsaid"  # the tool adjusts unless it is asked not to, and does not say which it did
@@ -49,7 +49,7 @@ class Basis(Enum):
 
 @dataclass(frozen=True)
 class Take:
-    """What a source column is taken for: a column of bars, or `adjustment`, `trading`, `pre_close`.
+    """Meaning of a source column: a column of bars, or `adjustment`, `trading`, `pre_close`.
 
     `times` brings it to shares or CNY, None where the header does not say the unit; `unit` names it (empty: CNY).
     """

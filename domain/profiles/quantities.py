@@ -11,7 +11,7 @@ from domain.profiles.recognition import AUTO, Header
 from domain.profiles.units import Averages, averages, fitting_units
 from models.errors import InputError
 
-# Units that a header without any may mean; with 万股 too, shares and CNY would be told from nothing.
+# Units that a header without any may mean; with 万股 too, content could not tell shares and CNY apart.
 UNSAID_VOLUMES: Final = ("股", "手")
 UNSAID_AMOUNTS: Final = ("元", "千元", "万元", "百万元")
 
@@ -61,7 +61,7 @@ def _candidates(bars: pl.DataFrame, header: Header, *, undone: bool) -> list[tup
 
 
 def _unchecked(prices: Prices, header: Header, profile: str, times: float | None) -> tuple[pl.DataFrame, list[str]]:
-    """Volumes without amounts to check them by: what the tool writes, if it was named or its prices are told."""
+    """Volumes without amounts to check them by: in the tool's unit, if it was named or its prices show their basis."""
     if times is None:
         raise InputError(header.volume[0], "a unit in the header, such as 成交量(手)", "none")
     if profile == AUTO and not prices.told and header.layout.vendor != OWN:

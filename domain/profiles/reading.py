@@ -1,7 +1,7 @@
 """Bars out of loose tables: columns taken by a profile's layout, units and prices by content, every step a remark.
 
-The result has our columns and is for domain.market.normalise_bars to check; whatever is left out or changed on the way
-is said. Nothing that can be taken in two ways is taken.
+The result has our columns and is for domain.market.normalise_bars to check; a remark names each part that is left out
+or changed on the way. A column that can be taken in two ways is refused.
 """
 
 import re
@@ -28,16 +28,16 @@ ADJUSTED_NAME: Final = r"(?i)qfq|hfq|前复权|后复权"
 # tushare's table of factors, a file of its own beside that of the bars.
 FACTOR_KEY: Final = ("ts_code", "trade_date")
 FACTOR_COLUMNS: Final = {*FACTOR_KEY, "adj_factor"}
-# Decimals of shares and CNY: what changes of units leave beyond them is noise.
+# Decimals of shares and CNY: digits beyond them are noise of changed units.
 ROUNDED: Final = {"volume": 0, "amount": 2}
 SHOWN: Final = 3
 
 
 def understand(tables: Sequence[pl.DataFrame], profile: str) -> tuple[pl.DataFrame, list[str]]:
-    """Read tables of one header as bars by a profile (recognition.PROFILES); return them and what was taken for what.
+    """Read tables of one header as bars by a profile (recognition.PROFILES); return them and remarks on the reading.
 
     The tables have the columns FILE and ROW beside their own, as text or typed; one of them may be tushare's
-    adj_factor. InputError names the column for what is missing, adjusted, in a wrong unit, or to be taken in two ways.
+    adj_factor. InputError names the column that is missing, adjusted, in a wrong unit, or can be taken in two ways.
     """
     table, remarks = _one_table(tables)
     header = recognise(table.columns, profile)
@@ -88,7 +88,7 @@ def _added(name: str) -> bool:
 
 
 def _take(table: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, list[str]]:
-    """Our columns in the source's units, with the codes as given in `code`, and what was taken for what."""
+    """Our columns in the source's units, with the codes as given in `code`, and remarks on the reading."""
     place = _places(table)
     sources = {take.column: name for name, take in header.takes.items()}
     if "session" not in sources:
@@ -108,7 +108,7 @@ def _take(table: pl.DataFrame, header: Header) -> tuple[pl.DataFrame, list[str]]
 
 
 def _said(header: Header, sources: dict[str, str]) -> list[str]:
-    """Which source column was taken for which of ours, with the change of units, and which were left out."""
+    """Remarks on the source columns: which was taken for which of ours, in which unit, and which were left out."""
     taken, same = [], []
     for column, source in sources.items():
         take = header.takes.get(source)
@@ -157,7 +157,7 @@ def _codes_of_files(table: pl.DataFrame) -> pl.Series:
 
 
 def _without_others(bars: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Leave out what is no A share, Beijing share or exchange-traded fund, and say it by name."""
+    """Leave out every symbol but A shares, Beijing shares and exchange-traded funds, and name it in a remark."""
     symbols = bars.get_column("symbol").unique()
     taken = symbols.filter(is_taken(symbols).fill_null(value=False))
     kept = bars.filter(pl.col("symbol").is_in(taken.implode()))

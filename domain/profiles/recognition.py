@@ -1,4 +1,4 @@
-"""Which layout a header is of, and which of its columns is taken for what. It is refused where two would do."""
+"""Recognition of a header: its layout, and the meaning of its columns. A header that fits two layouts is refused."""
 
 import re
 import unicodedata
@@ -14,13 +14,13 @@ PROFILES: Final = (*VENDORS, AUTO)
 # Columns that a reader of files adds: the file's name without its endings, and the row in it, from 1.
 FILE: Final = "file name"
 ROW: Final = "row of the file"
-# What an index column of pandas is called once it has been in a file.
+# Names of an index column of pandas once it has been in a file.
 NAMELESS: Final = re.compile(r"unnamed:_?\d+|__index_level_\d+__|index|")
 
 
 @dataclass(frozen=True)
 class Header:
-    """A recognised header: the layout, what each source column is taken for, and the source columns left out."""
+    """A recognised header: the layout, the meaning of each source column, and the source columns left out."""
 
     layout: Layout
     takes: dict[str, Take]
@@ -32,11 +32,11 @@ class Header:
 
     @property
     def volume(self) -> tuple[str, Take]:
-        """The source column of the volume and what it is taken as; every recognised header has one."""
+        """The source column of the volume and its meaning; every recognised header has one."""
         return next((name, take) for name, take in self.takes.items() if take.column == "volume")
 
     def take(self, column: str) -> Take | None:
-        """What `column` is taken as, None where no source column is."""
+        """Meaning of `column`, None where no source column is taken for it."""
         return next((take for take in self.takes.values() if take.column == column), None)
 
 

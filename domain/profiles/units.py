@@ -21,7 +21,7 @@ POWERS: Final = tuple(power for power in range(-8, 9) if power)
 
 @dataclass(frozen=True)
 class Averages:
-    """How many rows were checked, in how many the average price lies within low..high, the first symbol that misses."""
+    """Counts of rows checked and of those whose average price lies within low..high; the first symbol that misses."""
 
     checked: int
     within: int

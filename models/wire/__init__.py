@@ -1,1 +1,1 @@
-"""Wire shapes: what goes over HTTP, field by field. The api answers with them, the client reads them."""
+"""Wire shapes: the bodies of HTTP, field by field. The api answers with them, the client reads them."""

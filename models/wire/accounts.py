@@ -54,7 +54,7 @@ class Invitation(Request):
 
 
 class Login(Request):
-    """What a returning user proves who they are with."""
+    """Credentials of a returning user."""
 
     email: Text = Field(min_length=1, max_length=254, examples=["me@example.com"])
     password: Text = Field(min_length=1, max_length=128, examples=["correct horse battery staple"])
@@ -67,7 +67,7 @@ class RefreshRequest(Request):
 
 
 class ProfileChange(Request):
-    """What to change of one's own account; each field may be left out."""
+    """Change of one's own account; each field may be left out."""
 
     nickname: Nickname | None = Field(default=None, examples=["my_username"])
     email: Email | None = Field(default=None, examples=["me@example.com"])
@@ -108,7 +108,7 @@ class KeyRequest(Request):
 
 
 class KeyRevocation(Request):
-    """Proof of who revokes a key."""
+    """Password of the account, to revoke a key."""
 
     current_password: CurrentPassword | None = None
 
@@ -135,7 +135,7 @@ class KeysAnswer(Answer):
 
 
 class TierAnswer(Answer):
-    """What the account's tier allows."""
+    """Limits of the account's tier."""
 
     tier: str = Field(examples=["free"])
     max_strategies: int = Field(examples=[3])

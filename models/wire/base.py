@@ -1,4 +1,4 @@
-"""What all wire shapes share: what a request may hold, dates and texts, and the shapes of errors."""
+"""Base of all wire shapes: strict requests, answers, dates and texts, and the shapes of errors."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ class Request(BaseModel):
 
 
 class Answer(BaseModel):
-    """An answer's body. It documents what is sent; nothing is sent through it, which would cost half the throughput."""
+    """An answer's body. It only documents: sending answers through it would cost half the throughput."""
 
 
 def _plain_day(value: Any) -> date:
@@ -51,7 +51,7 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d{2}-\d{2}$", "examples": ["2026-05-14"]}),
 ]
 Text = Annotated[str, AfterValidator(_plain_text)]
-# What many answers hold, each with an example.
+# Fields of many answers, each with an example.
 EXAMPLE_SHA256 = "51caddc4e485d4e918999edc54f46618daa30af05202bbe49799253a1153e8c5"
 Moment = Annotated[datetime, Field(examples=["2026-05-14T10:15:00+00:00"])]
 Sha256 = Annotated[str, Field(examples=[EXAMPLE_SHA256])]
@@ -66,7 +66,7 @@ class Problem(BaseModel):
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """Fault of one field."""
 
     type: str = Field(examples=["value_error"])
     loc: list[str | int] = Field(examples=[["body", "signals", 0, "weight"]])
@@ -74,13 +74,13 @@ class FieldProblem(BaseModel):
 
 
 class InvalidRequest(BaseModel):
-    """Which fields of a request are wrong, and why."""
+    """Faults of a request, field by field."""
 
     detail: list[FieldProblem]
 
 
 class SealEvidence(Answer):
-    """What proves when a signal was there; what rests on a commit is null until there is one."""
+    """Evidence of a signal's time; fields that rest on a commit are null until there is one."""
 
     margin_seconds: float = Field(description="from receipt to the deadline", examples=[149.876544])
     commit_sha: Commit | None = Field(description="of the journal's commit that sealed it")
@@ -105,6 +105,6 @@ class SealEvidence(Answer):
 
 
 class Deleted(Answer):
-    """It is gone."""
+    """Confirmation of a deletion."""
 
     deleted: bool = Field(examples=[True])

@@ -1,4 +1,4 @@
-"""Wire shapes of claimed performance: what a researcher says a strategy's NAV was, and how close that came."""
+"""Wire shapes of claimed performance: a NAV history by the researcher, and its tracking against settled NAV."""
 
 from datetime import datetime
 from itertools import pairwise
@@ -35,7 +35,7 @@ class NewClaimed(Request):
 
 
 class ClaimedMeta(Answer):
-    """What a claimed performance comes to by its own records, and how it came about."""
+    """Summary of a claimed performance by its own records, and its origin."""
 
     start_date: Day = Field(examples=["2024-01-02"])
     end_date: Day = Field(examples=["2024-12-31"])
@@ -50,7 +50,7 @@ class ClaimedMeta(Answer):
 
 
 class UploadedAnswer(ClaimedMeta):
-    """What was uploaded."""
+    """Claimed performance as uploaded."""
 
     strategy_slug: str = Field(examples=["hs300-ml-alpha"])
 
@@ -74,7 +74,7 @@ class ClaimedAnswer(Answer):
 
 
 class TrackingAnswer(Answer):
-    """How the claim compares with what the platform settled since activation, by the daily returns of both.
+    """Tracking of the claim against NAV settled since activation, by the daily returns of both.
 
     A return counts where a settled session and the one before it are both claimed.
     """

@@ -27,13 +27,13 @@ class NewFeed(Request):
 
 
 class FeedChange(Request):
-    """Pausing a source, or letting it go on, after trouble that stopped it too."""
+    """Change of a source: pause it, or let it go on, after trouble that stopped it too."""
 
     paused: bool = Field(examples=[True])
 
 
 class FeedAnswer(Answer):
-    """A source as the operator entered it, and how its polling stands."""
+    """A source as the operator entered it, and the state of its polling."""
 
     name: str = Field(examples=["cqs-free"])
     adapter: str = Field(examples=["cqs"])
@@ -62,7 +62,7 @@ class FeedsAnswer(Answer):
 
 
 class FeedRemovedAnswer(Answer):
-    """It is polled no more; its signals stay."""
+    """Confirmation of a removal: the source is polled no more; its signals stay."""
 
     name: str = Field(examples=["cqs-free"])
     removed: bool = Field(examples=[True])
@@ -102,7 +102,7 @@ class ExternalSignalsAnswer(Answer):
 
 
 class ShareAnswer(Answer):
-    """How often something happened, with the 95 % interval after Wilson; shares are fractions, null of nothing."""
+    """Share of cases, with the 95 % interval after Wilson; shares are fractions, null of nothing."""
 
     hits: int = Field(examples=[6])
     of: int = Field(examples=[10])
@@ -112,7 +112,7 @@ class ShareAnswer(Answer):
 
 
 class RecordAnswer(Answer):
-    """What became of a source's signals, as first seen, by first touch; rates are of closed signals."""
+    """Outcomes of a source's signals, as first seen, by first touch; rates are of closed signals."""
 
     judged: int = Field(description="signals that there are klines for, and that were looked at", examples=[14])
     invalid: int = Field(description="without a sensible stop, zone or targets", examples=[0])
@@ -131,7 +131,7 @@ class RecordAnswer(Answer):
 
 
 class FeedStatistics(Answer):
-    """What a source brought since it was entered."""
+    """Statistics of a source since it was entered."""
 
     name: str = Field(examples=["cqs-free"])
     adapter: str = Field(examples=["cqs"])

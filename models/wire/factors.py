@@ -1,4 +1,4 @@
-"""Wire shapes of factors: `date` is what is called session everywhere else."""
+"""Wire shapes of factors: `date` is the session."""
 
 from typing import Annotated, Self
 
@@ -16,7 +16,7 @@ Words = Annotated[Prose, Field(max_length=5_000)]
 
 
 class NewFactor(Request):
-    """A factor to open. Nothing that is claimed of it is checked; what counts is measured."""
+    """A factor to open. Its claims are not checked; validation measures the figures that count."""
 
     name: FactorName
     universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
@@ -27,7 +27,7 @@ class NewFactor(Request):
 
 
 class FactorChange(Request):
-    """What to change of a draft or rejected factor; anything else of it stays."""
+    """Change of a draft or rejected factor; anything else of it stays."""
 
     name: FactorName | None = None
     description: Words | None = Field(default=None, examples=["20-day momentum factor"])
@@ -41,7 +41,7 @@ class FactorChange(Request):
 
 
 class DayValues(Request):
-    """One session's cross-section: what the factor says of each symbol after the close."""
+    """One session's cross-section: the factor's value for each symbol after the close."""
 
     date: Day
     values: dict[Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)], float] = Field(
@@ -50,7 +50,7 @@ class DayValues(Request):
 
 
 class NewValues(Request):
-    """Values to put in place of what there is for the same dates."""
+    """Values to upload; they replace those of the same dates."""
 
     data: Annotated[list[DayValues], Field(min_length=1, max_length=MAX_DATES)] = Field(
         examples=[[{"date": "2025-01-02", "values": {"600519.SH": 1.23, "600036.SH": -0.45}}]]
@@ -58,7 +58,7 @@ class NewValues(Request):
 
 
 class UploadedAnswer(Answer):
-    """What became of an upload."""
+    """Result of an upload."""
 
     uploaded: int = Field(description="sessions in this request", examples=[2])
     changed: int = Field(description="those of them whose values are news", examples=[2])
@@ -68,7 +68,7 @@ class UploadedAnswer(Answer):
 
 
 class ValuesStatusAnswer(Answer):
-    """How far the values of a factor go."""
+    """Extent of a factor's values."""
 
     total_days: int = Field(examples=[145])
     min_required: int = Field(examples=[120])
@@ -78,7 +78,7 @@ class ValuesStatusAnswer(Answer):
 
 
 class InSample(Answer):
-    """What validation measured; null before it."""
+    """In-sample figures by validation; null before it."""
 
     ic_mean: float | None = Field(examples=[0.031])
     ic_ir: float | None = Field(examples=[0.62])
@@ -100,7 +100,7 @@ class InSample(Answer):
 
 
 class OutOfSample(Answer):
-    """What tracking measured since activation; null with fewer than 10 sessions."""
+    """Out-of-sample figures by tracking since activation; null with fewer than 10 sessions."""
 
     ic_mean_30d: float | None = Field(examples=[0.028])
     ic_mean_60d: float | None = Field(examples=[0.029])
@@ -111,7 +111,7 @@ class OutOfSample(Answer):
 
 
 class Claimed(Answer):
-    """What the owner says of it."""
+    """Figures as the owner claims them."""
 
     ic_mean: float | None = Field(examples=[0.035])
     ic_ir: float | None = Field(examples=[0.68])
@@ -196,7 +196,7 @@ class FactorDetailAnswer(FactorAnswer):
 
 
 class ValidationAnswer(Answer):
-    """How far validation is."""
+    """State of a validation."""
 
     status: FactorStatus
     checks: list[Check] | None
@@ -204,7 +204,7 @@ class ValidationAnswer(Answer):
 
 
 class Correlation(Answer):
-    """How alike two factors are."""
+    """Correlation with another factor."""
 
     factor_id: str = Field(examples=["0b0c2f6e-4f5a-4c1e-9f0e-0d2a6f2b7c11"])
     name: str = Field(examples=["value_factor"])

@@ -1,4 +1,4 @@
-"""Wire shape of a question: which public strategies, and in which order."""
+"""Wire shape of the query for public strategies: filters and order."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from models.enums import ExecutionPrice, Order, StrategyStatus, Universe
 from models.names import compose
 from models.wire.base import Text
 
-# As names are kept.
+# In composed form, as names are kept.
 Words = Annotated[Text, AfterValidator(compose), Field(min_length=1, max_length=100)]
 MAX_COUNT = 2**31 - 1
 
 
 class StrategiesQuery(BaseModel):
-    """Which public strategies to list. All that is given must hold."""
+    """Filters and order of a list of public strategies. A strategy must pass all given filters."""
 
     universe: Universe | None = Field(default=None, examples=["hs300"])
     status: StrategyStatus | None = Field(default=None, examples=["active"])

@@ -1,4 +1,4 @@
-"""Wire shapes of notifications, and of where they are sent."""
+"""Wire shapes of notifications, and of the addresses that they are sent to."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from models.wire.base import Answer, Moment, Request, Text, word_of
 
 
 class NotificationAnswer(Answer):
-    """Something that one should know. `read_at` is null until it is marked as read."""
+    """A notification. `read_at` is null until it is marked as read."""
 
     id: str = Field(examples=["1042"])
     kind: str = Field(examples=["settled"])
@@ -25,19 +25,19 @@ class NotificationsAnswer(Answer):
 
 
 class UnreadAnswer(Answer):
-    """How many are not read."""
+    """Number of unread notifications."""
 
     unread_count: int = Field(examples=[3])
 
 
 class MarkedAnswer(Answer):
-    """How many were marked as read."""
+    """Number of notifications marked as read."""
 
     marked: int = Field(examples=[3])
 
 
 class DeliveryChoice(Request):
-    """Which kinds of notifications are sent to one's addresses; the others are only listed."""
+    """Choice of the kinds of notifications that are sent to one's addresses; the others are only listed."""
 
     deliver: list[Annotated[NoticeKind, word_of(NoticeKind)]] = Field(
         max_length=50, examples=[["sealed_late", "deadline_near"]]
@@ -45,13 +45,13 @@ class DeliveryChoice(Request):
 
 
 class DeliveryAnswer(Answer):
-    """Which kinds of notifications are sent to one's addresses."""
+    """Kinds of notifications that are sent to one's addresses."""
 
     deliver: list[NoticeKind]
 
 
 class NewAddress(Request):
-    """Where to send notifications: a webhook (https://…), or mail through one's own server (mailtos://…)."""
+    """Address for notifications: a webhook (https://…), or mail through one's own server (mailtos://…)."""
 
     url: Text = Field(min_length=1, max_length=1000, examples=["https://example.com/hook?token=secret"])
 

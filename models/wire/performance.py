@@ -43,7 +43,7 @@ class RollingValue(Answer):
 
 
 class PerformanceAnswer(Answer):
-    """Everything of the newest evaluation; without one, figures are null and the series is empty."""
+    """Figures of the newest evaluation; without one, they are null and the series is empty."""
 
     evaluated: Day | None = Field(description="session of the newest evaluation, which all of this is of")
     metrics: Metrics

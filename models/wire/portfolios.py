@@ -67,7 +67,7 @@ class PortfoliosAnswer(Answer):
 
 
 class SignalMade(Answer):
-    """The signal that was made at once; `reason` says why there is none."""
+    """Signal made at activation; `reason` says why there is none."""
 
     trade_date: Day | None = Field(examples=["2026-05-14"])
     stock_count: int = Field(examples=[50])
@@ -75,13 +75,13 @@ class SignalMade(Answer):
 
 
 class ActivatedAnswer(PortfolioShape):
-    """A portfolio that has begun."""
+    """A portfolio after its activation."""
 
     signal: SignalMade
 
 
 class PortfolioSignal(SealEvidence):
-    """A signal of a portfolio's strategy, and what proves when it was there."""
+    """A signal of a portfolio's strategy, with the evidence of its time."""
 
     id: str = Field(examples=["4711"])
     trade_date: Day

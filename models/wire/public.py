@@ -1,4 +1,4 @@
-"""Wire shapes of what everyone may read: health, calendar, public strategies, their records and their proofs."""
+"""Wire shapes for everyone: health, calendar, public strategies, their records and their proofs."""
 
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ class DayAnswer(Answer):
 
 
 class CreatorCounts(Answer):
-    """All strategies that the creator ever opened, hidden and retired ones included."""
+    """Counts of all strategies that the creator ever opened, hidden and retired ones included."""
 
     opened: int = Field(examples=[3])
     hidden: int = Field(description="of those, not public", examples=[1])
@@ -63,7 +63,7 @@ class CreatorCounts(Answer):
 
 
 class PublicStrategy(Answer):
-    """A public strategy and where it stands after its newest settled session."""
+    """A public strategy and its state after its newest settled session."""
 
     slug: str = Field(examples=["hs300-ml-alpha"])
     name: str = Field(examples=["HS300 ML Alpha"])
@@ -100,7 +100,7 @@ class PublicStrategiesAnswer(Answer):
 
 
 class Corrected(Answer):
-    """What a correction changed: the session as it was settled first."""
+    """Session as it was settled first, before a correction."""
 
     version: int = Field(description="the newest, which `nav` is from", examples=[2])
     first_nav: float = Field(description="nav of version 1, starting from 1 as `nav` does", examples=[1.0519])
@@ -133,14 +133,14 @@ class TrackRecordAnswer(Answer):
 
 
 class PublicClaimedAnswer(ClaimedAnswer):
-    """A claimed performance, and how it compares with what was settled since activation."""
+    """A claimed performance, and its tracking against NAV settled since activation."""
 
     tracking: TrackingAnswer | None = Field(None, description="absent with fewer than four daily returns in common")
     creator_counts: CreatorCounts
 
 
 class AuditRow(Answer):
-    """What a settled session was."""
+    """Event of a settled session."""
 
     date: Day
     type: Event
@@ -169,7 +169,7 @@ class VerifiedNav(Answer):
 
 
 class VerifiedPosition(Answer):
-    """What was held after the session."""
+    """Position held after the session."""
 
     symbol: Symbol
     quantity: float = Field(examples=[200.0])
@@ -192,7 +192,7 @@ class VerifiedTrade(Answer):
 
 
 class SealedSignal(SealEvidence):
-    """The signal of the session, and what proves when it was there."""
+    """Signal of the session, with the evidence of its time."""
 
     revision: int = Field(examples=[1])
     signal_hash: Sha256
@@ -219,7 +219,7 @@ class SealedSignal(SealEvidence):
 
 
 class Verification(Answer):
-    """Everything of one session."""
+    """Figures of one session: NAV, signal, positions and orders."""
 
     nav: VerifiedNav | None = Field(description="null: not settled yet")
     positions: list[VerifiedPosition]
@@ -228,7 +228,7 @@ class Verification(Answer):
 
 
 class Provenance(Answer):
-    """What the session was settled with, by hash."""
+    """Inputs of the session's settlement, by hash."""
 
     version: int = Field(examples=[1])
     bars_sha256: Sha256
@@ -252,7 +252,7 @@ class Version(Answer):
 
 
 class Instruction(Answer):
-    """One step of checking it yourself."""
+    """One step of checking the proof yourself."""
 
     step: str = Field(examples=["Check the whole journal offline"])
     command: str = Field(examples=["countersign verify journal --strategy hs300-ml-alpha"])

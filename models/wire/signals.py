@@ -1,4 +1,4 @@
-"""Wire shapes of signals: `trade_date` is what is called session everywhere else."""
+"""Wire shapes of signals: `trade_date` is the session."""
 
 from typing import Annotated, Literal
 
@@ -30,7 +30,7 @@ def _one_portfolio(holdings: list[Holding]) -> list[Holding]:
 
 
 class OwnerSigned(Request):
-    """The owner's signature of a signal's hash, and what only its maker can choose: revision and salt."""
+    """The owner's signature of a signal's hash, with the revision and the salt that it covers."""
 
     revision: int = Field(
         ge=1, le=999_999_999, description="1 for the first of the session, then counted up", examples=[1]
@@ -45,7 +45,7 @@ class OwnerSigned(Request):
 
 
 class NewSignal(Request):
-    """A target portfolio for one session; what the weights leave over is cash."""
+    """A target portfolio for one session; the rest of the weights is cash."""
 
     trade_date: Day
     signals: Annotated[list[Holding], Field(min_length=1, max_length=MAX_SYMBOLS), AfterValidator(_one_portfolio)] = (
@@ -55,7 +55,7 @@ class NewSignal(Request):
 
 
 class AttestationAnswer(Answer):
-    """Whether the signal is sealed in the journal yet. `committed` false is never a loss: it is recorded."""
+    """State of the signal's seal in the journal. `committed` false is never a loss: the signal is recorded."""
 
     committed: bool
     sha: Commit | None = Field(default=None, description="the journal's commit")
@@ -69,7 +69,7 @@ class AttestationAnswer(Answer):
 
 
 class ReceiptAnswer(Answer):
-    """What the platform signed for. `ssh-keygen -Y verify` checks it with the journal's `allowed_signers`."""
+    """Receipt of a signal. `ssh-keygen -Y verify` checks it with the journal's `allowed_signers`."""
 
     text: str = Field(
         description="canonical JSON of strategy, session, revision, signal_hash and received_at",
@@ -103,7 +103,7 @@ Signed = Annotated[
 
 
 class SubmittedAnswer(Answer):
-    """What became of a submission."""
+    """Result of a submission."""
 
     id: str = Field(examples=["4711"])
     trade_date: Day
@@ -128,7 +128,7 @@ class SubmittedAnswer(Answer):
 
 
 class SignalShape(SealEvidence):
-    """A signal as it was received, and what proves when it was there."""
+    """A signal as it was received, with the evidence of its time."""
 
     id: str = Field(examples=["4711"])
     trade_date: Day
@@ -150,7 +150,7 @@ class SignalsAnswer(Answer):
 
 
 class SignalDeletedAnswer(Answer):
-    """The signal is gone."""
+    """Confirmation that the signal is deleted."""
 
     deleted: bool
     trade_date: Day

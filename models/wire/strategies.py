@@ -46,7 +46,7 @@ class NewStrategy(Request):
 
 
 class StrategyChange(Request):
-    """What to change; anything else of a strategy is immutable, and `owner_key` from the first signal on."""
+    """Change of a strategy; anything else of it is immutable, and `owner_key` from the first signal on."""
 
     name: StrategyName | None = None
     description: Description | None = None

@@ -1,4 +1,4 @@
-"""Wire shapes of the stream's events: what every signal has, and what its kind has to say beside."""
+"""Wire shapes of the stream's events: fields of every signal, and fields of each kind."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from models.wire.base import Answer, Commit, Day, Moment, Sha256
 
 
 class StreamedSignal(Answer):
-    """What the data of every event has."""
+    """Fields in the data of every event."""
 
     time: int = Field(description="when it was published, or received by us: seconds since 1970", examples=[1779624000])
     symbol: str = Field(description="coin-currency, or symbol of the exchange", examples=["BTC-USDT"])

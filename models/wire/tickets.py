@@ -10,7 +10,7 @@ from models.wire.base import Answer, Moment, Request, word_of
 
 
 class NewTicket(Request):
-    """What somebody wants the operator to know, or to do."""
+    """A ticket to open: a report or a request for the operator."""
 
     title: Name = Field(min_length=1, max_length=200, examples=["settlement missing for hs300-ml-alpha on 2026-05-14"])
     description: Prose = Field(
