@@ -1,4 +1,4 @@
-"""What a flow gets from its schedule: the time it was meant to run at, and a name that says its session.
+"""Scheduled runs: a flow reads its planned time from its schedule, and is named by its session.
 
 A run that starts late, after an outage, settles the session it was scheduled for, not today's; and one that starts a
 fifth of a second early must not fall into the minute before.

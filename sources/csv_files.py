@@ -26,10 +26,10 @@ Headless = Callable[[Sequence[str]], Sequence[str] | None]
 
 
 def scan_csv(path: Path, headless: Headless | None = None) -> pl.LazyFrame:
-    """Scan a CSV file, its columns as text. Where its names have blanks around them they are left out, of values too.
+    """Scan a CSV file, its columns as text. If its names have blanks around them, these are stripped, of values too.
 
-    `headless` tells the columns of a file without a header line by its first fields. InputError for what the first line
-    shows.
+    `headless` tells the columns of a file without a header line by its first fields. InputError for faults that the
+    first line shows.
     """
     written = _first_fields(path)
     names = [name.strip() for name in written]

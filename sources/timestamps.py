@@ -1,7 +1,7 @@
-"""Timestamp authorities: RFC 3161 tokens over HTTP. Whom to trust is the verifier's business.
+"""Timestamp authorities: RFC 3161 tokens over HTTP. The verifier decides which to trust.
 
-What is checked here is that the answer is for what was asked: granted, the same hash, the same nonce, and with the
-certificate that a verifier needs.
+The answer is checked against the request here: granted, the same hash, the same nonce, and with the certificate that a
+verifier needs.
 """
 
 import hashlib

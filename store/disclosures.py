@@ -1,4 +1,4 @@
-"""Disclosures: what the journal is told once a session is settled, read from the ledger and the lake."""
+"""Disclosures: the records of a settled session for the journal, read from the ledger and the lake."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime

@@ -7,7 +7,7 @@ from store.git_commands import MISSING
 from store.git_objects import FOLDER, TREE, Entry, Tree, read_tree, write_tree
 from store.git_packs import Objects
 
-# A few tens of megabytes at most; what is forgotten is read again.
+# A few tens of megabytes at most; a forgotten folder is read again.
 MANY_FOLDERS = 2_000
 
 
@@ -54,7 +54,7 @@ class Folders:
         return objects.add(TREE, write_tree(self._trees[""]))
 
     def forget(self) -> None:
-        """Know nothing any more: the branch was moved, or what was changed here was never committed."""
+        """Forget all folders: the branch was moved, or changes made here were never committed."""
         self._trees.clear()
 
 

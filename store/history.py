@@ -18,7 +18,7 @@ from store.evidence import Attestation, read_attestations
 
 @dataclass(frozen=True)
 class SignalRecord:
-    """One revision with what has become of it."""
+    """One revision of a signal, with its state."""
 
     signal: Signal
     settled: bool

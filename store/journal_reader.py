@@ -22,9 +22,9 @@ SPARSE = "info/sparse-checkout"
 
 
 def read_journal(path: Path, authorities: Authorities) -> Journal:
-    """Read everything that HEAD reaches, and hold the working copy, where something is checked out, against it.
+    """Read all commits that HEAD reaches, and compare the working copy with them, if files are checked out.
 
-    InputError for what is no git repository, StoreError for one whose commits are damaged or missing.
+    InputError if it is no git repository, StoreError for one whose commits are damaged or missing.
     """
     with open_repository(path) as repository:
         names = repository.history()

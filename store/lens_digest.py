@@ -1,6 +1,6 @@
 """Digests of the lens's versions: one that is not as it was published is neither extended nor read.
 
-A new version begins as a copy of the one before, so what somebody wrote into that would be published again and again.
+A new version begins as a copy of the one before, so foreign bytes in that would be published again and again.
 The ledger keeps each version's digest, and its identity, by which an unchanged file is known without hashing it.
 """
 

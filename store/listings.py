@@ -39,13 +39,13 @@ class Evidence:
     held: frozenset[str]
 
     def inputs(self) -> dict[str, list[list[str]]]:
-        """Write down what there is, for a manifest."""
+        """Return the evidence as inputs of a manifest."""
         frames = {"listings": self.listings, "delistings": self.delistings}
         return {name: write_rows(frame) for name, frame in frames.items() if frame.height}
 
 
 def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date | None, bars: pl.DataFrame) -> Evidence:
-    """Read what is known at `session`, whose bars are `bars`; `previous` is the session before it, if it is settled."""
+    """Read the evidence known at `session`, whose bars are `bars`; `previous` is the session before it, if settled."""
     held = frozenset[str]()
     if previous is not None:
         positions = lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()

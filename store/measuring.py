@@ -1,6 +1,6 @@
-"""Measuring a factor: what the engine takes is read from lake and ledger, one other factor at a time.
+"""Measuring a factor: reads the engine's inputs from lake and ledger, one other factor at a time.
 
-The engine brings a compiler in, 60 MB of it: it is imported where something is measured, not where values are taken.
+The engine brings a compiler in, 60 MB of it: it is imported where a factor is measured, not where values are uploaded.
 """
 
 from collections.abc import Iterator, Mapping

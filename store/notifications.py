@@ -1,4 +1,4 @@
-"""Notifications: what somebody has to know. Told once for each key, resolved when it no longer holds."""
+"""Notifications to users and the operator: written once for each key, resolved when the cause is gone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def notice(key: str, kind: NoticeKind, text: str, now: datetime, user_id: int) -
 
 
 def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
-    """Tell many users something at once; what was told before under the same key is left as it is. Return the news."""
+    """Notify many users at once; a notification under the same key is left as it is. Return how many are new."""
     if not notices:
         return 0
     insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
@@ -55,7 +55,7 @@ def is_open(db: Session, *keys: str) -> bool:
 
 
 def open_matters(db: Session) -> list[Notification]:
-    """List what the operator has been told and what still holds, oldest first."""
+    """List the operator's notifications that are not resolved, oldest first."""
     query = select(Notification).where(col(Notification.user_id).is_(None), col(Notification.resolved_at).is_(None))
     return list(db.exec(query.order_by(col(Notification.created_at))))
 
@@ -63,7 +63,7 @@ def open_matters(db: Session) -> list[Notification]:
 def list_notifications(
     db: Session, user_id: int, *, unread_only: bool, limit: int, offset: int
 ) -> Sequence[Notification]:
-    """List what a user has been told, newest first."""
+    """List a user's notifications, newest first."""
     query = select(Notification).where(Notification.user_id == user_id)
     if unread_only:
         query = query.where(col(Notification.read_at).is_(None))
@@ -71,7 +71,7 @@ def list_notifications(
 
 
 def count_unread(db: Session, user_id: int) -> int:
-    """Count what a user has not read."""
+    """Count a user's unread notifications."""
     query = select(func.count()).where(Notification.user_id == user_id, col(Notification.read_at).is_(None))
     return db.exec(query.select_from(Notification)).one()
 

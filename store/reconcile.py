@@ -20,7 +20,7 @@ STOPPED = "sealing stopped"
 
 
 def look(home: Home, db: Session) -> tuple[Comparison, str]:
-    """Compare the journal with the ledger and with what is known of the remote; say what stops sealing, "" for nothing.
+    """Compare journal, ledger and the known state of the remote; name the fault that stops sealing, "" for none.
 
     The words name the command that resolves it.
     """

@@ -1,7 +1,7 @@
 """Retirements: the record of a strategy's end, sealed once its last session is in the journal.
 
-What goes in is read from the ledger and from the journal's own settled days. A record that is in the journal already,
-after a crash or in a restored ledger, is taken as it stands.
+A record is made from the ledger and the journal's own settled days. A record that is in the journal already, after a
+crash or in a restored ledger, is taken as it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence

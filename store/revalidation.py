@@ -1,8 +1,8 @@
-"""Validation again: what factors would be admitted by, on the bars as they are now. For after a correction of bars.
+"""Revalidation: measures factors again on the current bars, after a correction of bars.
 
-An active factor stays active whatever comes out. It was admitted by the bars that there were; portfolios rest on it,
-and its record out of sample, which decides what it is worth, would end by no fault of its owner's. Owner and operator
-are told, and it is theirs to draw the conclusion. A rejected one that passes now is ready to be submitted again.
+An active factor stays active with any figures. It was admitted by the bars of then; portfolios rest on it, and its
+record out of sample, which decides its worth, would end by no fault of its owner's. Owner and operator are notified,
+and draw the conclusion. A rejected one that passes now is ready to be submitted again.
 """
 
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def revalidate(lake: Lake, sessions: Sessions, closes: Closes, factor_id: str, n
     """Measure a factor again by the values that it was validated with; None if it is at work, or gone, by now.
 
     Figures and series become those of the bars that count now, and of the owner's other factors that are active now.
-    Safe to repeat. What cannot be measured, with values lost, stays as it was: `error` says so.
+    Safe to repeat. A factor that cannot be measured, with values lost, stays as it was: `error` says so.
     """
     with lake.ledger.read() as db:
         factor = db.get(Factor, factor_id)

@@ -52,7 +52,7 @@ def submit(
     A portfolio that differs from the newest one becomes the next revision. InputError for a portfolio or a session that
     is not one, RefusedError past a deadline or in the wrong state, ConflictError once the session is settled.
     """
-    ordered = signals.sort("strategy", "symbol")  # what is sorted is sorted again in no time
+    ordered = signals.sort("strategy", "symbol")  # sorting a sorted list again takes no time
     check_portfolios(ordered)
     _check_session(sessions, session, received_at)
     portfolios = encode_portfolios(ordered)
@@ -71,8 +71,8 @@ def submit_each(
 ) -> list[Receipt | CountersignError]:
     """Record submissions of many senders in one transaction, each with an outcome of its own, in the order given.
 
-    They are taken in the order they were received, so that of two for the same session the later one counts. What
-    `submit` would raise for one of them is its outcome, and keeps none of the others out.
+    They are taken in the order they were received, so that of two for the same session the later one counts. An error
+    that `submit` would raise for one of them is its outcome, and keeps none of the others out.
     """
     outcomes: list[Receipt | CountersignError | None] = [None] * len(submissions)
     encoded: dict[int, tuple[str, int]] = {}

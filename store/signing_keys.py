@@ -1,6 +1,6 @@
 """The secrets that sign tokens: the newest signs, older ones still verify what they signed.
 
-They stand in the home's file `keys/jwt`, one a line, newest first, for its owner alone. An operator with more than one
+They are in the home's file `keys/jwt`, one a line, newest first, for its owner alone. An operator with more than one
 machine hands the same ones to each by the setting `jwt_secret`.
 """
 
@@ -24,9 +24,9 @@ def ensure_secrets(home: Path) -> None:
 
 
 def rotate_secrets(home: Path) -> list[str]:
-    """Sign with a new secret from now on; what the older ones signed stays good until it expires. Return them all.
+    """Sign with a new secret from now on; tokens of older ones stay good until they expire. Return all secrets.
 
-    The oldest beyond eight is dropped, and what it signed is good no longer.
+    The oldest beyond eight is dropped, and its tokens are good no longer.
     """
     found = [secrets.token_hex(32), *read_secrets(home)][:KEPT]
     _write(home, found)

@@ -1,8 +1,7 @@
-"""Out-of-sample tracking in the stores: which sessions wait for it, and what goes into it.
+"""Out-of-sample tracking in the stores: the sessions that wait for it, and its inputs.
 
-What is tracked is said by the committed files alone. A file's run names what it was made of: the bars of the two
-sessions after it, and the values that there were. Corrected bars, or values that came later, make the session wait
-again.
+The committed files alone say which sessions are tracked. A file's run names its inputs: the bars of the two sessions
+after it, and the values of then. Corrected bars, or values that came later, make the session wait again.
 """
 
 import hashlib
@@ -49,7 +48,7 @@ def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]
 
 
 def untracked(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
-    """Map the sessions that are not tracked as they stand now to their runs, oldest first."""
+    """Map the sessions that are not tracked with their current inputs to their runs, oldest first."""
     due = trackable(db, sessions, through)
     held = _shown(db, FACTOR_IC.name, "run", min(due), through) if due else {}
     return {session: run for session, run in due.items() if held.get(session) != run}
@@ -98,7 +97,7 @@ def read_active(db: Session) -> pl.DataFrame:
 
 
 def write_tracking(db: Session, figures: pl.DataFrame) -> None:
-    """Put what tracking measured into the factors' rows: factor, and columns of FactorTracking."""
+    """Write measured figures into the factors' rows: factor, and columns of FactorTracking."""
     rows = figures.rename({"factor": "id"}).to_dicts()
     if rows:
         db.execute(sa.update(Factor), rows)
