@@ -31,8 +31,7 @@ _found_whole: dict[tuple[str, str], str] = {}
 
 
 class Digested(Protocol):
-    """A file of the lake with its size, its digest, and the identity that it was found whole with ("" for never, or
-    ALTERED)."""
+    """A file of the lake with size and digest, and its identity when found whole ("" for never, or ALTERED)."""
 
     @property
     def path(self) -> str:
@@ -63,8 +62,7 @@ class KnownFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Turn:
-    """Result of one turn: files and bytes that were hashed, and the files whose bytes are not those that the ledger
-    names."""
+    """Result of one turn: files and bytes that were hashed, and the files that differ from the ledger's digests."""
 
     files: int
     size_bytes: int

@@ -147,8 +147,7 @@ def delete_portfolio(db: Session, portfolio: FactorPortfolio, now: datetime) -> 
 
 
 def slug_of(portfolio: FactorPortfolio) -> str:
-    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name, characters other than a-z0-9 made
-    dashes>."""
+    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name, all but a-z0-9 made dashes>."""
     plain = unicodedata.normalize("NFKD", portfolio.name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "portfolio"
     return f"mf-{portfolio.id[:8]}-{words}"[:SLUG_LENGTH].rstrip("-")

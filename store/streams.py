@@ -181,8 +181,7 @@ def _between(events: pl.DataFrame, begin: tuple[int, int], last: tuple[int, int]
 
 
 def _proofs(db: Session, session: date, strategies: Collection[int]) -> dict[int, Proof]:
-    """Return the proofs of the signals of those strategies that are public, by their ids: of the revision that
-    counts."""
+    """Return proofs of the signals of public strategies, by the strategies' ids: of the revision that counts."""
     columns = (Strategy.id, Strategy.slug, Signal.revision, Signal.signal_hash, Signal.received_at, Seal.commit_sha)
     query = (
         sa.select(*(col(column) for column in columns))

@@ -47,8 +47,7 @@ def list_tickets(
 
 
 def answer_ticket(db: Session, ticket_id: int, reply: str | None, now: datetime, *, resolved: bool = False) -> Ticket:
-    """Reply to a ticket, resolve it, or both: notify its account, log it in the audit log. A new reply replaces the
-    old.
+    """Reply to a ticket, resolve it, or both: notify its account, record it in the audit log. The newest reply counts.
 
     RefusedError for one that is resolved.
     """

@@ -49,12 +49,12 @@ def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def note_checked(home: Home) -> None:
-    """Note in the ledger what was found whole on the way, repaired files among it."""
+    """Record in the ledger the files found whole on the way, repaired ones too."""
     note_all(home.ledger, home.lake.root)
 
 
 def damaged_files(home: Home, session: date) -> list[Problem]:
-    """Files that count but are missing, cut or altered: what a stage made, it makes again, byte for byte."""
+    """Files that count but are missing, cut or altered: a stage makes its files again, byte for byte."""
     problems = []
     for dataset in (*OF_SESSIONS, FACTOR_IC, FACTOR_VALUES, KLINES):
         through = session if dataset in OF_SESSIONS else None
@@ -68,7 +68,7 @@ def damaged_files(home: Home, session: date) -> list[Problem]:
 
 
 def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]:
-    """Return the stage that makes a file again, or words that tell the operator what does."""
+    """Return the stage that makes a file again, or words that tell the operator how to."""
     if dataset is FACTOR_IC and file.series:
         last = max(session, file.session)
         return Repair.NONE, f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"

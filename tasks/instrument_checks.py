@@ -15,9 +15,9 @@ COMMAND = "countersign market import-instruments"
 
 
 def delisted_holdings(home: Home, session: date) -> list[Problem]:
-    """Symbols that are delisted, have no value, and stand in the newest positions, with how many strategies hold each.
+    """Symbols that are delisted, have no value, and are in the newest positions, with how many strategies hold each.
 
-    It is told, and fails nobody: what they are worth is for the operator to find out.
+    A warning, which fails nothing: the operator has to find out their value.
     """
     with home.ledger.read() as db:
         symbols = delisted_without_value(db, session)

@@ -1,7 +1,7 @@
-"""Polling: asks every source that is due, side by side, and stores what comes.
+"""Polling: asks every source that is due, side by side, and stores the answers.
 
 No Prefect in here: the poller is a process of its own that must stay small, and a flow calls the same functions.
-Times are the machine's, whatever clock the home has: a feed lives in real time.
+Times are the machine's, also in a simulated home: a feed lives in real time.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _log = logging.getLogger("polling")
 
 @dataclass(frozen=True)
 class PollOutcome:
-    """What came of one poll. `trouble` is why nothing did, in words that never hold the key."""
+    """Outcome of one poll. `trouble` is the reason for a failure, in words that never hold the key."""
 
     source: str
     stored: Stored
@@ -83,7 +83,7 @@ async def poll_all(home: Home, client: httpx.AsyncClient, due: Iterable[Polled],
 
 
 async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now: Now) -> PollOutcome:
-    """Ask one source and store what it says, whatever that is. Errors of ours (a ledger that is away) come through.
+    """Ask one source and store its answer or failure. Errors of ours (a ledger that is away) come through.
 
     An error that nobody thought of is this source's trouble too: it backs off.
     """

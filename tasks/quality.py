@@ -53,7 +53,7 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
 
 
 class Look(NamedTuple):
-    """What the gate looked at, what it found, and the listings and delistings that settlement takes."""
+    """Look of the gate: the bars, its findings, and the listings and delistings that settlement takes."""
 
     bars: pl.DataFrame
     context: Context
@@ -88,7 +88,7 @@ def look(home: Home, session: date) -> Look:
 
 
 def _seen(home: Home, session: date) -> pl.DataFrame:
-    """What the gate compares of the session before."""
+    """Columns of the session before that the gate compares."""
     columns = ("symbol", "close", "volume", "suspended")
     return home.lake.scan(BARS, session, session).select(columns).collect()
 

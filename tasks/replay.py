@@ -61,7 +61,7 @@ def open_strategies(home: Home, terms: Sequence[StrategyTerms], now: datetime) -
 
 
 def read_strategies(path: Path) -> list[StrategyTerms]:
-    """Read terms from a file whose columns are fields of StrategyTerms; what is missing or null takes its default."""
+    """Read terms from a file whose columns are fields of StrategyTerms; a missing or null field takes its default."""
     return read_checked(path, _understand_strategies)
 
 
@@ -123,7 +123,7 @@ def _sort(path: Path, folder: Path) -> Path:
 def submit_signals(home: Home, path: Path, session: date, seal: Callable[[datetime], object]) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
 
-    `seal` seals what was submitted, at the time that it is given.
+    `seal` seals the submitted signals, at the time that it is given.
 
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.

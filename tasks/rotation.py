@@ -1,4 +1,4 @@
-"""Rotating the journal's signing key: makes the next key and sees to it that the sealer, whoever that is, takes it."""
+"""Rotating the journal's signing key: makes the next key and sees to it that the process that seals takes it."""
 
 import time
 from contextlib import suppress

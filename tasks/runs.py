@@ -1,7 +1,7 @@
 """Flow runs that Prefect believes alive although their process is dead.
 
 A run killed together with its runner stays `Running` for ever, and so does one stopped by Ctrl-C: Prefect does not
-notice. So each flow leaves its process's identity in its run's labels when it starts (`record_process`), and whatever
+notice. So each flow leaves its process's identity in its run's labels when it starts (`record_process`), and a run that
 has lost its process is marked Crashed (`reap_dead_runs`). Doing the work again is not this module's task: the watchdog
 repairs sessions from the ledger, in order.
 """
@@ -106,7 +106,7 @@ def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False, paren
 
 
 def _parent(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
-    """Return the run that another is a step of, None for one that stands alone."""
+    """Return the run that another is a step of, None for one of its own."""
     if run.parent_task_run_id is None:
         return None
     with suppress(ObjectNotFound):

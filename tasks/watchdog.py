@@ -1,6 +1,6 @@
-"""Watchdog tasks: what is missing, late, stale, left over or running out, and which stage repairs it.
+"""Watchdog tasks: find work that is missing, late or stale, left-overs and expiries, and name the stage for repair.
 
-Looking changes nothing; the only thing repaired here is clutter. Everything else is repaired by running the stage.
+Looking changes nothing; only clutter is removed here. Everything else is repaired by running the stage.
 """
 
 from collections.abc import Callable
@@ -42,9 +42,9 @@ from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
-# What a settlement under way leaves behind for as long as it is.
+# Problems that a settlement under way leaves behind while it runs.
 SETTLING = ("not settled", "not evaluated", "stale lens")
-# A stage stages its files before it commits them: what is younger may be about to count.
+# A stage stages its files before it commits them: a younger file may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
 EVALUATION_LATE_AFTER = next(slot.late_after for slot in TIMETABLE if slot.stage == Repair.EVALUATE)
 # A commit's time is rounded up to a whole second, and machines that keep their time differ by less.
@@ -84,7 +84,7 @@ def sweep_orphans(home: Home) -> int:
 
 
 def settled_elsewhere(problems: list[Problem]) -> list[Problem]:
-    """Return the problems as they are while another run settles: what it has yet to do is told, and fails nobody."""
+    """Return the problems as they are while another run settles: its work still to do is a warning."""
     return [
         replace(problem, text=f"{problem.text}: another run is settling", warning=True)
         if problem.kind in SETTLING
