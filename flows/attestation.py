@@ -28,8 +28,8 @@ class NotPushedError(CountersignError):
 def attestation_retry(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
     """Seal the signals that wait, of any session, fetch missing tokens, and push. Safe to repeat.
 
-    `session` only says for which day this is asked: the flow does nothing if that is no session. NotPushedError, which
-    fails the run, where a remote is set and does not take it; nothing is lost then.
+    `session` is the day of the run: the flow does nothing if that is no session. NotPushedError, which fails the run,
+    if a remote is set and does not take the commits; nothing is lost then.
     """
     log = get_run_logger()
     opened = open_home(home)

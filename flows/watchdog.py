@@ -32,7 +32,7 @@ FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)
 
 
 class UnrepairedError(CountersignError):
-    """Something is wrong that no stage could repair; the message lists it, and so do the notifications."""
+    """Problems that no stage could repair; the message lists them, and so do the notifications."""
 
 
 @flow(

@@ -1,6 +1,6 @@
 """CSV files: UTF-8, a header line, commas. Everything else is refused by line, with the mend; nothing is guessed.
 
-Values come as text: their types are for the reader of the table to check.
+Values come as text: the reader of the table checks their types.
 """
 
 import csv
@@ -113,7 +113,7 @@ def _first_fields(path: Path) -> list[str]:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    """Say whether these are names: no column is called by a number."""
+    """Whether these fields are names: no column is called by a number."""
     return not any(NUMBER.fullmatch(field.strip()) for field in fields)
 
 

@@ -119,7 +119,7 @@ class Asker:
         return SourceBusy(f"{self._name}: an answer that is not the feed's JSON")
 
     def refuse(self, action: Action, message: str, answer: Answer) -> SourceBusy | SourceRefused:
-        """Make the error for an answer that calls for anything but storing."""
+        """Make the error for an answer that cannot be stored."""
         words = self.shown(message)
         match action:
             case Action.STOP_KEY:

@@ -1,7 +1,7 @@
 """Signal feeds: one interface to every publisher of signals that is polled.
 
-A feed answers with its items as they are, under the field names of the feed `cqs`; making signals of them is for
-domain.external, and when to ask for domain.polling.
+A feed answers with its items as they are, under the field names of the feed `cqs`; domain.external makes signals of
+them, and domain.polling decides the times.
 """
 
 from typing import Any, Protocol
@@ -36,7 +36,7 @@ class Feed(Protocol):
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`.
 
-        SourceBusy where asking again later may help, SourceRefused where it will not: a bad key, a bad configuration.
+        SourceBusy if asking again later may help, SourceRefused if it will not: a bad key, a bad configuration.
         Neither names the key.
         """
         ...

@@ -1,4 +1,4 @@
-"""Tables in files, Parquet or CSV, and the provider `files`: a folder in which somebody drops one file a session."""
+"""Tables in files, Parquet or CSV, and the provider `files`: a folder that gets one file a session."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
 """Market data providers: one interface to every source of a session's bars and index levels.
 
-A provider answers in its own rows under our column names; normalising them, filling adjustment factors and judging them
-is for the caller (domain.market, domain.quality). A provider raises SourceBusy if the data is not there yet, and
+A provider answers in its own rows under our column names; the caller normalises them, fills adjustment factors and
+judges them (domain.market, domain.quality). A provider raises SourceBusy if the data is not there yet, and
 SourceRefused if asking again is pointless.
 """
 

@@ -1,4 +1,4 @@
-"""Sending a notification to an address, through apprise.
+"""Notices: sends a notification to an address, through apprise.
 
 An address is somebody else's choice. So every connection that sending makes is checked when it is made, with redirects
 and the addresses that a name resolves to at that moment. Each connection has an end, though the other side drips a byte
@@ -27,8 +27,8 @@ _loading = threading.Lock()
 def send(url: str, title: str, body: str, *, private: bool = False, seconds: float = LONGEST_SECONDS) -> None:
     """Send to an address as `domain.addresses` wrote it; `private` allows this machine and private networks.
 
-    SourceBusy where it did not arrive; SourceRefused for an address that apprise does not take, or that led where it
-    must not. No message repeats the address.
+    SourceBusy if it did not arrive; SourceRefused for an address that apprise does not take, or that leads to a
+    forbidden one. No message repeats the address.
     """
     with _loading:
         apprise = _apprise()
@@ -77,7 +77,7 @@ class _Outgoing:
                     copy.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go."""
+        """Let go of all connections."""
         with self.lock:
             for copy in self.sockets:
                 copy.close()
@@ -101,7 +101,7 @@ def _guarded(outgoing: _Outgoing, seconds: float) -> Generator[_Outgoing]:
 
 @cache
 def _install_guard() -> None:
-    """Have Python ask us about each connection. It is asked for all, and says nothing to those of other threads."""
+    """Install a guard that Python asks about each connection. It lets those of other threads pass."""
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect":

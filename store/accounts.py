@@ -163,7 +163,7 @@ def find_user(db: Session, who: str) -> User:
 
 
 def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
-    """Give an account another tier; strategies beyond a lower one stay open."""
+    """Give an account another tier; strategies beyond a lower tier's limit stay open."""
     if tier not in TIERS:
         raise InputError("tier", f"one of {', '.join(TIERS)}", tier)
     user = find_user(db, who)

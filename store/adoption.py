@@ -1,6 +1,6 @@
 """Adoption: records that the journal has and the ledger lacks are added to the ledger, in the order of the chains.
 
-A seal says everything but the content, which is taken from its reveal where the journal has one and is lost otherwise.
+A seal holds all but the content, which is taken from its reveal if the journal has one and is lost otherwise.
 Signals that the ledger received since it was restored, and that are in no commit, come after the adopted ones: they get
 new ids, and the next revision where theirs is taken (`store/renumbering.py`). Sealed and claimed signals are not
 changed.
@@ -240,7 +240,7 @@ def _set_aside(db: Session, found: _Found, now: datetime, strategy_id: int | Non
 
 
 def _adopt_tokens(db: Session, files: Sequence[tuple[Addition, bytes]]) -> int:
-    """Write down the timestamp tokens; return how many were new."""
+    """Insert the timestamp tokens; return how many were new."""
     count = 0
     for file, content in _of(files, TIMESTAMPS):
         name = file.path.rpartition("/")[2].removesuffix(".tsr")

@@ -1,4 +1,4 @@
-"""Agreement: whether the sealer is alive, and whether journal, ledger and remote agree. Cheap enough for every scrape.
+"""Agreement of journal, ledger and remote, and whether the sealer is alive. Cheap enough for every scrape.
 
 Facts that need git or the remote are read from the ledger: the sealer and each push leave them there.
 """

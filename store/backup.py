@@ -82,7 +82,7 @@ def back_up(home: Home, target: Path, now: datetime) -> Manifest:
 
 
 def check_backup(source: Path) -> Manifest:
-    """Read a back-up's manifest and hold every file against it; StoreError naming the first one that differs.
+    """Read a back-up's manifest and compare every file with it; StoreError naming the first one that differs.
 
     InputError for a folder that is no back-up.
     """

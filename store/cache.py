@@ -52,7 +52,7 @@ class Cache(Generic[T]):
             return found
 
     def keep(self, version: Hashable, key: Hashable, made: T) -> None:
-        """Keep something, unless another version has been asked for meanwhile."""
+        """Keep a value, unless another version has been asked for meanwhile."""
         with self._lock:
             if version == self._version and key not in self._held:
                 self._held[key] = made

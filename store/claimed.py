@@ -71,8 +71,8 @@ def upload_claimed(
 ) -> tuple[Claimed, bool]:
     """Keep a claimed performance in place of the one before; say whether there was one before.
 
-    The same records again change nothing: a retry is no new claim. RefusedError for a strategy
-    that is pending or retired.
+    The same records again change nothing: a retry is no new claim. RefusedError for a strategy that is pending or
+    retired.
     """
     if strategy.status == StrategyStatus.PENDING:
         raise RefusedError(f"status: {strategy.slug} is pending; submit at least one signal first")

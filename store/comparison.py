@@ -1,4 +1,4 @@
-"""Journal against ledger: which commits are new to the ledger, which the journal lacks, and which are not ours.
+"""Comparison of journal and ledger: commits new to the ledger, commits lost from the journal, and foreign commits.
 
 The ledger remembers the newest commit, as the sealer left it: while the journal's branch is there, nothing is read.
 """
@@ -43,7 +43,7 @@ class NewCommit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Journal against ledger: what is new in the journal (oldest first), what the journal lacks, what is not ours.
+    """Comparison of journal and ledger: new commits (oldest first), lost commits, and the first foreign one.
 
     `tip` is the journal's newest commit, `left` the one that the ledger remembers; `kept`: the journal's repository
     still holds `left`, though its branch is elsewhere. `foreign` names the fault of the first commit that is not ours,

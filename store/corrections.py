@@ -1,4 +1,4 @@
-"""Corrections in the stores: which settled sessions' markets changed since, and the record that a correction leaves.
+"""Corrections in the stores: settled sessions whose market changed since, and the record of a correction.
 
 A correction is a new version of a settlement, and of every later one, as each rests on the one before. Nothing of the
 old versions is removed: their rows, their files and their records in the journal stay.
@@ -69,7 +69,7 @@ def levels_again(lake: Lake, day_before: date, was: Mapping[str, Any], base: Map
 
 
 def nav_of_both(lake: Lake, session: date, files: Sequence[StagedFile]) -> tuple[pl.DataFrame, int]:
-    """Compare the NAV that counts with the one just staged: where they differ, and how many strategies there are."""
+    """Compare the NAV that counts with the one just staged: return the differences, and the count of strategies."""
     staged = lake.read_files(NAV, [file for file in files if file.dataset == NAV.name])
     return nav_differences(lake.read(NAV, session), staged), staged.height
 

@@ -1,7 +1,7 @@
-"""The desk: where portfolios for one session are taken, one after the other, within one writing transaction.
+"""The desk: takes portfolios for one session, one after the other, within one writing transaction.
 
-It decides by the ledger alone (status, deadline, settled or not, which revision is the newest). Whether a portfolio is
-one, and whose transaction this is, is `store/signals.py`'s business.
+It decides by the ledger alone (status, deadline, settled or not, newest revision). `store/signals.py` checks the
+portfolios and owns the transaction.
 """
 
 import secrets
@@ -92,7 +92,7 @@ class Desk:
         """Take one submission, wholly received at `received_at`; RefusedError or ConflictError change nothing.
 
         A strategy with its owner's key takes only submissions `signed` by it, any other only unsigned ones.
-        A revision has a time of its own. It is never dated before the one it replaces, whatever the clocks say.
+        A revision has a time of its own. It is never dated before the one it replaces, even if a clock steps back.
         """
         if self._settled:
             raise ConflictError(f"session: {self._session} is settled already")

@@ -75,7 +75,7 @@ def identity(status: os.stat_result) -> str:
 
 
 def remember_whole(path: Path, sha256: str) -> str:
-    """Note that a file was just written, or read, with these bytes; return its identity."""
+    """Remember that a file was just written, or read, with these bytes; return its identity."""
     with storage_errors(path):
         found = identity(path.stat())
     _found_whole[str(path), sha256] = found
@@ -159,7 +159,7 @@ def note_all(ledger: Ledger, root: Path) -> None:
 
 
 def checked_through(db: Session) -> datetime | None:
-    """Return since when every file that counts was hashed; None while one never was, and where there is none."""
+    """Return the time since when every file that counts was hashed; None if one never was, or there is none."""
     oldest, never = db.execute(
         sa.select(sa.func.min(LakeFile.checked_at), sa.func.count() - sa.func.count(col(LakeFile.checked_at))).where(
             col(LakeFile.superseded_at).is_(None)

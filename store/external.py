@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Poll:
-    """One question to a source: when it was asked and answered, how often it is, and how far back it can be."""
+    """Poll of a source: times of question and answer, interval in seconds, and the longest window in minutes."""
 
     source_id: int
     asked_at: datetime

@@ -1,8 +1,7 @@
-"""Factor values at rest: files of the lake for the values, rows of the ledger for the sessions that have any, and their
-upload times.
+"""Factor values at rest: files of the lake for the values, rows of the ledger for their sessions and times.
 
 A factor's files never have a session in common, so its current values are one scan of them. An upload becomes one file.
-Where it replaces sessions, or the factor has many files, it takes what else they hold into its own.
+If it replaces sessions, or the factor has many files, its file takes in the other values of those files.
 """
 
 from collections.abc import Collection

@@ -20,7 +20,7 @@ CHANGEABLE = (FactorStatus.DRAFT, FactorStatus.REJECTED)
 
 
 class Stretch(NamedTuple):
-    """For how many sessions a factor has values, and from when to when."""
+    """Stretch of a factor's values: the count of sessions, the first and the last."""
 
     sessions: int
     first: date | None
@@ -65,7 +65,7 @@ def list_factors(
 
 
 def change_factor(db: Session, factor: Factor, changes: dict[str, Any]) -> None:
-    """Change its words; RefusedError unless it is a draft or rejected."""
+    """Change a factor's words; RefusedError unless it is a draft or rejected."""
     _require_changeable(factor, "changed")
     factor.sqlmodel_update(changes)
     db.add(factor)
@@ -87,7 +87,7 @@ def delete_factor(db: Session, lake: Lake, factor: Factor, now: datetime) -> Non
 
 
 def stretch_of(db: Session, factor_id: str) -> Stretch:
-    """Tell for which sessions a factor has values."""
+    """Return the stretch of sessions for which a factor has values."""
     session = col(FactorSession.session)
     query = sa.select(func.count(), func.min(session), func.max(session))
     return Stretch(*db.execute(query.where(col(FactorSession.factor_id) == factor_id)).one())

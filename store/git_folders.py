@@ -42,7 +42,7 @@ class Folders:
             self._trees[name] = read_tree(content)
 
     def __getitem__(self, folder: str) -> Tree:
-        """Return a loaded folder; who adds to it says so to `write`, or has everything forgotten."""
+        """Return a loaded folder; a caller that adds to it must call `write` or `forget`."""
         return self._trees[folder]
 
     def write(self, objects: Objects, changed: Iterable[str]) -> bytes:

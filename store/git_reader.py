@@ -27,7 +27,7 @@ REFERENCE = re.compile(r"^refs/[\w./+-]+$", re.ASCII)
 SYMBOLIC_DEPTH = 5
 SMALL_FILE = 4 * 1024**2
 
-# Far above any journal, far below what brings a machine down: a few kilobytes of git objects can unfold to anything.
+# Far above any journal, and safe for a machine's memory: a few kilobytes of git objects can unfold to anything.
 MAX_CHANGES = 5_000_000
 MAX_GIT_BYTES = 4 * 1024**3
 MAX_OBJECT_BYTES = 64 * 1024**2

@@ -1,4 +1,4 @@
-"""Instruments in the ledger: listings and delistings, and the symbols that anything is known of at all."""
+"""Instruments in the ledger: listings and delistings, and the symbols of instruments and bars."""
 
 import logging
 import threading

@@ -176,7 +176,7 @@ class Journal:
 
 
 class Writer:
-    """The one that adds to the journal, while it holds the lock."""
+    """Writer of the journal, which adds commits while it holds the lock."""
 
     def __init__(self, journal: Journal, key: SigningKey, lock: int, *, simulated: bool) -> None:
         self.journal, self.key, self.lock, self.simulated = journal, key, lock, simulated
@@ -274,7 +274,7 @@ class Writer:
         return read_batch(self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode()))
 
     def _require_own_key(self, head: Commit) -> datetime:
-        """Return from when on our key may sign: no commit claims to be earlier than its key."""
+        """Return the time from which our key may sign: no commit claims to be earlier than its key."""
         ((_, signers),) = self._read([f"{head.sha}:{ALLOWED_SIGNERS}"])
         since = signs_since(read_signers(signers), self.key.blob)
         if since is None:

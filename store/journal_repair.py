@@ -1,5 +1,4 @@
-"""Repair of the journal: an operator's three commands for faults that stop sealing. Without its fault each does
-nothing.
+"""Repair of the journal: an operator's three commands for faults that stop sealing; without one they do nothing.
 
     reset    puts the branch back to the newest commit of ours; later commits are kept under refs/kept
     accept   takes the journal as it is: missing records are sealed again, byte for byte, with new dates

@@ -34,7 +34,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Published:
-    """The outcome of a publication. `new` is false where the published version said it all already."""
+    """The outcome of a publication. `new` is false if the published version was current."""
 
     version: str
     path: Path
@@ -112,7 +112,7 @@ def _publisher(home: Home, wait_seconds: float) -> Iterator[None]:
 def _make_version(
     owner: Home, old: Path | None, held: Held, snapshot: Snapshot, external: External
 ) -> tuple[Path, int]:
-    """Build the next version, show it, and return its path and how many sessions it adds."""
+    """Build the next version, publish it, and return its path and how many sessions it adds."""
     home = owner.path
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"

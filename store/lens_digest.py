@@ -16,7 +16,7 @@ from store.ledger import Ledger
 
 
 def keep_digest(ledger: Ledger, path: Path, kept: int) -> None:
-    """Write down the digest of a version that is about to be shown, and forget those before the last `kept`."""
+    """Record the digest of a version that is about to be published, and forget those before the last `kept`."""
     with storage_errors(path):
         row = [sha256_of(path), identity(path.stat())]
     with ledger.write() as db:

@@ -1,4 +1,4 @@
-"""Reading the lens while it is replaced under the reader.
+"""Lens reader: reads the lens while versions are replaced under it.
 
 A version's file never changes once it is published, so a reader opens the resolved name: DuckDB hands a second
 connection to the same path the old instance, and would go on showing the old content.
@@ -73,7 +73,7 @@ class Lens:
                 self._drop_if_idle(found)
 
     def close(self) -> None:
-        """Let go of the file, at once or when its last user has finished. The next use opens it again."""
+        """Close the file, at once or when its last user has finished. The next use opens it again."""
         with self._lock:
             found, self._open = self._open, None
             if found:

@@ -1,4 +1,4 @@
-"""How signals were sealed, as far as the lens shows it."""
+"""Seals of signals, as far as the lens shows them."""
 
 from collections.abc import Iterable
 from datetime import date

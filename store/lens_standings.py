@@ -1,7 +1,7 @@
 """The lens's standings: one row a strategy, so that lists in order of any figure never go through histories.
 
 NAV is counted up from the lens's own tables. Figures come from the evaluation of a strategy's newest session, which for
-a retired one lies long ago: figures taken over once are kept for as long as their file stays the same.
+a retired one was long ago: figures taken over once are kept for as long as their file stays the same.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours

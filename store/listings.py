@@ -27,7 +27,7 @@ SYMBOLS_PER_QUERY = 500
 
 @dataclass(frozen=True)
 class Evidence:
-    """Symbols in their first sessions, holdings whose exchange is due, and how that is known.
+    """Symbols in their first sessions, holdings whose exchange is due, and the source of each.
 
     `listings` and `delistings` as domain.quotes and domain.delistings have them; `presumed` are the listings that rest
     on a first bar alone; `held` the symbols that positions hold.
@@ -104,7 +104,7 @@ def _first_session(lake: Lake) -> date | None:
 def _said_listed(db: Session, since: date, through: date, symbols: Collection[str]) -> dict[str, date]:
     """When instruments were listed: those listed from `since` on, and of `symbols` all that are known.
 
-    A listing that is said to come later than the first bar is another one's: codes are given anew.
+    A listing dated later than the first bar is another instrument's: codes are given anew.
     """
     columns = sa.select(col(Instrument.symbol), col(Instrument.listed))
     recent = columns.where(col(Instrument.listed).between(since, through))

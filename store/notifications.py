@@ -13,7 +13,7 @@ from models.operations import Notification
 
 
 def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: int | None = None) -> bool:
-    """Tell a user (None: the operator) something; return whether it is news. A resolved matter that is back is news."""
+    """Notify a user (None: the operator); return whether it is new. A resolved matter that is back is new."""
     found = db.exec(select(Notification).where(Notification.key == key)).one_or_none()
     if found is None:
         db.add(Notification(key=key, kind=kind, text=text, created_at=now, user_id=user_id))

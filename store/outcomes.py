@@ -30,7 +30,7 @@ ROWS_AT_ONCE = 20_000
 # Longer than a signal waits for its entry, and the longest bar: the bars of an expired outcome end before.
 EXPIRED_RESTS_ON = timedelta(hours=48)
 TARGETS = ("target1", "target2", "target3")
-# Of an outcome's row: whether more bars change nothing about it.
+# Condition that an outcome is final: more bars do not change it.
 FINAL = pl.col("outcome").is_in(["expired", "invalid"]) | pl.col("closed_at").is_not_null()
 
 
@@ -76,7 +76,7 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
 
 
 def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
-    """Let outcomes by a series be judged again that rest on bars opened from `since` to `until`; say how many."""
+    """Reopen outcomes by a series that rest on bars opened from `since` to `until`; return how many."""
     published, received = col(ExternalSignal.published_at), col(ExternalSignal.received_at)
     earliest = since - EXPIRED_RESTS_ON
     expired = (col(ExternalOutcome.outcome) == "expired") & ((published >= earliest) | (received >= earliest))
@@ -156,7 +156,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(db: Session, markets: Collection[str]) -> dict[tuple[str, ...], str]:
-    """How feeds write the exchanges and pairs of these markets."""
+    """Spellings by feeds of the exchanges and pairs of these markets."""
     columns = [col(getattr(ExternalSignal, name)) for name in ("exchange", "coin", "currency")]
     found = {tuple(row): market_of(*row) for row in db.execute(sa.select(*columns).distinct())}
     return {words: market for words, market in found.items() if market in markets}

@@ -128,13 +128,13 @@ def unanswered(db: Session, session: date, before: datetime) -> list[FactorPortf
 
 
 def unmade(db: Session, portfolios: Sequence[FactorPortfolio], reason: str) -> list[PortfolioSignal]:
-    """Say of portfolios that they have no signal, all for one reason."""
+    """Make results without weights for portfolios, all for one reason."""
     slugs = _slugs(db, portfolios)
     return [PortfolioSignal(each.id, each.name, each.owner_id, slugs[each.id], None, reason) for each in portfolios]
 
 
 def tell(db: Session, signal: PortfolioSignal, session: date, now: datetime) -> None:
-    """Tell a portfolio's owner why it has no signal for a session, or that it has one after all."""
+    """Notify a portfolio's owner why it has no signal for a session, or that it has one after all."""
     key = f"{_KEY}{signal.portfolio_id} {session}"
     if signal.reason is None:
         resolve(db, key, now)

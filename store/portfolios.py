@@ -99,7 +99,7 @@ def require_ready(db: Session, portfolio: FactorPortfolio) -> None:
 
 
 def activate(db: Session, portfolio: FactorPortfolio, owner: User, now: datetime) -> Strategy:
-    """Begin: a draft that is ready gets its strategy. Whether its owner has room for one is for the caller to ask."""
+    """Activate a draft that is ready: it gets its strategy. The caller checks that its owner has room for one."""
     require_ready(db, portfolio)
     terms = StrategyTerms(
         slug=slug_of(portfolio),
@@ -122,7 +122,7 @@ def pause(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
 
 
 def resume(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
-    """Go on making signals, with two members or more and a strategy that is not retired."""
+    """Resume making signals, with two members or more and a strategy that is not retired."""
     if portfolio.status != PortfolioStatus.PAUSED:
         raise RefusedError(f"status: {portfolio.name} is {portfolio.status}, expected paused")
     _require_members(db, portfolio)

@@ -36,7 +36,7 @@ NUMBERS = "SELECT strategy, strategy_id FROM internal.strategy_ids"
 # Columns that versions of a session are compared by.
 COMPARED = ("nav", "daily_return", "benchmark_return")
 RETURNS = ("daily_return", "cumulative_return", "benchmark_return")
-# Money is read as a double: exact to the fen below 10^13, and JSON's own number.
+# Money is read as a double: exact to the fen below 10^13, and the number type of JSON.
 NAV = " UNION ALL ".join(
     f"SELECT strategy_id, session AS date, nav::DOUBLE AS nav, cash::DOUBLE AS cash, {', '.join(RETURNS)}, event,"
     f" coalesce(detail, '') AS detail FROM internal.{level} WHERE strategy_id BETWEEN $first AND $last"

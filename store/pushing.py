@@ -38,7 +38,7 @@ class PushState(StrEnum):
 
 @dataclass(frozen=True)
 class PushOutcome:
-    """How a push ended; `commits` were waiting, `detail` is git's own word for a failure."""
+    """Outcome of a push; `commits` were waiting, `detail` is git's own word for a failure."""
 
     state: PushState
     commits: int = 0
@@ -48,8 +48,8 @@ class PushOutcome:
 def push_pending(home: Home, now: datetime, *, timeout_seconds: float = TIMEOUT_SECONDS) -> PushOutcome:
     """Read the remote's head, and push the commits that it lacks. Failure is an outcome; the operator is notified.
 
-    Diverged: the remote has commits that are not ours. Nothing is forced; somebody has to look. Ahead: it has commits
-    of ours that the journal lacks, and sealing stops until the journal has them too.
+    Diverged: the remote has commits that are not ours. Nothing is forced; the operator has to look. Ahead: it has
+    commits of ours that the journal lacks, and sealing stops until the journal has them too.
     """
     # Before the head is read: signals sealed in between are not taken for pushed.
     waiting = _unpushed(home)
@@ -92,7 +92,7 @@ def _write_down(
 
 
 def _take_back(home: Home, head: Commit, theirs: str | None, now: datetime) -> set[str]:
-    """Commits that the remote had and lacks now are not pushed any more; tell the operator, and return them."""
+    """Mark commits that the remote had and lacks now as not pushed; notify the operator, and return them."""
     with home.ledger.read() as db:
         if read_fact(db, REMOTE_HEAD) == theirs:
             return set()
@@ -139,7 +139,7 @@ def _unpushed(home: Home) -> set[str]:
 
 
 def _mark(db: Session, shas: Collection[str], pushed_at: datetime | None) -> int:
-    """Write down since when the remote has these commits (None: it lacks them); return how many that changed."""
+    """Record the time since when the remote has these commits (None: it lacks them); return how many changed."""
     listed, count = sorted(shas), 0
     other = col(JournalCommit.pushed_at).is_(None) if pushed_at else col(JournalCommit.pushed_at).is_not(None)
     for start in range(0, len(listed), 500):

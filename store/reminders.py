@@ -1,5 +1,4 @@
-"""Reminders: a deadline that is near, and signals whose seal came after it. Each is notified once, however often
-asked."""
+"""Reminders: a deadline that is near, and signals whose seal came after it. Each is sent once, however often asked."""
 
 from datetime import date, datetime, timedelta
 

@@ -123,7 +123,7 @@ def _environment(repository: Path, remote: str) -> dict[str, str]:
 
 
 def _without_secret(remote: str) -> tuple[str, str | None]:
-    """Take the user and password out of an HTTP address; give the header that says them instead."""
+    """Take the user and password out of an HTTP address; give the header that carries them instead."""
     parts = urlsplit(remote)
     if parts.scheme not in {"http", "https"} or parts.username is None:
         return remote, None

@@ -86,7 +86,7 @@ def record_retirements(home: Home, writer: Writer, remember: Remember, now: date
 
 
 def _known_before(db: Session, sessions: Sessions) -> datetime | None:
-    """Return before when a strategy has to be retired so that its last session is in the journal; None: no matter when.
+    """Return the time before which a strategy must be retired for its last session to be in the journal; None: any.
 
     That is midnight of the first session that is not in the journal.
     """

@@ -38,7 +38,7 @@ Figures = tuple[float | None, ...]
 class Revalidated:
     """A factor's figures (SHOWN) before and after; `fails` are the checks it does not pass now, in words.
 
-    `error` says why it could not be measured; its figures are those before then.
+    `error` names the reason why it could not be measured; its figures are those before then.
     """
 
     factor: str
@@ -116,7 +116,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
 
 
 def _tell(db: Session, factor: Factor, report: "FactorReport", now: datetime) -> None:
-    """Tell owner and operator that an active factor does not pass any more, or close the matter."""
+    """Notify owner and operator that an active factor does not pass any more, or resolve that notification."""
     key = f"factor {factor.id} fails"
     told: Sequence[tuple[str, str, int | None]] = (
         (key, NoticeKind.FACTOR_REVALIDATED.value, factor.owner_id),

@@ -1,7 +1,7 @@
 """Sealing: received signals and settled sessions go from the ledger into the journal. The only writer of both sides.
 
 Signals that wait become one commit. A signal is claimed in the ledger first, which fixes its record byte for byte;
-then the commit is made; then the ledger learns of it. A crash in between is repaired by doing the same again: records
+then the commit is made; then the ledger records it. A crash in between is repaired by doing the same again: records
 that are in the journal already are found there, with the commit that brought them, and nothing is written twice.
 
 Before anything is built upon the journal, it is reconciled with the ledger (`store/reconcile.py`). Where the journal
@@ -65,14 +65,14 @@ class SealOutcome:
 
 @dataclass(frozen=True)
 class Extent:
-    """How far the ledger went at some moment: the newest signal and the newest settlement, 0 for none."""
+    """Extent of the ledger at some moment: the newest signal and the newest settlement, 0 for none."""
 
     signal_id: int
     settlement_id: int
 
 
 def extent(home: Home) -> Extent:
-    """Return how far the ledger goes now."""
+    """Return the extent of the ledger now."""
     with home.ledger.read() as db:
         newest_settlement = db.exec(select(func.max(Settlement.id))).one() or 0
         return Extent(_newest_signal(db), newest_settlement)
@@ -237,7 +237,7 @@ class Sealer:
         return [added.commit] if added.commit else []
 
     def _remember(self, db: Session, kind: str, added: Added, paths: Iterable[str]) -> dict[str, str]:
-        """Let the ledger know the commits that hold these files; return each file's commit."""
+        """Record in the ledger the commits that hold these files; return each file's commit."""
         found = self.home.journal.first_commits(added.known.intersection(paths))
         where = {path: commit for path in paths if (commit := found.get(path) or added.commit)}
         for commit in set(where.values()):

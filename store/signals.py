@@ -1,4 +1,4 @@
-"""Signals in the ledger: the one path on which a portfolio is submitted, and how the counting revisions are read."""
+"""Signals in the ledger: the one path on which a portfolio is submitted, and reading the revisions that count."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ REVISIONS: dict[str, ColumnType] = {
 class Submission:
     """One portfolio (symbol, weight) as it arrived: `received_at` is when its last byte had come.
 
-    `owner_id` is who sent it: to anybody else the strategy does not exist.
+    `owner_id` is the sender: for any other account the strategy does not exist.
     """
 
     strategy: str
@@ -102,7 +102,7 @@ def submit_each(
 
 
 def _encode_each(sessions: Sessions, submissions: Sequence[Submission]) -> Iterator[tuple[str, int] | CountersignError]:
-    """Check and write down each portfolio: all at once, and one by one only to find out which one is at fault."""
+    """Check and encode each portfolio: all at once, and one by one only to find the faulty one."""
     named = [
         sent.portfolio.select(pl.lit(f"{n:08}").alias("strategy"), "symbol", "weight")
         for n, sent in enumerate(submissions)

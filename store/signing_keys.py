@@ -1,4 +1,4 @@
-"""The secrets that sign tokens: the newest signs, older ones still verify what they signed.
+"""The secrets that sign tokens: the newest signs, older ones still verify their tokens.
 
 They are in the home's file `keys/jwt`, one a line, newest first, for its owner alone. An operator with more than one
 machine hands the same ones to each by the setting `jwt_secret`.
@@ -48,7 +48,7 @@ def read_secrets(home: Path) -> list[str]:
 
 
 def changed_at(home: Path) -> int:
-    """Return when the secrets were last changed, as the file system counts; 0 while there are none."""
+    """Return the time when the secrets were last changed, in the file system's count; 0 while there are none."""
     try:
         return _path(home).stat().st_mtime_ns
     except OSError:
@@ -64,7 +64,7 @@ def parse_secrets(given: str) -> list[str]:
 
 
 def name_secret(secret: str) -> str:
-    """Name a secret without telling anything of it: the `kid` of the tokens that it signs."""
+    """Name a secret without disclosing any of it: the `kid` of the tokens that it signs."""
     return hashlib.sha256(b"countersign/kid/v1\n" + secret.encode()).hexdigest()[:12]
 
 

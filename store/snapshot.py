@@ -128,11 +128,11 @@ class SupersededFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a lens is made of. Equal digests make equal lenses.
+    """Snapshot of the data that a lens is made of. Equal digests make equal lenses.
 
     `claimed` has the current uploads of claimed performances as they are kept, a row a strategy. `disclosed` are the
-    sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false while
-    a correction is under way: later sessions rest on replaced versions.
+    sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false while a correction
+    is under way: later sessions rest on replaced versions.
     """
 
     lake: Path

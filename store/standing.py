@@ -29,7 +29,7 @@ from store.signals import first_session
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the timetable: for which session it is due by now, since when it is behind, and whether it is late."""
+    """A stage of the timetable: the session that it is due for, its lag in seconds, and whether it is late."""
 
     stage: str
     session: date | None
@@ -42,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Standing:
-    """Everything at one moment. `settle_seconds` is of the session settled last; sessions wait from the oldest on."""
+    """Standing at one moment. `settle_seconds` is of the session settled last; sessions wait from the oldest on."""
 
     now: datetime
     stages: tuple[Stage, ...]
@@ -57,7 +57,7 @@ class Standing:
 
 
 def read_standing(home: Home, now: datetime) -> Standing:
-    """Look at the ledger; cheap enough for a scrape every few seconds."""
+    """Read the standing from the ledger; cheap enough for a scrape every few seconds."""
     newest = home.sessions.newest_closed(now)
     with home.ledger.read() as db:
         runs = {run.stage: run for run in db.exec(select(StageRun))}

@@ -1,6 +1,6 @@
 """The stream of signals, read from ledger and lake: external signals as they came, our own once they are settled.
 
-Nothing is kept for the stream: an event is made from what was committed, so it is the same whenever it is made, but for
+Nothing is kept for the stream: an event is made from committed data, so it is the same whenever it is made, but for
 `commit`, which is null until the sealer commits, and for strategies hidden meanwhile, which are left out.
 """
 
@@ -52,7 +52,7 @@ class Streams:
         self._settled = Cache[pl.DataFrame](HELD_BYTES, lambda frame: int(frame.estimated_size()))
 
     def head(self) -> Cursor:
-        """Return the place after everything that is there."""
+        """Return the place after all events."""
         with self._home.ledger.read() as db:
             return _head(db)
 
@@ -66,8 +66,8 @@ class Streams:
     def page(self, after: Cursor, through: Cursor | None, limit: int) -> Page:
         """Read up to `limit` events after a place and up to another, by default all that is there.
 
-        External ones come first. Settlements whose files cannot be read are waited for: settling them again is the
-        watchdog's business.
+        External ones come first. Settlements whose files cannot be read are waited for: the watchdog settles them
+        again.
         """
         with self._home.ledger.read() as db:
             end = through or _head(db)

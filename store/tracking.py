@@ -30,7 +30,7 @@ IN_TIME_SCHEMA = {"factor": pl.String, "session": pl.Date, "in_time": pl.Boolean
 def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
     """Map each out-of-sample session whose forward return is known by the close of `through` to its run, in order.
 
-    Known is a return when the bars of both sessions after it are committed. Sessions that no factor has values for are
+    A return is known when the bars of both sessions after it are committed. Sessions that no factor has values for are
     left out.
     """
     uploads = _uploads(db, through)
@@ -57,7 +57,7 @@ def untracked(db: Session, sessions: Sessions, through: date) -> dict[date, str]
 def read_closes(lake: Lake, sessions: tuple[date, date]) -> pl.DataFrame:
     """Read the adjusted closes of two sessions: session, symbol, close × adj_factor.
 
-    A factor that is not known is the other session's, as it is in `store.closes`.
+    An unknown adjustment factor is the other session's, as it is in `store.closes`.
     """
     bars = lake.scan(BARS, *sessions).filter(pl.col("session").is_in(sessions), pl.col("close") > 0).collect()
     factor = pl.col("adj_factor").forward_fill().backward_fill().over("symbol").fill_null(1.0)
@@ -113,7 +113,7 @@ def _out_of_sample(query: sa.Select[Any]) -> sa.Select[Any]:
 
 
 def _uploads(db: Session, through: date) -> dict[date, tuple[int, int, datetime]]:
-    """Say of each out-of-sample session how many factors and values it has, and when the last of them came."""
+    """Count the factors and values of each out-of-sample session, with the time when the last of them came."""
     figures = (func.count(), func.sum(col(FactorSession.symbols)), func.max(col(FactorSession.uploaded_at)))
     query = _out_of_sample(sa.select(col(FactorSession.session), *figures))
     rows = db.execute(query.where(col(FactorSession.session) <= through).group_by(col(FactorSession.session)))

@@ -92,7 +92,7 @@ def _shape(name: str, check: "Check") -> dict[str, Any]:
 
 @contextmanager
 def alone(ledger: Ledger, factor_id: str, name: str) -> Iterator[None]:
-    """Be the only one to validate a factor for the block; RefusedError while somebody else does."""
+    """Be the only one to validate a factor for the block; RefusedError while another process does."""
     try:
         with lease(ledger, f"validate {factor_id}"):
             yield

@@ -1,5 +1,4 @@
-"""Attestation tasks: seal signals that wait, fetch tokens, push. Each is safe to repeat, and to run beside the
-sealer."""
+"""Attestation tasks: seal signals, fetch tokens, push. Each is safe to repeat, and to run beside the sealer."""
 
 import time
 from collections.abc import Callable, Generator
@@ -34,7 +33,7 @@ class Sealed:
 def seal(home: Home, now: datetime | None = None) -> Sealed:
     """Seal signals and disclose sessions that wait (at `now`, default the home's clock); return once none waits.
 
-    Where another process is the sealer, it does the work and this waits. LeaseError if it takes too long.
+    If another process is the sealer, it does the work and this waits. LeaseError if it takes too long.
     """
     with be_sealer(home) as sealer:
         return sealer(now or home.clock.now())
@@ -60,7 +59,7 @@ def be_sealer(home: Home) -> Generator[Callable[[datetime], Sealed]]:
 def have_sealer(home: Home) -> Generator[Callable[[datetime], object]]:
     """Have a sealer in a process of its own for the block; give a function that hands it a round at a given time.
 
-    When the block ends everything is sealed. Where another process is the sealer, it is waited for at every round.
+    When the block ends everything is sealed. If another process is the sealer, it is waited for at every round.
     """
     with ExitStack() as held:
         try:

@@ -82,7 +82,7 @@ def _set_aside(home: Home, _session: date) -> list[Problem]:
 
 
 def _sealer(home: Home, _session: date) -> list[Problem]:
-    """Say that the sealer is gone, or hangs. Nothing is said of a home that never had one."""
+    """Report a sealer that is gone, or hangs. No problem for a home that never had one."""
     with home.ledger.read() as db:
         found = read_agreement(home, db)
     if found.sealer_alive or found.sealer_seen_at is None or home.clock.simulated:

@@ -1,4 +1,4 @@
-"""The watchdog's look at the lake's files: those that are damaged, and the turn in which all of them are hashed."""
+"""Digest checks of the watchdog: files of the lake that are damaged, and the turn in which all of them are hashed."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from tasks.problems import Problem, Repair
 
 # Once a day, and at each start: some 10 GB an evening.
 TURN_SECONDS, TURN_FILES = 20.0, 20_000
-# Rot is found within so many days, or it is said that it may not be.
+# Rot is found within so many days, or a warning says that it may not be.
 ROUND = timedelta(days=30)
 MADE_AGAIN = {
     **dict.fromkeys((each.name for each in (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)), Repair.SETTLE),
@@ -80,7 +80,7 @@ def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]
 
 
 def unchecked_files(home: Home, _session: date) -> list[Problem]:
-    """Tell where some file was not hashed for longer than a round takes."""
+    """Report files that were not hashed for longer than a round takes."""
     with home.ledger.read() as db:
         since = checked_through(db)
         never = since is None and db.exec(select(LakeFile.id).limit(1)).first() is not None

@@ -44,9 +44,7 @@ class Evaluated:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_unevaluated(home: Home, through: date) -> list[date]:
-    """List the settled sessions up to `through` to evaluate, oldest first: from the first that waits, as all later ones
-    go on from it.
-    """
+    """List the settled sessions up to `through` to evaluate, oldest first: the first that waits and all later ones."""
     with home.ledger.read() as db:
         waiting = unevaluated(db, through)
         return [day for day in settled_histories(db, through) if waiting and day >= waiting[0]]

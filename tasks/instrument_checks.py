@@ -1,4 +1,4 @@
-"""The watchdog's look at delisted holdings: without a value they stay in the NAV at their last close."""
+"""Instrument checks of the watchdog: delisted holdings without a value stay in the NAV at their last close."""
 
 from datetime import date
 

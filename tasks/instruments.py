@@ -1,4 +1,4 @@
-"""Instruments come in: from a file that somebody hands over, and from the provider of the market, once a session."""
+"""Instrument tasks: import instruments from a file, and from the provider of the market, once a session."""
 
 from datetime import date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Klines come in: from a file that somebody hands over, or made up in the sample home."""
+"""Kline tasks: import klines from files, and make up those of the sample home."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -203,8 +203,7 @@ def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -
 
 
 def _leave_out_others(bars: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out rows of no share or fund: a provider's whole market must not fail for a bond in it. Return a remark
-    too."""
+    """Leave out rows of no share or fund, with a remark: a whole market must not fail for a bond in it."""
     if "symbol" not in bars.columns or bars["symbol"].dtype != pl.String:
         return bars, ()
     distinct = bars["symbol"].drop_nulls().unique()

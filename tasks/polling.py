@@ -108,19 +108,19 @@ async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now
 
 
 def unexpected(name: str, error: Exception) -> SourceBusy:
-    """Make a source's trouble of it, and log where it came from, but not its words: they may hold the key."""
+    """Make a source's trouble of an error; log its place, but not its words: they may hold the key."""
     words = f"{name}: unexpected {type(error).__name__}"
     _log.error("%s\n%s", words, "".join(traceback.format_tb(error.__traceback__)))
     return SourceBusy(words)
 
 
 def open_source(source: Source) -> Feed:
-    """Open the feed of a source; InputError where that makes no sense (any more)."""
+    """Open the feed of a source; InputError if its settings are not valid (any more)."""
     return open_feed(FeedTerms(**{field.name: getattr(source, field.name) for field in fields(FeedTerms)}))
 
 
 def stopped_problem(name: str, trouble: str) -> Problem:
-    """Make the problem of a source that stays stopped until an operator has looked."""
+    """Make the problem of a source that stays stopped until an operator resumes it."""
     text = f"source {name} has stopped: {trouble}; mend it, then `countersign source pause {name} --undo`"
     return Problem("source stopped", name, text, warning=True)
 

@@ -63,7 +63,7 @@ def make_signals(home: Home, session: date, now: datetime) -> list[Made]:
 
 
 def _miss(home: Home, session: date, now: datetime) -> list[Made]:
-    """Tell those who were to have a signal that it is too late for one."""
+    """Notify owners that lack a due signal that it is too late for one."""
     closed_at = deadline(session, ExecutionPrice.OPEN)
     with home.ledger.read() as db:
         waiting = unanswered(db, session, at(session, MADE_AT))

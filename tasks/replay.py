@@ -88,7 +88,7 @@ def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
     """Check a file of signals, row by row; take it as it is if it is typed and sorted by session, else a copy.
 
     The copy is made in `folder`. Sorted, a session is read without reading the others, however long the history is.
-    InputError names the row that is none.
+    InputError names the row that is no signal.
     """
     rows: Counter[date] = Counter()
     newest, ordered, before = date.min, True, 0

@@ -153,9 +153,9 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
         revisions = read_signals(db, plan.session, first, last)
     market = read_market(home.lake, plan.session, plan.previous, plan.inputs)
     newest = pl.col("revision") == pl.col("revision").max().over("strategy")
-    # The newest revision counts even where its content is lost: nobody goes back to the one it replaced.
+    # The newest revision counts even if its content is lost: the one it replaced never counts again.
     expanded = decode_portfolios(revisions.with_columns(newest.alias("newest")).filter(pl.col("portfolio") != ""))
-    # Somebody who signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
+    # A strategy that signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     counting = expanded.filter(ours, "newest")
     settled = settle(
@@ -186,7 +186,7 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
-    """Make a session's results count, all at once; return whether it was news.
+    """Make a session's results count, all at once; return whether it was new.
 
     StoreError if the session was settled before with other bytes: the engine or a library has changed its arithmetic.
     """

@@ -54,7 +54,7 @@ LEAST_FREE_BYTES = 2 * 1024**3
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_problems(home: Home, session: date) -> list[Problem]:
-    """Look at everything up to `session`; an empty list is a healthy home."""
+    """Run all checks up to `session`; an empty list is a healthy home."""
     checks: tuple[Callable[[Home, date], list[Problem]], ...] = (
         _clock,
         _horizon,
@@ -184,10 +184,10 @@ def _changed(home: Home, session: date) -> list[Problem]:
 
 
 def _missing_nav(home: Home, session: date) -> list[Problem]:
-    """Hold the NAV of each settled session against the strategies that must have one.
+    """Compare the NAV of each settled session with the strategies that must have one.
 
-    The numbers are compared everywhere; who it is, in the newest session and wherever the numbers differ. Not seen: in
-    an older session, as many strategies too many as are missing.
+    The counts are compared in every session; the strategies, in the newest session and those whose counts differ. Not
+    seen: in an older session, as many strategies too many as are missing.
     """
     with home.ledger.read() as db:
         settled = pl.Series("session", list(db.exec(select(col(Settlement.session)).distinct())), dtype=pl.Date).sort()
@@ -213,7 +213,7 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
 
 
 def _differences(home: Home, day: date, expected: set[str]) -> str:
-    """Say whose NAV is missing in a session, and whose is there without need, some by name; "" if nothing is."""
+    """Name strategies without their NAV in a session, and those with a NAV in excess, some of each; "" for none."""
     try:
         found = set(home.lake.scan(NAV, day, day).select("strategy").collect()["strategy"])
     except StoreError:
