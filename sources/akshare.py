@@ -98,7 +98,7 @@ class AkshareProvider:
         )
 
     def _require_newest(self, session: date) -> None:
-        """The index's days tell which session the snapshots are of, which they do not say themselves."""
+        """Refuse any but the newest session: the snapshots carry no date, so the index's days give it."""
         frame = self._call("stock_zh_index_daily_em", "sh000300", f"{session:%Y%m%d}", FAR_FUTURE)
         days = [str(row["date"]) for row in frame.to_dict("records")]
         if not days or days[0] != str(session):

@@ -29,7 +29,8 @@ class StampedToken:
 def request_token(client: httpx.Client, url: str, stamped: bytes) -> StampedToken:
     """Ask an authority to stamp the SHA-256 of some bytes.
 
-    SourceBusy if it cannot be reached or does not answer; SourceRefused if it says no, or answers something else.
+    SourceBusy if it cannot be reached or does not answer; SourceRefused if it refuses, or its answer is no token for
+    the request.
     """
     asked = TimestampRequestBuilder().data(stamped).hash_algorithm(HashAlgorithm.SHA256).build()
     headers = {"content-type": "application/timestamp-query", "accept": "application/timestamp-reply"}

@@ -1,6 +1,6 @@
 """Agreement of journal, ledger and remote, and whether the sealer is alive. Cheap enough for every scrape.
 
-Facts that need git or the remote are read from the ledger: the sealer and each push leave them there.
+Results of dearer looks at git and the remote are read from the ledger: the sealer and each push leave them there.
 """
 
 from dataclasses import dataclass

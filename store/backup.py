@@ -1,7 +1,7 @@
 """Back-ups: one folder to restore a home from, taken while everything runs, and checked without the home.
 
     manifest.json           every file with its size and SHA-256, and the home's clock
-    ledger.db               the ledger in one state, as an SQLite file, whatever database it is in
+    ledger.db               the ledger in one state, as an SQLite file, from any database
     journal.bundle          the journal up to the commit that this state of the ledger knows
     lake/                   the files that this state of the ledger names
     home/                   settings, clock, calendar, keys

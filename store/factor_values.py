@@ -53,7 +53,7 @@ def put_values(
 
     A session whose values are the same already stays as it was, with the time when they first came. Of an active factor
     no session up to the validated ones changes, and none whose values came before and whose outcome is known by now:
-    RefusedError, and nothing is changed. Any other upload of news makes a draft of a factor, or a ready one.
+    RefusedError, and nothing is changed. New values make any other factor a draft, or ready.
     """
     digests = digest_sessions(values)
     while True:

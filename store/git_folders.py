@@ -46,7 +46,7 @@ class Folders:
         return self._trees[folder]
 
     def write(self, objects: Objects, changed: Iterable[str]) -> bytes:
-        """Add the changed folders, and those that they lie in, to the new objects; return the root's name."""
+        """Add the changed folders and their parents to the new objects; return the root's name."""
         deepest_first = sorted(_with_parents(changed) - {""}, key=lambda name: -name.count("/"))
         for folder in deepest_first:
             parent, _, name = folder.rpartition("/")

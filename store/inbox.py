@@ -45,7 +45,7 @@ def inbox_of(db: Session, user_id: int) -> Inbox:
 def catch_up(home: Home, user_ids: Collection[int]) -> int:
     """Write the notifications of settlements new to these users; return how many. Safe to repeat.
 
-    Nothing is read from the lake, and nothing is locked, where there is no news.
+    Nothing is read from the lake, and nothing is locked, where no settlement is new.
     """
     with home.ledger.read() as db:
         newest = db.exec(select(func.max(Settlement.id))).one() or 0

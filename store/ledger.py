@@ -99,7 +99,7 @@ def _ledger_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        # A file has a path to look at; a server has told where it is in its own words.
+        # SQLite's error lacks the file's path; a server's error names its own address.
         place = f"ledger {engine.url.database}" if engine.dialect.name == "sqlite" else "ledger"
         raise StoreError(f"{place}: {error.orig}") from error
 

@@ -86,7 +86,7 @@ def take_external(ledger: Ledger) -> External:
 
 
 def read_news(ledger: Ledger, after: int, through: int, outcomes_after: int) -> News:
-    """Read the signals whose ids lie in (after, through], and the outcomes that changed since a change."""
+    """Read the signals with ids in (after, through], and the outcomes that changed since a change."""
     with ledger.read() as db:
         changes = [tuple(row) for row in read_changes(db, VERDICT, outcomes_after)]
     return News(_signals(ledger, after, through), pl.DataFrame(changes, schema=OUTCOMES_SCHEMA, orient="row"))

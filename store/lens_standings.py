@@ -54,7 +54,7 @@ def replace_standings(
     """Fill the table anew, inside the caller's transaction.
 
     `levels` are the internal tables that hold NAV, `evaluated` is the newest session evaluated, `changed` are the
-    sessions whose evaluations are others than before; `evaluations_of` writes the query for those of given sessions.
+    sessions whose evaluations changed since; `evaluations_of` writes the query for those of given sessions.
     """
     tables = " UNION ALL ".join(f"SELECT * FROM internal.{level}" for level in levels)
     db.execute(NEWEST.format(levels=tables), {"evaluated": evaluated or date.min})

@@ -41,7 +41,7 @@ def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
 
 
 def resolve(db: Session, key: str, now: datetime) -> None:
-    """Close the matter, if it was ever raised."""
+    """Resolve the notification of this key, if there is one."""
     found = db.exec(select(Notification).where(Notification.key == key)).one_or_none()
     if found and found.resolved_at is None:
         found.resolved_at = now
@@ -49,7 +49,7 @@ def resolve(db: Session, key: str, now: datetime) -> None:
 
 
 def is_open(db: Session, *keys: str) -> bool:
-    """Whether any of these matters was raised and still holds."""
+    """Whether any of these keys has a notification that is not resolved."""
     query = select(Notification.id).where(col(Notification.key).in_(keys), col(Notification.resolved_at).is_(None))
     return db.exec(query.limit(1)).first() is not None
 
@@ -77,7 +77,7 @@ def count_unread(db: Session, user_id: int) -> int:
 
 
 def mark_read(db: Session, user_id: int, notification_id: int, now: datetime) -> Notification | None:
-    """Mark one as read, if it is this user's; the first time counts."""
+    """Mark a notification as read, if it is this user's; the first time counts."""
     found = db.get(Notification, notification_id)
     if found is None or found.user_id != user_id:
         return None
@@ -87,6 +87,6 @@ def mark_read(db: Session, user_id: int, notification_id: int, now: datetime) ->
 
 
 def mark_all_read(db: Session, user_id: int, now: datetime) -> int:
-    """Mark all of a user's as read; return how many were not."""
+    """Mark all of a user's notifications as read; return how many were not."""
     unread = (col(Notification.user_id) == user_id, col(Notification.read_at).is_(None))
     return db.connection().execute(sa.update(Notification).where(*unread).values(read_at=now)).rowcount

@@ -1,6 +1,6 @@
 """Prefect login: the words that open a home's Prefect server, `operator:` and a secret, in its file `keys/prefect`.
 
-A person who has them can run anything as this home's user, so the file is for its owner alone.
+They let their holder run any code as this home's user, so the file is for its owner alone.
 """
 
 import secrets

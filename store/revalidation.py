@@ -28,7 +28,7 @@ from store.validation import alone, reasons, stage_series, write_figures
 if TYPE_CHECKING:
     from domain.factors import FactorReport
 
-# How far behind a session's values the last price lies that a figure of theirs is made of.
+# Sessions between a session's values and the last price that their figures use.
 REACH = 6
 SHOWN = ("ic_mean", "ic_ir", "turnover", "sharpe")
 Figures = tuple[float | None, ...]
@@ -106,7 +106,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
     elif report.passed:
         text = f"factor {factor.name} was rejected on bars that were corrected since, and passes now: submit it again"
         forget_figures(factor)
-        # The next verdict is news, though the values are the same.
+        # The next verdict is new, though the values are the same.
         factor.status, factor.revision = FactorStatus.READY, factor.revision + 1
         lake.replace(db, series_files(db, FACTOR_IC.name, factor.id), [], now)
         key = f"factor {factor.id} {factor.revision} ready again"

@@ -36,7 +36,7 @@ def set_aside(
     strategies: Mapping[str, int] | None = None,
     settlement_id: int | None = None,
 ) -> None:
-    """Set aside the strategies of the paths in conflict, or the settled day; tell the operator."""
+    """Set aside the strategies of the paths in conflict, or the settled day; notify the operator."""
     with home.ledger.write() as db:
         for path in conflict.paths if strategies else conflict.paths[:1]:
             row = db.get(JournalConflict, path) or JournalConflict(path=path, found_at=now)

@@ -100,7 +100,7 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
         )
         .all()
     )
-    # Most strategies were activated once and never anything else: only the others' histories are read.
+    # Most strategies were activated once and never paused or retired: only the others' histories are read.
     interrupted = sa.select(col(StatusChange.strategy_id)).where(
         col(StatusChange.strategy_id).between(first_id, last_id),
         col(StatusChange.status).in_((StrategyStatus.PAUSED, StrategyStatus.RETIRED)),

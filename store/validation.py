@@ -40,7 +40,7 @@ def validate(lake: Lake, sessions: Sessions, closes: Closes, owner_id: int, fact
     """Measure a ready factor and make it active or rejected; notify its owner.
 
     Values of closed sessions are measured; values uploaded ahead are out of sample from the start.
-    RefusedError unless it is ready, and where all of its values lie ahead. A validation that was cut off is simply
+    RefusedError unless it is ready, and if all of its values are ahead. A validation that was cut off is simply
     begun again; one that fails leaves the factor ready.
     """
     with lake.ledger.read() as db:

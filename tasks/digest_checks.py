@@ -68,7 +68,7 @@ def damaged_files(home: Home, session: date) -> list[Problem]:
 
 
 def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]:
-    """Return the stage that makes a file again, or words that tell the operator how to."""
+    """Return the stage that makes a file again, or instructions for the operator."""
     if dataset is FACTOR_IC and file.series:
         last = max(session, file.session)
         return Repair.NONE, f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"

@@ -1,4 +1,4 @@
-"""The quality gate at work: look at a session's bars in the lake, keep the report, tell the operator.
+"""The quality gate at work: checks a session's bars in the lake, keeps the report, notifies the operator.
 
 Settlement decides again for itself, with the same rules, when its turn comes; this is the early look and its record.
 """
@@ -88,7 +88,7 @@ def look(home: Home, session: date) -> Look:
 
 
 def _seen(home: Home, session: date) -> pl.DataFrame:
-    """Columns of the session before that the gate compares."""
+    """Read the bars of the session before, in the columns that the gate compares."""
     columns = ("symbol", "close", "volume", "suspended")
     return home.lake.scan(BARS, session, session).select(columns).collect()
 
