@@ -1,6 +1,6 @@
-"""What a flow shows in Prefect's UI: a table under a lasting key, whose history the UI keeps by itself.
+"""Artifacts: a flow shows a table in Prefect's UI under a lasting key; the UI keeps the table's history.
 
-For people to look at. Nothing reads an artifact back: the ledger and the lake hold the results.
+People look at an artifact. No code reads one back: the ledger and the lake hold the results.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Attestation flow: before each deadline, seals and pushes what the sealer has not."""
+"""Attestation flow: before each deadline, seals and pushes the signals that the sealer has not."""
 
 from datetime import date
 from pathlib import Path
@@ -26,10 +26,10 @@ class NotPushedError(CountersignError):
     on_failure=[remember_run],
 )
 def attestation_retry(session: date | None = None, home: Path | None = None) -> dict[str, Any]:
-    """Seal whatever waits, for any session, fetch missing tokens, and push. Safe to repeat.
+    """Seal the signals that wait, of any session, fetch missing tokens, and push. Safe to repeat.
 
-    `session` only says for which day this is asked: nothing is done if that is no session. NotPushedError, which fails
-    the run, where a remote is set and does not take it; nothing is lost then.
+    `session` is the day of the run: the flow does nothing if that is no session. NotPushedError, which fails the run,
+    if a remote is set and does not take the commits; nothing is lost then.
     """
     log = get_run_logger()
     opened = open_home(home)

@@ -24,8 +24,8 @@ from tasks.runs import record_process
 def correct_settlement(session: date, home: Path | None = None) -> list[dict[str, Any]]:
     """Settle a session in a new version from the market that counts now, and every later one on top of it.
 
-    Everything is evaluated again, disclosed and published at the end, at once. A session whose market is what it was is
-    left as it is; after a crash, the same call completes what it began. InputError for a session that is not settled,
+    All of them are evaluated, disclosed and published together at the end. A session whose market is unchanged is left
+    as it is; after a crash, the same call completes what it began. InputError for a session that is not settled,
     RefusedError if the quality gate holds its bars: nothing was changed then.
     """
     log = get_run_logger()
@@ -43,7 +43,7 @@ def correct_settlement(session: date, home: Path | None = None) -> list[dict[str
 
 
 def correct(home: Home, session: date) -> list[date]:
-    """Settle what waits of an earlier correction, then correct the session; return what was settled again, in order.
+    """Settle the sessions left by an earlier correction, then correct the session; return all settled, in order.
 
     The caller holds the lease.
     """

@@ -1,4 +1,4 @@
-"""Evaluation flow: scores every strategy as of every settled session that waits, and shows who stands where."""
+"""Evaluation flow: scores every strategy as of every settled session that waits, and shows the ranking."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -40,8 +40,8 @@ BAR_WIDTH = 40
 def daily_evaluation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Evaluate all settled sessions that wait, up to `session` (default: the newest closed one). Safe to repeat.
 
-    An evaluated session asked for by name is evaluated again, which also restores a file that was lost. What waits is
-    what is settled, or was corrected, and has no evaluation yet; a session that is not settled is passed over.
+    An evaluated session asked for by name is evaluated again, which also restores a file that was lost. A session waits
+    if it was settled or corrected since its last evaluation; a session that is not settled is passed over.
     """
     opened = open_home(home)
     due = session_of_run(opened, session)
@@ -54,7 +54,7 @@ def daily_evaluation(session: date | None = None, home: Path | None = None) -> l
 
 
 def evaluate_waiting(home: Home, through: date, again: date | None = None) -> list[Evaluated]:
-    """Evaluate what waits as a step of the calling flow, or `again` where nothing does, and show what came out.
+    """Evaluate the sessions that wait as a step of the calling flow, or `again` where none does; show the scores.
 
     Nothing is done while another run does it.
     """
@@ -79,7 +79,7 @@ def _settled(home: Home, session: date | None) -> list[date]:
 
 
 def _show(home: Home, last: Evaluated) -> None:
-    """Leave the operator the best and the worst with what changed, and how the scores are spread."""
+    """Show the operator the best and the worst strategies, their changes, and the spread of the scores."""
     summary = f"{last.session}: {last.strategies} strategies, {last.scored} of them scored"
     rows = rank(home, last.session)
     if rows:

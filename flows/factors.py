@@ -33,8 +33,8 @@ LEASE = "factor-tracking"
 def factor_os_tracking(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Track all sessions whose forward return is known by the close of `session` (default: the newest closed one).
 
-    Safe to repeat. What waits is what was not tracked yet, whose bars were corrected or whose values came late since,
-    or whose file was lost.
+    Safe to repeat. A session waits if it was never tracked, its bars were corrected since, values came late, or its
+    file was lost.
     """
     opened = open_home(home)
     due = session_of_run(opened, session)
@@ -47,7 +47,7 @@ def factor_os_tracking(session: date | None = None, home: Path | None = None) ->
 
 
 def track_waiting(home: Home, through: date) -> list[Tracked]:
-    """Track what waits as a step of the calling flow, and show what came out; nothing while another run does it."""
+    """Track the sessions that wait as a step of the calling flow; show the IC. Nothing while another run does it."""
     log = get_run_logger()
     try:
         with lease(home.ledger, LEASE):
@@ -76,9 +76,9 @@ def track_waiting(home: Home, through: date) -> list[Tracked]:
 def factor_revalidation(since: date, until: date, home: Path | None = None) -> list[dict[str, Any]]:
     """Measure all factors again that were validated on bars from `since` to `until`. Safe to repeat.
 
-    For after a correction of these bars. An active factor stays active, whatever comes out; store/revalidation.py says
-    why, and who is told. What was measured out of sample is tracked again by its own flow. StoreError, which fails the
-    run, if some could not be measured: the others are.
+    Meant for after a correction of these bars. An active factor stays active with any figures; store/revalidation.py
+    says why, and whom it notifies. The out-of-sample flow tracks its sessions again by itself. StoreError, which fails
+    the run, if some could not be measured: the others are.
     """
     if since > until:
         raise InputError("from", f"a day not after {until}", since)

@@ -1,4 +1,4 @@
-"""Market flow: fetches a session's bars and index levels, looks at them, and shows what it saw."""
+"""Market flow: fetches a session's bars and index levels, checks them, and shows the findings."""
 
 from datetime import date
 from pathlib import Path
@@ -34,7 +34,7 @@ def market_data_ingest(
 ) -> dict[str, Any]:
     """Fetch, check and commit the market of `session` (default: the newest closed one). Safe to repeat.
 
-    Without a provider nothing is fetched, and what the lake has of the session is checked. A session that the quality
+    Without a provider nothing is fetched, and the session's bars in the lake are checked. A session that the quality
     gate holds is no failure of this flow: the verdict says so, and settlement waits. A source that is busy is asked
     again for half an hour, or not at all unless `patient`.
     """

@@ -25,9 +25,9 @@ from tasks.runs import record_process
     on_failure=[remember_run],
 )
 def signal_outcomes(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:  # noqa: ARG001 - stages are called alike
-    """Judge the signals that are not finally decided, and show what became of each source's so far.
+    """Judge the signals that are not finally decided, and show the record of each source so far.
 
-    Safe to repeat: what is decided stays so, until klines that it rests on change.
+    Safe to repeat: a decided outcome stays, until klines that it rests on change.
     """
     log = get_run_logger()
     opened = open_home(home)

@@ -1,4 +1,4 @@
-"""Polling flow: asks every source once, shows what came, and lets the lens have it."""
+"""Polling flow: asks every source once, shows the counts, and publishes the new signals in the lens."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,8 +28,8 @@ SHOWN_HOURS = timedelta(hours=23)
 def poll_external_signals(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:  # noqa: ARG001 - stages are called alike
     """Ask all sources, those that are not due yet too, but for paused, stopped and backing-off ones.
 
-    The poller does so all day; this shows the day's counts by hour, and publishes what is new. A source's trouble is
-    data, not a failure. Safe to repeat, and beside the poller.
+    The poller does so all day; this shows the day's counts by hour, and publishes the new signals. A source's trouble
+    is data, not a failure. Safe to repeat, and beside the poller.
     """
     log = get_run_logger()
     opened = open_home(home)

@@ -29,8 +29,8 @@ LEASE = "portfolios"
 def portfolio_signal_generation(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
     """Make the signals of all active portfolios for `session` (default: today), and seal them. Safe to repeat.
 
-    Nothing is done while another run does it. What says the same as before is no new revision. From 09:15 on nothing
-    is submitted: whoever has no signal is told.
+    Nothing is done while another run does it. An unchanged signal makes no new revision. From 09:15 on nothing is
+    submitted: the owners of portfolios without a signal are notified.
     """
     log = get_run_logger()
     opened = open_home(home)

@@ -1,4 +1,4 @@
-"""Publishing flow: shows analysts and the api what is settled."""
+"""Publishing flow: shows analysts and the api the settled sessions."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def publish_and_show(home: Home) -> Published:
 
 
 def describe(published: Published) -> str:
-    """Describe a publication in Markdown: where the lens is, and what it shows."""
+    """Describe a publication in Markdown: the lens's path and its contents."""
     news = f"new, {published.sessions_added} sessions added" if published.new else "nothing new"
     return (
         f"[{published.path.name}]({published.path.as_uri()})\n\n"

@@ -62,8 +62,8 @@ def replay(
 ) -> dict[str, Any]:
     """Replay the sessions from `since` to `until`: signals before each deadline, settlement after each close.
 
-    Goes on where an earlier replay stopped. HeldError at the first session that the quality gate holds: what was
-    settled before it stays. ConflictError on a home with the system clock. `passed_over` in the result counts the rows
+    Goes on where an earlier replay stopped. HeldError at the first session that the quality gate holds: the sessions
+    settled before it stay. ConflictError on a home with the system clock. `passed_over` in the result counts the rows
     of `signals` that no session asked for; it is there if there are any.
     """
     opened = open_home(home)
@@ -105,7 +105,7 @@ def replay(
 def replay_session(
     home: Home, signals: Path | None, session: date, seal: Callable[[datetime], object]
 ) -> tuple[int, list[Outcome]]:
-    """Replay one session: submit and seal, settle, disclose; return how many signals were taken, and what was settled.
+    """Replay one session: submit and seal, settle, disclose; return the count of signals taken, and the outcome.
 
     HeldError if the quality gate holds it.
     """

@@ -1,4 +1,4 @@
-"""What a flow gets from its schedule: the time it was meant to run at, and a name that says its session.
+"""Scheduled runs: a flow reads its planned time from its schedule, and is named by its session.
 
 A run that starts late, after an outage, settles the session it was scheduled for, not today's; and one that starts a
 fifth of a second early must not fall into the minute before.
@@ -48,8 +48,8 @@ def due_session(home: Home) -> date:
 def session_of_run(home: Home, asked: date | None) -> date | None:
     """Return the session that a run of the evening is for: `asked`, else the one that is due; None where there is none.
 
-    There is none, and the log says so, for a day asked for that is not a session, and for a run that the timetable
-    planned for such a day: the session before it had its own.
+    There is none, and the log says so, for an `asked` day that is not a session, and for a run that the timetable
+    planned for such a day: the session before it had its own run.
     """
     day = asked or (None if home.clock.simulated else _planned_day())
     if day is not None and day not in home.sessions:
@@ -80,7 +80,7 @@ def run_name(verb: str, due: Callable[[Home], date | None] = due_session) -> Cal
 
 
 def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
-    """Leave in the ledger when a stage ended, and how. For `on_completion` and `on_failure`; it stops no flow."""
+    """Record in the ledger a stage's end and its state. For `on_completion` and `on_failure`; it stops no flow."""
     started = (flow_run.expected_start_time or wall_clock()).astimezone(EXCHANGE_ZONE).time()
     slots = [slot for slot in TIMETABLE if slot.name == flow.name]
     slot = next((slot for slot in reversed(slots) if slot.at <= started), slots[0] if slots else None)

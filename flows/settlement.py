@@ -1,4 +1,4 @@
-"""Settlement flow: settles every session that waits, oldest first, and publishes what is new."""
+"""Settlement flow: settles every session that waits, oldest first, and publishes the new ones."""
 
 import os
 from collections import Counter
@@ -29,7 +29,7 @@ LEASE = "settle"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one session: settled (with figures), or held (with reasons)."""
+    """Outcome of one session: settled (with figures), or held (with reasons)."""
 
     session: date
     held: tuple[str, ...] = ()
@@ -95,9 +95,9 @@ def settle_all_active_strategies(session: date | None = None, home: Path | None 
 
 
 def disclose(home: Home) -> None:
-    """Let the journal have what is settled, so that it is published with its commit; no failure of that stops the day.
+    """Disclose settled sessions in the journal, so that the lens has their commits; no failure of that stops the day.
 
-    What fails here is the sealer's business from then on, and after it the watchdog's.
+    The sealer tries again after a failure here, and after it the watchdog.
     """
     try:
         seal(home)

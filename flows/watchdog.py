@@ -1,4 +1,4 @@
-"""Watchdog flow: finds what is missing and repairs it by running the stage; what it cannot repair, it raises."""
+"""Watchdog flow: finds missing work and repairs it by running the stage; raises the problems that it cannot repair."""
 
 from datetime import date
 from pathlib import Path
@@ -32,7 +32,7 @@ FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)
 
 
 class UnrepairedError(CountersignError):
-    """Something is wrong that no stage could repair; the message lists it, and so do the notifications."""
+    """Problems that no stage could repair; the message lists them, and so do the notifications."""
 
 
 @flow(
@@ -43,11 +43,11 @@ class UnrepairedError(CountersignError):
     on_failure=[remember_run],
 )
 def settlement_watchdog(session: date | None = None, home: Path | None = None) -> list[dict[str, Any]]:
-    """Check everything up to `session` (default: the newest closed one) and repair what a stage can repair.
+    """Check all stages up to `session` (default: the newest closed one) and run those that repair a problem.
 
     Missed sessions are fetched and settled in order, however many there are. UnrepairedError, which fails the run, for
-    what is left, but not for what another run is settling; each such matter is a notification too. Safe to repeat, and
-    nothing is done while another run does it.
+    the problems left, but not for sessions that another run is settling; each such problem is a notification too. Safe
+    to repeat, and nothing is done while another run does it.
     """
     log = get_run_logger()
     opened = open_home(home)
@@ -70,7 +70,7 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
 
 
 def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
-    """Look, repair, look again, tell: what was found, and what is left of it or came to be."""
+    """Find problems, repair them, look again, notify: return the problems found, and those left or new."""
     log = get_run_logger()
     for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
         log.warning("run %s had lost its process: marked Crashed", name)
@@ -124,7 +124,7 @@ def _run_again(stage: Any, problems: list[Problem], repair: Repair, waiting: str
 
 
 def _attempt(stage: Any, **arguments: Any) -> State[Any]:
-    """Run a stage; its failure is its own run's, and what it leaves is found by the second look."""
+    """Run a stage; its failure is its own run's, and the second look finds the problems that it leaves."""
     state: State[Any] = stage(**arguments, return_state=True)
     if not state.is_completed():
         get_run_logger().error("%s %s: %s", stage.name, arguments.get("session", ""), state.message)

@@ -1,1 +1,1 @@
-"""Other people's bytes: market data providers."""
+"""Sources: market data providers, signal feeds, files, and other bytes that are not ours."""

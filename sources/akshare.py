@@ -1,8 +1,8 @@
 """The provider `akshare`: snapshots of public quote pages, through the package of that name (an optional extra).
 
-There is no history of the whole market behind it: what it delivers is the newest session's snapshot, so any other
-session is refused, and so it must be asked after the close. Snapshots have no adjustment factors; `pre_close`, which
-the exchanges adjust on ex-days, stands in for them. Volumes come in lots of 100 shares.
+It has no history of the whole market: it delivers the newest session's snapshot. Any other session is refused, and it
+must be asked after the close. Snapshots have no adjustment factors; `pre_close`, which the exchanges adjust on ex-days,
+stands in for them. Volumes come in lots of 100 shares.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ COMMON_COLUMNS = {
 }
 
 LISTED = {"证券代码": "code", "证券简称": "name", "上市日期": "listed"}
-# Function of the package, its arguments, its columns under our names. What is delisted comes last, and counts.
+# Function of the package, its arguments, its columns under our names. Delisted instruments come last, and count.
 LISTING_TABLES: tuple[tuple[str, tuple[str, ...], dict[str, str]], ...] = (
     ("stock_info_sh_name_code", ("主板A股",), LISTED),
     ("stock_info_sh_name_code", ("科创板",), LISTED),
@@ -98,7 +98,7 @@ class AkshareProvider:
         )
 
     def _require_newest(self, session: date) -> None:
-        """The index's days tell which session the snapshots are of, which they do not say themselves."""
+        """Refuse any but the newest session: the snapshots carry no date, so the index's days give it."""
         frame = self._call("stock_zh_index_daily_em", "sh000300", f"{session:%Y%m%d}", FAR_FUTURE)
         days = [str(row["date"]) for row in frame.to_dict("records")]
         if not days or days[0] != str(session):
@@ -108,7 +108,7 @@ class AkshareProvider:
 
     @staticmethod
     def _call(name: str, *arguments: str) -> Any:
-        """Call a function of the package, which answers with pandas frames and raises what its parsers run into."""
+        """Call a function of the package, which answers with pandas frames and raises its parsers' errors."""
         try:
             import akshare  # noqa: PLC0415 - an optional extra, and slow to import
             import requests  # noqa: PLC0415 - comes with it
@@ -140,7 +140,7 @@ def _require_columns(frame: Any, columns: dict[str, str]) -> None:
 def _take_listings(frame: Any, columns: dict[str, str]) -> pl.DataFrame:
     """Symbol, name, listed and delisted of a table of the exchanges'; dates come as dates or as text."""
     _require_columns(frame, columns)
-    # What is no date is written in several ways, and none of them reads as one.
+    # A missing date is written in several ways, and none of them reads as a date.
     texts = {ours: [str(value) for value in frame[name]] for name, ours in columns.items()}
     table = pl.DataFrame({"delisted": None} | texts, schema_overrides=dict.fromkeys(("delisted", *texts), pl.String))
     days = pl.col("listed", "delisted").str.head(10).str.replace_all("/", "-")

@@ -24,10 +24,10 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
 
 @contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """Give the table that is packed in a file, for the while, as a file of its own; other files as they are.
+    """Give the table that is packed in a file, as a temporary file of its own; other files as they are.
 
-    InputError for a file that is not sound, a zip without a table or with several, and more than 2 GiB unpacked: what
-    the file itself says of its size is not believed.
+    InputError for a file that is not sound, a zip without a table or with several, and more than 2 GiB unpacked: the
+    size that the file itself states is not believed.
     """
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         yield path

@@ -1,6 +1,6 @@
 """The feed `cqs`: one POST a poll, one envelope {error, message, count, signals} back.
 
-A POST, as the key would stand in the address of a GET, and addresses end up in logs.
+A POST, as the address of a GET would hold the key, and addresses end up in logs.
 """
 
 from typing import Any

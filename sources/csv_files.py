@@ -1,6 +1,6 @@
 """CSV files: UTF-8, a header line, commas. Everything else is refused by line, with the mend; nothing is guessed.
 
-Values come as text: their types are for the reader of the table to check.
+Values come as text: the reader of the table checks their types.
 """
 
 import csv
@@ -26,10 +26,10 @@ Headless = Callable[[Sequence[str]], Sequence[str] | None]
 
 
 def scan_csv(path: Path, headless: Headless | None = None) -> pl.LazyFrame:
-    """Scan a CSV file, its columns as text. Where its names have blanks around them they are left out, of values too.
+    """Scan a CSV file, its columns as text. If its names have blanks around them, these are stripped, of values too.
 
-    `headless` tells the columns of a file without a header line by its first fields. InputError for what the first line
-    shows.
+    `headless` tells the columns of a file without a header line by its first fields. InputError for faults that the
+    first line shows.
     """
     written = _first_fields(path)
     names = [name.strip() for name in written]
@@ -113,7 +113,7 @@ def _first_fields(path: Path) -> list[str]:
 
 
 def _is_header(fields: Sequence[str]) -> bool:
-    """Say whether these are names: no column is called by a number."""
+    """Whether these fields are names: no column is called by a number."""
     return not any(NUMBER.fullmatch(field.strip()) for field in fields)
 
 

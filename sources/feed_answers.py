@@ -1,4 +1,4 @@
-"""What all feeds share: one bounded request, JSON without lost digits, and errors that never show the key."""
+"""Feed answers: one bounded request, JSON without lost digits, and errors that never show the key."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def open_client(
 
 @dataclass(frozen=True)
 class Answer:
-    """What a feed said: HTTP status, JSON (None where it is none; floats as Decimal), and how long it asks to wait."""
+    """Answer of a feed: HTTP status, JSON (None if it is none; floats as Decimal), and the pause it asks for."""
 
     status: int
     json: Any
@@ -58,9 +58,9 @@ class Asker:
         self._secrets = (key, quote_plus(key)) if key else ()
 
     async def ask(self, client: httpx.AsyncClient, method: str, url: str, **options: Any) -> Answer:
-        """Return what the feed answers, the key taken out of it.
+        """Return the feed's answer, the key taken out of it.
 
-        SourceBusy where there is no whole answer, or HTTP says that there will be one later.
+        SourceBusy if there is no whole answer, or HTTP says that there will be one later.
         """
         try:
             async with asyncio.timeout(self._total_seconds), client.stream(method, url, **options) as response:
@@ -96,7 +96,7 @@ class Asker:
             return None
 
     def _without_key(self, value: Any) -> Any:
-        """Hide the key in what was read: as JSON is written, there are many spellings of it."""
+        """Hide the key in the JSON that was read, where it may have many spellings."""
         match value:
             case str():
                 return self._hide(value)
@@ -119,7 +119,7 @@ class Asker:
         return SourceBusy(f"{self._name}: an answer that is not the feed's JSON")
 
     def refuse(self, action: Action, message: str, answer: Answer) -> SourceBusy | SourceRefused:
-        """Make the error for an answer that calls for anything but storing."""
+        """Make the error for an answer that cannot be stored."""
         words = self.shown(message)
         match action:
             case Action.STOP_KEY:

@@ -1,7 +1,7 @@
-"""Signal feeds: one interface for whoever publishes signals to be polled.
+"""Signal feeds: one interface to every publisher of signals that is polled.
 
-A feed answers with its items as they are, under the field names of the feed `cqs`; making signals of them is for
-domain.external, and when to ask for domain.polling.
+A feed answers with its items as they are, under the field names of the feed `cqs`; domain.external makes signals of
+them, and domain.polling decides the times.
 """
 
 from typing import Any, Protocol
@@ -18,11 +18,11 @@ OPENERS: dict[str, type[CqsFeed] | type[GenericFeed]] = {"cqs": CqsFeed, "generi
 
 
 class Feed(Protocol):
-    """Whoever publishes signals."""
+    """Feed of signals, asked for a window of time."""
 
     @property
     def longest_window_minutes(self) -> int:
-        """How far back it can be asked."""
+        """Longest window that the feed can be asked for, in minutes."""
         ...
 
     @property
@@ -36,13 +36,13 @@ class Feed(Protocol):
     async def fetch(self, client: httpx.AsyncClient, window_minutes: int) -> list[Any]:
         """Return the items of the last `window_minutes`.
 
-        SourceBusy where asking again later may help, SourceRefused where it will not: a bad key, a bad configuration.
+        SourceBusy if asking again later may help, SourceRefused if it will not: a bad key, a bad configuration.
         Neither names the key.
         """
         ...
 
 
 def open_feed(terms: FeedTerms, total_seconds: float = TOTAL_SECONDS) -> Feed:
-    """Open a feed. InputError names what is wrong with it; the key is never repeated."""
+    """Open a feed. InputError names the field that is wrong; the key is never repeated."""
     check_feed(terms)
     return OPENERS[terms.adapter](terms, total_seconds)

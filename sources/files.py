@@ -1,4 +1,4 @@
-"""Tables in files, Parquet or CSV, and the provider `files`: a folder in which somebody drops one file a session."""
+"""Tables in files, Parquet or CSV, and the provider `files`: a folder that gets one file a session."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 def read_table(path: Path, *, headless: Headless | None = None) -> pl.DataFrame:
-    """Read a whole Parquet or CSV file. CSV values come as text: their types are for the reader of the table to check.
+    """Read a whole Parquet or CSV file. CSV values come as text: the caller checks their types.
 
     `headless` tells the columns of a CSV file without a header line by its first fields. InputError, naming the file,
-    for one that is missing, empty, or not what its name says; of a CSV file it names the line.
+    for one that is missing, empty, or of another format than its name says; of a CSV file it names the line.
     """
     with _foreign(path):
         frame = _scan(path, headless).collect()
@@ -77,7 +77,7 @@ def _foreign(path: Path) -> Iterator[None]:
 
 
 def read_checked(path: Path, check: Callable[[pl.DataFrame], T], *, headless: Headless | None = None) -> T:
-    """Read a file and return what `check` makes of its table; an InputError of it names the file and the line."""
+    """Read a file and return its table as `check` returns it; an InputError of it names the file and the line."""
     frame = read_table(path, headless=headless)
     with naming(path):
         return check(frame)
@@ -87,7 +87,7 @@ def read_checked(path: Path, check: Callable[[pl.DataFrame], T], *, headless: He
 def naming(path: Path, rows_before: int = 0) -> Iterator[None]:
     """Let an InputError about a table name the file that it came from; one about a row names its line (Parquet: row).
 
-    `rows_before` stand in the file before the table.
+    `rows_before` are rows of the file before the table.
     """
     try:
         yield
@@ -109,7 +109,7 @@ class FilesProvider:
     """`<folder>/bars/YYYY-MM-DD.parquet` (or .csv) and `<folder>/index_levels/…`, one file a session.
 
     `<folder>/instruments.parquet` (or .csv) is optional.
-    Whoever writes there should rename a finished file into place; half a file is refused.
+    A writer should rename a finished file into place; half a file is refused.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -72,5 +72,5 @@ class GenericFeed:
 
 
 def _is(item: Any, field: str, value: str) -> bool:
-    """Whether an item passes a filter; what is no item is passed on, to be told of."""
+    """Whether an item passes a filter; a value that is no item passes, to be reported as unfit."""
     return not isinstance(item, dict) or str(item.get(field)).casefold() == value.casefold()

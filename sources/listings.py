@@ -1,4 +1,4 @@
-"""Tables of instruments as providers have them, with codes that are none today and rows that cannot be."""
+"""Tables of instruments as providers have them, with old codes and impossible rows."""
 
 import polars as pl
 

@@ -1,6 +1,7 @@
-"""Tables as people have them: files in any encoding and separator, packed, of Excel, or a folder of one file a symbol.
+"""Tables as tools export them: files in any encoding and separator, packed, of Excel, or a folder of a file a symbol.
 
-It says what it found and decides nothing about the columns. Values of text files and of Excel come as text.
+It reports encoding, separator and files, and decides nothing about the columns. Values of text files and of Excel come
+as text.
 """
 
 import csv
@@ -27,10 +28,10 @@ BYTE_ORDER_MARKS: Final = (
 
 
 def read_loose(path: Path) -> tuple[list[pl.DataFrame], list[str]]:
-    """Read a file, or every table in a folder; return one frame for each header, in any order, and what was found.
+    """Read a file, or every table in a folder; return one frame for each header, in any order, and the findings.
 
     The frames have the columns FILE (the name without its endings) and ROW (counted from 1 in each file) too.
-    InputError names the file that is no table, or is in an encoding or a separator that cannot be told.
+    InputError names the file that is no table, or has an encoding or a separator that cannot be recognised.
     """
     files = _files(path)
     frames: dict[frozenset[str], list[pl.DataFrame]] = {}
@@ -155,7 +156,7 @@ def _odd_line(text: str, separator: str, width: int) -> str | None:
 
 
 def _refuse_decimal_commas(frame: pl.DataFrame, file: Path) -> None:
-    """Beside semicolons a comma may be a decimal point, or set off thousands: that cannot be told."""
+    """Refuse commas in numbers beside semicolons: a decimal point and a thousands separator look the same."""
     for name in frame.columns:
         row = frame.get_column(name).str.contains(r"^[+-]?\d+,\d+$").fill_null(value=False).arg_true()
         if row.len():

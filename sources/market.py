@@ -1,8 +1,8 @@
-"""Market data providers: one interface for whoever delivers a session's bars and index levels.
+"""Market data providers: one interface to every source of a session's bars and index levels.
 
-A provider answers in its own rows under our column names; normalising them, filling adjustment factors and judging them
-is for the caller (domain.market, domain.quality). Where the data is not there yet a provider raises SourceBusy; where
-asking again is pointless, SourceRefused.
+A provider answers in its own rows under our column names; the caller normalises them, fills adjustment factors and
+judges them (domain.market, domain.quality). A provider raises SourceBusy if the data is not there yet, and
+SourceRefused if asking again is pointless.
 """
 
 from datetime import date
@@ -20,7 +20,7 @@ PROVIDERS = ("files", "akshare", "tushare")
 
 
 class MarketProvider(Protocol):
-    """Whoever delivers a session's market."""
+    """Provider of a session's market."""
 
     def fetch_bars(self, session: date) -> pl.DataFrame:
         """Bars of one session: columns of models.datasets.BARS that are known, and maybe `pre_close`.

@@ -1,7 +1,8 @@
-"""Sending a notification to an address, through apprise.
+"""Notices: sends a notification to an address, through apprise.
 
-An address is somebody else's choice. So every connection that sending makes is looked at when it is made, redirects and
-whatever a name resolves to at that moment included; and each has an end, though the other side drips a byte a second.
+An address is somebody else's choice. So every connection that sending makes is checked when it is made, with redirects
+and the addresses that a name resolves to at that moment. Each connection has an end, though the other side drips a byte
+a second.
 """
 
 import logging
@@ -26,8 +27,8 @@ _loading = threading.Lock()
 def send(url: str, title: str, body: str, *, private: bool = False, seconds: float = LONGEST_SECONDS) -> None:
     """Send to an address as `domain.addresses` wrote it; `private` allows this machine and private networks.
 
-    SourceBusy where it did not arrive; SourceRefused for an address that apprise does not take, or that led where it
-    must not. No message repeats the address.
+    SourceBusy if it did not arrive; SourceRefused for an address that apprise does not take, or that leads to a
+    forbidden one. No message repeats the address.
     """
     with _loading:
         apprise = _apprise()
@@ -38,7 +39,7 @@ def send(url: str, title: str, body: str, *, private: bool = False, seconds: flo
     with _guarded(_Outgoing(private), seconds) as outgoing:
         try:
             arrived = service.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT)
-        except Exception as error:  # whatever a plugin of apprise's raises; its words may repeat the address
+        except Exception as error:  # any error of an apprise plugin; its words may repeat the address
             raise SourceBusy(f"sending failed: {type(error).__name__}") from None
     if outgoing.refused:
         raise SourceRefused("an address that leads to this machine or to a private network")
@@ -57,7 +58,7 @@ class _Outgoing:
         self.lock = threading.Lock()
 
     def connect(self, connection: socket.socket, address: Any) -> None:
-        """Refuse what must not be connected to; keep a hold on the rest."""
+        """Refuse an address that must not be reached; keep a hold on other connections."""
         if connection.family not in {socket.AF_INET, socket.AF_INET6} or not (self.private or is_public(address[0])):
             self.refused = True
             raise PermissionError("not an address that anybody can reach")
@@ -68,7 +69,7 @@ class _Outgoing:
             self.sockets.append(socket.socket(connection.family, connection.type, fileno=os.dup(connection.fileno())))
 
     def end(self) -> None:
-        """Cut every connection: whoever waits for an answer is told at once."""
+        """Cut every connection: a thread that waits for an answer fails at once."""
         with self.lock:
             self.over = True
             for copy in self.sockets:
@@ -76,7 +77,7 @@ class _Outgoing:
                     copy.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go."""
+        """Let go of all connections."""
         with self.lock:
             for copy in self.sockets:
                 copy.close()
@@ -100,7 +101,7 @@ def _guarded(outgoing: _Outgoing, seconds: float) -> Generator[_Outgoing]:
 
 @cache
 def _install_guard() -> None:
-    """Have Python ask us about each connection. It is asked for all, and says nothing to those of other threads."""
+    """Install a guard that Python asks about each connection. It lets those of other threads pass."""
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect":

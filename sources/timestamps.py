@@ -1,7 +1,7 @@
-"""Timestamp authorities: RFC 3161 tokens over HTTP. Whom to trust is the verifier's business.
+"""Timestamp authorities: RFC 3161 tokens over HTTP. The verifier decides which to trust.
 
-What is checked here is that the answer is for what was asked: granted, the same hash, the same nonce, and with the
-certificate that a verifier needs.
+The answer is checked against the request here: granted, the same hash, the same nonce, and with the certificate that a
+verifier needs.
 """
 
 import hashlib
@@ -29,7 +29,8 @@ class StampedToken:
 def request_token(client: httpx.Client, url: str, stamped: bytes) -> StampedToken:
     """Ask an authority to stamp the SHA-256 of some bytes.
 
-    SourceBusy if it cannot be reached or does not answer; SourceRefused if it says no, or answers something else.
+    SourceBusy if it cannot be reached or does not answer; SourceRefused if it refuses, or its answer is no token for
+    the request.
     """
     asked = TimestampRequestBuilder().data(stamped).hash_algorithm(HashAlgorithm.SHA256).build()
     headers = {"content-type": "application/timestamp-query", "accept": "application/timestamp-reply"}

@@ -28,7 +28,7 @@ LIST_STATUSES = ("L", "D", "P")  # listed, delisted, paused
 FACTOR_FIELDS = ("ts_code", "adj_factor")
 QUOTE_FIELDS = ("ts_code", "open", "high", "low", "close", "vol", "amount")
 
-# What the service says when it wants us to wait: "at most N calls a minute (an hour, a day)", "internal error".
+# Messages of the service that ask us to wait: "at most N calls a minute (an hour, a day)", "internal error".
 LIMIT_MESSAGE = re.compile(r"每(分钟|小时|天)最多访问|频率超限|频次超限")
 LIMIT_SECONDS = {"分钟": 60.0, "小时": 3600.0, "天": 86400.0}
 BUSY_MESSAGE = re.compile(r"系统内部错误|服务器繁忙|稍后再试")
@@ -168,7 +168,7 @@ def _rows(api: str, data: dict[str, Any], fields: tuple[str, ...]) -> tuple[list
 
 
 def _refusal(api: str, code: object, message: str) -> SourceBusy | SourceRefused:
-    """What an error answer means: a rate limit or a failure of theirs passes, all else is for the operator."""
+    """Return the error for an answer that refuses: SourceBusy for a rate limit or a failure of theirs."""
     limit = LIMIT_MESSAGE.search(message)
     if limit:
         return SourceBusy(f"tushare {api}: {message}", LIMIT_SECONDS.get(limit.group(1) or "分钟"))

@@ -1,1 +1,1 @@
-"""Our own bytes at rest: the ledger (SQL), the lake (Parquet) and the lens (DuckDB)."""
+"""Stores of our own data: the ledger (SQL), the lake (Parquet), the lens (DuckDB) and the journal (git)."""

@@ -1,7 +1,7 @@
-"""Accounts in the ledger: opening them by invitation, what they prove themselves with, and what the operator decides.
+"""Accounts in the ledger: invitations, passwords, API keys, and the operator's decisions.
 
 Keys and invite codes are random enough that a plain hash of them is safe to keep; they are found by it, and compared in
-constant time. Hashing passwords and signing tokens is the api's business.
+constant time. The api hashes passwords and signs tokens.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def accept_invite(db: Session, code: str, now: datetime) -> User:
 
 
 def find_by_email(db: Session, email: str) -> User | None:
-    """Return the account with that e-mail, whatever the case of its letters, or None."""
+    """Return the account with that e-mail, in any case of letters, or None."""
     return db.exec(select(User).where(User.email == email.lower())).one_or_none()
 
 
@@ -60,7 +60,7 @@ def change_profile(
     password_hash: str | None = None,
     login: str = "",
 ) -> User:
-    """Change what is given of an account; ConflictError if another one has the nickname or e-mail.
+    """Change the given fields of an account; ConflictError if another one has the nickname or e-mail.
 
     A new password or e-mail ends every token given out before, except those of `login`, which set it.
     """
@@ -153,7 +153,7 @@ def require_room(db: Session, user: User) -> None:
 
 def find_user(db: Session, who: str) -> User:
     """Return the account of that nickname, e-mail or id; InputError if there is none."""
-    if who.isdecimal():  # an id, whatever somebody has called themselves
+    if who.isdecimal():  # an id, though another account may have it as a nickname
         found = db.get(User, int(who)) if len(who) < 10 else None
     else:
         found = db.exec(select(User).where((User.nickname == who) | (User.email == who.lower()))).first()
@@ -163,7 +163,7 @@ def find_user(db: Session, who: str) -> User:
 
 
 def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
-    """Give an account another tier; strategies beyond a lower one stay open."""
+    """Give an account another tier; strategies beyond a lower tier's limit stay open."""
     if tier not in TIERS:
         raise InputError("tier", f"one of {', '.join(TIERS)}", tier)
     user = find_user(db, who)
@@ -176,8 +176,8 @@ def set_tier(db: Session, who: str, tier: str, now: datetime) -> User:
 def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True) -> User:
     """Shut an account out, or let it in again. Its strategies go on as they are.
 
-    Its tokens tell who asks while it is shut out, so that it is told why and can file a ticket; those given before end
-    when it is let in again.
+    While it is shut out its tokens still name it, so that an answer can say why and it can file a ticket; those tokens
+    end when it is let in again.
     """
     user = find_user(db, who)
     if not disabled and user.disabled_at is not None:

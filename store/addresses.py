@@ -1,6 +1,6 @@
-"""Addresses in the ledger, and what is on its way to them: queued once for each notification, tried until it arrives.
+"""Addresses in the ledger, and deliveries to them: queued once for each notification, tried until it arrives.
 
-Queueing is one transaction, so that nothing is queued twice or lost. Sending cannot be: what was sent in the moment
+Queueing is one transaction, so that nothing is queued twice or lost. Sending cannot be: a letter sent in the moment
 before a crash is sent again, and carries the same number.
 """
 
@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Letter:
-    """What is to be sent to one address now; `trusted` is an address of the operator's."""
+    """Letter of notifications to send to one address now; `trusted` is an address of the operator's."""
 
     address_id: int
     url: str
@@ -45,7 +45,7 @@ class Letter:
 
 
 def add_address(db: Session, user_id: int, url: str, now: datetime, key_id: int | None = None) -> Address:
-    """Keep an address; what is told from now on goes there. The same again is the same one.
+    """Keep an address; notifications written from now on go there. The same again is the same one.
 
     One that was added with a key goes with it; added by a login (`key_id` None) too, it stays.
     """
@@ -72,7 +72,7 @@ def list_addresses(db: Session, user_id: int | None) -> Sequence[Address]:
 
 
 def delete_address(db: Session, user_id: int | None, address_id: int) -> bool:
-    """Forget an address and whatever is on its way there; False if it is not this user's."""
+    """Forget an address and its open deliveries; False if it is not this user's."""
     found = db.get(Address, address_id)
     if found is None or found.user_id != user_id:
         return False
@@ -83,14 +83,14 @@ def delete_address(db: Session, user_id: int | None, address_id: int) -> bool:
 
 
 def delete_addresses_of_key(db: Session, user_id: int, key_id: int) -> None:
-    """Forget the addresses that a user's key added, and whatever is on its way there."""
+    """Forget the addresses that a user's key added, and their open deliveries."""
     for address in list_addresses(db, user_id):
         if address.key_id == key_id:
             delete_address(db, user_id, address.id)
 
 
 def keep_operator_addresses(db: Session, urls: Collection[str], now: datetime) -> None:
-    """Make the operator's addresses those of the settings; one that stays keeps what is on its way there."""
+    """Make the operator's addresses those of the settings; one that stays keeps its open deliveries."""
     known = {address.url: address for address in list_addresses(db, None)}
     for url in known.keys() - set(urls):
         delete_address(db, None, known[url].id)
@@ -129,7 +129,7 @@ def is_queue_waiting(db: Session) -> bool:
 def queue(db: Session, now: datetime, since: datetime) -> int:
     """Queue new notifications for every address that wants them; return how many deliveries that are.
 
-    What was told before `since`, by the home's clock, is nobody's news any more: nothing was sending for that long.
+    Notifications from before `since`, by the home's clock, are too old to send: nothing was sending for that long.
     """
     query = select(Notification).where(col(Notification.queued_at).is_(None)).order_by(col(Notification.id))
     fresh = db.exec(query.limit(QUEUED_AT_ONCE)).all()
@@ -162,7 +162,7 @@ def queue(db: Session, now: datetime, since: datetime) -> int:
 
 
 def due_letters(db: Session, now: datetime) -> list[Letter]:
-    """List what is to be sent now: for each address that is not waiting, its oldest lines."""
+    """List the letters to send now: for each address that is not waiting, its oldest lines."""
     unsent = (col(Delivery.sent_at).is_(None), col(Delivery.given_up_at).is_(None))
     ready = sa.or_(col(Address.next_at).is_(None), col(Address.next_at) <= now)
     waiting = sa.select(col(Delivery.address_id)).where(*unsent)
@@ -190,7 +190,7 @@ def mark_sent(db: Session, letter: Letter, now: datetime) -> None:
 
 
 def mark_failed(db: Session, letter: Letter, now: datetime) -> int:
-    """Let an address rest before the next attempt, twice as long each time; give up what is three days old.
+    """Let an address rest before the next attempt, twice as long each time; give up deliveries three days old.
 
     Returns how many notifications were given up.
     """
@@ -212,6 +212,6 @@ def _close(db: Session, letter: Letter, queued_before: datetime | None = None, *
 
 
 def count_open(db: Session) -> int:
-    """Count what is on its way."""
+    """Count the open deliveries."""
     unsent = (col(Delivery.sent_at).is_(None), col(Delivery.given_up_at).is_(None))
     return db.exec(select(func.count()).select_from(Delivery).where(*unsent)).one()

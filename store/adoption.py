@@ -1,8 +1,8 @@
-"""Adoption: what the journal has and the ledger lacks comes into the ledger, in the order of the chains.
+"""Adoption: records that the journal has and the ledger lacks are added to the ledger, in the order of the chains.
 
-A seal says everything but the content, which is taken from its reveal where the journal has one and is lost otherwise.
-Signals that the ledger received since it was restored, and that are in no commit, come after what is adopted: they get
-new ids, and the next revision where theirs is taken (`store/renumbering.py`). Nothing that is sealed or claimed is
+A seal holds all but the content, which is taken from its reveal if the journal has one and is lost otherwise.
+Signals that the ledger received since it was restored, and that are in no commit, come after the adopted ones: they get
+new ids, and the next revision where theirs is taken (`store/renumbering.py`). Sealed and claimed signals are not
 changed.
 """
 
@@ -47,7 +47,7 @@ class _Found:
 
 
 def adopt(home: Home, db: Session, commits: Sequence[NewCommit], now: datetime) -> None:
-    """Bring what these commits say into the ledger, within the caller's transaction; tell owners and operator."""
+    """Add the records of these commits to the ledger, within the caller's transaction; notify owners and operator."""
     for commit in commits:
         if db.get(JournalCommit, commit.sha) is None:
             db.add(JournalCommit(sha=commit.sha, kind=_kind(commit), committed_at=commit.committed_at))
@@ -111,7 +111,7 @@ def _adopt_strategies(db: Session, files: Sequence[tuple[Addition, bytes]], now:
 def _terms(file: Addition, content: bytes) -> Terms | None:
     try:
         return read_terms(file.path, content)
-    except ValueError:  # no record of ours: whatever is to stand at its path will be told of as a conflict
+    except ValueError:  # no record of ours: sealing reports a conflict at its path
         return None
 
 
@@ -167,7 +167,7 @@ def _seals(files: Sequence[tuple[Addition, bytes]]) -> Iterator[_Found]:
 
 
 def _adopt_seals(db: Session, strategies: dict[str, Strategy], found: Sequence[_Found], now: datetime) -> list[Signal]:
-    """Write down what the ledger lacks; return the signals that are new to it."""
+    """Insert the seals that the ledger lacks; return the signals that are new to it."""
     unclaimed = _unclaimed(db)
     fresh = list[tuple[_Found, Strategy]]()
     for each in found:
@@ -240,7 +240,7 @@ def _set_aside(db: Session, found: _Found, now: datetime, strategy_id: int | Non
 
 
 def _adopt_tokens(db: Session, files: Sequence[tuple[Addition, bytes]]) -> int:
-    """Write down the timestamp tokens; return how many were new."""
+    """Insert the timestamp tokens; return how many were new."""
     count = 0
     for file, content in _of(files, TIMESTAMPS):
         name = file.path.rpartition("/")[2].removesuffix(".tsr")

@@ -1,6 +1,6 @@
-"""Agreement: whether the sealer is alive, and whether journal, ledger and remote agree. Cheap enough for every scrape.
+"""Agreement of journal, ledger and remote, and whether the sealer is alive. Cheap enough for every scrape.
 
-What takes a look at git or at the remote is told by whoever looked last: the sealer, and who pushes.
+Results of dearer looks at git and the remote are read from the ledger: the sealer and each push leave them there.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SILENT_AFTER = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Agreement:
-    """How sealing stands. `sealer_seen_at` (wall clock): its last round, None before the first.
+    """State of sealing. `sealer_seen_at` (wall clock): the sealer's last round, None before the first.
 
     `remote_agrees` is None without a remote; `set_aside` counts strategies and days that are not sealed for a conflict.
     """
@@ -38,7 +38,7 @@ class Agreement:
 
 
 def read_agreement(home: Home, db: Session) -> Agreement:
-    """Say how sealing stands."""
+    """Read the state of sealing from the ledger and the journal's tip."""
     seen = read_fact(db, SEALER_SEEN)
     seen_at = datetime.fromisoformat(seen) if seen else None
     lease, now = db.get(Lease, LEASE), wall_clock()

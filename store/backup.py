@@ -1,13 +1,13 @@
-"""Back-ups: one folder from which a home can be made again, taken while everything runs, and checked by itself.
+"""Back-ups: one folder to restore a home from, taken while everything runs, and checked without the home.
 
-    manifest.json           every file with its size and SHA-256, and what the home was
-    ledger.db               the ledger in one state, as an SQLite file, whatever database it is in
+    manifest.json           every file with its size and SHA-256, and the home's clock
+    ledger.db               the ledger in one state, as an SQLite file, from any database
     journal.bundle          the journal up to the commit that this state of the ledger knows
     lake/                   the files that this state of the ledger names
     home/                   settings, clock, calendar, keys
 
-The ledger comes first, and everything else follows from what it says: what is added meanwhile is not in the back-up,
-and nothing in it refers to what is not. It holds secrets (keys, settings, accounts): it is for its owner alone.
+The ledger is copied first, and its rows name all other files: files added meanwhile are not in the back-up, and nothing
+in it refers to them. It holds secrets (keys, settings, accounts): it is for its owner alone.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ CHUNK = 1024**2
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a back-up holds: of each file its size and SHA-256. `absent` are files of the lake that were lost before."""
+    """Manifest of a back-up: each file's size and SHA-256. `absent` are files of the lake that were lost before."""
 
     made_at: str
     clock: str
@@ -82,7 +82,7 @@ def back_up(home: Home, target: Path, now: datetime) -> Manifest:
 
 
 def check_backup(source: Path) -> Manifest:
-    """Read a back-up's manifest and hold every file against it; StoreError naming the first one that differs.
+    """Read a back-up's manifest and compare every file with it; StoreError naming the first one that differs.
 
     InputError for a folder that is no back-up.
     """
@@ -137,7 +137,7 @@ def _fill(home: Home, staged: Path, target: Path, before: dict[str, tuple[int, s
         files[BUNDLE] = _measure(staged / BUNDLE)
     for path, expected in sorted(rows.items()):
         name = f"{LAKE}/{path}"
-        # What the back-up of before had is not read again: its manifest says what it was, and `--check` looks.
+        # Files of the earlier back-up are not read again: its manifest has their digests, and `--check` reads them.
         known = before.get(name) == expected and _link(target / name, staged / name)
         if known or _copy(home.lake_path / path, staged / name) == expected:
             files[name] = expected
@@ -228,6 +228,6 @@ def _put_in_place(staged: Path, target: Path) -> None:
 
 
 def describe(manifest: Manifest) -> dict[str, Any]:
-    """Return what is shown of a back-up."""
+    """Return the back-up's figures for the operator."""
     shown = {"made_at": manifest.made_at, "files": len(manifest.files), "size_bytes": manifest.size_bytes}
     return shown | {"journal_head": manifest.journal_head, "absent": list(manifest.absent)}

@@ -1,4 +1,4 @@
-"""Cache: what was made from one published version, kept for as long as that version is the published one."""
+"""Cache: values made from one published version, kept for as long as that version is the published one."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Cache(Generic[T]):
-    """Keeps what belongs to one version, for any number of threads; the least recently used go first.
+    """Keeps values of one version, for any number of threads; the least recently used go first.
 
     `size` says how many bytes one of them takes.
     """
@@ -23,7 +23,7 @@ class Cache(Generic[T]):
         self._bytes = 0
 
     def get(self, version: Hashable, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is kept, or make and keep it: once, however many ask for it meanwhile."""
+        """Return the kept value, or make and keep it: once, however many ask for it meanwhile."""
         found = self.find(version, key)
         if found is not None:
             return found
@@ -41,7 +41,7 @@ class Cache(Generic[T]):
         return found
 
     def find(self, version: Hashable, key: Hashable) -> T | None:
-        """Return what is kept under this key for this version; what belongs to another version is dropped."""
+        """Return the value kept under this key for this version; values of another version are dropped."""
         with self._lock:
             if version != self._version:
                 self._version, self._bytes = version, 0
@@ -52,7 +52,7 @@ class Cache(Generic[T]):
             return found
 
     def keep(self, version: Hashable, key: Hashable, made: T) -> None:
-        """Keep something, unless another version has been asked for meanwhile."""
+        """Keep a value, unless another version has been asked for meanwhile."""
         with self._lock:
             if version == self._version and key not in self._held:
                 self._held[key] = made

@@ -1,6 +1,6 @@
 """Claimed performances in the ledger: uploading, replacing and deleting them, and the verdicts on them.
 
-An upload is never changed or removed. What took its place, and when, can so be told at any time.
+An upload is never changed or removed. So the ledger always shows its successor, and the time of that.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from models.strategies import Strategy
 
 @dataclass(frozen=True)
 class Claimed:
-    """A strategy's claimed performance, with what is told about it. `activated_on` is the exchange's day."""
+    """A strategy's claimed performance, with its strategy's dates. `activated_on` is the exchange's day."""
 
     upload: ClaimedPerformance
     activated_on: date
@@ -71,8 +71,8 @@ def upload_claimed(
 ) -> tuple[Claimed, bool]:
     """Keep a claimed performance in place of the one before; say whether there was one before.
 
-    The same records again change nothing: whoever retries has not claimed something else. RefusedError for a strategy
-    that is pending or retired.
+    The same records again change nothing: a retry is no new claim. RefusedError for a strategy that is pending or
+    retired.
     """
     if strategy.status == StrategyStatus.PENDING:
         raise RefusedError(f"status: {strategy.slug} is pending; submit at least one signal first")
@@ -113,10 +113,10 @@ def delete_claimed(db: Session, strategy: Strategy, now: datetime, actor: str) -
 
 
 def read_verdicts(db: Session, nav: pl.DataFrame, sessions: Sequence[date]) -> pl.DataFrame:
-    """Judge claimed performances as of each of these sessions, ascending: by what was uploaded before its close.
+    """Judge claimed performances as of each of these sessions, ascending: by the upload before its close.
 
-    `nav` is the settled history: strategy, session, nav. What is uploaded later changes nothing, so that a session can
-    be evaluated again. There is no row where too few daily returns are in common.
+    `nav` is the settled history: strategy, session, nav. A later upload changes nothing, so that a session can be
+    evaluated again. There is no row where too few daily returns are in common.
     """
     closes = [at(session, CLOSE) for session in sessions]
     uploads = db.execute(

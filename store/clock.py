@@ -14,14 +14,14 @@ CLOCK_FILE = "clock"
 
 @dataclass(frozen=True)
 class Clock:
-    """A home's clock. Simulated: the time stands in the home's file `clock` until it is moved."""
+    """A home's clock. Simulated: the time is in the home's file `clock` until it is moved."""
 
     kind: ClockKind
     home: Path
 
     @property
     def simulated(self) -> bool:
-        """Whether what is produced under this clock must say that it is simulated."""
+        """Whether the clock is simulated; everything produced under it must say so."""
         return self.kind == "simulated"
 
     def now(self) -> datetime:
@@ -46,5 +46,5 @@ class Clock:
 
 
 def wall_clock() -> datetime:
-    """Return the machine's time in UTC, whatever clock the home has: for leases and process bookkeeping alone."""
+    """Return the machine's time in UTC, with any clock of the home: for leases and process bookkeeping alone."""
     return datetime.now(UTC)

@@ -24,7 +24,7 @@ class Closes:
     def read(self, symbols: pl.Series, since: date) -> pl.DataFrame:
         """Read session, symbol, close of these symbols from a session on; sessions without a price have no row.
 
-        A factor that is not known is the one before it, or the first one after: its ratio is what returns are made of.
+        An unknown adjustment factor is taken from the session before, or the first after: returns use its ratio alone.
         """
         with self._lock:
             bars = self._current()

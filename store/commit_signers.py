@@ -1,4 +1,4 @@
-"""Who signed the journal's commits: read from the commits themselves, which never change, and remembered."""
+"""Commit signers: the keys that signed the journal's commits, read from the commits, which never change, and cached."""
 
 import logging
 from collections.abc import Collection
@@ -23,8 +23,8 @@ class CommitSigners:
     def read(self, shas: Collection[str]) -> dict[str, str]:
         """Return the fingerprint of the key that each commit's signature is good under; one look for all of them.
 
-        Left out is what has no good signature or is not in the journal: nothing is known of its signer. Whether a key
-        may sign is for `domain.signers` to say.
+        A commit without a good signature, or not in the journal, is left out: its signer is unknown. `domain.signers`
+        decides which keys may sign.
         """
         found = {sha: signer for sha in shas if (signer := self._known.get(sha))}
         fresh = self._look({sha for sha in shas if sha not in found})
@@ -39,7 +39,7 @@ class CommitSigners:
             return signers
         try:
             said = self._journal.git("cat-file", "--batch", given="".join(f"{sha}\n" for sha in wanted).encode())
-        except StoreError as error:  # all else that is shown beside it stands in the ledger
+        except StoreError as error:  # all else that is shown beside it is in the ledger
             _log.warning("signers are not known: %s", error)
             return signers
         for sha, (kind, content) in zip(wanted, read_batch(said), strict=True):

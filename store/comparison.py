@@ -1,6 +1,6 @@
-"""Journal against ledger: which commits are new to the ledger, which the journal lacks, and which are not ours.
+"""Comparison of journal and ledger: commits new to the ledger, commits lost from the journal, and foreign commits.
 
-The ledger remembers the newest commit, as the sealer left it: while the journal's branch stands there, nothing is read.
+The ledger remembers the newest commit, as the sealer left it: while the journal's branch is there, nothing is read.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Addition:
 
 @dataclass(frozen=True)
 class NewCommit:
-    """A commit of ours that the ledger does not know, with what it brought."""
+    """A commit of ours that the ledger does not know, with the files that it added."""
 
     sha: str
     committed_at: datetime
@@ -43,11 +43,11 @@ class NewCommit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Journal against ledger: what is new in the journal (oldest first), what the journal lacks, what is not ours.
+    """Comparison of journal and ledger: new commits (oldest first), lost commits, and the first foreign one.
 
     `tip` is the journal's newest commit, `left` the one that the ledger remembers; `kept`: the journal's repository
-    still holds `left`, though its branch is elsewhere. `foreign` says what is wrong with the first commit that is not
-    ours, "" for nothing; `safe` is the last one before it.
+    still holds `left`, though its branch is elsewhere. `foreign` names the fault of the first commit that is not ours,
+    "" for none; `safe` is the last one before it.
     """
 
     tip: str | None
@@ -60,7 +60,7 @@ class Comparison:
 
     @property
     def fault(self) -> str:
-        """Say what stops sealing, and which command resolves it; "" for nothing."""
+        """Name the fault that stops sealing, and the command that resolves it; "" for none."""
         if self.foreign:
             return f"journal: {self.foreign}, and is never built upon; {RESET} puts the branch back and keeps it aside"
         if self.lost and self.kept:
@@ -74,7 +74,7 @@ class Comparison:
 
 
 def compare(home: Home, db: Session) -> Comparison:
-    """Compare the journal with the ledger; costs nothing while the branch stands where the ledger left it."""
+    """Compare the journal with the ledger; costs nothing while the branch is where the ledger left it."""
     journal, left = home.journal, read_fact(db, JOURNAL_HEAD)
     tip = journal.tip()
     if tip == left:
@@ -106,12 +106,12 @@ def _line(journal: Journal, revisions: str) -> list[str]:
 
 
 def judge_line(journal: Journal, before: str | None) -> tuple[tuple[NewCommit, ...], str]:
-    """Judge every commit after `before`, None for the whole branch: those that are ours, and what is wrong then."""
+    """Judge every commit after `before`, None for the whole branch: those that are ours, and the next one's fault."""
     return _judge(journal, before, _line(journal, f"{before}..{BRANCH}" if before else BRANCH))
 
 
 def _judge(journal: Journal, before: str | None, fresh: Sequence[str]) -> tuple[tuple[NewCommit, ...], str]:
-    """Return the leading commits that are ours, one line from `before` on, and what is wrong with the next one."""
+    """Return the leading commits that are ours, one line from `before` on, and the next one's fault, "" for none."""
     new = list[NewCommit]()
     if not fresh:
         return (), ""
@@ -136,7 +136,7 @@ def _judge(journal: Journal, before: str | None, fresh: Sequence[str]) -> tuple[
 
 
 def _additions(journal: Journal, before: str | None) -> dict[str, tuple[Addition, ...] | None]:
-    """List what each commit after `before` brought; None for one that did anything else than adding plain files."""
+    """List the files that each commit after `before` added; None for one that did more than adding plain files."""
     log = ["log", "--reverse", "--no-renames", "--raw", "--no-abbrev", "-m", "--root", "--format=%x01%H", "-z"]
     output = journal.git(*log, f"{before}..{BRANCH}" if before else BRANCH).decode("utf-8", "replace")
     found: dict[str, tuple[Addition, ...] | None] = {}

@@ -1,4 +1,4 @@
-"""Corrections in the stores: which settled sessions' markets changed since, and the record that a correction leaves.
+"""Corrections in the stores: settled sessions whose market changed since, and the record of a correction.
 
 A correction is a new version of a settlement, and of every later one, as each rests on the one before. Nothing of the
 old versions is removed: their rows, their files and their records in the journal stay.
@@ -32,9 +32,9 @@ SLUGS_PER_QUERY = 500
 def changed_sessions(
     lake: Lake, sessions: Sessions, through: date, since: date = date.min
 ) -> dict[date, tuple[str, ...]]:
-    """Map each settled session whose market is another now than the one it was settled with to what changed, in words.
+    """Map each settled session whose market changed since it was settled to the changes, in words.
 
-    Compared is what the newest version's manifest names, from `since` through `through`.
+    The inputs in the newest version's manifest are compared, from `since` through `through`.
     """
     bars, levels = _paths(lake, BARS, through), _paths(lake, INDEX_LEVELS, through)
     counting = {path for paths in bars.values() for path in paths}
@@ -42,7 +42,7 @@ def changed_sessions(
         actions, found = _actions(db), {}
         for session, manifest in _newest_manifests(db, since, through):
             was = orjson.loads(manifest)["inputs"]
-            # What the instruments say now is found out where a session is settled again, one by one.
+            # Changes of the instruments are found when a session is settled again, one by one.
             said = {name: was[name] for name in ("listings", "delistings") if name in was}
             now = said | {
                 "bars_files": bars[session],
@@ -69,7 +69,7 @@ def levels_again(lake: Lake, day_before: date, was: Mapping[str, Any], base: Map
 
 
 def nav_of_both(lake: Lake, session: date, files: Sequence[StagedFile]) -> tuple[pl.DataFrame, int]:
-    """Compare the NAV that counts with the one just staged: where they differ, and how many strategies there are."""
+    """Compare the NAV that counts with the one just staged: return the differences, and the count of strategies."""
     staged = lake.read_files(NAV, [file for file in files if file.dataset == NAV.name])
     return nav_differences(lake.read(NAV, session), staged), staged.height
 
@@ -82,10 +82,10 @@ def record_correction(
     strategies: int,
     now: datetime,
 ) -> None:
-    """Leave what a correction must: a line in the audit log, and word to the owners of strategies whose NAV changed.
+    """Record a correction: a line in the audit log, and notifications to owners of strategies whose NAV changed.
 
-    `old` is the version replaced by one of `inputs`. An owner is told of a strategy once a correction: by the first
-    session that it changed.
+    `old` is the version replaced by one of `inputs`. An owner gets one notification a strategy and correction: of the
+    first session that it changed.
     """
     session, origin = old.session, inputs["corrected"]
     was = orjson.loads(old.manifest)["inputs"]
@@ -113,7 +113,7 @@ def record_correction(
 
 
 def corrections_of(db: Session, sessions: Collection[date]) -> list[AuditEntry]:
-    """List what the audit log says of the newest version of each of these corrected sessions, in order."""
+    """List the audit log's lines on the newest version of each of these corrected sessions, in order."""
     newest = {
         f"{session}.{version}": session
         for session, version, _ in db.execute(_newest(min(sessions), max(sessions))).tuples()

@@ -1,7 +1,7 @@
-"""The desk: where portfolios for one session are taken, one after the other, within one writing transaction.
+"""The desk: takes portfolios for one session, one after the other, within one writing transaction.
 
-It decides by the ledger alone (status, deadline, settled or not, which revision is the newest). Whether a portfolio is
-one, and whose transaction this is, is `store/signals.py`'s business.
+It decides by the ledger alone (status, deadline, settled or not, newest revision). `store/signals.py` checks the
+portfolios and owns the transaction.
 """
 
 import secrets
@@ -27,7 +27,7 @@ from store.strategies import change_status
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of one submission. `known`: the newest revision said the same already, and nothing was added.
+    """Receipt of one submission. `known`: the newest revision has the same content, and nothing was added.
 
     The salt is for the owner alone, and never shown in a log.
     """
@@ -45,7 +45,7 @@ class Receipt:
 
 
 class Party(NamedTuple):
-    """What the desk must know of a strategy: whole objects of thousands of them take their time."""
+    """Strategy with the columns that the desk needs: loading whole objects of thousands of strategies is slow."""
 
     id: int
     slug: str
@@ -89,10 +89,10 @@ class Desk:
         received_at: datetime,
         signed: OwnerSigned | None = None,
     ) -> None:
-        """Take one, wholly received at `received_at`; RefusedError or ConflictError leave everything as it was before.
+        """Take one submission, wholly received at `received_at`; RefusedError or ConflictError change nothing.
 
-        A strategy with its owner's key takes only what is `signed` by it, any other only what is not.
-        A revision has a time of its own. It is never dated before the one it replaces, whatever the clocks say.
+        A strategy with its owner's key takes only submissions `signed` by it, any other only unsigned ones.
+        A revision has a time of its own. It is never dated before the one it replaces, even if a clock steps back.
         """
         if self._settled:
             raise ConflictError(f"session: {self._session} is settled already")
@@ -125,7 +125,7 @@ class Desk:
         return signed.revision, signed.salt, hashed
 
     def record(self) -> list[Receipt]:
-        """Write down what was taken; one receipt for each, in the order they were taken."""
+        """Insert the submissions that were taken; return one receipt for each, in the order they were taken."""
         if self._fresh:
             self._write()
         return [

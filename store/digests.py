@@ -1,8 +1,8 @@
-"""Digests of the lake's files: nothing is made of a file whose bytes are not those that the ledger names.
+"""Digests of the lake's files: a file whose bytes are not those that the ledger names is refused.
 
 To hash a file takes about as long as to read it. So a file that was found whole is known by its identity (device,
-inode, size, times of its content and of its entry): while that stays, it is not hashed again. What changes a file
-changes its identity; what rots on the disk does not, and is found by hashing every file in turn (`check_turn`).
+inode, size, times of its content and of its entry): while that stays, it is not hashed again. Writing to a file changes
+its identity; rot on the disk does not, and is found by hashing every file in turn (`check_turn`).
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from store.ledger import Ledger
 # In place of an identity: hashed, and not what the ledger names. No process trusts what it knew of such a file before.
 ALTERED = "altered"
 REPAIR = "`countersign run watchdog` makes it again, or says what to do"
-# What this process has found whole: the identity, by path and digest.
+# Files that this process has found whole: the identity, by path and digest.
 _found_whole: dict[tuple[str, str], str] = {}
 
 
 class Digested(Protocol):
-    """A file of the lake with its size and digest, and as what it was found whole before ("" for never, or ALTERED)."""
+    """A file of the lake with size and digest, and its identity when found whole ("" for never, or ALTERED)."""
 
     @property
     def path(self) -> str:
@@ -51,7 +51,7 @@ class Digested(Protocol):
 
 
 class KnownFile(NamedTuple):
-    """What a row of the ledger says of a file's bytes."""
+    """File of the lake as its row in the ledger describes its bytes."""
 
     id: int
     path: str
@@ -62,7 +62,7 @@ class KnownFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Turn:
-    """How far one turn came: files and bytes that were hashed, and the files that are not what the ledger names."""
+    """Result of one turn: files and bytes that were hashed, and the files that differ from the ledger's digests."""
 
     files: int
     size_bytes: int
@@ -70,12 +70,12 @@ class Turn:
 
 
 def identity(status: os.stat_result) -> str:
-    """Name what a file is now; whoever writes to it, or puts another in its place, changes this."""
+    """Return a file's identity; writing to the file, or putting another in its place, changes it."""
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 def remember_whole(path: Path, sha256: str) -> str:
-    """Note that a file was just written, or read, with these bytes; return its identity."""
+    """Remember that a file was just written, or read, with these bytes; return its identity."""
     with storage_errors(path):
         found = identity(path.stat())
     _found_whole[str(path), sha256] = found
@@ -83,7 +83,7 @@ def remember_whole(path: Path, sha256: str) -> str:
 
 
 def fault_of(root: Path, file: Digested) -> str:
-    """Return what is wrong with a file: "missing", "cut" or "altered"; "" for one that is whole."""
+    """Return the fault of a file: "missing", "cut" or "altered"; "" for one that is whole."""
     path = root / file.path
     try:
         status = path.stat()
@@ -114,7 +114,7 @@ def require_whole(root: Path, files: Iterable[Digested]) -> list[Path]:
 
 
 def note_whole(ledger: Ledger, root: Path, files: Iterable[LakeFile | KnownFile]) -> None:
-    """Write down in the ledger what this process has found whole, so that no other hashes it again."""
+    """Record in the ledger the files that this process has found whole, so that no other hashes them again."""
     now = wall_clock()
     rows = [
         {"row": file.id, "identity": found, "at": now}
@@ -127,10 +127,10 @@ def note_whole(ledger: Ledger, root: Path, files: Iterable[LakeFile | KnownFile]
 
 
 def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: int) -> Turn:
-    """Hash the files whose turn it is, whatever is known of them, while `goes_on` says so, and `most` of them.
+    """Hash the files whose turn it is, known as whole or not, while `goes_on` says so, and at most `most` of them.
 
-    Those come first that never were hashed, then those that were longest ago. One that is not whole is marked, so
-    that every process hashes it before it reads it, and refuses it.
+    Files that never were hashed come first, then those hashed longest ago. One that is not whole is marked, so that
+    every process hashes it before it reads it, and refuses it.
     """
     with ledger.read() as db:
         # A corrected session's first NAV is still shown.
@@ -152,14 +152,14 @@ def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: in
 
 
 def note_all(ledger: Ledger, root: Path) -> None:
-    """Write down in the ledger of all files what this process has found whole."""
+    """Record in the ledger all files that this process has found whole."""
     with ledger.read() as db:
         files = list(db.exec(select(LakeFile)))
     note_whole(ledger, root, files)
 
 
 def checked_through(db: Session) -> datetime | None:
-    """Return since when every file that counts was hashed; None while one never was, and where there is none."""
+    """Return the time since when every file that counts was hashed; None if one never was, or there is none."""
     oldest, never = db.execute(
         sa.select(sa.func.min(LakeFile.checked_at), sa.func.count() - sa.func.count(col(LakeFile.checked_at))).where(
             col(LakeFile.superseded_at).is_(None)

@@ -1,4 +1,4 @@
-"""Disclosures: what the journal is told once a session is settled, read from the ledger and the lake."""
+"""Disclosures: the records of a settled session for the journal, read from the ledger and the lake."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
@@ -41,7 +41,7 @@ def due_settlements(db: Session, aside: Collection[int] = ()) -> list[int]:
 
 
 def settlement_to_disclose(home: Home, writer: Writer, settlement_id: int) -> Settlement:
-    """Read a settlement. One that the journal has already, of the same manifest, was settled at the time it says there.
+    """Read a settlement. One that the journal has already, of the same manifest, takes its time from there.
 
     That is a day settled again in a ledger that was restored from before it.
     """

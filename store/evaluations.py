@@ -1,6 +1,6 @@
-"""Evaluation in the stores: which sessions wait for it, and what goes into evaluating them.
+"""Evaluation in the stores: the sessions that wait for it, and its inputs.
 
-What is evaluated is said by the committed files alone. A file's run begins with the hash of the settlements that it
+The committed files alone say which sessions are evaluated. A file's run begins with the hash of the settlements that it
 rests on, so that a correction of any of them makes the session, and all after it, wait again.
 """
 
@@ -46,7 +46,7 @@ def settled_histories(db: Session, through: date) -> dict[date, str]:
 
 
 def unevaluated(db: Session, through: date) -> list[date]:
-    """List the settled sessions up to `through` without an evaluation of what is settled now, oldest first."""
+    """List the settled sessions up to `through` without an evaluation of their current settlement, oldest first."""
     query = sa.select(col(LakeFile.session), col(LakeFile.run)).where(
         col(LakeFile.dataset) == EVALUATIONS.name,
         col(LakeFile.superseded_at).is_(None),
@@ -77,7 +77,7 @@ def read_strategies(db: Session) -> pl.DataFrame:
 
 
 def name_run(history: str, strategies: pl.DataFrame, verdicts: pl.DataFrame, session: date) -> str:
-    """Name an evaluation by what goes into it: the settlements it rests on, the strategies opened by then, verdicts."""
+    """Name an evaluation by its inputs: the settlements it rests on, the strategies opened by then, verdicts."""
     opened = strategies.filter(pl.col("opened") <= session)
     judged = verdicts.filter(pl.col("session") == session).sort("strategy")
     return history + frame_sha256(opened)[:TERMS_DIGITS] + frame_sha256(judged)[:TERMS_DIGITS]
@@ -96,11 +96,11 @@ def read_carried(lake: Lake, session: date | None) -> pl.DataFrame:
 
 
 def read_trading(lake: Lake, settlement: Settlement, strategies: pl.DataFrame) -> pl.DataFrame:
-    """Sum up what each strategy traded in a settled session, and what that cost it: commission, duty and slippage.
+    """Sum up the trades of each strategy in a settled session, and their costs: commission, duty and slippage.
 
-    The exchange of a delisted holding is no trade.
-    Slippage is filled × what the fill price is worse than the price that the strategy trades at, to the fen an order.
-    That price comes from the bars the session was settled with, though they may have been corrected since.
+    The exchange of a delisted holding is no trade. Slippage is filled × the amount by which the fill price is worse
+    than the strategy's execution price, to the fen an order. That price comes from the bars the session was settled
+    with, though they may have been corrected since.
     """
     session = settlement.session
     prices = read_files(lake, BARS, orjson.loads(settlement.manifest)["inputs"]["bars_files"])

@@ -1,4 +1,4 @@
-"""Evidence: what the ledger knows about the sealing of signals, as it is shown beside each of them."""
+"""Evidence: the sealing of signals in the ledger, as it is shown beside each of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Attestation:
-    """How one signal is sealed. What rests on a commit is None (and `pushed` false) while there is none."""
+    """Attestation of one signal. Fields of its commit are None (and `pushed` false) while there is none."""
 
     signal_hash: str
     previous: str | None

@@ -1,4 +1,4 @@
-"""What a poll brought, into the ledger: signals and their revisions, unfit items, gaps, and how the polling stands.
+"""External signals into the ledger: a poll's signals and revisions, unfit items, gaps, and the state of polling.
 
 The caller's transaction holds all of one poll, so that a poll killed half-way has brought nothing, and the next one
 asks back to the last good one. Rows are moved in bulk: an answer costs a handful of statements, however long it is.
@@ -53,7 +53,7 @@ _SEEN = sa.text(f"""
 
 @dataclass(frozen=True)
 class Stored:
-    """What one poll brought: signals that are new, known, changed; items put aside for the first time."""
+    """Counts of one poll: signals that are new, known, changed; items put aside for the first time."""
 
     new: int = 0
     known: int = 0
@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Poll:
-    """One question to a source: when it was asked and answered, how often it is, and how far back it can be."""
+    """Poll of a source: times of question and answer, interval in seconds, and the longest window in minutes."""
 
     source_id: int
     asked_at: datetime
@@ -73,9 +73,9 @@ class Poll:
 
 
 def store_answer(db: Session, poll: Poll, items: Items, missing: Sequence[str] | None = None) -> Stored:
-    """Store what a good poll brought; return how much of it was news. Safe beside another poller of the source.
+    """Store the items of a good poll; return how many were new. Safe beside another poller of the source.
 
-    `missing` names the fields that no item had; None, of an answer without items, leaves what an earlier one said.
+    `missing` names the fields that no item had; None, of an answer without items, leaves those of an earlier one.
     """
     revisions = _store_signals(db, poll, items.signals) if items.signals else []
     stored = Stored(

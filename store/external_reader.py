@@ -52,7 +52,7 @@ class Wanted:
 def read_signals(db: Session, wanted: Wanted, after: int, limit: int) -> list[dict[str, Any]]:
     """List signals in the order in which they came, from the one after the id `after` on; `id` is the cursor.
 
-    Ids grow as rows are committed, as writers take turns: whoever goes on from the last one misses none.
+    Ids grow as rows are committed, as writers take turns: a reader that goes on from the last one misses none.
     """
     columns = [col(Source.name).label("source"), *_columns(ExternalSignal, ("id", *SHOWN))]
     query = sa.select(*columns).join(Source, col(Source.id) == col(ExternalSignal.source_id))
@@ -76,7 +76,7 @@ def read_signals(db: Session, wanted: Wanted, after: int, limit: int) -> list[di
 
 
 def read_statistics(db: Session) -> list[dict[str, Any]]:
-    """List what each source brought since it was entered, removed ones too, by name. Without keys and addresses."""
+    """List the counts of each source since it was entered, removed ones too, by name. Without keys and addresses."""
     sums = [func.sum(column).label(column.key) for column in _columns(PollTally, COUNTS)]
     tally = sa.select(*[col(PollTally.source_id), *sums]).group_by(col(PollTally.source_id)).subquery()
     gaps = sa.select(col(Gap.source_id), func.count().label("gaps")).group_by(col(Gap.source_id)).subquery()
@@ -107,7 +107,7 @@ def read_gaps(db: Session, source: str | None, limit: int, offset: int) -> list[
 
 
 def read_tallies(db: Session, since: datetime) -> list[dict[str, Any]]:
-    """List what the polls of each source and hour brought, from the hour that holds `since` on."""
+    """List the counts of polls of each source and hour, from the hour that holds `since` on."""
     hour = since.replace(minute=0, second=0, microsecond=0)
     query = sa.select(*[col(Source.name).label("source"), *_columns(PollTally, ("hour", *COUNTS))])
     query = query.join(Source, col(Source.id) == col(PollTally.source_id)).where(col(PollTally.hour) >= hour)

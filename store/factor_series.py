@@ -1,4 +1,4 @@
-"""What validation measured session by session, at rest in the lake: IC and long-short return of one factor."""
+"""Factor series in the lake: IC and long-short return of one factor, as validation measured them session by session."""
 
 import polars as pl
 

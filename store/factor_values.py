@@ -1,7 +1,7 @@
-"""Factor values at rest: files of the lake for the values, rows of the ledger for which sessions have any, since when.
+"""Factor values at rest: files of the lake for the values, rows of the ledger for their sessions and times.
 
 A factor's files never have a session in common, so its current values are one scan of them. An upload becomes one file.
-Where it replaces sessions, or the factor has many files, it takes what else they hold into its own.
+If it replaces sessions, or the factor has many files, its file takes in the other values of those files.
 """
 
 from collections.abc import Collection
@@ -27,7 +27,7 @@ MAX_FILES = 24
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What became of an upload: its sessions, how many of them were news, and how the factor stands since."""
+    """Outcome of an upload: its sessions, how many of them changed, and the factor's days and status now."""
 
     sessions: int
     changed: int
@@ -37,7 +37,7 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class _Change:
-    """What an upload changes, as of one revision of the factor's values; `replaced` are sessions that had values."""
+    """Change by an upload, as of one revision of the factor's values; `replaced` are sessions that had values."""
 
     revision: int
     status: str
@@ -53,7 +53,7 @@ def put_values(
 
     A session whose values are the same already stays as it was, with the time when they first came. Of an active factor
     no session up to the validated ones changes, and none whose values came before and whose outcome is known by now:
-    RefusedError, and nothing is changed. Any other upload of news makes a draft of a factor, or a ready one.
+    RefusedError, and nothing is changed. New values make any other factor a draft, or ready.
     """
     digests = digest_sessions(values)
     while True:
@@ -131,7 +131,7 @@ def _check_active(
 def _stage(
     lake: Lake, factor_id: str, values: pl.DataFrame, change: _Change
 ) -> tuple[list[LakeFile], list[StagedFile]]:
-    """Write the file with what is news, and with what else there is in the files whose place it takes."""
+    """Write the file with the new values, and with the other values of the files that it replaces."""
     old = [file for file in change.files if len(change.files) >= MAX_FILES or _holds_any(lake, file, change.replaced)]
     fresh = values.join(change.fresh, on="session", how="semi")
     parts = [fresh.select(pl.lit(factor_id).alias("factor"), *UPLOAD_SCHEMA)]

@@ -14,13 +14,13 @@ from models.operations import AuditEntry, account
 from models.users import User
 from store.lake import Lake, series_files
 
-# What lists can be ordered by; a minus turns it round.
+# Columns that lists can be ordered by; a minus turns the order round.
 ORDERS = {"created_at": col(Factor.created_at), "ic_mean": col(Factor.ic_mean), "ic_ir": col(Factor.ic_ir)}
 CHANGEABLE = (FactorStatus.DRAFT, FactorStatus.REJECTED)
 
 
 class Stretch(NamedTuple):
-    """For how many sessions a factor has values, and from when to when."""
+    """Stretch of a factor's values: the count of sessions, the first and the last."""
 
     sessions: int
     first: date | None
@@ -36,7 +36,7 @@ def open_factor(db: Session, owner: User, terms: FactorTerms, now: datetime) -> 
 
 
 def own_factor(db: Session, owner_id: int, factor_id: str) -> Factor:
-    """Return an account's factor; MissingError for what is not there, as for what is somebody else's."""
+    """Return an account's factor; MissingError if there is none, or it is another account's."""
     found = db.get(Factor, factor_id) if factor_id.isprintable() else None
     if found is None or found.owner_id != owner_id:
         raise MissingError("Factor")
@@ -53,7 +53,7 @@ def list_factors(
     limit: int | None = None,
     offset: int = 0,
 ) -> list[Factor]:
-    """List an account's factors in an order of ORDERS; what is not known comes last."""
+    """List an account's factors in an order of ORDERS; unknown figures come last."""
     column = ORDERS[order.removeprefix("-")]
     ordered = (column.desc() if order.startswith("-") else column.asc()).nulls_last()
     query = select(Factor).where(Factor.owner_id == owner_id)
@@ -65,7 +65,7 @@ def list_factors(
 
 
 def change_factor(db: Session, factor: Factor, changes: dict[str, Any]) -> None:
-    """Change its words; RefusedError unless it is a draft or rejected."""
+    """Change a factor's words; RefusedError unless it is a draft or rejected."""
     _require_changeable(factor, "changed")
     factor.sqlmodel_update(changes)
     db.add(factor)
@@ -87,14 +87,14 @@ def delete_factor(db: Session, lake: Lake, factor: Factor, now: datetime) -> Non
 
 
 def stretch_of(db: Session, factor_id: str) -> Stretch:
-    """Tell for which sessions a factor has values."""
+    """Return the stretch of sessions for which a factor has values."""
     session = col(FactorSession.session)
     query = sa.select(func.count(), func.min(session), func.max(session))
     return Stretch(*db.execute(query.where(col(FactorSession.factor_id) == factor_id)).one())
 
 
 def forget_figures(factor: Factor) -> None:
-    """Forget what validation said: of other values than those there are now."""
+    """Forget the figures of validation: they are of other values than the current ones."""
     for name in (*FactorFigures.model_fields, "submitted_at", "validated_at", "validated_through"):
         setattr(factor, name, None)
 

@@ -12,7 +12,7 @@ REMOTE_HEAD = "remote_head"
 REMOTE_AHEAD = "remote_ahead"
 # Digest and identity of the lens's newest versions, as JSON.
 LENS_DIGESTS = "lens_digests"
-# When the sealer made its last round, by the wall clock.
+# Time of the sealer's last round, by the wall clock.
 SEALER_SEEN = "sealer_seen"
 
 

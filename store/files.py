@@ -12,7 +12,7 @@ from models.errors import StoreError
 def write_atomically(
     path: Path, content: bytes, *, temporary_folder: Path | None = None, durable: bool = True, mode: int = 0o666
 ) -> None:
-    """Put `content` at `path`, replacing what is there. A crash leaves the old file or the new one, never a part.
+    """Put `content` at `path`, replacing the file there. A crash leaves the old file or the new one, never a part.
 
     `temporary_folder` (same file system; default: beside the file) keeps left-overs away from folders that are scanned.
     `mode`, less the process's umask, holds from the first byte on.
@@ -37,7 +37,7 @@ def write_atomically(
 
 
 def write_once(path: Path, content: bytes, *, mode: int = 0o666) -> bool:
-    """Put `content` at `path` unless something is there; say whether it did. Of several at once, one does."""
+    """Put `content` at `path` unless a file is there; return whether it did. Of several at once, one does."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     write_atomically(temporary, content, mode=mode)
     with storage_errors(path):

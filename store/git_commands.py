@@ -46,7 +46,7 @@ def run_git(path: Path, arguments: Iterable[str], given: bytes = b"", keep: Coll
 
 
 def read_batch(output: bytes) -> Generator[tuple[str, bytes]]:
-    """Read what `git cat-file --batch` said: kind and content of each object, or MISSING and nothing."""
+    """Read the output of `git cat-file --batch`: kind and content of each object, or MISSING and nothing."""
     start = 0
     while start < len(output):
         end = output.index(b"\n", start)

@@ -7,7 +7,7 @@ from store.git_commands import MISSING
 from store.git_objects import FOLDER, TREE, Entry, Tree, read_tree, write_tree
 from store.git_packs import Objects
 
-# A few tens of megabytes at most; what is forgotten is read again.
+# A few tens of megabytes at most; a forgotten folder is read again.
 MANY_FOLDERS = 2_000
 
 
@@ -42,11 +42,11 @@ class Folders:
             self._trees[name] = read_tree(content)
 
     def __getitem__(self, folder: str) -> Tree:
-        """Return a loaded folder; who adds to it says so to `write`, or has everything forgotten."""
+        """Return a loaded folder; a caller that adds to it must call `write` or `forget`."""
         return self._trees[folder]
 
     def write(self, objects: Objects, changed: Iterable[str]) -> bytes:
-        """Add the changed folders, and those that they lie in, to the new objects; return the root's name."""
+        """Add the changed folders and their parents to the new objects; return the root's name."""
         deepest_first = sorted(_with_parents(changed) - {""}, key=lambda name: -name.count("/"))
         for folder in deepest_first:
             parent, _, name = folder.rpartition("/")
@@ -54,7 +54,7 @@ class Folders:
         return objects.add(TREE, write_tree(self._trees[""]))
 
     def forget(self) -> None:
-        """Know nothing any more: the branch was moved, or what was changed here was never committed."""
+        """Forget all folders: the branch was moved, or changes made here were never committed."""
         self._trees.clear()
 
 

@@ -18,7 +18,7 @@ UNNAMEABLE = frozenset({b".", b"..", b".git"})
 
 
 class Entry(NamedTuple):
-    """What a name in a folder stands for: a file or another folder, and the object's name (20 bytes)."""
+    """Entry of a folder: the mode of a file or of another folder, and the object's name (20 bytes)."""
 
     mode: bytes
     oid: bytes
@@ -44,10 +44,10 @@ def read_tree(content: bytes) -> Tree:
 
 
 def tree_fault(content: bytes, oid_length: int = 20) -> str:
-    """Say in what a folder is none that git would write, "" if it is one; `git fsck` looks for the same.
+    """Name the fault of a folder that git would not have written, "" for none; `git fsck` looks for the same.
 
-    Git reads on over names that are there twice, that stand in another order, or modes written otherwise, and its
-    commands differ in the one that they show.
+    Git reads on over names that are there twice or in another order, or modes written otherwise, and its commands
+    differ in the one that they show.
     """
     entries = ENTRIES[oid_length].findall(content)
     if sum(len(mode) + len(name) for mode, name in entries) + (oid_length + 2) * len(entries) != len(content):

@@ -1,7 +1,7 @@
 """Packs: new objects on their way into a repository, written down with their index in one go.
 
-Written here and not by `git index-pack`, which unpacks and hashes again what was hashed and packed a moment ago, in a
-process of its own. Formats: gitformat-pack(5), pack version 2 and index version 2.
+Written here and not by `git index-pack`, which unpacks and hashes again the objects that were hashed and packed a
+moment ago, in a process of its own. Formats: gitformat-pack(5), pack version 2 and index version 2.
 """
 
 import hashlib

@@ -1,9 +1,9 @@
 """Reading a foreign git repository without trusting it: its history, the files of each commit, checked objects.
 
 Git is run in a repository of our own, empty but for the borrowed object folder: the foreign one's configuration, hooks,
-attributes, grafts, replacements and working copy are never read, so nothing in it can run or bend what git says. Every
+attributes, grafts, replacements and working copy are never read, so nothing in it can run or bend git's output. Every
 object is hashed again, because git does not do so when it reads: an object whose bytes are not those of its name is
-reported. What lies in an index or cache beside the objects (commit graph, multi-pack index) is not used.
+reported. Indexes and caches beside the objects (commit graph, multi-pack index) are not used.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ REFERENCE = re.compile(r"^refs/[\w./+-]+$", re.ASCII)
 SYMBOLIC_DEPTH = 5
 SMALL_FILE = 4 * 1024**2
 
-# Far above any journal, far below what brings a machine down: a few kilobytes of git objects can unfold to anything.
+# Far above any journal, and safe for a machine's memory: a few kilobytes of git objects can unfold to anything.
 MAX_CHANGES = 5_000_000
 MAX_GIT_BYTES = 4 * 1024**3
 MAX_OBJECT_BYTES = 64 * 1024**2
@@ -55,7 +55,7 @@ CONFIGURATION = """[core]
 class Objects:
     """Contents by object name; `corrupt` are objects whose bytes are not those of their name, `oversized` were left.
 
-    `odd_trees` says what is wrong with a folder that HEAD reaches and git would not have written.
+    `odd_trees` names the faults of folders that HEAD reaches and git would not have written.
     """
 
     commits: dict[str, bytes] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Objects:
 
 
 class GitObjects:
-    """What can be read of a repository. `head` is the commit that its HEAD names; `work` its working copy, if any."""
+    """Git objects of a repository. `head` is the commit that its HEAD names; `work` its working copy, if any."""
 
     def __init__(self, folder: Path, common: Path, head: str, work: Path | None) -> None:
         self.head = head
@@ -100,7 +100,7 @@ class GitObjects:
             return out.read().decode("ascii").split()
 
     def changes(self, commits: Iterable[str], under: str = "") -> list[Change]:
-        """List what each commit changed against each of its parents, in the order given; only `under` a folder."""
+        """List the changes of each commit against each of its parents, in the order given; only `under` a folder."""
         listed = self._folder / "commits"
         listed.write_text("".join(f"{commit}\n" for commit in commits))
         options = ("--stdin", "-r", "-m", "-z", "--root", "--raw", "--no-renames", "--no-abbrev")
@@ -127,7 +127,7 @@ class GitObjects:
         with self._git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as out:
             while header := out.readline():
                 name, kind, *sizes = header.decode("ascii").split()
-                if not sizes:  # "<name> missing": what is there cannot even be unpacked
+                if not sizes:  # "<name> missing": the object cannot even be unpacked
                     objects.corrupt.add(name)
                     continue
                 size = sizes[0]

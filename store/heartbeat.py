@@ -1,4 +1,4 @@
-"""The sealer's heartbeat: when it made its last round, by the wall clock."""
+"""The sealer's heartbeat: the time of its last round, by the wall clock."""
 
 import math
 import time
@@ -12,7 +12,7 @@ BEAT_SECONDS = 30.0
 
 
 class Heartbeat:
-    """Says in the ledger that a sealer lives, no more often than is needed."""
+    """Records in the ledger that a sealer lives, no more often than is needed."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -24,7 +24,7 @@ class Heartbeat:
         return time.monotonic() - self._last >= BEAT_SECONDS
 
     def beat(self) -> None:
-        """Say so, if it is time."""
+        """Record a round in the ledger, if it is time."""
         if self.is_due:
             with self._ledger.write() as db:
                 keep_fact(db, SEALER_SEEN, wall_clock().isoformat())

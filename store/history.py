@@ -1,4 +1,4 @@
-"""A strategy's signals as its owner sees them, and the one way a signal can be taken back: before anybody sealed it."""
+"""Signals of a strategy as its owner sees them, and the one way to take a signal back: before it is sealed."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from store.evidence import Attestation, read_attestations
 
 @dataclass(frozen=True)
 class SignalRecord:
-    """One revision with what has become of it."""
+    """One revision of a signal, with its state."""
 
     signal: Signal
     settled: bool

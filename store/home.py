@@ -1,6 +1,6 @@
 """A home: the folder that holds one platform's state, and the way to its stores.
 
-A `Home` is a key (paths and an address), cheap to pass between tasks; what it opens is opened where it is used.
+A `Home` is a key (paths and an address), cheap to pass between tasks; its stores are opened where they are used.
 """
 
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ CONFIG_TEMPLATE = """\
 
 @dataclass(frozen=True)
 class Home:
-    """Where everything is. `clock_kind` is what the settings ask for; None takes what the home was created with."""
+    """Home: its paths and addresses. `clock_kind` comes from the settings; None keeps the kind it was created with."""
 
     path: Path
     database_url: str = field(repr=False)  # may carry a password
@@ -78,7 +78,7 @@ class Home:
         return (self.path / CONFIG_FILE).exists()
 
     def create(self) -> bool:
-        """Create what is missing and migrate the ledger; return whether the home is new. Safe to repeat."""
+        """Create the home's missing parts and migrate the ledger; return whether the home is new. Safe to repeat."""
         for folder in (self.path, self.lake_path, *(self.path / name for name in FOLDERS)):
             with storage_errors(folder):
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Settled sessions as notifications, written when their reader first comes for them and not when they are settled.
 
 Settling 10,000 strategies therefore costs nothing more, and the ledger does not grow by a row for each strategy and
-session that nobody reads: the lake has it all. Whoever asks for their notifications, or has an address that wants them,
-gets those since the last time; a reader who was away for long, the last `MOST_SESSIONS`.
+session that nobody reads: the lake has it all. A reader who asks for their notifications, or has an address that wants
+them, gets those since the last time; one who was away for long, the last `MOST_SESSIONS`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -26,7 +26,7 @@ MOST_SESSIONS = 60
 
 @dataclass(frozen=True)
 class _Reader:
-    """Whose notifications are written: a user, and the newest settlement they were told of."""
+    """Reader of notifications: a user, and the newest settlement that they were notified of."""
 
     user_id: int
     told: int
@@ -43,9 +43,9 @@ def inbox_of(db: Session, user_id: int) -> Inbox:
 
 
 def catch_up(home: Home, user_ids: Collection[int]) -> int:
-    """Write what was settled since these users were last told; return how many notifications that are. Safe to repeat.
+    """Write the notifications of settlements new to these users; return how many. Safe to repeat.
 
-    Nothing is read from the lake, and nothing is locked, where there is no news.
+    Nothing is read from the lake, and nothing is locked, where no settlement is new.
     """
     with home.ledger.read() as db:
         newest = db.exec(select(func.max(Settlement.id))).one() or 0
@@ -79,7 +79,7 @@ def _owners(db: Session, users: set[int]) -> dict[str, int]:
 def _notices(
     home: Home, settlements: dict[date, Settlement], owners: dict[str, int], told: dict[int, int]
 ) -> Iterator[dict[str, object]]:
-    """Read from the lake what the settlements came to, oldest first."""
+    """Read the settlements' returns from the lake, oldest first."""
     slugs = pl.Series(sorted(owners), dtype=pl.String)
     for session in sorted(settlements):
         settlement = settlements[session]

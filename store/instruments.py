@@ -1,4 +1,4 @@
-"""Instruments in the ledger: listings and delistings, and the symbols that anything is known of at all."""
+"""Instruments in the ledger: listings and delistings, and the symbols of instruments and bars."""
 
 import logging
 import threading
@@ -35,7 +35,7 @@ def read_instruments(db: Session, symbols: Collection[str] | None = None) -> pl.
 
 
 def delisted_without_value(db: Session, session: date) -> list[str]:
-    """List the symbols that are delisted at `session` and of which nobody knows what a share is worth, ascending."""
+    """List the symbols that are delisted at `session` without a known value of a share, ascending."""
     query = sa.select(col(Instrument.symbol)).where(
         col(Instrument.delisted) <= session,
         col(Instrument.delisting_cash).is_(None),
@@ -45,7 +45,7 @@ def delisted_without_value(db: Session, session: date) -> list[str]:
 
 
 def put_instruments(db: Session, listings: pl.DataFrame) -> int:
-    """Add what `listings` say to what is known; return how many instruments are new or different.
+    """Add listings to the known instruments; return how many instruments are new or different.
 
     InputError, and nothing is changed, where the two together make a listing that ends before it begins.
     """
@@ -55,7 +55,7 @@ def put_instruments(db: Session, listings: pl.DataFrame) -> int:
 
 
 class KnownSymbols:
-    """The symbols that any instrument or bar knows, kept in memory for many threads; what is known stays known."""
+    """The symbols of all instruments and bars, kept in memory for many threads; a known symbol stays known."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake, self._lock = lake, threading.Lock()
@@ -63,7 +63,7 @@ class KnownSymbols:
         self._symbols: frozenset[str] | None = None
 
     def refresh(self) -> None:
-        """Read what has come since the last time. What cannot be read is logged: no submission fails for it."""
+        """Read the symbols that came since the last time. An unreadable file is logged: no submission fails for it."""
         with self._lock:
             try:
                 self._refresh()
@@ -92,7 +92,7 @@ class KnownSymbols:
 
 
 def _new_files(db: Session, after_id: int) -> list[LakeFile]:
-    """List the files of bars that came after a row of the lake; at first the newest marks stand for all bars before."""
+    """List the files of bars after a row of the lake; at first the newest marks have the symbols of all bars before."""
     counts = (col(LakeFile.superseded_at).is_(None), LakeFile.id > after_id)
     bars = select(LakeFile).where(LakeFile.dataset == BARS.name, *counts)
     if after_id:

@@ -1,8 +1,8 @@
 """The journal: a bare git repository to which files are added, once and for ever, in signed commits.
 
 A commit is one pack and one compare-and-swap of the branch: no index, no work tree, and a crash at any point leaves the
-commit there whole or not at all. Who may write, and what is left over by the dead, is `store/journal_lock.py`'s
-business; what is to be sealed is `store/sealing.py`'s.
+commit there whole or not at all. `store/journal_lock.py` holds the lock and removes left-overs of dead writers;
+`store/sealing.py` decides the records to seal.
 """
 
 import secrets
@@ -67,7 +67,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of files: the new commit (None: there was nothing new), and those that were there, byte for byte."""
+    """Files as added: the new commit (None: no file was new), and the paths that were there, byte for byte."""
 
     commit: Commit | None
     known: frozenset[str]
@@ -119,7 +119,7 @@ class Journal:
         return _commit(line[0], line[1]) if line else None
 
     def tip(self) -> str | None:
-        """Return the name of the newest commit, as cheaply as can be: most often it stands in a file of its own."""
+        """Return the name of the newest commit, as cheaply as can be: most often it is in a file of its own."""
         try:
             found = (self.path / BRANCH).read_text().strip()
         except OSError:
@@ -140,7 +140,7 @@ class Journal:
         return run_git(self.path, arguments, given, keep)
 
     def first_commits(self, paths: Iterable[str]) -> dict[str, Commit]:
-        """Find the commit that added each of the files, looking back from the newest; what is not there is left out."""
+        """Find the commit that added each of the files, looking back from the newest; a missing file is left out."""
         wanted, found = set(paths), dict[str, Commit]()
         if not wanted or self.head() is None:
             return found
@@ -165,7 +165,7 @@ class Journal:
     def writing(self, *, simulated: bool = False) -> Generator["Writer"]:
         """Hold the repository's lock and give the writer. LeaseError if a live process has it.
 
-        `simulated` is the clock of what will be added, ConflictError if the journal has the other one. On the system's
+        `simulated` is the clock of the records to add, ConflictError if the journal has the other one. On the system's
         no commit claims to be earlier than the one before it, even if the clock steps back.
         """
         if not self.exists:
@@ -176,7 +176,7 @@ class Journal:
 
 
 class Writer:
-    """The one that adds to the journal, while it holds the lock."""
+    """Writer of the journal, which adds commits while it holds the lock."""
 
     def __init__(self, journal: Journal, key: SigningKey, lock: int, *, simulated: bool) -> None:
         self.journal, self.key, self.lock, self.simulated = journal, key, lock, simulated
@@ -274,7 +274,7 @@ class Writer:
         return read_batch(self._git("cat-file", "--batch", given="".join(f"{name}\n" for name in names).encode()))
 
     def _require_own_key(self, head: Commit) -> datetime:
-        """Return from when on our key may sign: no commit claims to be earlier than its key."""
+        """Return the time from which our key may sign: no commit claims to be earlier than its key."""
         ((_, signers),) = self._read([f"{head.sha}:{ALLOWED_SIGNERS}"])
         since = signs_since(read_signers(signers), self.key.blob)
         if since is None:

@@ -13,7 +13,7 @@ WORDS = {True: "simulated", False: "system"}
 
 
 class Repository(Protocol):
-    """The part of a journal that is needed here."""
+    """Repository of a journal, as far as it is needed here."""
 
     def git(self, *arguments: str, given: bytes = b"") -> bytes:
         """Run git on the repository; return its output."""
@@ -21,7 +21,7 @@ class Repository(Protocol):
 
 
 def journal_clock(journal: Repository, head: str) -> bool | None:
-    """Return whether the journal's clock is a simulated one; None where nothing says.
+    """Return whether the journal's clock is a simulated one; None if it is not recorded.
 
     `clock.json` says it, or in a journal older than that file a record of the first commit.
     """

@@ -1,7 +1,7 @@
 """The journal's lock, and the locks that dead gits leave in it.
 
-Ours is a file lock that git's child processes inherit: whoever gets it knows that no git of a dead writer is still at
-work. Git's own locks are files that a crash leaves behind; they say nothing about their owner.
+Ours is a file lock that git's child processes inherit: the process that gets it knows that no git of a dead writer is
+still at work. Git's own locks are files that a crash leaves behind; they say nothing about their owner.
 """
 
 import fcntl
@@ -40,7 +40,7 @@ def hold_lock(repository: Path) -> Generator[int]:
 
 
 def break_stale_locks(repository: Path) -> list[str]:
-    """Remove what dead gits left: lock files and half-written packs; return their names. The caller holds our lock.
+    """Remove lock files and half-written packs of dead gits; return their names. The caller holds our lock.
 
     LeaseError, and everything stays, while a git that somebody started by hand is at work in the repository.
     """

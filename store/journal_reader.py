@@ -22,9 +22,9 @@ SPARSE = "info/sparse-checkout"
 
 
 def read_journal(path: Path, authorities: Authorities) -> Journal:
-    """Read everything that HEAD reaches, and hold the working copy, where something is checked out, against it.
+    """Read all commits that HEAD reaches, and compare the working copy with them, if files are checked out.
 
-    InputError for what is no git repository, StoreError for one whose commits are damaged or missing.
+    InputError if it is no git repository, StoreError for one whose commits are damaged or missing.
     """
     with open_repository(path) as repository:
         names = repository.history()
@@ -75,7 +75,7 @@ def _stamps(changes: Sequence[Change], objects: Objects, authorities: Authoritie
 
 
 def _owner_signatures(changes: Sequence[Change], objects: Objects) -> dict[tuple[str, str], Signature]:
-    """Check each seal's signature, where it has one; of a seal that cannot be read, the records' reader tells."""
+    """Check each seal's signature, if it has one; the records' reader reports a seal that cannot be read."""
     signatures = {}
     for change in changes:
         content = objects.blobs.get(change.blob, b"") if change.path.startswith(f"{SEALS}/") else b""
@@ -91,9 +91,9 @@ def _owner_signatures(changes: Sequence[Change], objects: Objects) -> dict[tuple
 
 
 def _compare(work: Path, changes: Sequence[Change], blobs: Mapping[str, bytes]) -> dict[str, str]:
-    """Say which of HEAD's files are not in the working copy as they are in git, and how: altered or removed.
+    """Name the files of HEAD that differ in the working copy, as altered or removed.
 
-    Nothing is said of a clone in which nothing, or not everything, was checked out.
+    No file is named for a clone in which not every file was checked out.
     """
     git = work / ".git"
     if not (git / "index").is_file() or (git / SPARSE).exists():

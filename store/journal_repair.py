@@ -1,7 +1,7 @@
-"""Resolving what stops sealing: an operator's three commands. Each does nothing where there is nothing of its kind.
+"""Repair of the journal: an operator's three commands for faults that stop sealing; without one they do nothing.
 
-    reset    puts the branch back to the newest commit of ours; what lay on it is kept under refs/kept
-    accept   takes the journal as it is: what it lacks is sealed again, byte for byte, with the dates of now
+    reset    puts the branch back to the newest commit of ours; later commits are kept under refs/kept
+    accept   takes the journal as it is: missing records are sealed again, byte for byte, with new dates
     fetch    takes the commits of ours that the remote has and the journal lacks
 
 None of them forces anything upon the remote, and none forgets anything that the ledger has accepted.
@@ -35,7 +35,7 @@ PATIENCE_SECONDS, PAUSE_SECONDS = 10.0, 0.05
 
 
 def show_journal(home: Home) -> dict[str, Any]:
-    """Return the newest commits of journal, ledger and remote, and what stops sealing, "" for nothing."""
+    """Return the newest commits of journal, ledger and remote, and the fault that stops sealing, "" for none."""
     with home.ledger.read() as db:
         found, fault = look(home, db)
         set_aside = list(db.exec(select(JournalConflict.path)))
@@ -48,7 +48,7 @@ def show_journal(home: Home) -> dict[str, Any]:
 
 
 def reset_journal(home: Home, now: datetime) -> dict[str, Any]:
-    """Put the branch back to the newest commit that is ours; RefusedError where it stands there already."""
+    """Put the branch back to the newest commit that is ours; RefusedError if it is there already."""
     with _instead_of_the_sealer(home):
         found = _compare(home)
         if not (found.foreign or (found.lost and found.kept)):
@@ -65,7 +65,7 @@ def reset_journal(home: Home, now: datetime) -> dict[str, Any]:
 
 
 def accept_journal(home: Home, now: datetime) -> dict[str, Any]:
-    """Have sealed again what the journal lacks; RefusedError where it lacks nothing, or foreign commits lie on it."""
+    """Have the records that the journal lacks sealed again; RefusedError if it lacks none, or has foreign commits."""
     with _instead_of_the_sealer(home):
         found = _compare(home)
         if found.foreign or not found.lost:

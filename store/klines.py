@@ -1,4 +1,4 @@
-"""Klines at rest: series of the lake, one file a month, so that what is appended rewrites little."""
+"""Klines at rest: series of the lake, one file a month, so that an appended bar rewrites little."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,7 +19,7 @@ Month = tuple[int, int]
 
 @dataclass(frozen=True)
 class KlinesPut:
-    """What an import brought: bars that are new, that differ from those known before, and outcomes to judge again."""
+    """Counts of an import: bars that are new, bars that replaced others, and outcomes to judge again."""
 
     added: int
     replaced: int
@@ -29,7 +29,7 @@ class KlinesPut:
 def put_klines(lake: Lake, series: KlineSeries, bars: pl.DataFrame, subject: str, now: datetime) -> KlinesPut:
     """Make a series hold these bars (checked and sorted), the newer for a time taking the place of the known one.
 
-    Outcomes that rest on what changes are open again. The same again changes nothing; two at once follow each other.
+    Outcomes that rest on changed bars are open again. The same again changes nothing; two at once follow each other.
     """
     months = {(day.year, day.month) for day in bars["opened_at"].dt.date().unique()}
     while True:
@@ -81,7 +81,7 @@ def _stage(lake: Lake, series: KlineSeries, bars: pl.DataFrame, months: set[Mont
 
 
 def _reopen(db: Session, series: KlineSeries, changed: pl.Series) -> int:
-    """Reopen what bars of these times may change: outcomes by their own series, and by coarser ones of the pair.
+    """Reopen outcomes that bars of these times may change: by their own series, and by coarser ones of the pair.
 
     Finer bars judge before coarser ones do, and those begin within a bar that such an outcome rests on.
     """

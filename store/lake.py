@@ -92,8 +92,8 @@ class Lake:
     ) -> int:
         """Make staged files count, inside the caller's transaction; return how many rows changed.
 
-        They replace whatever the same datasets held for the same sessions, or series, and for the partitions `emptied`
-        (dataset, session) though no file is staged for them. Committing what is there already changes nothing.
+        They replace the files of the same datasets for the same sessions, or series, and for the partitions `emptied`
+        (dataset, session) though no file is staged for them. Committing the same files again changes nothing.
         """
         staged = list(files)
         partitions = {(file.dataset, file.session) for file in staged if file.series is None}.union(emptied)
@@ -207,7 +207,7 @@ class Lake:
             return list(db.exec(query.order_by(col(LakeFile.session), col(LakeFile.path))))
 
     def verify(self, files: Iterable[LakeFile]) -> list[str]:
-        """Compare files with their rows byte for byte; return what is wrong, in words."""
+        """Compare files with their rows byte for byte; return the faults, in words."""
         faults = []
         for file in files:
             path = self.root / file.path

@@ -42,7 +42,7 @@ class Ledger:
         """Open a session that sees one state of the ledger throughout; anything written in it is rolled back."""
         with self._session(sqlite="BEGIN", isolation="REPEATABLE READ") as db:
             yield db
-            db.expunge_all()  # what was read stays readable: a rollback expires only what is still attached
+            db.expunge_all()  # rows that were read stay readable: a rollback expires only attached ones
             db.rollback()
 
     @contextmanager
@@ -99,7 +99,7 @@ def _ledger_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        # A file has a path to look at; a server has told where it is in its own words.
+        # SQLite's error lacks the file's path; a server's error names its own address.
         place = f"ledger {engine.url.database}" if engine.dialect.name == "sqlite" else "ledger"
         raise StoreError(f"{place}: {error.orig}") from error
 
@@ -137,7 +137,7 @@ def _parse(url: str) -> URL:
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
-        # What was given is not repeated: it may hold a password.
+        # The address is not repeated: it may hold a password.
         raise InputError("database_url", "an address such as sqlite:///ledger.db or postgresql://user@host/database")
     return parsed
 
@@ -147,7 +147,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",  # a committed row survives a power cut: what is accepted is never lost
+        "synchronous=FULL",  # a committed row survives a power cut: an accepted signal is never lost
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}",
     ):

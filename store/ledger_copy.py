@@ -1,4 +1,4 @@
-"""Copies of a ledger as one SQLite file that any machine reads, whatever database it came from or goes to.
+"""Copies of a ledger as one SQLite file that any machine reads, from and to any database.
 
 The copy is one state of the ledger, taken while everybody works. Its schema is that of the version that made it.
 """

@@ -1,8 +1,8 @@
 """The lens: one DuckDB file over ledger and lake, `<home>/countersign.duckdb`, a link to its newest version.
 
-Nobody opens a published version for writing. A new one is built under a name of its own (`lens/<version>.duckdb`),
-then the link is switched in one rename. A crash at any point leaves the old version readable, and the next publication
-removes what was left over. Reading is `store/lens_reader.py`'s business.
+Nobody opens a published version for writing. A new one is built under a name of its own (`lens/<version>.duckdb`), then
+the link is switched in one rename. A crash at any point leaves the old version readable, and the next publication
+removes left-overs. `store/lens_reader.py` reads.
 """
 
 import os
@@ -34,7 +34,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Published:
-    """The outcome of a publication. `new` is false where the published version said it all already."""
+    """The outcome of a publication. `new` is false if the published version was current."""
 
     version: str
     path: Path
@@ -45,7 +45,7 @@ class Published:
 
 
 def publish(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
-    """Publish what is committed and settled; the published version is extended by what changed.
+    """Publish committed and settled data as a new version, which extends the published one by the changes.
 
     While a correction is under way nothing new is published: half of a correction is never shown. While another
     publisher works this one waits, up to `wait_seconds` (then LeaseError). StoreError if a file of the lake is missing,
@@ -55,7 +55,7 @@ def publish(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
 
 
 def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Published:
-    """Publish a new version made from ledger and lake alone, whatever is published now."""
+    """Publish a new version made from ledger and lake alone, and not from the published one."""
     return _publish(home, wait_seconds, from_nothing=True)
 
 
@@ -79,7 +79,7 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
     with _publisher(home, wait_seconds), storage_errors(home.path / FOLDER):
         _clean(home.path)
         old = current_version(home.path)
-        # What the ledger knows nothing of was published before it kept digests.
+        # A version without a row in the ledger was published before digests were kept.
         extended = old if not from_nothing and old and is_as_published(home.ledger, old) else None
         held = (read_held(extended) if extended else None) or NOTHING
         snapshot, external = take_snapshot(home.lake), take_external(home.ledger)
@@ -112,7 +112,7 @@ def _publisher(home: Home, wait_seconds: float) -> Iterator[None]:
 def _make_version(
     owner: Home, old: Path | None, held: Held, snapshot: Snapshot, external: External
 ) -> tuple[Path, int]:
-    """Build the next version, show it, and return its path and how many sessions it adds."""
+    """Build the next version, publish it, and return its path and how many sessions it adds."""
     home = owner.path
     newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
@@ -128,7 +128,7 @@ def _make_version(
         with building.open("rb") as file:
             os.fsync(file.fileno())
     except BaseException:
-        _clean(home)  # on a full disk half a version would take what little room there is
+        _clean(home)  # on a full disk half a version would take the little room there is
         raise
     path = home / FOLDER / f"{version}.duckdb"
     building.rename(path)
@@ -147,7 +147,7 @@ def _switch(home: Path, path: Path) -> None:
 
 
 def _clean(home: Path) -> None:
-    """Remove what a crash left over and versions nobody needs; a reader that still has one open keeps its content."""
+    """Remove left-overs of a crash and versions nobody needs; a reader that still has one open keeps its content."""
     (home / FOLDER).mkdir(exist_ok=True)
     for path in (home / FOLDER).glob(f"{BUILDING}*"):
         path.unlink()

@@ -1,7 +1,7 @@
-"""What corrections replaced, in the lens's file: NAV and returns of superseded versions, beside those that count.
+"""Corrections in the lens's file: NAV and returns of superseded versions, beside those that count.
 
 A table of its own rather than a view over the lake: a correction may reach through as many files as there are sessions,
-and one strategy's history is read all the time. What a superseded version says never changes, so it is only added to.
+and one strategy's history is read all the time. A superseded version never changes, so the table is only added to.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours

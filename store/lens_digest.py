@@ -1,6 +1,6 @@
 """Digests of the lens's versions: one that is not as it was published is neither extended nor read.
 
-A new version begins as a copy of the one before, so what somebody wrote into that would be published again and again.
+A new version begins as a copy of the one before, so foreign bytes in that would be published again and again.
 The ledger keeps each version's digest, and its identity, by which an unchanged file is known without hashing it.
 """
 
@@ -16,7 +16,7 @@ from store.ledger import Ledger
 
 
 def keep_digest(ledger: Ledger, path: Path, kept: int) -> None:
-    """Write down the digest of a version that is about to be shown, and forget those before the last `kept`."""
+    """Record the digest of a version that is about to be published, and forget those before the last `kept`."""
     with storage_errors(path):
         row = [sha256_of(path), identity(path.stat())]
     with ledger.write() as db:

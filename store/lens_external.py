@@ -1,4 +1,4 @@
-"""External signals in the lens: views over two tables, each extended by what came since the version before.
+"""External signals in the lens: views over two tables, each extended by the rows that came since the version before.
 
 Outcomes come long after the signals: in a table of their own they are written without touching a million rows.
 They are read from the ledger, where they are few, append-only and numbered, and not by way of the lake: a day of them
@@ -35,7 +35,7 @@ ROWS = LensTable(
     "Rows of the view external_signals",
     NUMBER | {name: EXTERNAL_SIGNALS.columns[name] for name in ("source", *COLUMNS)},
 )
-# What `known_at` and the columns of ROWS leave of an outcome.
+# Columns of an outcome other than `known_at` and the columns of ROWS.
 VERDICT = tuple(name for name in EXTERNAL_OUTCOMES.columns if name not in {*ROWS.columns, "known_at"})
 NOT_TIME = {"series": pl.String(), "outcome": pl.String(), "r_multiple": pl.Float64()}
 OUTCOMES_SCHEMA = {"id": pl.Int64(), **{name: NOT_TIME.get(name, TIME) for name in VERDICT}}
@@ -57,7 +57,7 @@ VIEWS = {
 
 @dataclass(frozen=True)
 class External:
-    """What the lens shows of external signals: those up to an id, outcomes up to a change, and all gaps."""
+    """External signals of one version: those up to an id, outcomes up to a change, and all gaps."""
 
     through: int
     outcomes_through: int
@@ -71,14 +71,14 @@ class External:
 
 @dataclass(frozen=True)
 class News:
-    """What came since the version before: signals, a part at a time, and outcomes that changed; null: undecided."""
+    """Rows that came since the version before: signals, a part at a time, and changed outcomes; null: undecided."""
 
     signals: Iterable[pl.DataFrame]
     outcomes: pl.DataFrame
 
 
 def take_external(ledger: Ledger) -> External:
-    """Read what there is."""
+    """Read the newest ids and the gaps from the ledger."""
     with ledger.read() as db:
         gaps = [tuple(row.values()) for row in read_gaps(db, None, MOST_GAPS, 0)]
         shown = pl.DataFrame(gaps[::-1], schema=GAPS_SCHEMA, orient="row")
@@ -86,7 +86,7 @@ def take_external(ledger: Ledger) -> External:
 
 
 def read_news(ledger: Ledger, after: int, through: int, outcomes_after: int) -> News:
-    """Read the signals whose ids lie in (after, through], and the outcomes that changed since a change."""
+    """Read the signals with ids in (after, through], and the outcomes that changed since a change."""
     with ledger.read() as db:
         changes = [tuple(row) for row in read_changes(db, VERDICT, outcomes_after)]
     return News(_signals(ledger, after, through), pl.DataFrame(changes, schema=OUTCOMES_SCHEMA, orient="row"))

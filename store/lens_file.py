@@ -1,6 +1,6 @@
-"""The lens's file: fills one DuckDB file that nobody reads yet. Which file, and when it is shown, is decided elsewhere.
+"""The lens's file: fills one DuckDB file that nobody reads yet. `store/lens.py` names and publishes it.
 
-NAV, corrections and what came from outside are tables in it, extended from version to version (`store.lens_nav` and its
+NAV, corrections and external signals are tables in it, extended from version to version (`store.lens_nav` and its
 neighbours). The other large datasets stay in the lake, behind views that name their files.
 """
 
@@ -90,7 +90,7 @@ INTERNAL = (
 
 @dataclass(frozen=True)
 class Held:
-    """What an existing lens shows: enough to know what a new one must add."""
+    """Contents of an existing lens: enough to find the rows that a new one must add."""
 
     digest: str
     nav_files: frozenset[ShownFile]
@@ -110,7 +110,7 @@ def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def read_held(path: Path) -> Held | None:
-    """Read what a lens was made from; None where it cannot be extended (another format, damaged, or no lens)."""
+    """Read the contents of a lens; None if it cannot be extended (another format, damaged, or no lens)."""
     try:
         with open_read_only(path) as db:
             (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
@@ -142,7 +142,7 @@ def fill(
 ) -> int:
     """Bring the file at `path` from `held` to `snapshot`; return how many sessions' NAV came in anew.
 
-    `seals` are those of the sessions disclosed since, `news` what came from outside since. `require` refuses files of
+    `seals` are those of the sessions disclosed since, `news` the external signals since. `require` refuses files of
     the lake that are not whole, by their paths. With `held` NOTHING the file must not exist yet. StoreError if a file
     of the lake is missing or unreadable.
     """
@@ -237,7 +237,7 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 
 
 def _comment(db: duckdb.DuckDBPyConnection, *, new: bool) -> None:
-    """Say what everything means: in a `new` file tables and views, later what was made anew, which is half the time."""
+    """Comment tables and views: in a `new` file all of them, later those made anew, which is half the time."""
     for table in (*LENS_TABLES, *INTERNAL):
         is_view = table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS
         if not (new or is_view or table is NEWEST):

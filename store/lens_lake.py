@@ -10,13 +10,13 @@ from models.lens_factors import FACTOR_IC, FACTOR_VALUES
 from models.lens_table import LensTable
 from store.snapshot import ShownFile
 
-# What a folder says of its files is known before they are opened; of the IC it says now this, now that.
+# Folder names give some columns before files are opened; the IC's folders do so in two ways.
 BY_SESSION = "hive_partitioning = true, hive_types = {session: DATE}"
 PARTITIONS = {
     FACTOR_VALUES.name: "hive_partitioning = true, hive_types = {factor: VARCHAR}",
     FACTOR_IC.name: "hive_partitioning = false",
 }
-# Where the columns of `signals` are that its lake files do not have.
+# Sources of the columns of `signals` that its lake files do not have.
 NOT_IN_THE_LAKE = ("commit_sha", "commit_time", "evidence")
 SEAL_KEY = ("strategy", "session", "revision")
 

@@ -1,9 +1,8 @@
-"""NAV in the lens's file: a table of its own, because one strategy's history is read all the time and lies in as many
-lake files as there are sessions.
+"""NAV in the lens's file: a table of its own, as one strategy's history is spread over a lake file a session.
 
-Its rows stand in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144. Reading one
+Its rows are in three levels, all sorted by strategy: the newest sessions, batches of 12 and of 144. Reading one
 strategy touches a few thousand rows of each batch, and adding a session never sorts more than a batch. Strategies are
-numbered in there: what DuckDB skips rows by is the range of a number, but of a text only its first eight bytes.
+numbered in there: DuckDB skips rows by the range of a number, but of a text by its first eight bytes alone.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours

@@ -1,7 +1,7 @@
-"""Reading the lens while it is replaced under the reader.
+"""Lens reader: reads the lens while versions are replaced under it.
 
 A version's file never changes once it is published, so a reader opens the resolved name: DuckDB hands a second
-connection to the same path the old instance, and would go on showing what was there before.
+connection to the same path the old instance, and would go on showing the old content.
 """
 
 import os
@@ -31,7 +31,7 @@ class _Open:
 
 
 class Lens:
-    """A reader of a home's lens, for any number of threads. It follows publications and drops what they replace."""
+    """A reader of a home's lens, for any number of threads. It follows publications and drops replaced versions."""
 
     def __init__(self, home: Path, ledger: Ledger | None = None) -> None:
         """Read the lens of the home at `home`; with its ledger, only versions that are as they were published."""
@@ -73,7 +73,7 @@ class Lens:
                 self._drop_if_idle(found)
 
     def close(self) -> None:
-        """Let go of the file, at once or when its last user has finished. The next use opens it again."""
+        """Close the file, at once or when its last user has finished. The next use opens it again."""
         with self._lock:
             found, self._open = self._open, None
             if found:

@@ -1,4 +1,4 @@
-"""How signals were sealed, as far as the lens shows it."""
+"""Seals of signals, as far as the lens shows them."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -25,7 +25,7 @@ SEALS_SCHEMA: dict[str, ColumnType] = {
 
 
 def seals_of(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
-    """Read how the signals of disclosed sessions were sealed: commit, its time, and what that time rests on."""
+    """Read how the signals of disclosed sessions were sealed: commit, its time, and the evidence for that time."""
     first_token = sa.select(sa.func.min(col(Timestamp.stamped_at))).where(
         col(Timestamp.commit_sha) == JournalCommit.sha
     )

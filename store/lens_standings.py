@@ -1,7 +1,7 @@
 """The lens's standings: one row a strategy, so that lists in order of any figure never go through histories.
 
 NAV is counted up from the lens's own tables. Figures come from the evaluation of a strategy's newest session, which for
-a retired one lies long ago: what was taken over once is kept for as long as its file stays the same.
+a retired one was long ago: figures taken over once are kept for as long as their file stays the same.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
@@ -54,7 +54,7 @@ def replace_standings(
     """Fill the table anew, inside the caller's transaction.
 
     `levels` are the internal tables that hold NAV, `evaluated` is the newest session evaluated, `changed` are the
-    sessions whose evaluations are others than before; `evaluations_of` writes the query for those of given sessions.
+    sessions whose evaluations changed since; `evaluations_of` writes the query for those of given sessions.
     """
     tables = " UNION ALL ".join(f"SELECT * FROM internal.{level}" for level in levels)
     db.execute(NEWEST.format(levels=tables), {"evaluated": evaluated or date.min})

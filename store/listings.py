@@ -27,7 +27,7 @@ SYMBOLS_PER_QUERY = 500
 
 @dataclass(frozen=True)
 class Evidence:
-    """Symbols in their first sessions, holdings whose exchange is due, and how that is known.
+    """Symbols in their first sessions, holdings whose exchange is due, and the source of each.
 
     `listings` and `delistings` as domain.quotes and domain.delistings have them; `presumed` are the listings that rest
     on a first bar alone; `held` the symbols that positions hold.
@@ -39,13 +39,13 @@ class Evidence:
     held: frozenset[str]
 
     def inputs(self) -> dict[str, list[list[str]]]:
-        """Write down what there is, for a manifest."""
+        """Return the evidence as inputs of a manifest."""
         frames = {"listings": self.listings, "delistings": self.delistings}
         return {name: write_rows(frame) for name, frame in frames.items() if frame.height}
 
 
 def read_evidence(lake: Lake, sessions: Sessions, session: date, previous: date | None, bars: pl.DataFrame) -> Evidence:
-    """Read what is known at `session`, whose bars are `bars`; `previous` is the session before it, if it is settled."""
+    """Read the evidence known at `session`, whose bars are `bars`; `previous` is the session before it, if settled."""
     held = frozenset[str]()
     if previous is not None:
         positions = lake.scan(POSITIONS, previous, previous).select(pl.col("symbol").unique()).collect()
@@ -104,7 +104,7 @@ def _first_session(lake: Lake) -> date | None:
 def _said_listed(db: Session, since: date, through: date, symbols: Collection[str]) -> dict[str, date]:
     """When instruments were listed: those listed from `since` on, and of `symbols` all that are known.
 
-    A listing that is said to come later than the first bar is another one's: codes are given anew.
+    A listing dated later than the first bar is another instrument's: codes are given anew.
     """
     columns = sa.select(col(Instrument.symbol), col(Instrument.listed))
     recent = columns.where(col(Instrument.listed).between(since, through))

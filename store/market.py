@@ -88,7 +88,7 @@ def claim_sample(db: Session, description: str) -> None:
 
 
 def audit_import(db: Session, what: str, subject: str, changed: int, now: datetime) -> None:
-    """Leave a line in the audit log where an import changed something."""
+    """Record an import in the audit log if it changed any rows."""
     if changed:
         db.add(
             AuditEntry(at=now, actor=OPERATOR, action=f"import {what}", subject=subject, detail=f"{changed} changed")

@@ -1,6 +1,6 @@
-"""Measuring a factor: what the engine takes is read from lake and ledger, one other factor at a time.
+"""Measuring a factor: reads the engine's inputs from lake and ledger, one other factor at a time.
 
-The engine brings a compiler in, 60 MB of it: it is imported where something is measured, not where values are taken.
+The engine brings a compiler in, 60 MB of it: it is imported where a factor is measured, not where values are uploaded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,8 +47,8 @@ class StoredValues(Mapping[str, pl.DataFrame]):
 def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, through: date | None) -> "FactorReport":
     """Measure a factor's current values on the lake's closes, against its owner's other active factors.
 
-    Measured are the values up to the session `through`: one that has closed, for a later one has no outcome to be
-    measured by, and would still count as a day of data. RefusedError where there are none.
+    Values up to the session `through` are measured. It must have closed: a later one has no outcome to be measured by,
+    and would still count as a day of data. RefusedError if there are no values.
     """
     from domain.factors import evaluate_factor  # noqa: PLC0415 - see above
 
@@ -96,7 +96,7 @@ def active_others(db: Session, factor: Factor) -> list[Factor]:
 
 
 def _members(db: Session, universe: str, days: pl.Series) -> pl.DataFrame | None:
-    """Read who belonged to a universe on each of these sessions; None where nothing is known of it."""
+    """Read the members of a universe on each of these sessions; None if none are known."""
     columns = [col(getattr(UniverseMember, name)) for name in ("symbol", "since", "until")]
     rows = db.execute(sa.select(*columns).where(col(UniverseMember.universe) == universe)).all()
     if not rows:

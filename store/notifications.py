@@ -1,4 +1,4 @@
-"""Notifications: what somebody has to know. Told once for each key, resolved when it no longer holds."""
+"""Notifications to users and the operator: written once for each key, resolved when the cause is gone."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from models.operations import Notification
 
 
 def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: int | None = None) -> bool:
-    """Tell a user (None: the operator) something; return whether it is news. A resolved matter that is back is news."""
+    """Notify a user (None: the operator); return whether it is new. A resolved matter that is back is new."""
     found = db.exec(select(Notification).where(Notification.key == key)).one_or_none()
     if found is None:
         db.add(Notification(key=key, kind=kind, text=text, created_at=now, user_id=user_id))
@@ -32,7 +32,7 @@ def notice(key: str, kind: NoticeKind, text: str, now: datetime, user_id: int) -
 
 
 def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
-    """Tell many users something at once; what was told before under the same key is left as it is. Return the news."""
+    """Notify many users at once; a notification under the same key is left as it is. Return how many are new."""
     if not notices:
         return 0
     insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
@@ -41,7 +41,7 @@ def tell_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
 
 
 def resolve(db: Session, key: str, now: datetime) -> None:
-    """Close the matter, if it was ever raised."""
+    """Resolve the notification of this key, if there is one."""
     found = db.exec(select(Notification).where(Notification.key == key)).one_or_none()
     if found and found.resolved_at is None:
         found.resolved_at = now
@@ -49,13 +49,13 @@ def resolve(db: Session, key: str, now: datetime) -> None:
 
 
 def is_open(db: Session, *keys: str) -> bool:
-    """Whether any of these matters was raised and still holds."""
+    """Whether any of these keys has a notification that is not resolved."""
     query = select(Notification.id).where(col(Notification.key).in_(keys), col(Notification.resolved_at).is_(None))
     return db.exec(query.limit(1)).first() is not None
 
 
 def open_matters(db: Session) -> list[Notification]:
-    """List what the operator has been told and what still holds, oldest first."""
+    """List the operator's notifications that are not resolved, oldest first."""
     query = select(Notification).where(col(Notification.user_id).is_(None), col(Notification.resolved_at).is_(None))
     return list(db.exec(query.order_by(col(Notification.created_at))))
 
@@ -63,7 +63,7 @@ def open_matters(db: Session) -> list[Notification]:
 def list_notifications(
     db: Session, user_id: int, *, unread_only: bool, limit: int, offset: int
 ) -> Sequence[Notification]:
-    """List what a user has been told, newest first."""
+    """List a user's notifications, newest first."""
     query = select(Notification).where(Notification.user_id == user_id)
     if unread_only:
         query = query.where(col(Notification.read_at).is_(None))
@@ -71,13 +71,13 @@ def list_notifications(
 
 
 def count_unread(db: Session, user_id: int) -> int:
-    """Count what a user has not read."""
+    """Count a user's unread notifications."""
     query = select(func.count()).where(Notification.user_id == user_id, col(Notification.read_at).is_(None))
     return db.exec(query.select_from(Notification)).one()
 
 
 def mark_read(db: Session, user_id: int, notification_id: int, now: datetime) -> Notification | None:
-    """Mark one as read, if it is this user's; the first time counts."""
+    """Mark a notification as read, if it is this user's; the first time counts."""
     found = db.get(Notification, notification_id)
     if found is None or found.user_id != user_id:
         return None
@@ -87,6 +87,6 @@ def mark_read(db: Session, user_id: int, notification_id: int, now: datetime) ->
 
 
 def mark_all_read(db: Session, user_id: int, now: datetime) -> int:
-    """Mark all of a user's as read; return how many were not."""
+    """Mark all of a user's notifications as read; return how many were not."""
     unread = (col(Notification.user_id) == user_id, col(Notification.read_at).is_(None))
     return db.connection().execute(sa.update(Notification).where(*unread).values(read_at=now)).rowcount

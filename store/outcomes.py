@@ -1,4 +1,4 @@
-"""Outcomes of external signals in the ledger: what is to be judged, what was decided, and each source's record."""
+"""Outcomes of external signals in the ledger: signals to judge, decided outcomes, and each source's record."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from store.ledger import Ledger
 TIME = pl.Datetime("us", "UTC")
 TIMES = ("entered_at", "stopped_at", "target1_at", "target2_at", "target3_at", "closed_at")
 VERDICT: dict[str, Any] = {"outcome": pl.String, "r_multiple": pl.Float64, **dict.fromkeys(TIMES, TIME)}
-# An outcome: of which signal, by which klines, and what.
+# Columns of an outcome: its signal, its klines, its verdict.
 OUTCOME = {"signal_id": pl.Int64, "series": pl.String, **VERDICT}
 PRICES = ("entry_low", "entry_high", "stop_loss", "target1", "target2", "target3")
 JUDGED: dict[str, Any] = {
@@ -27,18 +27,18 @@ JUDGED: dict[str, Any] = {
     **dict.fromkeys(PRICES, pl.Float64),
 }
 ROWS_AT_ONCE = 20_000
-# Longer than a signal waits for its entry, and the longest bar: what an expired outcome rests on ends before.
+# Longer than a signal waits for its entry, and the longest bar: the bars of an expired outcome end before.
 EXPIRED_RESTS_ON = timedelta(hours=48)
 TARGETS = ("target1", "target2", "target3")
-# Of an outcome's row: whether more bars change nothing about it.
+# Condition that an outcome is final: more bars do not change it.
 FINAL = pl.col("outcome").is_in(["expired", "invalid"]) | pl.col("closed_at").is_not_null()
 
 
 def read_undecided(ledger: Ledger, markets: Collection[str]) -> pl.DataFrame:
     """Read the revisions of these markets' signals that are not finally decided, columns as in JUDGED.
 
-    Each counts from when its source published it, but not from before it reached us: what a feed dates back, or changes
-    once the market has moved, wins nothing. Prices become floats here, and only here.
+    Each counts from when its source published it, but not from before it reached us: a signal that a feed dates back,
+    or changes once the market has moved, wins nothing. Prices become floats here, and only here.
     """
     parts = [pl.DataFrame(schema=JUDGED)]
     with ledger.read() as db:
@@ -76,7 +76,7 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
 
 
 def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
-    """Let outcomes by a series be judged again that rest on bars opened from `since` to `until`; say how many."""
+    """Reopen outcomes by a series that rest on bars opened from `since` to `until`; return how many."""
     published, received = col(ExternalSignal.published_at), col(ExternalSignal.received_at)
     earliest = since - EXPIRED_RESTS_ON
     expired = (col(ExternalOutcome.outcome) == "expired") & ((published >= earliest) | (received >= earliest))
@@ -94,7 +94,7 @@ def reopen(db: Session, series: str, since: datetime, until: datetime) -> int:
 
 
 def read_changes(db: Session, columns: Sequence[str], after: int) -> list[sa.Row[Any]]:
-    """List what changed after a number: the signal's id, and these columns of its outcome; nulls where not final."""
+    """List the outcomes changed after a number: the signal's id, and these columns; nulls where not final."""
     is_final = col(ExternalOutcome.decided_at).is_not(None)
     shown = (sa.case((is_final, getattr(ExternalOutcome, name))) for name in columns)
     query = sa.select(col(ExternalOutcome.signal_id), *shown).where(col(ExternalOutcome.change) > after)
@@ -107,7 +107,7 @@ def newest_change(db: Session) -> int:
 
 
 def read_records(db: Session) -> dict[str, dict[str, Any]]:
-    """Read what became of each source's signals, as first seen; sources without an outcome are missing."""
+    """Read the record of each source's signals, as first seen; sources without an outcome are missing."""
     closed = col(ExternalOutcome.closed_at).is_not(None) & col(ExternalOutcome.decided_at).is_not(None)
     expired = (col(ExternalOutcome.outcome) == "expired") & col(ExternalOutcome.decided_at).is_not(None)
     counts: dict[str, Any] = {
@@ -156,7 +156,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(db: Session, markets: Collection[str]) -> dict[tuple[str, ...], str]:
-    """How feeds write the exchanges and pairs of these markets."""
+    """Spellings by feeds of the exchanges and pairs of these markets."""
     columns = [col(getattr(ExternalSignal, name)) for name in ("exchange", "coin", "currency")]
     found = {tuple(row): market_of(*row) for row in db.execute(sa.select(*columns).distinct())}
     return {words: market for words, market in found.items() if market in markets}
@@ -177,7 +177,7 @@ def _undecided(said: list[tuple[str, ...]], after: int) -> Any:
 
 
 def _read(db: Session, signal_ids: list[int]) -> pl.DataFrame:
-    """Outcomes as they stand, columns as in OUTCOME, and whether each is final."""
+    """Outcomes in the ledger, columns as in OUTCOME, and whether each is final."""
     columns = [*(col(getattr(ExternalOutcome, name)) for name in OUTCOME), col(ExternalOutcome.decided_at).is_not(None)]
     rows: list[tuple[Any, ...]] = []
     for chunk in _chunks(signal_ids):

@@ -26,7 +26,7 @@ class OwnerSigned:
 
 
 def require_key_may_change(db: Session, strategy: Strategy) -> None:
-    """RefusedError once a strategy has a signal, and for a portfolio's strategy, whose signals the platform makes."""
+    """Raise RefusedError once a strategy has a signal, and for a portfolio's, as the platform makes its signals."""
     if strategy.status != StrategyStatus.PENDING:
         raise RefusedError(
             f"owner_key: {strategy.slug} is {strategy.status}; its key is immutable since its first signal"
@@ -36,7 +36,7 @@ def require_key_may_change(db: Session, strategy: Strategy) -> None:
 
 
 def require_unsigned(slug: str, signed: OwnerSigned | None) -> None:
-    """RefusedError for a signature where the strategy has no key to check it against."""
+    """Raise RefusedError for a signature if the strategy has no key to check it against."""
     if signed is not None:
         raise RefusedError(
             f"signed: {slug} has no owner_key, expected no signature; a key can be given until the first signal"

@@ -37,7 +37,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class PortfolioSignal:
-    """What one portfolio wants for a session: `weights` (symbol, weight), or none and the reason in words."""
+    """Signal of one portfolio for a session: `weights` (symbol, weight), or none and the reason in words."""
 
     portfolio_id: str
     name: str
@@ -47,7 +47,7 @@ class PortfolioSignal:
     reason: str | None
 
     def submission(self, session: date, received_at: datetime) -> Submission | None:
-        """Return what is to be submitted, None where there is nothing."""
+        """Return the signal as a submission, None without weights."""
         if self.weights is None:
             return None
         return Submission(self.strategy, self.owner_id, session, self.weights, received_at)
@@ -107,7 +107,7 @@ def newest_values(lake: Lake, sessions: Sessions, session: date, factor_ids: set
 
 
 def unanswered(db: Session, session: date, before: datetime) -> list[FactorPortfolio]:
-    """List the portfolios that are active since `before` and have no signal for a session, nor were told why not."""
+    """List the portfolios active since `before` without a signal for a session or a notification of why."""
     signal = sa.select(col(Signal.id)).where(
         col(Signal.strategy_id) == col(FactorPortfolio.strategy_id), col(Signal.session) == session
     )
@@ -128,13 +128,13 @@ def unanswered(db: Session, session: date, before: datetime) -> list[FactorPortf
 
 
 def unmade(db: Session, portfolios: Sequence[FactorPortfolio], reason: str) -> list[PortfolioSignal]:
-    """Say of portfolios that they have no signal, all for one reason."""
+    """Make results without weights for portfolios, all for one reason."""
     slugs = _slugs(db, portfolios)
     return [PortfolioSignal(each.id, each.name, each.owner_id, slugs[each.id], None, reason) for each in portfolios]
 
 
 def tell(db: Session, signal: PortfolioSignal, session: date, now: datetime) -> None:
-    """Tell a portfolio's owner why it has no signal for a session, or that it has one after all."""
+    """Notify a portfolio's owner why it has no signal for a session, or that it has one after all."""
     key = f"{_KEY}{signal.portfolio_id} {session}"
     if signal.reason is None:
         resolve(db, key, now)

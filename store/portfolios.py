@@ -38,7 +38,7 @@ def open_portfolio(db: Session, owner: User, terms: PortfolioTerms, now: datetim
 
 
 def own_portfolio(db: Session, owner_id: int, portfolio_id: str) -> FactorPortfolio:
-    """Return an account's portfolio; MissingError for what is not there, as for what is somebody else's."""
+    """Return an account's portfolio; MissingError if there is none, or it is another account's."""
     found = db.get(FactorPortfolio, portfolio_id) if portfolio_id.isprintable() else None
     if found is None or found.owner_id != owner_id:
         raise MissingError("Portfolio")
@@ -99,7 +99,7 @@ def require_ready(db: Session, portfolio: FactorPortfolio) -> None:
 
 
 def activate(db: Session, portfolio: FactorPortfolio, owner: User, now: datetime) -> Strategy:
-    """Begin: a draft that is ready gets its strategy. Whether its owner has room for one is for the caller to ask."""
+    """Activate a draft that is ready: it gets its strategy. The caller checks that its owner has room for one."""
     require_ready(db, portfolio)
     terms = StrategyTerms(
         slug=slug_of(portfolio),
@@ -115,14 +115,14 @@ def activate(db: Session, portfolio: FactorPortfolio, owner: User, now: datetime
 
 
 def pause(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
-    """Stop making signals; what its strategy holds it goes on holding."""
+    """Stop making signals; its strategy goes on holding its positions."""
     if portfolio.status != PortfolioStatus.ACTIVE:
         raise RefusedError(f"status: {portfolio.name} is {portfolio.status}, expected active")
     _move(db, portfolio, PortfolioStatus.PAUSED, now)
 
 
 def resume(db: Session, portfolio: FactorPortfolio, now: datetime) -> None:
-    """Go on making signals, with two members or more and a strategy that is not retired."""
+    """Resume making signals, with two members or more and a strategy that is not retired."""
     if portfolio.status != PortfolioStatus.PAUSED:
         raise RefusedError(f"status: {portfolio.name} is {portfolio.status}, expected paused")
     _require_members(db, portfolio)
@@ -147,7 +147,7 @@ def delete_portfolio(db: Session, portfolio: FactorPortfolio, now: datetime) -> 
 
 
 def slug_of(portfolio: FactorPortfolio) -> str:
-    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name, what is not a-z0-9 made a dash>."""
+    """Make the slug of a portfolio's strategy: mf-<8 hex of its id>-<name, all but a-z0-9 made dashes>."""
     plain = unicodedata.normalize("NFKD", portfolio.name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "portfolio"
     return f"mf-{portfolio.id[:8]}-{words}"[:SLUG_LENGTH].rstrip("-")

@@ -1,6 +1,6 @@
-"""The words that open a home's Prefect server: `operator:` and a secret, in the home's file `keys/prefect`.
+"""Prefect login: the words that open a home's Prefect server, `operator:` and a secret, in its file `keys/prefect`.
 
-Whoever has them can run anything as this home's user, so the file is for its owner alone.
+They let their holder run any code as this home's user, so the file is for its owner alone.
 """
 
 import secrets

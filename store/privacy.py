@@ -18,9 +18,9 @@ def keep_to_owner() -> None:
 
 
 def narrow(home: Path, lake: Path) -> list[str]:
-    """Take a home, its keys and its lake from everybody but their owner; return, and log, what changed or could not.
+    """Take a home, its keys and its lake from everybody but their owner; return, and log, the changes and failures.
 
-    It costs a look at three folders and the keys. Other files of the home lie behind its own mode.
+    It reads the modes of three folders and the keys. Other files of the home are protected by its own mode.
     """
     keys = home / "keys"
     wide = [folder for folder in dict.fromkeys((home, keys, lake)) if _is_wide(folder)]

@@ -1,8 +1,8 @@
-"""Who a process is: host, pid and start together, since a pid alone is soon given to another process.
+"""Process identity: host, pid and start together, since a pid alone is soon given to another process.
 
 The start is counted by the kernel's own clock, which nobody sets: were it reckoned from the time of day, every live
 process would look like another one after a step of the system clock. No Prefect in here: it is read before Prefect may
-be imported. What to do about a dead process is the caller's business.
+be imported. The caller decides about a dead process.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""What is published of strategies: read from the lens, where only settled sessions stand.
+"""Published strategies: read from the lens, which has settled sessions only.
 
-DuckDB takes nearly as long for one strategy as for sixty-four neighbours: what takes the time is to plan the query and
-to unpack the column chunks they share. So strategies are read a block at a time, and blocks are kept as frames, which
-need a tenth of the room of what is answered from them.
+DuckDB takes nearly as long for one strategy as for sixty-four neighbours: planning the query and unpacking the column
+chunks they share takes the time. So strategies are read a block at a time, and blocks are kept as frames, which need a
+tenth of the room of the answers.
 """
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
@@ -33,16 +33,16 @@ LEVELS_OF_INDICES = (
 )
 STANDINGS = "SELECT * REPLACE (nav::DOUBLE AS nav) FROM standings"
 NUMBERS = "SELECT strategy, strategy_id FROM internal.strategy_ids"
-# What versions of a session are compared by.
+# Columns that versions of a session are compared by.
 COMPARED = ("nav", "daily_return", "benchmark_return")
 RETURNS = ("daily_return", "cumulative_return", "benchmark_return")
-# Money is read as a double: exact to the fen below 10^13, and what JSON has.
+# Money is read as a double: exact to the fen below 10^13, and the number type of JSON.
 NAV = " UNION ALL ".join(
     f"SELECT strategy_id, session AS date, nav::DOUBLE AS nav, cash::DOUBLE AS cash, {', '.join(RETURNS)}, event,"
     f" coalesce(detail, '') AS detail FROM internal.{level} WHERE strategy_id BETWEEN $first AND $last"
     for level, _ in LEVELS
 )
-# Where the newest version of a session is not the first: the first one, and what is newer. Versions count up.
+# Sessions whose newest version is not the first: the first one, and the newest. Versions count up.
 FIRST = (
     "SELECT strategy_id, session AS date, max(version) + 1 AS version, arg_min(nav, version)::DOUBLE AS nav,"
     " arg_min_null(daily_return, version) AS daily, arg_min_null(benchmark_return, version) AS benchmark"
@@ -77,7 +77,7 @@ NOBODY = pl.DataFrame(
 
 
 class First(NamedTuple):
-    """What a corrected session was in its first version, NAV in CNY; and which version counts now."""
+    """First version of a corrected session, NAV in CNY, and the version that counts now."""
 
     version: int
     nav: float
@@ -97,7 +97,7 @@ class _Block:
 
 
 class Published:
-    """Reads what is published of single strategies, for any number of threads. StoreError before the first version."""
+    """Reads the published data of single strategies, for any number of threads. StoreError before the first version."""
 
     def __init__(self, lens: Lens, lake: Lake, max_bytes: int = MAX_BYTES) -> None:
         self._lens, self._lake = lens, lake
@@ -111,7 +111,7 @@ class Published:
             return self._of(version, db, slug, NAV, "date")
 
     def track_record(self, slug: str) -> tuple[pl.DataFrame, dict[date, First]]:
-        """Return what `nav_history` does; and of corrected sessions what they were first."""
+        """Return the NAV history, and the first versions of corrected sessions."""
         with self._lens.read() as (version, db):
             history = self._of(version, db, slug, NAV, "date")
             if not self._look(version, db)[1]:
@@ -145,12 +145,12 @@ class Published:
         return newest
 
     def standings(self) -> tuple[str, pl.DataFrame]:
-        """Return where every strategy with a NAV stands, a row each, and the version that says so."""
+        """Return the lens's version and the standings: a row for each strategy with a NAV."""
         with self._lens.read() as (version, db):
             return version, self._frame(version, db, STANDINGS)
 
     def standing(self, slug: str) -> Row:
-        """Return where a strategy stands, by its columns in the lens; nothing before it has a NAV."""
+        """Return a strategy's standing, by its columns in the lens; empty before it has a NAV."""
         rows = self.standings()[1].filter(pl.col("strategy") == slug).to_dicts()
         return rows[0] if rows else {}
 
@@ -191,7 +191,7 @@ class Published:
     def _versions(
         self, version: str, db: duckdb.DuckDBPyConnection, slug: str, session: date, newest: Row
     ) -> list[Row]:
-        """List the versions of a session with NAV, in CNY, and returns of each; `newest` is what counts."""
+        """List the versions of a session with NAV, in CNY, and returns of each; `newest` is the row that counts."""
 
         def make() -> _Block:
             return _Block(pl.DataFrame(db.sql(VERSIONS, params={"session": session}).to_arrow_table()), {})

@@ -1,8 +1,8 @@
 """Pushing the journal to its remote: anything git can push to. Never by force, and never in the way of sealing.
 
 A push that fails loses nothing: its commits stay unpushed in the ledger, and the next push takes them all. Commits are
-`pushed` only while the remote has them: a remote that was emptied or rolled back is told of, and gets them again; one
-with commits that are not ours gets nothing until somebody has looked.
+`pushed` only while the remote has them: a remote that was emptied or rolled back is reported, and gets them again; one
+with commits that are not ours gets nothing until the operator has looked.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ DIVERGED, NOT_PUSHED, MOVED_BACK = "journal diverged", "journal not pushed", "re
 
 
 class PushState(StrEnum):
-    """What became of a push."""
+    """State of a push after it ended."""
 
     PUSHED = "pushed"
     NOTHING = "nothing"
@@ -38,7 +38,7 @@ class PushState(StrEnum):
 
 @dataclass(frozen=True)
 class PushOutcome:
-    """How a push ended; `commits` were waiting, `detail` is git's own word for a failure."""
+    """Outcome of a push; `commits` were waiting, `detail` is git's own word for a failure."""
 
     state: PushState
     commits: int = 0
@@ -46,12 +46,12 @@ class PushOutcome:
 
 
 def push_pending(home: Home, now: datetime, *, timeout_seconds: float = TIMEOUT_SECONDS) -> PushOutcome:
-    """Look where the remote stands, and push the commits that it lacks. Failure is an outcome; the operator is told.
+    """Read the remote's head, and push the commits that it lacks. Failure is an outcome; the operator is notified.
 
-    Diverged: the remote has commits that are not ours. Nothing is forced; somebody has to look. Ahead: it has commits
-    of ours that the journal lacks, and sealing stops until the journal has them too.
+    Diverged: the remote has commits that are not ours. Nothing is forced; the operator has to look. Ahead: it has
+    commits of ours that the journal lacks, and sealing stops until the journal has them too.
     """
-    # Before the head is read: what is sealed in between is not taken for pushed.
+    # Before the head is read: signals sealed in between are not taken for pushed.
     waiting = _unpushed(home)
     if not home.journal_remote:
         return PushOutcome(PushState.NO_REMOTE, len(waiting))
@@ -92,7 +92,7 @@ def _write_down(
 
 
 def _take_back(home: Home, head: Commit, theirs: str | None, now: datetime) -> set[str]:
-    """Commits that the remote had and lacks now are not pushed any more; tell the operator, and return them."""
+    """Mark commits that the remote had and lacks now as not pushed; notify the operator, and return them."""
     with home.ledger.read() as db:
         if read_fact(db, REMOTE_HEAD) == theirs:
             return set()
@@ -139,7 +139,7 @@ def _unpushed(home: Home) -> set[str]:
 
 
 def _mark(db: Session, shas: Collection[str], pushed_at: datetime | None) -> int:
-    """Write down since when the remote has these commits (None: it lacks them); return how many that changed."""
+    """Record the time since when the remote has these commits (None: it lacks them); return how many changed."""
     listed, count = sorted(shas), 0
     other = col(JournalCommit.pushed_at).is_(None) if pushed_at else col(JournalCommit.pushed_at).is_not(None)
     for start in range(0, len(listed), 500):
@@ -151,7 +151,7 @@ def _mark(db: Session, shas: Collection[str], pushed_at: datetime | None) -> int
 
 
 def is_push_failing(db: Session) -> bool:
-    """Whether the last push failed, or found that the remote has diverged, as the operator was told."""
+    """Whether the last push failed or found the remote diverged, by the operator's notifications."""
     return is_open(db, NOT_PUSHED, DIVERGED)
 
 

@@ -1,4 +1,4 @@
-"""Receipts: signed with the journal's key for whoever submitted, and read back from the folder that they keep."""
+"""Receipts: the journal's key signs one for each submission; `read_receipts` reads a folder of them."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ class ReceiptSigner:
         self._seen: tuple[int, int] | None = None
 
     def sign(self, accepted: Accepted) -> dict[str, str] | None:
-        """Return text and armoured signature; None where there is no key to be had, as what is recorded stays so."""
+        """Return text and armoured signature; None without a key, as the signal is recorded all the same."""
         key = self._current()
         if key is None:
             return None
@@ -75,7 +75,7 @@ def read_receipts(folder: Path) -> list[SignedReceipt]:
 
 
 def _receipts_in(content: Any) -> Iterator[Any]:
-    """Yield what stands for a receipt in a receipt, in an answer, and in a list of signals; None for none given."""
+    """Yield the receipts in a receipt, in an answer, or in a list of signals; None for one that was not given."""
     if not isinstance(content, dict):
         return
     if {"text", "signature"} <= content.keys():

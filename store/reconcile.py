@@ -1,8 +1,8 @@
 """Reconciling journal and ledger, before anything is built upon the journal.
 
 Commits of ours that the ledger lacks (it was restored from a back-up, or the sealer died before it wrote them down) are
-adopted (`store/adoption.py`). Everything else in which the two differ stops sealing, with a command that resolves it
-(`store/journal_repair.py`). Nothing that was accepted is lost by that: it waits in the ledger.
+adopted (`store/adoption.py`). Any other difference stops sealing, and names the command that resolves it
+(`store/journal_repair.py`). No accepted signal is lost by that: it waits in the ledger.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ STOPPED = "sealing stopped"
 
 
 def look(home: Home, db: Session) -> tuple[Comparison, str]:
-    """Compare the journal with the ledger and with what is known of the remote; say what stops sealing, "" for nothing.
+    """Compare journal, ledger and the known state of the remote; name the fault that stops sealing, "" for none.
 
     The words name the command that resolves it.
     """
@@ -34,7 +34,7 @@ def look(home: Home, db: Session) -> tuple[Comparison, str]:
 def reconcile(home: Home, now: datetime) -> str | None:
     """Bring the ledger up to the journal; return the commit that may be built upon, None for an empty journal.
 
-    ConflictError, told to the operator too, for a journal or a remote upon which nothing may be built. The caller is
+    ConflictError, with a notification to the operator, for a journal or a remote that stops sealing. The caller is
     the sealer.
     """
     with home.ledger.read() as db:

@@ -1,4 +1,4 @@
-"""Reminders: a deadline that is near, and signals whose seal came after it. Each is told once, however often asked."""
+"""Reminders: a deadline that is near, and signals whose seal came after it. Each is sent once, however often asked."""
 
 from datetime import date, datetime, timedelta
 
@@ -23,7 +23,7 @@ NEAR_KEY, LATE_KEY = "near ", "late "
 
 
 def remind(home: Home, now: datetime) -> int:
-    """Tell the owners what concerns the deadlines around `now`; return how many notifications that are.
+    """Remind the owners of the deadlines around `now`; return how many notifications are new.
 
     Cheap: one question to the ledger in the quarter of an hour before a deadline, and one about the last two sessions.
     """
@@ -70,7 +70,7 @@ def _silent(price: ExecutionPrice, since: date, today: date) -> sa.Select[tuple[
 
 
 def _untold(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """Leave out what was told already: asking again then writes nothing, in the very minutes when everybody submits."""
+    """Leave out earlier notifications: asking again then writes nothing, in the minutes when everybody submits."""
     return ~sa.exists().where(col(Notification.key) == key)
 
 

@@ -1,4 +1,4 @@
-"""The journal's remote: anything git can push to. What is pushed when is the business of `store/pushing.py`.
+"""The journal's remote: anything git can push to. `store/pushing.py` decides the commits and the time.
 
 Secrets in its address reach git neither as an argument nor in a file, and no message repeats them.
 """
@@ -37,9 +37,9 @@ def remote_head(home: Home, *, timeout_seconds: float = TIMEOUT_SECONDS) -> str 
 
 @contextmanager
 def borrowed(home: Home, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Generator[Journal]:
-    """Fetch the remote's branch into a repository for the while, beside the journal's objects; give it.
+    """Fetch the remote's branch into a temporary repository, beside the journal's objects; give it.
 
-    What others may have pushed never comes into the journal by that. StoreError if it cannot be had.
+    Foreign commits never get into the journal by that. StoreError if the branch cannot be fetched.
     """
     with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
         place = Path(folder)
@@ -64,7 +64,7 @@ def is_ahead(theirs: Journal, tip: str | None) -> bool:
 
 
 def talk(repository: Path, remote: str, arguments: Sequence[str], timeout_seconds: float) -> tuple[int, str, str]:
-    """Run a git that talks to the remote: exit code, what it said, and what it complained of. Silence is a failure."""
+    """Run a git that talks to the remote: exit code, output and error output. Silence is a failure."""
     try:
         process = subprocess.Popen(
             ["git", *arguments],
@@ -123,7 +123,7 @@ def _environment(repository: Path, remote: str) -> dict[str, str]:
 
 
 def _without_secret(remote: str) -> tuple[str, str | None]:
-    """Take the user and password out of an HTTP address; give the header that says them instead."""
+    """Take the user and password out of an HTTP address; give the header that carries them instead."""
     parts = urlsplit(remote)
     if parts.scheme not in {"http", "https"} or parts.username is None:
         return remote, None

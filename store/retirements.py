@@ -1,7 +1,7 @@
 """Retirements: the record of a strategy's end, sealed once its last session is in the journal.
 
-What goes in is read from the ledger and from the journal's own settled days. A record that is in the journal already,
-after a crash or in a restored ledger, is taken as it stands.
+A record is made from the ledger and the journal's own settled days. A record that is in the journal already, after a
+crash or in a restored ledger, is taken as it is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -86,7 +86,7 @@ def record_retirements(home: Home, writer: Writer, remember: Remember, now: date
 
 
 def _known_before(db: Session, sessions: Sessions) -> datetime | None:
-    """Return before when a strategy has to be retired so that its last session is in the journal; None: no matter when.
+    """Return the time before which a strategy must be retired for its last session to be in the journal; None: any.
 
     That is midnight of the first session that is not in the journal.
     """

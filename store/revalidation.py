@@ -1,8 +1,8 @@
-"""Validation again: what factors would be admitted by, on the bars as they are now. For after a correction of bars.
+"""Revalidation: measures factors again on the current bars, after a correction of bars.
 
-An active factor stays active whatever comes out. It was admitted by the bars that there were; portfolios rest on it,
-and its record out of sample, which decides what it is worth, would end by no fault of its owner's. Owner and operator
-are told, and it is theirs to draw the conclusion. A rejected one that passes now is ready to be submitted again.
+An active factor stays active with any figures. It was admitted by the bars of then; portfolios rest on it, and its
+record out of sample, which decides its worth, would end by no fault of its owner's. Owner and operator are notified,
+and draw the conclusion. A rejected one that passes now is ready to be submitted again.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from store.validation import alone, reasons, stage_series, write_figures
 if TYPE_CHECKING:
     from domain.factors import FactorReport
 
-# How far behind a session's values the last price lies that a figure of theirs is made of.
+# Sessions between a session's values and the last price that their figures use.
 REACH = 6
 SHOWN = ("ic_mean", "ic_ir", "turnover", "sharpe")
 Figures = tuple[float | None, ...]
@@ -38,7 +38,7 @@ Figures = tuple[float | None, ...]
 class Revalidated:
     """A factor's figures (SHOWN) before and after; `fails` are the checks it does not pass now, in words.
 
-    `error` says why it could not be measured; its figures are those before then.
+    `error` names the reason why it could not be measured; its figures are those before then.
     """
 
     factor: str
@@ -68,7 +68,7 @@ def revalidate(lake: Lake, sessions: Sessions, closes: Closes, factor_id: str, n
     """Measure a factor again by the values that it was validated with; None if it is at work, or gone, by now.
 
     Figures and series become those of the bars that count now, and of the owner's other factors that are active now.
-    Safe to repeat. What cannot be measured, with values lost, stays as it was: `error` says so.
+    Safe to repeat. A factor that cannot be measured, with values lost, stays as it was: `error` says so.
     """
     with lake.ledger.read() as db:
         factor = db.get(Factor, factor_id)
@@ -106,7 +106,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
     elif report.passed:
         text = f"factor {factor.name} was rejected on bars that were corrected since, and passes now: submit it again"
         forget_figures(factor)
-        # The next verdict is news, though the values are the same.
+        # The next verdict is new, though the values are the same.
         factor.status, factor.revision = FactorStatus.READY, factor.revision + 1
         lake.replace(db, series_files(db, FACTOR_IC.name, factor.id), [], now)
         key = f"factor {factor.id} {factor.revision} ready again"
@@ -116,7 +116,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
 
 
 def _tell(db: Session, factor: Factor, report: "FactorReport", now: datetime) -> None:
-    """Tell owner and operator that an active factor does not pass any more, or close the matter."""
+    """Notify owner and operator that an active factor does not pass any more, or resolve that notification."""
     key = f"factor {factor.id} fails"
     told: Sequence[tuple[str, str, int | None]] = (
         (key, NoticeKind.FACTOR_REVALIDATED.value, factor.owner_id),

@@ -1,8 +1,9 @@
 """Rotation of the journal's signing key: the old key announces the new one, in the last commit that it signs.
 
-A new key is made beside the old one, and waits there. Whoever becomes the sealer next, before anything else: commits
-`allowed_signers` with the old key's end and the new key's beginning; lets the ledger know of that commit; puts the new
-key in the old one's place. A death between any two of these is repaired by doing the same again: what is done is seen.
+A new key is made beside the old one, and waits there. The next sealer begins with three steps: it commits
+`allowed_signers` with the old key's end and the new key's beginning; records that commit in the ledger; puts the new
+key in the old one's place. A death between any two of these is repaired by doing the same again: a step that is done is
+seen.
 """
 
 from collections.abc import Callable
@@ -49,7 +50,7 @@ def finish_rotation(home: Home) -> None:
             return journal.git(*arguments, given=given, keep=(lock,))
 
         head, following = journal.head(), load_key(journal.keys, NEXT_KEY_FILE)
-        if head is not None:  # nothing is signed yet: nobody has to be told
+        if head is not None:  # nothing is signed yet: nobody needs a notice
             signers = read_signers(git("cat-file", "blob", f"{head.sha}:{ALLOWED_SIGNERS}"))
             if signs_since(signers, following.blob) is None:
                 head = _announce(home, git, head, following)

@@ -1,7 +1,7 @@
-"""Sealing: what the ledger has received and settled goes into the journal. The only writer of both sides of it.
+"""Sealing: received signals and settled sessions go from the ledger into the journal. The only writer of both sides.
 
-Whatever is waiting becomes one commit. A signal is claimed in the ledger first, which fixes its record byte for byte;
-then the commit is made; then the ledger learns of it. A crash in between is repaired by doing the same again: records
+Signals that wait become one commit. A signal is claimed in the ledger first, which fixes its record byte for byte;
+then the commit is made; then the ledger records it. A crash in between is repaired by doing the same again: records
 that are in the journal already are found there, with the commit that brought them, and nothing is written twice.
 
 Before anything is built upon the journal, it is reconciled with the ledger (`store/reconcile.py`). Where the journal
@@ -56,7 +56,7 @@ SEALED = tuple(name for name in SealRecord.__slots__ if name not in {"strategy",
 
 @dataclass(frozen=True)
 class SealOutcome:
-    """What one round came to; `commits` are the new ones, oldest first."""
+    """Outcome of one sealing round; `commits` are the new ones, oldest first."""
 
     sealed: int
     disclosed: int
@@ -65,24 +65,24 @@ class SealOutcome:
 
 @dataclass(frozen=True)
 class Extent:
-    """How far the ledger went at some moment: the newest signal and the newest settlement, 0 for none."""
+    """Extent of the ledger at some moment: the newest signal and the newest settlement, 0 for none."""
 
     signal_id: int
     settlement_id: int
 
 
 def extent(home: Home) -> Extent:
-    """Return how far the ledger goes now."""
+    """Return the extent of the ledger now."""
     with home.ledger.read() as db:
         newest_settlement = db.exec(select(func.max(Settlement.id))).one() or 0
         return Extent(_newest_signal(db), newest_settlement)
 
 
 def seal_pending(home: Home, now: datetime) -> SealOutcome:
-    """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat, whatever happened.
+    """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat.
 
-    LeaseError while another process seals; ConflictError, told to the operator too, for a journal upon which nothing
-    may be built.
+    LeaseError while another process seals; ConflictError, with a notification to the operator, for a journal that stops
+    sealing.
     """
     with sealing(home) as sealer:
         return sealer.seal(now)
@@ -103,7 +103,7 @@ def is_pending(home: Home) -> bool:
 
 @contextmanager
 def sealing(home: Home) -> Generator["Sealer"]:
-    """Be the one that seals, for as long as the block lasts. LeaseError if another live process is."""
+    """Be the sealer for as long as the block lasts. LeaseError if another live process is."""
     with lease(home.ledger, LEASE):
         reconcile(home, home.clock.now())
         finish_rotation(home)
@@ -112,19 +112,19 @@ def sealing(home: Home) -> Generator["Sealer"]:
 
 
 class Sealer:
-    """The one that seals: `seal` as often as there is something to do."""
+    """Sealer of a home: `seal` as often as there is something to do."""
 
     def __init__(self, home: Home, writer: Writer) -> None:
         self.home, self.writer = home, writer
         self.simulated = home.clock.simulated
-        # A new sealer tries again what another one has set aside.
+        # A new sealer tries again the strategies and days that another one has set aside.
         self._again = True
         self.heartbeat = Heartbeat(home.ledger)
 
     def seal(self, now: datetime, through: Extent | None = None) -> SealOutcome:
-        """Seal what waits at `now`, in as few commits as there are batches; then disclose what is due.
+        """Seal the signals that wait at `now`, a commit a batch; then disclose the sessions that are due.
 
-        `through`: leave what came after it to a later call, which has a time of its own.
+        `through`: leave later signals and settlements to a later call, which has a time of its own.
         """
         commits, sealed, disclosed = list[Commit](), 0, 0
         through = through or extent(self.home)
@@ -181,13 +181,13 @@ class Sealer:
             return _claimed(db)
 
     def _seal(self, claimed: Sequence[Any], now: datetime) -> tuple[list[Commit], int]:
-        """Seal what was claimed, but for strategies that conflict; return the new commits and how many signals."""
+        """Seal the claimed signals, but for strategies that conflict; return the new commits and how many signals."""
         while claimed:
             paths = {row.id: seal_path(row.slug, row.session, row.revision) for row in claimed}
             files = {path: self._record(row) for path, row in zip(paths.values(), claimed, strict=True)}
             first = {terms_path(row.slug): row for row in claimed if not row.previous}
             files |= {path: _terms(row) for path, row in first.items()}
-            # A clock that stepped back since must not make a seal look older than what it seals.
+            # A clock that stepped back since must not make a seal look older than its signal.
             moment = max(now, *(row.received_at for row in claimed))
             try:
                 added = self.writer.add(files, f"seal {len(paths)} signals", moment)
@@ -237,7 +237,7 @@ class Sealer:
         return [added.commit] if added.commit else []
 
     def _remember(self, db: Session, kind: str, added: Added, paths: Iterable[str]) -> dict[str, str]:
-        """Let the ledger know the commits that hold these files; return each file's commit."""
+        """Record in the ledger the commits that hold these files; return each file's commit."""
         found = self.home.journal.first_commits(added.known.intersection(paths))
         where = {path: commit for path in paths if (commit := found.get(path) or added.commit)}
         for commit in set(where.values()):

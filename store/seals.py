@@ -1,4 +1,4 @@
-"""What the ledger knows of seals, and of the sealer at work. Read-only: sealing is `store/sealing.py`'s business."""
+"""Seals in the ledger, and the sealer at work. Read-only: `store/sealing.py` seals."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ KEPT = "exchange_days.json"
 
 
 class _ExchangeDays(NamedTuple):
-    """What one version of exchange-calendars knows: all sessions, and until when it knows them."""
+    """Exchange days of one version of exchange-calendars: all sessions, and the last day that it knows."""
 
     version: str
     horizon: date
@@ -91,9 +91,9 @@ def read_overrides(path: Path) -> Overrides:
 
 
 def _exchange_days(home: Path) -> _ExchangeDays:
-    """Return what the installed exchange-calendars knows, from the home where that is kept.
+    """Return the days of the installed exchange-calendars, from the home's copy if there is one.
 
-    To ask the package brings in pandas: half a second and 50 MB for each process of ours.
+    Asking the package imports pandas: half a second and 50 MB for each process of ours.
     """
     kept, installed = home / KEPT, version("exchange-calendars")
     with suppress(OSError, ValueError):

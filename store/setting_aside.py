@@ -1,6 +1,6 @@
 """Setting aside: one strategy, or one settled day, whose path in the journal holds other bytes. All others go on.
 
-What is set aside stays in the ledger as it is. The first round of each new sealer tries it again.
+A strategy or day set aside stays in the ledger as it is. The first round of each new sealer tries it again.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def set_aside(
     strategies: Mapping[str, int] | None = None,
     settlement_id: int | None = None,
 ) -> None:
-    """Set aside the strategies of the paths in conflict, or the settled day; tell the operator."""
+    """Set aside the strategies of the paths in conflict, or the settled day; notify the operator."""
     with home.ledger.write() as db:
         for path in conflict.paths if strategies else conflict.paths[:1]:
             row = db.get(JournalConflict, path) or JournalConflict(path=path, found_at=now)
@@ -47,7 +47,7 @@ def set_aside(
 
 
 def take_up_again(home: Home) -> list[int] | None:
-    """Take up again what was set aside, if anything was: strategies from now on.
+    """Take up strategies and days that were set aside, if any: strategies from now on.
 
     Return the settled days to be tried again, which stay aside until they are disclosed.
     """
@@ -65,7 +65,7 @@ def settle_conflict(db: Session, settlement_id: int) -> None:
 
 
 def tell_what_is_aside(home: Home, now: datetime) -> None:
-    """Tell the operator what is still set aside, or that nothing is."""
+    """Notify the operator of strategies and days still set aside, or that there are none."""
     with home.ledger.write() as db:
         _tell(db, now)
 

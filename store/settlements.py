@@ -1,4 +1,4 @@
-"""Settlement in the stores: what is settled, what comes next, and what goes into settling one session."""
+"""Settlement in the stores: the settled sessions, the next one, and the inputs of settling it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def settled_through(db: Session) -> date | None:
 def consistent_through(db: Session) -> date | None:
     """Return the session that was settled last: up to it, each session rests on the newest version of the one before.
 
-    Later sessions that are settled rest on what a correction replaced since. They are settled again in their order, so
+    Later settled sessions rest on versions that a correction replaced since. They are settled again in their order, so
     the correction is complete once the last one settled is the newest one, as it always is without corrections.
     """
     return db.exec(select(col(Settlement.session)).order_by(col(Settlement.id).desc()).limit(1)).first()
@@ -131,7 +131,7 @@ def read_benchmarks(lake: Lake, paths: list[str], session: date) -> pl.DataFrame
 
 
 def read_market(lake: Lake, session: date, previous: date | None, inputs: dict[str, Any]) -> Market:
-    """Read what a session's settlement takes of the market.
+    """Read the market of a session as settlement takes it.
 
     `inputs` are those of its plan: corporate actions, listings and delistings themselves, and the names of the files of
     bars and levels.

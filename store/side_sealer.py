@@ -1,8 +1,8 @@
-"""A sealer in a process of its own, for whoever submits and settles so fast that sealing would hold it up: the replay.
+"""Side sealer: seals in a process of its own for the replay, which submits and settles faster than sealing allows.
 
-It is told when to seal, and what: everything up to an extent of the ledger, at a time. Hence the journal is the same
-whether it keeps up or falls behind. It ends with its owner, however that ends: what is not sealed by then waits in the
-ledger for the next sealer, like anything else.
+Its owner sends it rounds: seal everything up to an extent of the ledger, at a time. Hence the journal is the same
+whether it keeps up or falls behind. It ends with its owner, however that ends: signals not sealed by then wait in the
+ledger for the next sealer, like any others.
 """
 
 import multiprocessing
@@ -30,7 +30,7 @@ class SideSealer:
         self._waiting = 1
 
     def seal(self, now: datetime) -> None:
-        """Have everything sealed and disclosed that is there by now, as of `now`; raise what an earlier round met."""
+        """Have all signals and sessions there are sealed and disclosed, as of `now`; raise an earlier round's error."""
         try:
             self._pipe.send((now, extent(self._home)))
         except OSError:

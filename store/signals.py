@@ -1,4 +1,4 @@
-"""Signals in the ledger: the one path on which a portfolio is submitted, and how the counting revisions are read."""
+"""Signals in the ledger: the one path on which a portfolio is submitted, and reading the revisions that count."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ REVISIONS: dict[str, ColumnType] = {
 class Submission:
     """One portfolio (symbol, weight) as it arrived: `received_at` is when its last byte had come.
 
-    `owner_id` is who sent it: to anybody else the strategy does not exist.
+    `owner_id` is the sender: for any other account the strategy does not exist.
     """
 
     strategy: str
@@ -52,7 +52,7 @@ def submit(
     A portfolio that differs from the newest one becomes the next revision. InputError for a portfolio or a session that
     is not one, RefusedError past a deadline or in the wrong state, ConflictError once the session is settled.
     """
-    ordered = signals.sort("strategy", "symbol")  # what is sorted is sorted again in no time
+    ordered = signals.sort("strategy", "symbol")  # sorting a sorted list again takes no time
     check_portfolios(ordered)
     _check_session(sessions, session, received_at)
     portfolios = encode_portfolios(ordered)
@@ -71,8 +71,8 @@ def submit_each(
 ) -> list[Receipt | CountersignError]:
     """Record submissions of many senders in one transaction, each with an outcome of its own, in the order given.
 
-    They are taken in the order they were received, so that of two for the same session the later one counts. What
-    `submit` would raise for one of them is its outcome, and keeps none of the others out.
+    They are taken in the order they were received, so that of two for the same session the later one counts. An error
+    that `submit` would raise for one of them is its outcome, and keeps none of the others out.
     """
     outcomes: list[Receipt | CountersignError | None] = [None] * len(submissions)
     encoded: dict[int, tuple[str, int]] = {}
@@ -102,7 +102,7 @@ def submit_each(
 
 
 def _encode_each(sessions: Sessions, submissions: Sequence[Submission]) -> Iterator[tuple[str, int] | CountersignError]:
-    """Check and write down each portfolio: all at once, and one by one only to find out which one is at fault."""
+    """Check and encode each portfolio: all at once, and one by one only to find the faulty one."""
     named = [
         sent.portfolio.select(pl.lit(f"{n:08}").alias("strategy"), "symbol", "weight")
         for n, sent in enumerate(submissions)

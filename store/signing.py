@@ -85,7 +85,7 @@ def create_key(folder: Path, name: str = KEY_FILE) -> None:
 
 
 def put_next_in_place(folder: Path) -> None:
-    """Let the next key be the key; the one before is gone for good."""
+    """Make the next key the current one; the one before is gone for good."""
     with storage_errors(folder / KEY_FILE):
         (folder / NEXT_KEY_FILE).replace(folder / KEY_FILE)
         sync_folder(folder)

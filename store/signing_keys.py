@@ -1,6 +1,6 @@
-"""The secrets that sign tokens: the newest signs, older ones still verify what they signed.
+"""The secrets that sign tokens: the newest signs, older ones still verify their tokens.
 
-They stand in the home's file `keys/jwt`, one a line, newest first, for its owner alone. An operator with more than one
+They are in the home's file `keys/jwt`, one a line, newest first, for its owner alone. An operator with more than one
 machine hands the same ones to each by the setting `jwt_secret`.
 """
 
@@ -24,9 +24,9 @@ def ensure_secrets(home: Path) -> None:
 
 
 def rotate_secrets(home: Path) -> list[str]:
-    """Sign with a new secret from now on; what the older ones signed stays good until it expires. Return them all.
+    """Sign with a new secret from now on; tokens of older ones stay good until they expire. Return all secrets.
 
-    The oldest beyond eight is dropped, and what it signed is good no longer.
+    The oldest beyond eight is dropped, and its tokens are good no longer.
     """
     found = [secrets.token_hex(32), *read_secrets(home)][:KEPT]
     _write(home, found)
@@ -48,7 +48,7 @@ def read_secrets(home: Path) -> list[str]:
 
 
 def changed_at(home: Path) -> int:
-    """Return when the secrets were last changed, as the file system counts; 0 while there are none."""
+    """Return the time when the secrets were last changed, in the file system's count; 0 while there are none."""
     try:
         return _path(home).stat().st_mtime_ns
     except OSError:
@@ -64,7 +64,7 @@ def parse_secrets(given: str) -> list[str]:
 
 
 def name_secret(secret: str) -> str:
-    """Name a secret without telling anything of it: the `kid` of the tokens that it signs."""
+    """Name a secret without disclosing any of it: the `kid` of the tokens that it signs."""
     return hashlib.sha256(b"countersign/kid/v1\n" + secret.encode()).hexdigest()[:12]
 
 

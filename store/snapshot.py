@@ -1,4 +1,4 @@
-"""Snapshot: what the ledger says is settled at one moment, as far as the lens shows it.
+"""Snapshot: the ledger's settled data at one moment, as far as the lens shows it.
 
 One reading transaction, so that the lens never shows half of a settlement.
 """
@@ -128,11 +128,11 @@ class SupersededFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a lens is made of. Equal digests make equal lenses.
+    """Snapshot of the data that a lens is made of. Equal digests make equal lenses.
 
     `claimed` has the current uploads of claimed performances as they are kept, a row a strategy. `disclosed` are the
-    sessions whose signals are all sealed, and revealed: what is known of them does not change. `whole` is false while
-    a correction is under way: later sessions rest on what it replaced.
+    sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false while a correction
+    is under way: later sessions rest on replaced versions.
     """
 
     lake: Path
@@ -154,7 +154,7 @@ class Snapshot:
 
 
 def take_snapshot(lake: Lake) -> Snapshot:
-    """Read what is committed and settled.
+    """Read the committed and settled data from the ledger.
 
     Results count for settled sessions only; bars and index levels for every session up to the newest settled one, the
     history before the first settlement included. Of factors, the values of the active ones and every IC count.

@@ -1,4 +1,4 @@
-"""Sources in the ledger: entering, pausing and removing the feeds that are polled, and how their polling stands.
+"""Sources in the ledger: entering, pausing and removing the feeds that are polled, and the state of polling.
 
 Changes are in the audit log; keys are nowhere but in the row itself.
 """
@@ -20,7 +20,7 @@ SHORTEST_CADENCE, LONGEST_CADENCE = 10, 86_400
 
 @dataclass(frozen=True)
 class Polled:
-    """A source, how its polling stands, and since when nobody has been listening (None: somebody is)."""
+    """A source, the state of its polling, and since when nobody has been listening (None: somebody is)."""
 
     source: Source
     state: PollState

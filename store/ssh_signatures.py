@@ -1,6 +1,6 @@
 """SSH signatures of git commits and receipts (Ed25519), checked without ssh-keygen.
 
-Whether a signature is by the key it names is decided here; whether that key may sign is not (domain.signers). Formats:
+A signature is checked against the key that it names; domain.signers decides whether that key may sign. Formats:
 OpenSSH's PROTOCOL.sshsig, and the header `gpgsig` of a commit, which covers the commit without that header.
 """
 

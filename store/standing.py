@@ -1,7 +1,7 @@
-"""Where the platform stands: which stage is late, and what waits to be sealed, pushed or settled. The ledger says it.
+"""Standing of the platform, from the ledger: stages that are late, and signals and sessions that wait.
 
-A stage's work is seen in what it leaves behind, so that a replay or a run by hand counts like a scheduled one. What
-leaves nothing behind is held to its newest finished run.
+A stage's work is seen in its results, so that a replay or a run by hand counts like a scheduled one. A stage without
+results is held to its newest finished run.
 """
 
 import shutil
@@ -29,7 +29,7 @@ from store.signals import first_session
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the timetable: for which session it is due by now, since when it is behind, and whether it is late."""
+    """A stage of the timetable: the session that it is due for, its lag in seconds, and whether it is late."""
 
     stage: str
     session: date | None
@@ -42,7 +42,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Standing:
-    """Everything at one moment. `settle_seconds` is of the session settled last; sessions wait from the oldest on."""
+    """Standing at one moment. `settle_seconds` is of the session settled last; sessions wait from the oldest on."""
 
     now: datetime
     stages: tuple[Stage, ...]
@@ -57,7 +57,7 @@ class Standing:
 
 
 def read_standing(home: Home, now: datetime) -> Standing:
-    """Look at the ledger; cheap enough for a scrape every few seconds."""
+    """Read the standing from the ledger; cheap enough for a scrape every few seconds."""
     newest = home.sessions.newest_closed(now)
     with home.ledger.read() as db:
         runs = {run.stage: run for run in db.exec(select(StageRun))}
@@ -100,7 +100,7 @@ def _stage(db: Session, home: Home, slot: Slot, began: date | None, run: StageRu
 
 
 def overdue_through(sessions: Sessions, now: datetime) -> date:
-    """Return the newest session that should be settled by now: what the watchdog is to look at."""
+    """Return the newest session that should be settled by now, which the watchdog checks through."""
     settle = next(slot for slot in TIMETABLE if slot.stage == "settle")
     return _newest(sessions, settle.late_after, now) or sessions.days[0]
 
@@ -113,7 +113,7 @@ def _newest(sessions: Sessions, wall_time: time, now: datetime) -> date | None:
 
 
 def _is_sealed(db: Session, _session: date, due: datetime) -> bool:
-    """Whether whatever was received before the stage began is sealed."""
+    """Whether all signals received before the stage began are sealed."""
     waiting = (col(Signal.id) > _newest_claim(db)) & (col(Signal.received_at) < due)
     if db.exec(select(Signal.id).where(waiting).limit(1)).first() is not None:
         return False

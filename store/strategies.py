@@ -83,8 +83,7 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
     """Read the terms, as settlement takes them, of the strategies to settle at `session`, ids in [first_id, last_id].
 
     Those are the strategies that were activated before their deadline for it and not retired on an earlier date.
-    `paused` is how a strategy stood at that deadline, whatever happened to it since: a past session is settled as it
-    was then.
+    `paused` is a strategy's state at that deadline, not its state now: a past session is settled as it was then.
     """
     deadlines = {price: deadline(session, price) for price in ExecutionPrice}
     begun = (
@@ -101,7 +100,7 @@ def read_terms(db: Session, session: date, first_id: int, last_id: int) -> pl.Da
         )
         .all()
     )
-    # Most strategies were activated once and never anything else: only the others' histories are read.
+    # Most strategies were activated once and never paused or retired: only the others' histories are read.
     interrupted = sa.select(col(StatusChange.strategy_id)).where(
         col(StatusChange.strategy_id).between(first_id, last_id),
         col(StatusChange.status).in_((StrategyStatus.PAUSED, StrategyStatus.RETIRED)),

@@ -1,7 +1,7 @@
 """The stream of signals, read from ledger and lake: external signals as they came, our own once they are settled.
 
-Nothing is kept for the stream: an event is made from what was committed, so it is the same whenever it is made, but for
-`commit`, which is null until the sealer has come, and for strategies that were hidden meanwhile, which are left out.
+Nothing is kept for the stream: an event is made from committed data, so it is the same whenever it is made, but for
+`commit`, which is null until the sealer commits, and for strategies hidden meanwhile, which are left out.
 """
 
 from collections.abc import Collection
@@ -26,16 +26,16 @@ from store.external_reader import SHOWN, Wanted, newest_id, read_signals
 from store.home import Home
 from store.settlements import read_files
 
-# How far back a reader is taken; who was away for longer is told so.
+# Farthest that a reader is taken back; one that was away for longer gets a notice.
 MOST_EXTERNAL, MOST_SETTLEMENTS = 10_000, 20
 HELD_BYTES = 64 * 1024 * 1024
 DIRECTIONS = {"LONG": 1, "SHORT": -1}
-# What is said of an external signal beside the four fields that all signals have; when it was last seen changes.
+# Fields of an external signal beside the four of all signals; not the time when it was last seen, which changes.
 SAID = tuple(name for name in SHOWN if name not in {"last_seen_at", "ask"})
 
 
 class Proof(NamedTuple):
-    """What proves a strategy's signal; `commit` is null while no sealer has come."""
+    """Proof of a strategy's signal; `commit` is null until the sealer commits."""
 
     slug: str
     revision: int
@@ -52,12 +52,12 @@ class Streams:
         self._settled = Cache[pl.DataFrame](HELD_BYTES, lambda frame: int(frame.estimated_size()))
 
     def head(self) -> Cursor:
-        """Return the place after everything that is there."""
+        """Return the place after all events."""
         with self._home.ledger.read() as db:
             return _head(db)
 
     def oldest(self, wanted: Cursor) -> Cursor:
-        """Return the place from which a reader who stands at `wanted` goes on: a later one if that is too long ago."""
+        """Return the place from which a reader at `wanted` goes on: a later one if that is too long ago."""
         with self._home.ledger.read() as db:
             external = _back(db, col(ExternalSignal.id), MOST_EXTERNAL)
             settlement = _back(db, col(Settlement.id), MOST_SETTLEMENTS, _head(db).settlement)
@@ -66,8 +66,8 @@ class Streams:
     def page(self, after: Cursor, through: Cursor | None, limit: int) -> Page:
         """Read up to `limit` events after a place and up to another, by default all that is there.
 
-        External ones come first. Settlements whose files cannot be read are waited for: settling them again is the
-        watchdog's business.
+        External ones come first. Settlements whose files cannot be read are waited for: the watchdog settles them
+        again.
         """
         with self._home.ledger.read() as db:
             end = through or _head(db)
@@ -121,7 +121,7 @@ class Streams:
         ]
 
     def _events(self, settlement: Settlement) -> pl.DataFrame:
-        """Return what a settlement has to say of each strategy that signalled, hidden ones too, in order.
+        """Return the events of a settlement for each strategy that signalled, hidden ones too, in order.
 
         Columns strategy_id, n (from 1 within each strategy), symbol, signal (1 bought, -1 sold, 0 neither), weight
         (wanted). Its symbols are those of the signal and those it had orders in.
@@ -181,7 +181,7 @@ def _between(events: pl.DataFrame, begin: tuple[int, int], last: tuple[int, int]
 
 
 def _proofs(db: Session, session: date, strategies: Collection[int]) -> dict[int, Proof]:
-    """Return what proves the signals of those strategies that are public, by their ids: of the revision that counts."""
+    """Return proofs of the signals of public strategies, by the strategies' ids: of the revision that counts."""
     columns = (Strategy.id, Strategy.slug, Signal.revision, Signal.signal_hash, Signal.received_at, Seal.commit_sha)
     query = (
         sa.select(*(col(column) for column in columns))

@@ -1,7 +1,7 @@
 """Tickets in the ledger: filed by accounts, answered and resolved by the operator, who leaves a line in the audit log.
 
 A disabled account may file them too: that is how it asks why. It proves itself by a key of its own that is not revoked
-(disabling ended its tokens), sees nothing but its own tickets, and may have few of them open, so that whoever was shut
+(disabling ended its tokens), sees nothing but its own tickets, and may have few of them open, so that an account shut
 out for flooding the platform cannot go on through this door.
 """
 
@@ -47,7 +47,7 @@ def list_tickets(
 
 
 def answer_ticket(db: Session, ticket_id: int, reply: str | None, now: datetime, *, resolved: bool = False) -> Ticket:
-    """Reply to a ticket, resolve it, or both: its account is told, the audit log has it. A new reply replaces the old.
+    """Reply to a ticket, resolve it, or both: notify its account, record it in the audit log. The newest reply counts.
 
     RefusedError for one that is resolved.
     """

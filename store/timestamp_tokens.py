@@ -1,7 +1,7 @@
 """RFC 3161 timestamp tokens, checked offline against certificates of authorities that the reader trusts.
 
 A token is for the commit as `git cat-file commit NAME` prints it, signature included, hashed with SHA-256, SHA-384 or
-SHA-512. What an authority is asked for is therefore all that a commit stands for.
+SHA-512. An authority therefore attests all contents of a commit.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
-"""Out-of-sample tracking in the stores: which sessions wait for it, and what goes into it.
+"""Out-of-sample tracking in the stores: the sessions that wait for it, and its inputs.
 
-What is tracked is said by the committed files alone. A file's run names what it was made of: the bars of the two
-sessions after it, and the values that there were. Corrected bars, or values that came later, make the session wait
-again.
+The committed files alone say which sessions are tracked. A file's run names its inputs: the bars of the two sessions
+after it, and the values of then. Corrected bars, or values that came later, make the session wait again.
 """
 
 import hashlib
@@ -31,7 +30,7 @@ IN_TIME_SCHEMA = {"factor": pl.String, "session": pl.Date, "in_time": pl.Boolean
 def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
     """Map each out-of-sample session whose forward return is known by the close of `through` to its run, in order.
 
-    Known is a return when the bars of both sessions after it are committed. Sessions that no factor has values for are
+    A return is known when the bars of both sessions after it are committed. Sessions that no factor has values for are
     left out.
     """
     uploads = _uploads(db, through)
@@ -49,7 +48,7 @@ def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]
 
 
 def untracked(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
-    """Map the sessions that are not tracked as they stand now to their runs, oldest first."""
+    """Map the sessions that are not tracked with their current inputs to their runs, oldest first."""
     due = trackable(db, sessions, through)
     held = _shown(db, FACTOR_IC.name, "run", min(due), through) if due else {}
     return {session: run for session, run in due.items() if held.get(session) != run}
@@ -58,7 +57,7 @@ def untracked(db: Session, sessions: Sessions, through: date) -> dict[date, str]
 def read_closes(lake: Lake, sessions: tuple[date, date]) -> pl.DataFrame:
     """Read the adjusted closes of two sessions: session, symbol, close × adj_factor.
 
-    A factor that is not known is the other session's, as it is in `store.closes`.
+    An unknown adjustment factor is the other session's, as it is in `store.closes`.
     """
     bars = lake.scan(BARS, *sessions).filter(pl.col("session").is_in(sessions), pl.col("close") > 0).collect()
     factor = pl.col("adj_factor").forward_fill().backward_fill().over("symbol").fill_null(1.0)
@@ -98,7 +97,7 @@ def read_active(db: Session) -> pl.DataFrame:
 
 
 def write_tracking(db: Session, figures: pl.DataFrame) -> None:
-    """Put what tracking measured into the factors' rows: factor, and columns of FactorTracking."""
+    """Write measured figures into the factors' rows: factor, and columns of FactorTracking."""
     rows = figures.rename({"factor": "id"}).to_dicts()
     if rows:
         db.execute(sa.update(Factor), rows)
@@ -114,7 +113,7 @@ def _out_of_sample(query: sa.Select[Any]) -> sa.Select[Any]:
 
 
 def _uploads(db: Session, through: date) -> dict[date, tuple[int, int, datetime]]:
-    """Say of each out-of-sample session how many factors and values it has, and when the last of them came."""
+    """Count the factors and values of each out-of-sample session, with the time when the last of them came."""
     figures = (func.count(), func.sum(col(FactorSession.symbols)), func.max(col(FactorSession.uploaded_at)))
     query = _out_of_sample(sa.select(col(FactorSession.session), *figures))
     rows = db.execute(query.where(col(FactorSession.session) <= through).group_by(col(FactorSession.session)))

@@ -25,7 +25,7 @@ from store.notifications import notify
 if TYPE_CHECKING:
     from domain.factors import Check, FactorReport
 
-# What each check looks at, and what it asks for.
+# Figure of each check, and its requirement.
 CHECKS = {
     "IC_MEAN": ("ic_mean", "an absolute value above {}"),
     "IC_IR": ("ic_ir", "an absolute value above {}"),
@@ -37,10 +37,10 @@ FIGURES = ("ic_mean", "ic_ir", "turnover", "sharpe", "fitness", "coverage", "dat
 
 
 def validate(lake: Lake, sessions: Sessions, closes: Closes, owner_id: int, factor_id: str, now: datetime) -> Factor:
-    """Measure a ready factor and make it active or rejected; its owner is told.
+    """Measure a ready factor and make it active or rejected; notify its owner.
 
-    Measured are the values of sessions that have closed; what was uploaded ahead is out of sample from the start.
-    RefusedError unless it is ready, and where all of its values lie ahead. A validation that was cut off is simply
+    Values of closed sessions are measured; values uploaded ahead are out of sample from the start.
+    RefusedError unless it is ready, and if all of its values are ahead. A validation that was cut off is simply
     begun again; one that fails leaves the factor ready.
     """
     with lake.ledger.read() as db:
@@ -92,7 +92,7 @@ def _shape(name: str, check: "Check") -> dict[str, Any]:
 
 @contextmanager
 def alone(ledger: Ledger, factor_id: str, name: str) -> Iterator[None]:
-    """Be the only one to validate a factor for the block; RefusedError while somebody else does."""
+    """Be the only one to validate a factor for the block; RefusedError while another process does."""
     try:
         with lease(ledger, f"validate {factor_id}"):
             yield
@@ -103,7 +103,7 @@ def alone(ledger: Ledger, factor_id: str, name: str) -> Iterator[None]:
 def _begin(ledger: Ledger, owner_id: int, factor_id: str, now: datetime) -> Factor:
     with ledger.write() as db:
         factor = own_factor(db, owner_id, factor_id)
-        # Validating, and yet nobody is at it: whoever was has died.
+        # Validating, and yet no process is at it: the one that was has died.
         if factor.status not in {FactorStatus.READY, FactorStatus.VALIDATING}:
             raise RefusedError(f"status: {factor.name} is {factor.status}, expected ready")
         factor.status, factor.submitted_at = FactorStatus.VALIDATING, now

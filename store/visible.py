@@ -1,6 +1,6 @@
-"""Which strategies everyone may see, and what is shown of them: from the ledger, so that hiding one holds at once.
+"""Visible strategies: those that everyone may see, from the ledger, so that hiding one holds at once.
 
-Hiding must not make a creator look better than they are: beside each strategy stand the counts of all of theirs.
+Hiding must not make a creator look better than they are: each strategy shows the counts of all of theirs.
 """
 
 from collections.abc import Collection, Sequence
@@ -75,7 +75,7 @@ def find_visible(db: Session, asked: StrategiesQuery) -> pl.DataFrame:
 
 
 def describe_visible(db: Session, slugs: Sequence[str]) -> list[dict[str, Any]]:
-    """Describe public strategies, in the order of `slugs`: what lists show of each, but for its figures."""
+    """Describe public strategies, in the order of `slugs`: the columns of lists, but for figures."""
     columns = [col(getattr(Strategy, name)) for name in ("id", "owner_id", *FIELDS, *TIMES)]
     query = sa.select(*columns, col(User.nickname)).join(User, col(User.id) == col(Strategy.owner_id))
     rows = {row.slug: row for row in db.execute(query.where(col(Strategy.slug).in_(slugs)))}

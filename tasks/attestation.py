@@ -1,4 +1,4 @@
-"""Attestation tasks: seal what waits, fetch tokens, push. Each is safe to repeat, and to run beside the sealer."""
+"""Attestation tasks: seal signals, fetch tokens, push. Each is safe to repeat, and to run beside the sealer."""
 
 import time
 from collections.abc import Callable, Generator
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Sealed:
-    """What was sealed; `by_another` says that the sealer's own process was at it."""
+    """Counts of a sealing round; `by_another` says that the sealer's own process did it."""
 
     sealed: int = 0
     disclosed: int = 0
@@ -31,9 +31,9 @@ class Sealed:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def seal(home: Home, now: datetime | None = None) -> Sealed:
-    """Seal and disclose whatever waits (at `now`, default the home's clock); return once nothing waits any more.
+    """Seal signals and disclose sessions that wait (at `now`, default the home's clock); return once none waits.
 
-    Where another process is the sealer, it does the work and this waits. LeaseError if it takes too long.
+    If another process is the sealer, it does the work and this waits. LeaseError if it takes too long.
     """
     with be_sealer(home) as sealer:
         return sealer(now or home.clock.now())
@@ -41,10 +41,10 @@ def seal(home: Home, now: datetime | None = None) -> Sealed:
 
 @contextmanager
 def be_sealer(home: Home) -> Generator[Callable[[datetime], Sealed]]:
-    """Be the sealer for the block and give what seals at a given time.
+    """Be the sealer for the block; give a function that seals at a given time.
 
-    Where another process is the sealer, what is given waits for it to have sealed everything; LeaseError if that takes
-    too long.
+    If another process is the sealer, the function waits until that has sealed everything; LeaseError if that takes too
+    long.
     """
     with ExitStack() as held:
         try:
@@ -57,9 +57,9 @@ def be_sealer(home: Home) -> Generator[Callable[[datetime], Sealed]]:
 
 @contextmanager
 def have_sealer(home: Home) -> Generator[Callable[[datetime], object]]:
-    """Have a sealer in a process of its own for the block, and give what hands it a round at a given time.
+    """Have a sealer in a process of its own for the block; give a function that hands it a round at a given time.
 
-    When the block ends everything is sealed. Where another process is the sealer, it is waited for at every round.
+    When the block ends everything is sealed. If another process is the sealer, it is waited for at every round.
     """
     with ExitStack() as held:
         try:
@@ -91,7 +91,7 @@ def stamp(home: Home) -> int:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def push(home: Home, attempts: int = 3) -> PushOutcome:
-    """Push what is not pushed, trying a few times; the last outcome is returned, whatever it is."""
+    """Push the commits that are not pushed, trying a few times; return the last outcome, good or bad."""
     pause = 1.0
     while True:
         outcome = push_pending(home, home.clock.now())

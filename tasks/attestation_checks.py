@@ -1,6 +1,6 @@
-"""The watchdog's look at sealing: what is not sealed, not disclosed, not pushed or not stamped, and what cannot be.
+"""Attestation checks of the watchdog: records not sealed, disclosed, pushed or stamped, and those that cannot be.
 
-Whatever waits for less than `GRACE` is still the sealer's own business.
+A record that waits for less than `GRACE` is left to the sealer.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def _undisclosed(home: Home, _session: date) -> list[Problem]:
 
 
 def _stopped(home: Home, _session: date) -> list[Problem]:
-    """Hold the journal against the ledger, as the sealer does: what stops it, and which command resolves that."""
+    """Compare the journal with the ledger, as the sealer does: report the fault that stops it, and its command."""
     with home.ledger.read() as db:
         _, fault = look(home, db)
     return [Problem("sealing stopped", "journal", fault)] if fault else []
@@ -82,7 +82,7 @@ def _set_aside(home: Home, _session: date) -> list[Problem]:
 
 
 def _sealer(home: Home, _session: date) -> list[Problem]:
-    """Say that the sealer is gone, or hangs. Nothing is said of a home that never had one."""
+    """Report a sealer that is gone, or hangs. No problem for a home that never had one."""
     with home.ledger.read() as db:
         found = read_agreement(home, db)
     if found.sealer_alive or found.sealer_seen_at is None or home.clock.simulated:
@@ -104,7 +104,7 @@ def _unpushed(home: Home, _session: date) -> list[Problem]:
 
 
 def _diverged(home: Home, _session: date) -> list[Problem]:
-    """Ask the remote what it has. Never repaired by force: somebody has to look."""
+    """Ask the remote for its commits. Never repaired by force: the operator has to look."""
     if not home.journal_remote:
         return []
     try:

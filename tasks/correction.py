@@ -1,4 +1,4 @@
-"""Correction tasks: what a settled session's market has become, and what correcting it came to.
+"""Correction tasks: compare a settled session's market with the current one, and describe corrections.
 
 The settling itself is `tasks.settlement`'s: a correction is a settlement of the same session in a new version.
 """
@@ -19,7 +19,7 @@ from store.settlements import due_sessions, settled_through, settlement_of
 
 @dataclass(frozen=True)
 class Standing:
-    """What there is to correct: what changed of a session's market, in words, and the sessions that rest on it.
+    """Correction to make: the changes of a session's market, in words, and the sessions that rest on it.
 
     `waiting` are those that an earlier correction, cut short, has left to be settled again.
     """
@@ -43,7 +43,7 @@ def find_changes(home: Home, session: date) -> Standing:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def describe_corrections(home: Home, sessions: Collection[date]) -> list[dict[str, Any]]:
-    """List what the audit log says of the newest versions of corrected sessions, in order."""
+    """List the audit log's lines on the newest versions of corrected sessions, in order."""
     with home.ledger.read() as db:
         entries = corrections_of(db, sessions)
     rows = [(*entry.subject.split("."), entry.detail) for entry in entries]

@@ -1,4 +1,4 @@
-"""The watchdog's look at the lake's files: those that are damaged, and the turn in which all of them are hashed."""
+"""Digest checks of the watchdog: files of the lake that are damaged, and the turn in which all of them are hashed."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from tasks.problems import Problem, Repair
 
 # Once a day, and at each start: some 10 GB an evening.
 TURN_SECONDS, TURN_FILES = 20.0, 20_000
-# Rot is found within so many days, or it is said that it may not be.
+# Rot is found within so many days, or a warning says that it may not be.
 ROUND = timedelta(days=30)
 MADE_AGAIN = {
     **dict.fromkeys((each.name for each in (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)), Repair.SETTLE),
@@ -49,12 +49,12 @@ def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def note_checked(home: Home) -> None:
-    """Note in the ledger what was found whole on the way, repaired files among it."""
+    """Record in the ledger the files found whole on the way, repaired ones too."""
     note_all(home.ledger, home.lake.root)
 
 
 def damaged_files(home: Home, session: date) -> list[Problem]:
-    """Files that count but are missing, cut or altered: what a stage made, it makes again, byte for byte."""
+    """Files that count but are missing, cut or altered: a stage makes its files again, byte for byte."""
     problems = []
     for dataset in (*OF_SESSIONS, FACTOR_IC, FACTOR_VALUES, KLINES):
         through = session if dataset in OF_SESSIONS else None
@@ -68,7 +68,7 @@ def damaged_files(home: Home, session: date) -> list[Problem]:
 
 
 def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]:
-    """Return the stage that makes a file again, or words that tell the operator what does."""
+    """Return the stage that makes a file again, or instructions for the operator."""
     if dataset is FACTOR_IC and file.series:
         last = max(session, file.session)
         return Repair.NONE, f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"
@@ -80,7 +80,7 @@ def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]
 
 
 def unchecked_files(home: Home, _session: date) -> list[Problem]:
-    """Tell where some file was not hashed for longer than a round takes."""
+    """Report files that were not hashed for longer than a round takes."""
     with home.ledger.read() as db:
         since = checked_through(db)
         never = since is None and db.exec(select(LakeFile.id).limit(1)).first() is not None

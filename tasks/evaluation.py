@@ -1,6 +1,6 @@
-"""Evaluation tasks: what waits, evaluating a batch of sessions in one pass, and who stands where.
+"""Evaluation tasks: the sessions that wait, evaluating a batch of them in one pass, and the ranking.
 
-Repeating it writes the same names with the same bytes; only what was settled otherwise since gets new ones.
+Repeating it writes the same names with the same bytes; only sessions settled otherwise since get new ones.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ RANKED = 10
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluated session came to."""
+    """Counts of an evaluated session: strategies, and those with a score."""
 
     session: date
     strategies: int
@@ -44,9 +44,7 @@ class Evaluated:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_unevaluated(home: Home, through: date) -> list[date]:
-    """List the settled sessions up to `through` to evaluate, oldest first: from the first that waits, as all later ones
-    go on from it.
-    """
+    """List the settled sessions up to `through` to evaluate, oldest first: the first that waits and all later ones."""
     with home.ledger.read() as db:
         waiting = unevaluated(db, through)
         return [day for day in settled_histories(db, through) if waiting and day >= waiting[0]]
@@ -89,7 +87,7 @@ def evaluate_sessions(home: Home, sessions: Sequence[date]) -> list[Evaluated]:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def rank(home: Home, session: date) -> list[dict[str, Any]]:
-    """List the best and the worst by score as of an evaluated session, and what changed since the one before."""
+    """List the best and the worst by score as of an evaluated session, and the changes since the one before."""
     with home.ledger.read() as db:
         earlier = [day for day in settled_histories(db, session) if day < session]
     then = home.lake.scan(EVALUATIONS, earlier[-1], earlier[-1]) if earlier else pl.LazyFrame(schema=EVALUATIONS.schema)

@@ -1,6 +1,6 @@
-"""The bars of a session under Great Expectations, and the page that says what it and the gate found.
+"""Expectations: checks a session's bars with Great Expectations, and makes the page of its and the gate's findings.
 
-The decision is the gate's own (domain.quality); this is the evidence kept beside it. The library takes seconds and 200
+The gate decides (domain.quality); this is the evidence kept beside it. The library takes seconds and 200
 MiB to import, so it is imported where it is used.
 """
 

@@ -1,5 +1,6 @@
-"""What the watchdog looks for in the polling of external feeds. All of it is told, and none of it fails the watchdog:
-a feed is somebody else's, and settlement does not wait for it.
+"""External checks of the watchdog: problems in the polling of external feeds.
+
+All of them are warnings: a feed is somebody else's, and settlement does not wait for it.
 """
 
 from datetime import date, timedelta

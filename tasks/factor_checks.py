@@ -1,4 +1,4 @@
-"""The watchdog's look at factors and portfolios: signals that were not made, and sessions that are not tracked."""
+"""Factor checks of the watchdog: portfolios' signals that were not made, and sessions that are not tracked."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -12,15 +12,15 @@ from store.tracking import untracked
 from tasks.problems import Problem, Repair
 
 SIGNALS = next(slot for slot in TIMETABLE if slot.stage == Repair.PORTFOLIOS)
-# For how long it is still told that a signal was missed: an outage may have been long.
+# Time for which a missed signal is still reported: an outage may have been long.
 LOOK_BACK = timedelta(days=30)
 TRACKING = next(slot for slot in TIMETABLE if slot.stage == Repair.TRACK)
 
 
 def _without_signal(home: Home, session: date) -> list[Problem]:
-    """Portfolios that have no signal, for today or a session of the last weeks, and whose owners were not told why.
+    """Portfolios without a signal for today or a session of the last weeks, and without a notice to the owner.
 
-    Before the deadline the stage makes the signals; after it, it tells owners and operator, once, and that is all.
+    Before the deadline the stage makes the signals; after it, it notifies owners and operator, once.
     """
     now, problems = home.clock.now(), []
     days = home.sessions.between(session - LOOK_BACK, now.astimezone(EXCHANGE_ZONE).date())

@@ -1,4 +1,4 @@
-"""Factor tasks: the out-of-sample IC of all active factors, a few sessions at a time, and what to show of it."""
+"""Factor tasks: the out-of-sample IC of all active factors, a few sessions at a time, and tables of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class Tracked:
-    """What a tracked session came to: how many factors have an IC, and how many had values."""
+    """Counts of a tracked session: the factors that had values, and those that have an IC."""
 
     session: date
     factors: int
@@ -42,7 +42,7 @@ class Tracked:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_untracked(home: Home, through: date) -> dict[date, str]:
-    """Map the sessions to track to their runs, oldest first: what waits, and whatever has lost its file."""
+    """Map the sessions to track to their runs, oldest first: those that wait, and those that lost their file."""
     lost = {file.session for file, _ in home.lake.damaged(FACTOR_IC) if file.series is None}
     with home.ledger.read() as db:
         due = untracked(db, home.sessions, through)

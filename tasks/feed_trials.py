@@ -17,10 +17,10 @@ from tasks.polling import unexpected
 
 @dataclass(frozen=True)
 class Trial:
-    """What one poll would bring.
+    """Trial of a feed: the items that one poll would bring.
 
-    `items` has a row an item, in the answer's order; `becomes` says signal, quarantined, or repeated for what stands
-    there twice and counts once. The window is the longest that the feed has, in minutes.
+    `items` has a row an item, in the answer's order; `becomes` says signal, quarantined, or repeated for an item that
+    is there twice and counts once. The window is the longest that the feed has, in minutes.
     """
 
     items: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""The watchdog's look at delisted holdings: without a value they stay in the NAV at their last close."""
+"""Instrument checks of the watchdog: delisted holdings without a value stay in the NAV at their last close."""
 
 from datetime import date
 
@@ -15,9 +15,9 @@ COMMAND = "countersign market import-instruments"
 
 
 def delisted_holdings(home: Home, session: date) -> list[Problem]:
-    """Symbols that are delisted, have no value, and stand in the newest positions, with how many strategies hold each.
+    """Symbols that are delisted, have no value, and are in the newest positions, with how many strategies hold each.
 
-    It is told, and fails nobody: what they are worth is for the operator to find out.
+    A warning, which fails nothing: the operator has to find out their value.
     """
     with home.ledger.read() as db:
         symbols = delisted_without_value(db, session)

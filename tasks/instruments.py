@@ -1,4 +1,4 @@
-"""Instruments come in: from a file that somebody hands over, and from the provider of the market, once a session."""
+"""Instrument tasks: import instruments from a file, and from the provider of the market, once a session."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -22,9 +22,9 @@ FETCHED = "instruments fetched"
 
 
 def import_instruments(home: Home, path: Path, now: datetime) -> dict[str, object]:
-    """Import instruments from a file; a value takes the place of the known one, none keeps it. Return what changed.
+    """Import instruments from a file; a value takes the place of the known one, none keeps it. Return the counts.
 
-    InputError names what is wrong with the file; nothing is kept then.
+    InputError names the fault of the file; nothing is kept then.
     """
     listings = read_checked(path, normalise_instruments)
     with home.ledger.write() as db:
@@ -36,7 +36,7 @@ def import_instruments(home: Home, path: Path, now: datetime) -> dict[str, objec
 def ingest_instruments(home: Home, provider: MarketProvider, session: date, now: datetime) -> int:
     """Fetch the provider's instruments unless that was done with this session or a later one; return how many changed.
 
-    SourceBusy and SourceRefused as the provider says, or where its answer is not what instruments should be.
+    SourceBusy and SourceRefused as the provider says, or if its answer is no table of instruments.
     """
     with home.ledger.read() as db:
         fact = db.get(HomeFact, FETCHED)

@@ -1,4 +1,4 @@
-"""Klines come in: from a file that somebody hands over, or made up in the sample home."""
+"""Kline tasks: import klines from files, and make up those of the sample home."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from store.home import Home
 from store.klines import kline_files, put_klines
 from store.sources import list_sources
 
-# Some of the feed's exchanges: what it says of the others shows how signals without klines wait, and costs nothing.
+# Some of the feed's exchanges: signals of the others show how signals without klines wait, at no cost.
 SAMPLE_EXCHANGES = ("binance", "bybit", "okx_futures")
 SAMPLE_CURRENCY, SAMPLE_INTERVAL = "USDT", "15m"
 # How far back the first made-up klines reach.
@@ -28,7 +28,7 @@ SAMPLE_DAYS = timedelta(days=2)
 
 @dataclass(frozen=True)
 class KlinesImported:
-    """What an import came to: bars that are new, and that took the place of others; outcomes to be judged again.
+    """Counts of an import: bars that are new, and that took the place of others; outcomes to be judged again.
 
     `rows` are the files' bars but for one that is still under way.
     """
@@ -46,7 +46,7 @@ class KlinesImported:
 def import_klines(home: Home, path: Path, series: KlineSeries, now: datetime, *, holes: bool = False) -> KlinesImported:
     """Import klines from a Parquet or CSV file, which may be packed (.gz, .zip), in our columns or an exchange's.
 
-    InputError names what is wrong with it; nothing is kept then.
+    InputError names the fault of the file; nothing is kept then.
     """
     with unpacked(path) as table:
         bars = read_checked(
@@ -120,7 +120,7 @@ def _extend(home: Home, series: KlineSeries, now: datetime) -> int:
     first = now - SAMPLE_DAYS
     with home.ledger.read() as db:
         known = [file.session for file in kline_files(db, series, first.date())]
-    # The newest day is made again, and the same: only what is missing of it comes in.
+    # The newest day is made again, and the same: only its missing bars are new.
     since = max([first, *(datetime.combine(day, time(), UTC) for day in known)])
     bars = simulate_klines(series.coin, series.step, since, now)
     return put_klines(home.lake, series, bars, "made up", now).added if bars.height else 0

@@ -1,6 +1,6 @@
-"""Market data comes in: from files that somebody hands over, from the sample, from a provider.
+"""Market tasks: market data from files, from the sample, from a provider.
 
-Whatever the way, bars are checked for structure, staged one file a session, and made to count by one transaction. The
+In each case bars are checked for structure, staged one file a session, and made to count by one transaction. The
 same again changes nothing. Bars of a session replace its earlier bars whole; index levels, universe members and
 corporate actions are added to what is there, row by row.
 """
@@ -56,9 +56,9 @@ MOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import came to. `changed` counts sessions (bars, levels) or rows that are new or different; 0: none.
+    """Counts of an import. `changed` are sessions (bars, levels) or rows that are new or different; 0: none.
 
-    `remarks` say in order what a profile took for what and what it left out, and what stands out in the bars.
+    `remarks` name in order the columns that a profile took, the rows it left out, and oddities of the bars.
     """
 
     what: str
@@ -70,9 +70,9 @@ class Imported:
 
 
 def import_bars(home: Home, path: Path, now: datetime, *, profile: str | None = None) -> Imported:
-    """Import bars from a Parquet or CSV file with our columns, or from what a tool exported (domain.profiles).
+    """Import bars from a Parquet or CSV file with our columns, or from a tool's export (domain.profiles).
 
-    With a `profile` the path may be a folder of files. InputError names what is wrong; nothing is kept then.
+    With a `profile` the path may be a folder of files. InputError names the fault; nothing is kept then.
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
@@ -164,7 +164,7 @@ def simulate_market(
 
 
 def _is_busy(_task: object, _run: object, state: Any) -> bool:
-    """Retry what may pass; a refusal stays one."""
+    """Retry a busy source; a refusal stays one."""
     return isinstance(state.result(raise_on_failure=False), SourceBusy)
 
 
@@ -179,8 +179,8 @@ def _is_busy(_task: object, _run: object, state: Any) -> bool:
 def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -> list[Imported]:
     """Fetch a closed session's index levels and bars and make them count together.
 
-    InputError for a session that has not closed; SourceBusy and SourceRefused as the provider says, or where its answer
-    is not what a market's should be.
+    InputError for a session that has not closed; SourceBusy and SourceRefused as the provider says, or if its answer is
+    no table of bars or levels.
     """
     if session > home.sessions.newest_closed(now):
         raise InputError("session", "one that has closed", session)
@@ -203,7 +203,7 @@ def ingest(home: Home, provider: MarketProvider, session: date, now: datetime) -
 
 
 def _leave_out_others(bars: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out what is no share or fund: a provider's whole market must not fail for a bond in it. Say what it was."""
+    """Leave out rows of no share or fund, with a remark: a whole market must not fail for a bond in it."""
     if "symbol" not in bars.columns or bars["symbol"].dtype != pl.String:
         return bars, ()
     distinct = bars["symbol"].drop_nulls().unique()

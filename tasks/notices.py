@@ -1,6 +1,6 @@
-"""Notifications on their way: what nobody was told yet is told, and what is due is sent. One round after the other.
+"""Notification rounds: write the new notifications, then send the letters that are due.
 
-Outside of every request and of settlement: the sealer's process does it. No task of Prefect's, as it runs every few
+The sealer's process runs them, outside of every request and of settlement. No task of Prefect's, as it runs every few
 seconds.
 """
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("notices")
 
 @dataclass(frozen=True)
 class Round:
-    """What one round came to: notifications written, and letters that arrived or did not."""
+    """Counts of one round: notifications written, and letters that arrived or did not."""
 
     told: int = 0
     sent: int = 0
@@ -43,9 +43,9 @@ class Round:
 
 
 def tell_round(home: Home, now: datetime, *, private: bool = False) -> Round:
-    """Write what is to be told, queue what is new, and send what is due at `now` (wall clock: pauses are real time).
+    """Write notifications, queue new ones, and send letters due at `now` (wall clock: pauses are real time).
 
-    What concerns sessions goes by the home's own clock. An address that fails stops no other.
+    Reminders and sessions go by the home's own clock. An address that fails stops no other.
     """
     told = remind(home, home.clock.now())
     with home.ledger.read() as db:

@@ -21,7 +21,7 @@ Files = dict[KlineSeries, list[LakeFile]]
 
 @dataclass(frozen=True)
 class Judged:
-    """What a market's signals came to: how many were looked at, and how many outcomes are new or different."""
+    """Counts of a market's signals: those judged, and the outcomes that are new or different."""
 
     market: str
     signals: int
@@ -30,7 +30,7 @@ class Judged:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def judge_signals(home: Home, now: datetime) -> list[Judged]:
-    """Judge what is not decided, a market (an exchange's pair) at a time. Signals without klines of theirs wait.
+    """Judge undecided signals, a market (an exchange's pair) at a time. Signals without klines of theirs wait.
 
     No other exchange's klines stand in for missing ones. Safe to repeat, and beside imports and other runs.
     """
@@ -52,7 +52,7 @@ def _judge_market(home: Home, market: str, signals: pl.DataFrame, now: datetime)
             files = _files(db, market, since)  # type: ignore[arg-type]
         outcomes = _verdicts(home, files, signals)
         with home.ledger.write() as db:
-            # An import meanwhile has reopened what it changes, and these verdicts do not know its bars.
+            # An import meanwhile has reopened outcomes that it changes, and these verdicts do not know its bars.
             if _paths(_files(db, market, since)) == _paths(files):  # type: ignore[arg-type]
                 return put_outcomes(db, outcomes, now)
 

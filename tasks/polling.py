@@ -1,7 +1,7 @@
-"""Polling: asks every source that is due, side by side, and stores what comes.
+"""Polling: asks every source that is due, side by side, and stores the answers.
 
 No Prefect in here: the poller is a process of its own that must stay small, and a flow calls the same functions.
-Times are the machine's, whatever clock the home has: a feed lives in real time.
+Times are the machine's, also in a simulated home: a feed lives in real time.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _log = logging.getLogger("polling")
 
 @dataclass(frozen=True)
 class PollOutcome:
-    """What came of one poll. `trouble` is why nothing did, in words that never hold the key."""
+    """Outcome of one poll. `trouble` is the reason for a failure, in words that never hold the key."""
 
     source: str
     stored: Stored
@@ -83,7 +83,7 @@ async def poll_all(home: Home, client: httpx.AsyncClient, due: Iterable[Polled],
 
 
 async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now: Now) -> PollOutcome:
-    """Ask one source and store what it says, whatever that is. Errors of ours (a ledger that is away) come through.
+    """Ask one source and store its answer or failure. Errors of ours (a ledger that is away) come through.
 
     An error that nobody thought of is this source's trouble too: it backs off.
     """
@@ -108,19 +108,19 @@ async def poll_source(home: Home, client: httpx.AsyncClient, polled: Polled, now
 
 
 def unexpected(name: str, error: Exception) -> SourceBusy:
-    """Make a source's trouble of it, and log where it came from, but not its words: they may hold the key."""
+    """Make a source's trouble of an error; log its place, but not its words: they may hold the key."""
     words = f"{name}: unexpected {type(error).__name__}"
     _log.error("%s\n%s", words, "".join(traceback.format_tb(error.__traceback__)))
     return SourceBusy(words)
 
 
 def open_source(source: Source) -> Feed:
-    """Open the feed of a source; InputError where that makes no sense (any more)."""
+    """Open the feed of a source; InputError if its settings are not valid (any more)."""
     return open_feed(FeedTerms(**{field.name: getattr(source, field.name) for field in fields(FeedTerms)}))
 
 
 def stopped_problem(name: str, trouble: str) -> Problem:
-    """Make the problem of a source that stays stopped until an operator has looked."""
+    """Make the problem of a source that stays stopped until an operator resumes it."""
     text = f"source {name} has stopped: {trouble}; mend it, then `countersign source pause {name} --undo`"
     return Problem("source stopped", name, text, warning=True)
 

@@ -21,15 +21,15 @@ from store.portfolio_signals import PortfolioSignal, active_portfolios, signals_
 from store.signals import submit_each
 
 MADE_AT = next(slot.at for slot in TIMETABLE if slot.stage == "portfolio-signals")
-# What the operator is told under: one matter, until the signals are made in time again.
+# Key of the operator's notification: one, until the signals are made in time again.
 MISSED = "portfolio signals missed"
 
 
 @dataclass(frozen=True)
 class Made:
-    """What became of one portfolio's signal; `revision` is None where there is none, and `reason` says why.
+    """Outcome of one portfolio's signal; `revision` is None if there is none, and `reason` says why.
 
-    `news`: it was not there before.
+    `news`: the revision is new.
     """
 
     portfolio: str
@@ -42,10 +42,10 @@ class Made:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def make_signals(home: Home, session: date, now: datetime) -> list[Made]:
-    """Make and submit the signals of all active portfolios for a session at `now`; owners without one are told why.
+    """Make and submit the signals of all active portfolios for a session at `now`; notify owners without one.
 
-    One that cannot be made, or is refused, keeps none of the others out. From the deadline on nothing is made: whoever
-    has no signal, and was to have one, is told that, and so is the operator.
+    One that cannot be made, or is refused, keeps none of the others out. From the deadline on no signal is made: owners
+    that lack a due signal are notified, and so is the operator.
     """
     if now >= deadline(session, ExecutionPrice.OPEN):
         return _miss(home, session, now)
@@ -63,7 +63,7 @@ def make_signals(home: Home, session: date, now: datetime) -> list[Made]:
 
 
 def _miss(home: Home, session: date, now: datetime) -> list[Made]:
-    """Tell those who were to have a signal that it is too late for one."""
+    """Notify owners that lack a due signal that it is too late for one."""
     closed_at = deadline(session, ExecutionPrice.OPEN)
     with home.ledger.read() as db:
         waiting = unanswered(db, session, at(session, MADE_AT))

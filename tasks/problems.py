@@ -1,4 +1,4 @@
-"""Problems: what the watchdog looks for and reports, and which stage repairs it."""
+"""Problems that the watchdog finds and reports, and the stages that repair them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ class Repair(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be. A `warning` is told; anything else fails the watchdog while it lasts."""
+    """Problem found by the watchdog. A `warning` is reported only; any other fails the watchdog while it lasts."""
 
     kind: str
     subject: str
@@ -34,5 +34,5 @@ class Problem:
 
     @property
     def key(self) -> str:
-        """The name under which the operator is told of it."""
+        """The key of its notification to the operator."""
         return f"{KEY}{self.kind} {self.subject}"

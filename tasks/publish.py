@@ -9,5 +9,5 @@ from store.lens import Published, publish
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def publish_lens(home: Home) -> Published:
-    """Publish what is settled."""
+    """Publish the settled sessions in the lens."""
     return publish(home)

@@ -1,4 +1,4 @@
-"""The quality gate at work: look at a session's bars in the lake, keep the report, tell the operator.
+"""The quality gate at work: checks a session's bars in the lake, keeps the report, notifies the operator.
 
 Settlement decides again for itself, with the same rules, when its turn comes; this is the early look and its record.
 """
@@ -53,7 +53,7 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
 
 
 class Look(NamedTuple):
-    """What the gate looked at, what it found, and the listings and delistings that settlement takes."""
+    """Look of the gate: the bars, its findings, and the listings and delistings that settlement takes."""
 
     bars: pl.DataFrame
     context: Context
@@ -88,7 +88,7 @@ def look(home: Home, session: date) -> Look:
 
 
 def _seen(home: Home, session: date) -> pl.DataFrame:
-    """What the gate compares of the session before."""
+    """Read the bars of the session before, in the columns that the gate compares."""
     columns = ("symbol", "close", "volume", "suspended")
     return home.lake.scan(BARS, session, session).select(columns).collect()
 

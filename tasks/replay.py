@@ -61,7 +61,7 @@ def open_strategies(home: Home, terms: Sequence[StrategyTerms], now: datetime) -
 
 
 def read_strategies(path: Path) -> list[StrategyTerms]:
-    """Read terms from a file whose columns are fields of StrategyTerms; what is missing or null takes its default."""
+    """Read terms from a file whose columns are fields of StrategyTerms; a missing or null field takes its default."""
     return read_checked(path, _understand_strategies)
 
 
@@ -88,7 +88,7 @@ def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
     """Check a file of signals, row by row; take it as it is if it is typed and sorted by session, else a copy.
 
     The copy is made in `folder`. Sorted, a session is read without reading the others, however long the history is.
-    InputError names the row that is none.
+    InputError names the row that is no signal.
     """
     rows: Counter[date] = Counter()
     newest, ordered, before = date.min, True, 0
@@ -123,7 +123,7 @@ def _sort(path: Path, folder: Path) -> Path:
 def submit_signals(home: Home, path: Path, session: date, seal: Callable[[datetime], object]) -> int:
     """Submit a session's signals, moving the clock to ten minutes before each deadline; return how many were taken.
 
-    `seal` seals what was submitted, at the time that it is given.
+    `seal` seals the submitted signals, at the time that it is given.
 
     Strategies that are paused or retired by then are passed over, as their owners would be refused. InputError for one
     that was never opened.

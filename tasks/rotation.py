@@ -1,4 +1,4 @@
-"""Rotating the journal's signing key: makes the next key and sees to it that the sealer, whoever that is, takes it."""
+"""Rotating the journal's signing key: makes the next key and sees to it that the process that seals takes it."""
 
 import time
 from contextlib import suppress
@@ -18,15 +18,14 @@ PAUSE_SECONDS = 0.05
 def rotate_key(home: Home, patience_seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
     """Rotate the key; return the fingerprints of the old and the new one.
 
-    A rotation that somebody's death cut short is finished, with the key made then. LeaseError while another one is at
-    it, or where a sealer is at work that does not come round to it; StoreError without the old key, which must announce
-    the new one.
+    A rotation cut short by a process's death is finished, with the key made then. LeaseError while another rotation
+    runs, or a sealer at work does not get to it; StoreError without the old key, which must announce the new one.
     """
     with lease(home.ledger, LEASE):
         old, new = load_key(home.journal.keys).fingerprint, prepare_rotation(home).fingerprint
         give_up = time.monotonic() + patience_seconds
         while rotation_waits(home):
-            # Where another process is the sealer, it finishes the rotation within a moment.
+            # If another process is the sealer, it finishes the rotation within a moment.
             with suppress(LeaseError), sealing(home):
                 continue
             if time.monotonic() > give_up:

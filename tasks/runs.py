@@ -1,7 +1,7 @@
 """Flow runs that Prefect believes alive although their process is dead.
 
 A run killed together with its runner stays `Running` for ever, and so does one stopped by Ctrl-C: Prefect does not
-notice. So each flow leaves its process's identity in its run's labels when it starts (`record_process`), and whatever
+notice. So each flow leaves its process's identity in its run's labels when it starts (`record_process`), and a run that
 has lost its process is marked Crashed (`reap_dead_runs`). Doing the work again is not this module's task: the watchdog
 repairs sessions from the ledger, in order.
 """
@@ -53,7 +53,7 @@ def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped
     """Mark Crashed every unfinished run of these flows whose process is gone; return the names of those runs.
 
     `runner_stopped` is for the one that starts or stops this home's runner: nobody is starting any of its runs then, so
-    that those which have not said who they are need no time of grace. Safe to repeat, and safe beside live runs.
+    that those which have not recorded their process need no time of grace. Safe to repeat, and safe beside live runs.
     """
     wanted = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
     reaped = []
@@ -82,7 +82,7 @@ def reap_dead_runs(flow_names: Collection[str], now: datetime, *, runner_stopped
 def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False, parent: FlowRun | None = None) -> str | None:
     """Say why an unfinished run counts as dead; None for one that lives or may live.
 
-    A run that is a step of another (`parent`) is in that one's process, until it says so itself.
+    A run that is a step of another (`parent`) is in that one's process, until it records its own.
     """
     if run.state is None:
         return None
@@ -92,7 +92,7 @@ def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False, paren
     owner = (None if pending else _owner(run)) or (_owner(parent) if parent else None)
     if owner is not None and owner.here:
         return None if owner.process() else f"Its process {owner.pid} on {owner.host} is gone."
-    # Its process ends with the runner that started it, and before its first line it has not said who it is.
+    # Its process ends with the runner that started it, and before its first line it has not recorded itself.
     orphaned = runner_stopped and owner is None and run.deployment_id and not run.work_queue_id
     # A work pool may take long to find a machine.
     patience = PENDING_AFTER if pending and not run.work_queue_id else ELSEWHERE_AFTER
@@ -106,7 +106,7 @@ def why_dead(run: FlowRun, now: datetime, *, runner_stopped: bool = False, paren
 
 
 def _parent(client: SyncPrefectClient, run: FlowRun) -> FlowRun | None:
-    """Return the run that another is a step of, None for one that stands alone."""
+    """Return the run that another is a step of, None for one of its own."""
     if run.parent_task_run_id is None:
         return None
     with suppress(ObjectNotFound):

@@ -46,15 +46,15 @@ from store.signals import read_signals
 from store.strategies import read_terms
 from tasks.quality import look
 
-# What settling a session writes: a new version replaces all of it, though it may have nothing of a kind.
+# Datasets that settling a session writes: a new version replaces all of them, though it may have no rows of one.
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
-# Part of what makes the bytes: a chunk is a file. Strategies fall into chunks by id, so growth never moves one.
+# The chunk size is part of the bytes: a chunk is a file. Strategies fall into chunks by id, so growth never moves one.
 STRATEGIES_PER_CHUNK = 2_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What settling a session takes. `run` is the hash of `inputs`; the files it writes are named by it."""
+    """Plan of settling a session. `run` is the hash of `inputs`; the files it writes are named by it."""
 
     session: date
     version: int
@@ -75,7 +75,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one chunk of strategies came to: its staged files, and figures for the operator."""
+    """Outcome of one chunk of strategies: its staged files, and figures for the operator."""
 
     files: tuple[StagedFile, ...]
     strategies: int
@@ -95,11 +95,11 @@ def find_due_sessions(home: Home, through: date) -> list[date]:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | Held:
-    """Decide whether a session can be settled, and name everything that goes in.
+    """Decide whether a session can be settled, and name all inputs.
 
-    A settled session takes the market that it was settled with, or with `correct` the one that counts now. Where that,
-    or the settled session before it, is another than then, it is planned as a new version. ConflictError if anything
-    else differs.
+    A settled session takes the market that it was settled with, or with `correct` the one that counts now. If that
+    market, or the settled session before it, has changed since, it is planned as a new version. ConflictError if
+    anything else differs.
     """
     began_at = wall_clock()
     day_before = home.sessions.previous(session)
@@ -126,7 +126,7 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
         **market,
         "bars": frame_sha256(read_files(home.lake, BARS, market["bars_files"])),
         "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, market["index_files"])),
-        # What was settled under the first edition of the book is settled again under it, corrected or not.
+        # A session settled under the first edition of the book is settled again under it, corrected or not.
         "rules": FIRST_BOOK_SHA256 if was.get("rules") == FIRST_BOOK_SHA256 else rules_sha256(session),
         "signals": signals,
         "terms": frame_sha256(terms),
@@ -146,16 +146,16 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="settle {plan.session} chunk {n}")
 def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
-    """Settle the strategies of one chunk and stage what came out; nothing counts before `commit_session`."""
+    """Settle the strategies of one chunk and stage the files; nothing counts before `commit_session`."""
     first, last = n * STRATEGIES_PER_CHUNK, (n + 1) * STRATEGIES_PER_CHUNK - 1
     with home.ledger.read() as db:
         terms = read_terms(db, plan.session, first, last)
         revisions = read_signals(db, plan.session, first, last)
     market = read_market(home.lake, plan.session, plan.previous, plan.inputs)
     newest = pl.col("revision") == pl.col("revision").max().over("strategy")
-    # The newest revision counts even where its content is lost: nobody goes back to the one it replaced.
+    # The newest revision counts even if its content is lost: the one it replaced never counts again.
     expanded = decode_portfolios(revisions.with_columns(newest.alias("newest")).filter(pl.col("portfolio") != ""))
-    # Somebody who signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
+    # A strategy that signalled ahead and then retired has no terms any more: kept on record, and nothing to settle.
     ours = pl.col("strategy").is_in(terms["strategy"].implode())
     counting = expanded.filter(ours, "newest")
     settled = settle(
@@ -179,14 +179,14 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
     frames = ((SIGNALS, signals), (ORDERS, settled.orders), (POSITIONS, settled.positions), (NAV, settled.nav))
     files = [home.lake.stage(kind, plan.session, frame, plan.run[:16], n) for kind, frame in frames if frame.height]
     if n == plan.chunks[0]:
-        # The marks are the session's, not a chunk's; the first chunk has what they are made from at hand.
+        # The marks are the session's, not a chunk's; the first chunk has their inputs at hand.
         files.append(home.lake.stage(MARKS, plan.session, marks_after(market, plan.session), plan.run[:16]))
     return _summary(tuple(files), settled)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
-    """Make a session's results count, all at once; return whether it was news.
+    """Make a session's results count, all at once; return whether it was new.
 
     StoreError if the session was settled before with other bytes: the engine or a library has changed its arithmetic.
     """
@@ -237,7 +237,7 @@ def _look(home: Home, session: date, previous: date | None) -> tuple[list[Findin
     while True:
         seen, looked = files, look(home, session)
         files = _market_files(home, session, previous)
-        if files == seen:  # else something was imported meanwhile, and what was looked at is not what counts now
+        if files == seen:  # else bars were imported meanwhile, and the checked bars are not those that count now
             faults = [finding for finding in looked.findings if finding.severity is Severity.HOLD]
             return faults, files, looked.evidence
 
@@ -245,7 +245,7 @@ def _look(home: Home, session: date, previous: date | None) -> tuple[list[Findin
 def _market_files(home: Home, session: date, previous: date | None) -> dict[str, list[str]]:
     return {
         "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
-        # Without a session settled before, they say what the newest earlier bars were.
+        # Without a session settled before, they name the newest earlier bars.
         "earlier_bars_files": [] if previous else [file.path for file in files_before(home.lake, session)],
         "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, home.sessions.previous(session), session)],
     }

@@ -25,7 +25,7 @@ KIND = "timestamp authority"
 def stamp_pending(home: Home, now: datetime, client: httpx.Client | None = None) -> int:
     """Fetch the missing tokens, newest commits first; return how many came. Safe to repeat.
 
-    An authority that fails is left alone for the rest of the round, and the operator is told; nothing waits for it.
+    An authority that fails is left alone for the rest of the round, and the operator is notified; nothing waits for it.
     Commits that only hold tokens are not stamped: there would be no end to it.
     """
     came = 0

@@ -38,11 +38,11 @@ def verify_journal(
     """Verify the journal at `path`, a clone of it or a bare repository.
 
     `bars` is a Parquet or CSV file as for `market import`, from before the first settled session on, `actions` one as
-    for `market import-actions`, whose rows are held against the journal's. `signers` is an
+    for `market import-actions`, whose rows are compared with the journal's. `signers` is an
     allowed_signers file, `authorities` are PEM files of timestamp authorities' certificates, all from a source that the
     reader trusts more than the journal. `contains` are names of commits (40 hex digits) that the reader knows of.
-    `receipts` is a folder with the receipts that somebody was given.
-    InputError for wrong arguments, StoreError for a damaged repository; what is wrong in the journal is in the report.
+    `receipts` is a folder with the receipts of submissions.
+    InputError for wrong arguments, StoreError for a damaged repository; faults of the journal are in the report.
     """
     pinned = _read_signers(signers) if signers else None
     market = read_checked(bars, lambda frame: normalise(frame, BAR_TABLE)) if bars else None

@@ -1,4 +1,4 @@
-"""Reports of verification and audit as text for people. What comes from a repository is shown without control signs."""
+"""Reports of verification and audit as text for people. Text from a repository is shown without control characters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SHOWN = 20
 
 
 def render_report(report: Report) -> str:
-    """Summarise a report: what was looked at, the verdict, and the faults."""
+    """Summarise a report: its scope, the verdict, and the faults."""
     strategies = len(report.gaps)
     margins = sorted(signal.margin_seconds for signal in report.signals)
     evidence = Counter(str(signal.evidence) for signal in report.signals)
@@ -103,7 +103,7 @@ def _faults(faults: Sequence[Fault]) -> list[str]:
 
 
 def _warnings(doubts: Sequence[Doubt]) -> list[str]:
-    """What is worth a look and makes nothing fail."""
+    """Warnings of a report: worth a look, and not faults."""
     if not doubts:
         return []
     lines = [f"  {clean(f'{doubt.kind} {doubt.session}: {doubt.detail}')}" for doubt in doubts[:SHOWN]]

@@ -1,6 +1,6 @@
-"""Watchdog tasks: what is missing, late, stale, left over or running out, and which stage repairs it.
+"""Watchdog tasks: find work that is missing, late or stale, left-overs and expiries, and name the stage for repair.
 
-Looking changes nothing; the only thing repaired here is clutter. Everything else is repaired by running the stage.
+Looking changes nothing; only clutter is removed here. Everything else is repaired by running the stage.
 """
 
 from collections.abc import Callable
@@ -42,9 +42,9 @@ from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
-# What a settlement under way leaves behind for as long as it is.
+# Problems that a settlement under way leaves behind while it runs.
 SETTLING = ("not settled", "not evaluated", "stale lens")
-# A stage stages its files before it commits them: what is younger may be about to count.
+# A stage stages its files before it commits them: a younger file may be about to count.
 ORPHAN_AFTER = timedelta(hours=6)
 EVALUATION_LATE_AFTER = next(slot.late_after for slot in TIMETABLE if slot.stage == Repair.EVALUATE)
 # A commit's time is rounded up to a whole second, and machines that keep their time differ by less.
@@ -54,7 +54,7 @@ LEAST_FREE_BYTES = 2 * 1024**3
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def find_problems(home: Home, session: date) -> list[Problem]:
-    """Look at everything up to `session`; an empty list is a healthy home."""
+    """Run all checks up to `session`; an empty list is a healthy home."""
     checks: tuple[Callable[[Home, date], list[Problem]], ...] = (
         _clock,
         _horizon,
@@ -84,7 +84,7 @@ def sweep_orphans(home: Home) -> int:
 
 
 def settled_elsewhere(problems: list[Problem]) -> list[Problem]:
-    """Return the problems as they are while another run settles: what it has yet to do is told, and fails nobody."""
+    """Return the problems as they are while another run settles: its work still to do is a warning."""
     return [
         replace(problem, text=f"{problem.text}: another run is settling", warning=True)
         if problem.kind in SETTLING
@@ -184,10 +184,10 @@ def _changed(home: Home, session: date) -> list[Problem]:
 
 
 def _missing_nav(home: Home, session: date) -> list[Problem]:
-    """Hold the NAV of each settled session against the strategies that must have one.
+    """Compare the NAV of each settled session with the strategies that must have one.
 
-    The numbers are compared everywhere; who it is, in the newest session and wherever the numbers differ. Not seen: in
-    an older session, as many strategies too many as are missing.
+    The counts are compared in every session; the strategies, in the newest session and those whose counts differ. Not
+    seen: in an older session, as many strategies too many as are missing.
     """
     with home.ledger.read() as db:
         settled = pl.Series("session", list(db.exec(select(col(Settlement.session)).distinct())), dtype=pl.Date).sort()
@@ -213,7 +213,7 @@ def _missing_nav(home: Home, session: date) -> list[Problem]:
 
 
 def _differences(home: Home, day: date, expected: set[str]) -> str:
-    """Say whose NAV is missing in a session, and whose is there without need, some by name; "" if nothing is."""
+    """Name strategies without their NAV in a session, and those with a NAV in excess, some of each; "" for none."""
     try:
         found = set(home.lake.scan(NAV, day, day).select("strategy").collect()["strategy"])
     except StoreError:

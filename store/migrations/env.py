@@ -12,7 +12,7 @@ from store.ledger import WRITER_LOCK, Ledger
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Write plain SQLAlchemy types, so that a migration never depends on what the models become later."""
+    """Write plain SQLAlchemy types, so that a migration never depends on later models."""
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
     if kind == "type" and isinstance(item, AutoString):

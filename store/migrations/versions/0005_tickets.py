@@ -105,7 +105,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("queued_at IS NULL"),
         )
 
-    # Nobody has an address yet: what was told so far is not news.
+    # Nobody has an address yet: earlier notifications are not sent.
     op.execute("UPDATE notification SET queued_at = created_at")
 
     with op.batch_alter_table("settlement", schema=None) as batch_op:

@@ -1,4 +1,4 @@
-"""Instruments: listings, delistings and what a delisted share is exchanged for."""
+"""Instruments: listings, delistings and the value of a delisted share."""
 
 from collections.abc import Sequence
 

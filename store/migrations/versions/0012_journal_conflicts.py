@@ -1,4 +1,4 @@
-"""What is set aside because the journal holds other bytes."""
+"""Conflicts with the journal: strategies and days set aside because it holds other bytes."""
 
 from collections.abc import Sequence
 

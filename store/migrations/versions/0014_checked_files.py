@@ -1,4 +1,4 @@
-"""When the bytes of each file were last checked, and as what."""
+"""Checked files: the time of each file's last check, and its identity then."""
 
 from collections.abc import Sequence
 
