@@ -20,7 +20,7 @@ from models.datasets import Dataset
 from models.errors import StoreError
 from models.lake import LakeFile
 from store.clock import wall_clock
-from store.digests import KnownFile, fault_of, note_whole, remember_whole, require_whole
+from store.digests import KnownFile, fault_of, is_known, note_whole, remember_whole, require_whole, still_shown
 from store.files import storage_errors, write_atomically
 from store.ledger import Ledger
 
@@ -195,10 +195,12 @@ class Lake:
     def require_paths(self, paths: Collection[str]) -> None:
         """Raise StoreError unless the files of these paths are whole; note in the ledger which were found to be."""
         columns = (getattr(LakeFile, name) for name in KnownFile._fields)
+        query = sa.select(*columns).where(still_shown())
         with self.ledger.read() as db:
-            rows = [KnownFile(*row) for row in db.execute(sa.select(*columns)) if row.path in paths]
-        require_whole(self.root, rows)
-        note_whole(self.ledger, self.root, rows)
+            rows = map(KnownFile._make, db.execute(query).tuples())
+            unknown = [row for row in rows if row.path in paths and not is_known(self.root, row)]
+        require_whole(self.root, unknown)
+        note_whole(self.ledger, self.root, unknown)
 
     def superseded(self, dataset: Dataset) -> list[LakeFile]:
         """List the files of a dataset that counted once, by session and path."""
