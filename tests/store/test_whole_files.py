@@ -19,19 +19,18 @@ from store.lens_reader import open_lens
 from tests.support.harming import change_a_figure, cut, flip_a_bit, put_another_in_its_place
 from tests.support.settled import make_home, settle, weekdays
 
-DAYS = weekdays(3)
+DAYS = weekdays(2)
 HARMS = (change_a_figure, flip_a_bit, cut, put_another_in_its_place, Path.unlink)
 HARMS_TO_A_LENS = (flip_a_bit, cut, put_another_in_its_place, Path.unlink)
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A home with two sessions published and a third one settled."""
+    """A home with one session published and a second one settled."""
     home = make_home(tmp_path / "home")
-    for session in DAYS[:2]:
-        settle(home, session)
+    settle(home, DAYS[0])
     publish(home)
-    settle(home, DAYS[2])
+    settle(home, DAYS[1])
     return home
 
 
