@@ -104,8 +104,8 @@ def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence
         seconds.append(timed(lambda: publish(home)))
     figure(f"lens.publish_one_session_after_{history}", seconds, "s", must=1.0, better="lower")
     figure(f"lens.publish_one_session_after_{history}_worst", [max(seconds)], "s", must=None, better="lower")
-    paths = take_snapshot(home.lake).paths
-    checking = [timed(lambda: home.lake.require_paths(paths)) for _ in days]
+    checked = take_snapshot(home.lake).checked
+    checking = [timed(lambda: home.lake.require_known(checked)) for _ in days]
     most = 0.05 * median(seconds)
     figure(f"lens.check_files_after_{history}", checking, "s", must=most, better="lower")
 

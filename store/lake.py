@@ -6,7 +6,7 @@ in between leaves files that nobody reads, and the next attempt writes the same 
 
 import hashlib
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -197,10 +197,15 @@ class Lake:
         columns = (getattr(LakeFile, name) for name in KnownFile._fields)
         query = sa.select(*columns).where(still_shown())
         with self.ledger.read() as db:
-            rows = map(KnownFile._make, db.execute(query).tuples())
-            unknown = [row for row in rows if row.path in paths and not is_known(self.root, row)]
-        require_whole(self.root, unknown)
-        note_whole(self.ledger, self.root, unknown)
+            rows = [KnownFile(*row) for row in db.execute(query) if row.path in paths]
+        require_whole(self.root, rows)
+        note_whole(self.ledger, self.root, rows)
+
+    def require_known(self, checked: Mapping[str, str]) -> None:
+        """Raise StoreError as `require_paths` does; `checked` says as what the file of each path was found whole."""
+        unknown = {path for path, checked_as in checked.items() if not is_known(self.root, path, checked_as)}
+        if unknown:
+            self.require_paths(unknown)
 
     def superseded(self, dataset: Dataset) -> list[LakeFile]:
         """List the files of a dataset that counted once, by session and path."""

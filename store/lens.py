@@ -120,7 +120,7 @@ def _make_version(
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
     building = home / FOLDER / f"{BUILDING}.duckdb"
     # Those that the old version shows too: its views read the lake whenever they are asked.
-    owner.lake.require_paths(snapshot.paths)
+    owner.lake.require_known(snapshot.checked)
     try:
         if old is not None and held is not NOTHING:
             shutil.copyfile(old, building)
