@@ -82,22 +82,22 @@ def remember_whole(path: Path, sha256: str) -> str:
     return found
 
 
-def is_known(root: Path, path: str, checked_as: str) -> bool:
-    """Whether a file of the lake is still what it was when it was found whole; False settles nothing.
+def is_known(path: str, checked_as: str) -> bool:
+    """Whether a file is still what it was when it was found whole; False settles nothing.
 
     A publication asks this of every file that it shows: text, as paths as objects would cost more than the system call.
     """
     try:
-        return identity(os.stat(f"{root}/{path}")) == checked_as
+        return identity(os.stat(path)) == checked_as
     except OSError:
         return False
 
 
 def fault_of(root: Path, file: Digested) -> str:
     """Return what is wrong with a file: "missing", "cut" or "altered"; "" for one that is whole."""
-    if is_known(root, file.path, file.checked_as):
-        return ""
     path = root / file.path
+    if is_known(str(path), file.checked_as):
+        return ""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

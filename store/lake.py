@@ -203,7 +203,8 @@ class Lake:
 
     def require_known(self, checked: Mapping[str, str]) -> None:
         """Raise StoreError as `require_paths` does; `checked` says as what the file of each path was found whole."""
-        unknown = {path for path, checked_as in checked.items() if not is_known(self.root, path, checked_as)}
+        root = str(self.root)
+        unknown = {path for path, checked_as in checked.items() if not is_known(f"{root}/{path}", checked_as)}
         if unknown:
             self.require_paths(unknown)
 

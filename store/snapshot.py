@@ -206,8 +206,8 @@ def _files(db: Session) -> Iterator[tuple[str, ShownFile, str]]:
         .where(col(LakeFile.dataset).in_((*MARKET, *SETTLED)), col(LakeFile.superseded_at).is_(None))
         .order_by(col(LakeFile.session), col(LakeFile.path))
     )
-    for dataset, *file, checked_as in db.execute(query):
-        yield dataset, ShownFile(*file), checked_as
+    for dataset, session, path, sha256, checked_as in db.execute(query):
+        yield dataset, ShownFile(session, path, sha256), checked_as
 
 
 def _superseded(db: Session) -> list[SupersededFile]:
@@ -235,8 +235,8 @@ def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile, str]]:
         sa.and_(col(LakeFile.dataset) == FACTOR_VALUES.name, col(LakeFile.series).in_(active)),
     )
     query = sa.select(*LISTED).where(shown, col(LakeFile.superseded_at).is_(None)).order_by(col(LakeFile.path))
-    for dataset, *file, checked_as in db.execute(query):
-        yield dataset, ShownFile(*file), checked_as
+    for dataset, session, path, sha256, checked_as in db.execute(query):
+        yield dataset, ShownFile(session, path, sha256), checked_as
 
 
 def _factors(db: Session) -> pl.DataFrame:

@@ -10,14 +10,15 @@ from sqlmodel import select
 from models.datasets import NAV
 from models.errors import StoreError
 from models.lake import LakeFile
-from store.digests import identity
+from store.digests import check_turn, identity
 from store.facts import LENS_DIGESTS, keep_fact, read_fact
 from store.home import Home
 from store.lens import Published, current_version, lens_is_current, publish, rebuild
 from store.lens_digest import check_version, is_as_published
 from store.lens_reader import open_lens
+from store.snapshot import take_snapshot
 from tests.support.harming import change_a_figure, cut, flip_a_bit, put_another_in_its_place
-from tests.support.settled import make_home, settle, weekdays
+from tests.support.settled import make_home, settle, settled_at, weekdays
 
 DAYS = weekdays(2)
 HARMS = (change_a_figure, flip_a_bit, cut, put_another_in_its_place, Path.unlink)
@@ -79,6 +80,20 @@ def test_what_a_correction_replaced_is_not_read_either_unless_it_is_whole(
     for make in (publish, rebuild):
         with pytest.raises(StoreError, match=f"{replaced.path} is (altered|cut|missing) since it was committed"):
             make(home)
+
+
+def test_what_a_turn_finds_altered_under_one_row_is_trusted_under_no_other(home: Home) -> None:
+    [file] = home.lake.files(NAV, DAYS[0], DAYS[0])
+    flip_a_bit(home.lake_path / file.path)
+    rotten = identity((home.lake_path / file.path).stat())  # as if the disk had done it
+    before = file.model_dump(exclude={"id"}) | {"superseded_at": settled_at(DAYS[0])}
+    with home.ledger.write() as db:
+        db.merge(file).checked_as = rotten
+        db.add(LakeFile(**before | {"checked_as": rotten, "checked_at": None}))
+    home.lake.require_known(take_snapshot(home.lake).checked)
+    assert check_turn(home.ledger, home.lake.root, lambda: True, 1).altered == (file.path,)
+    with pytest.raises(StoreError, match=f"{file.path} is altered since it was committed"):
+        home.lake.require_known(take_snapshot(home.lake).checked)
 
 
 @pytest.mark.parametrize("checked", [False, True], ids=["unhashed", "hashed"])
