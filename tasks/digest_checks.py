@@ -1,4 +1,4 @@
-"""Digest checks of the watchdog: files of the lake that are damaged, and the turn in which all of them are hashed."""
+"""Digest checks of the watchdog: damaged files of lake and lens, and the turn in which all of them are hashed."""
 
 import time
 from collections.abc import Callable
@@ -26,6 +26,8 @@ from models.lake import LakeFile
 from store.clock import wall_clock
 from store.digests import Turn, check_turn, checked_through, note_all
 from store.home import Home
+from store.lens import current_version
+from store.lens_digest import check_version
 from tasks.problems import Problem, Repair
 
 # Once a day, and at each start: some 10 GB an evening.
@@ -42,7 +44,10 @@ OF_SESSIONS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
-    """Hash the files whose turn it is, for at most this long."""
+    """Hash the lens, and the files of the lake whose turn it is, for at most this long."""
+    lens = current_version(home.path)
+    if lens:
+        check_version(home.ledger, lens)
     end = time.monotonic() + seconds
     return check_turn(home.ledger, home.lake.root, lambda: time.monotonic() < end, TURN_FILES)
 

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import polars as pl
-import polars.selectors as cs
 import pytest
 from sqlmodel import select
 
@@ -26,36 +24,19 @@ from models.lake import LakeFile
 from store import digests
 from store.digests import check_turn, checked_through, identity
 from store.home import Home
-from store.lake import encode
 from store.lens import current_version, lens_is_current, publish, rebuild
 from store.lens_reader import Lens, open_lens
 from store.sealing import seal_pending
 from store.settlements import settled_through
 from tasks.digest_checks import MADE_AGAIN, damaged_files
 from tasks.problems import Repair
+from tests.support.harming import change_a_figure, flip_a_bit
 from tests.support.settling import evaluate_due, settle_session
 from tests.support.trading import trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
 KINDS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS)
-
-
-def change_a_figure(path: Path) -> None:
-    """Write a valid file with one figure more in its first row, and its old time."""
-    before, frame = path.stat(), pl.read_parquet(path, hive_partitioning=False)
-    [column, *_] = frame.select(cs.numeric()).columns
-    more = pl.when(pl.int_range(pl.len()) == 0).then(pl.col(column) + 1).otherwise(pl.col(column))
-    path.write_bytes(encode(frame.with_columns(more.cast(frame.schema[column]).alias(column))))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def flip_a_bit(path: Path) -> None:
-    """Change one bit in the middle, and give the file its old time."""
-    before, content = path.stat(), bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 @pytest.fixture
