@@ -18,7 +18,7 @@ _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def answers(url: str) -> bool:
-    """Whether a server on this machine, which no proxy stands before, answers a GET with success."""
+    """Return whether a server on this machine, asked without a proxy, answers a GET with success."""
     try:
         return httpx.get(url, timeout=2, trust_env=False, verify=_NO_AUTHORITIES).is_success
     except httpx.TransportError:
@@ -37,9 +37,9 @@ def _ignore(_child: Child) -> None:
 class Part:
     """One child process: `python -m ARGUMENTS` with `environment` added to ours.
 
-    `ready` is asked until it says yes; `started` is told of each start and restart; a stop that takes longer than
-    `patience_seconds` is a kill; `url` is what to show to people. One that is `early` starts with the first part: it
-    waits itself for what it needs of the others.
+    `ready` is asked until it says yes; `started` is called at each start and restart; a stop that takes longer than
+    `patience_seconds` is a kill; `url` is shown to people. One that is `early` starts with the first part: it waits
+    itself for the others that it needs.
     """
 
     name: str
