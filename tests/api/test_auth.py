@@ -1,4 +1,4 @@
-"""Accounts over HTTP: invitation, login, tokens, keys; and what becomes of stolen, ended and made-up ones."""
+"""Accounts over HTTP: invitation, login, tokens, keys; stolen, ended and made-up ones are refused."""
 
 import re
 import stat
@@ -180,7 +180,7 @@ def test_the_signing_key_is_rotated_without_ending_sessions(desk: Home, web: htt
     assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(after)["kid"]
     for token in (before, after):
         assert web.get("/auth/me", headers=bearer(token)).status_code == 200
-    # The old one is thrown away: what it signed is no longer good.
+    # The old one is thrown away: its signatures are no longer good.
     path = desk.path / "keys" / "jwt"
     path.write_text(path.read_text().splitlines()[0] + "\n")
     assert web.get("/auth/me", headers=bearer(before)).status_code == 401
@@ -220,7 +220,7 @@ def test_a_disabled_account_is_shut_out(desk: Home, web: httpx.Client, me: dict[
 
 
 def test_no_route_but_tickets_takes_a_disabled_account(desk: Home, web: httpx.Client) -> None:
-    """Of all that the api has, whoever asks with a token."""
+    """Every route of the api, asked with a token."""
     session = enter(desk, web)
     with desk.ledger.write() as db:
         disable_user(db, session["user"]["id"], desk.clock.now())

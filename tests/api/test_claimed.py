@@ -1,4 +1,4 @@
-"""Claimed performance over HTTP: what is refused, what is shown to whom, and how it compares with what was settled."""
+"""Claimed performance over HTTP: refusals, the owner's view and the public one, comparison with settled sessions."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""External signals over HTTP: who may do what, filters and cursor, and no key anywhere."""
+"""External signals over HTTP: permissions, filters and cursor, and no key anywhere."""
 
 import logging
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Uploads of factor values: every kind of body, what is refused of them, and what an active factor still takes."""
+"""Uploads of factor values: every kind of body, refusals, and the sessions that an active factor still takes."""
 
 import io
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Factors over HTTP: their terms, their states, what validation says of them, and whose they are."""
+"""Factors over HTTP: their terms, states, validation reports and owners."""
 
 from typing import Any
 

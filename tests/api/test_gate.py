@@ -1,4 +1,4 @@
-"""What every request passes: size and time of its body, rate limits, headers, and a clock that steps back."""
+"""The gate that every request passes: size and time of a body, rate limits, headers, and a clock that steps back."""
 
 import json
 import socket

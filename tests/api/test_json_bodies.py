@@ -17,7 +17,7 @@ from store.home import Home
 from tests.support.serving import browsing, join, logged_in
 
 JSON = {"Content-Type": "application/json"}
-# Whatever a route takes, none of these is it.
+# No route takes any of these.
 HOSTILE = {
     "twice": b'{"name": "a", "name": "b"}',
     "twice, once escaped": b'{"name": "a", "\\u006eame": "b"}',

@@ -1,4 +1,4 @@
-"""Notifications over HTTP: what is written when it is asked for, what is read, whose it is; addresses stay masked."""
+"""Notifications over HTTP: the kinds asked for are written, reading marks one's own alone; addresses stay masked."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -172,7 +172,7 @@ def test_a_seal_after_the_deadline_is_told_once(desk: Home, after: int, words: s
     send(desk, days[0], {"early": {"600519.SH": 0.5}}, closes - timedelta(minutes=2))
     seal_pending(desk, closes - timedelta(minutes=1))
     send(desk, days[0], {"late": {"600519.SH": 0.5}}, closes - timedelta(milliseconds=1))
-    # The sealer may still come round: nothing is told of what waits before half a minute has passed.
+    # The sealer may still come round: no waiting signal is notified before half a minute has passed.
     assert remind(desk, closes) == remind(desk, closes + timedelta(seconds=30)) == 0
     seal_pending(desk, closes + timedelta(seconds=after))
     assert remind(desk, closes + timedelta(seconds=31)) == 1

@@ -25,7 +25,7 @@ DAY = "2025-01-02"
 TEXT = (Path(__file__).parents[2] / "docs" / "verification.md").read_text()
 PATH = "/strategies/alpha/signals"
 Headers = Mapping[str, str]
-# Makes a request's body: weights, and what of it to sign otherwise.
+# Makes a request's body: weights, and the parts of it to sign otherwise.
 Sign = Callable[..., dict[str, Any]]
 
 

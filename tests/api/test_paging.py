@@ -21,7 +21,7 @@ from tests.support.feeds import ITEM, NOON, enter
 from tests.support.serving import browsing, join
 from tests.support.strategies import send
 
-# What each list is called in its answer.
+# Name of each list in its answer.
 PAGED = {
     "/strategies": "strategies",
     "/strategies/{slug}/signals": "signals",

@@ -1,4 +1,4 @@
-"""What everyone may read: health, calendar, lists, records, audit logs and proofs; and that proofs can be checked."""
+"""Public routes: health, calendar, lists, records, audit logs and proofs; and that proofs can be checked."""
 
 import hashlib
 import json
@@ -131,7 +131,7 @@ def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
 
 @pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
 def test_where_only_index_levels_were_corrected_both_benchmarks_show(settled: Home) -> None:
-    """A session's level is what the next one's benchmark starts from: both change, and no NAV does."""
+    """The next session's benchmark starts from a session's level: both change, and no NAV does."""
     days = trading().sessions
     publish(settled)
     with browsing(settled) as web:
@@ -236,7 +236,7 @@ def test_a_change_through_the_api_shows_in_the_very_next_answer(web: httpx.Clien
 
 
 def seal_in_time(home: Home) -> None:
-    """Seal each signal as it was received, then disclose what is settled: as a sealer at work would have done."""
+    """Seal each signal as it was received, then disclose the settled ones: as a sealer at work would have done."""
     with home.ledger.read() as db:
         received = db.exec(select(Signal.received_at, func.max(Signal.id)).group_by(Signal.received_at)).all()
     with sealing(home) as sealer:

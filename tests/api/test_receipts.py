@@ -1,4 +1,4 @@
-"""Receipts over HTTP: what was accepted is signed for, checked with ssh-keygen, and held against the journal."""
+"""Receipts over HTTP: each accepted submission has one, checked with ssh-keygen, and held against the journal."""
 
 import hashlib
 import json
@@ -72,7 +72,7 @@ def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
     assert receipt["text"].encode() == canonical(json.loads(receipt["text"]))
     assert check(desk, tmp_path, receipt)
     assert not check(desk, tmp_path, receipt | {"text": receipt["text"].replace(DAY, "2025-01-03")})
-    # The hash, from the salt and what was sent.
+    # The hash, from the salt and the body that was sent.
     signals = [{"symbol": symbol, "weight": weight} for symbol, weight in sorted(WEIGHTS.items())]
     sealed = {"revision": 1, "salt": answer["salt"], "session": DAY, "signals": signals, "strategy": "alpha"}
     assert hashlib.sha256(b"countersign/signal/v1\n" + canonical(sealed)).hexdigest() == answer["signal_hash"]

@@ -1,4 +1,4 @@
-"""What a submission is told of its seal: while the sealer is away, after it died, and after the clock has stepped."""
+"""Seals in the answers to submissions: while the sealer is away, after it died, and after the clock has stepped."""
 
 import shutil
 from collections.abc import Mapping

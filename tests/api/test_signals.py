@@ -1,4 +1,4 @@
-"""Signals over HTTP: who may submit what until when, what is told of it, and what bad input comes to."""
+"""Signals over HTTP: permission, deadline, revisions, notifications, and refusals of bad input."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Strategies over HTTP: their terms, their states, and whose they are."""
+"""Strategies over HTTP: their terms, states and owners."""
 
 from typing import Any
 

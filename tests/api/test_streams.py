@@ -1,4 +1,4 @@
-"""The stream over HTTP: who may listen, what comes and in which order, coming back, and who is let go."""
+"""The stream over HTTP: permission, events and their order, coming back, and readers that are let go."""
 
 import os
 import re

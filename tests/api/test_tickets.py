@@ -1,4 +1,4 @@
-"""Tickets: filing, reading, whose they are, what a disabled account may; and the operator's answers."""
+"""Tickets: filing, reading, owners, a disabled account's rights; and the operator's answers."""
 
 import json
 

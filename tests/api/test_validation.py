@@ -1,4 +1,4 @@
-"""What validation measures: sessions that have closed, on the universe as it was on each of them."""
+"""Validation measures sessions that have closed, on the universe as it was on each of them."""
 
 from datetime import date
 
@@ -51,7 +51,7 @@ def test_what_was_uploaded_ahead_is_out_of_sample(lab: Home, lab_web: httpx.Clie
     with lab.ledger.read() as db:
         in_time = read_in_time(db, lab.sessions, first).filter(pl.col("factor") == found["id"])
     assert in_time.rows() == [(found["id"], first, True)]
-    # They are not what it was admitted with, and can be replaced until their outcome begins to be known.
+    # It was not admitted with them, so they can be replaced until their outcome begins to be known.
     others = ahead_of(lab, values, [first, horizon]).filter(pl.col("date") > LAST).with_columns(pl.col("value") + 1)
     assert upload(lab_web, researcher, found["id"], others).json()["changed"] == 2
 

@@ -1,4 +1,4 @@
-"""What measures factors is compiled by a process of its own, which is given up when the platform stops."""
+"""Compilation of the factor kernels by a process of its own, which is given up when the platform stops."""
 
 from pathlib import Path
 

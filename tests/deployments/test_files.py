@@ -1,4 +1,4 @@
-"""The files for other engines parse and name things that exist; the environment says what Prefect understands."""
+"""The files for other engines parse and name things that exist; Prefect reads every variable."""
 
 from configparser import ConfigParser
 from importlib.util import find_spec

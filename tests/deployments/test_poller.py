@@ -1,4 +1,4 @@
-"""The poller as a process: it polls by itself, takes up what is entered while it runs, and survives a kill."""
+"""The poller as a process: it polls by itself, takes up sources entered while it runs, and survives a kill."""
 
 import signal
 from datetime import timedelta

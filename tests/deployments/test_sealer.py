@@ -1,4 +1,4 @@
-"""The stand-alone sealer as a process: it seals, sends and tells by itself, and survives a kill."""
+"""The stand-alone sealer as a process: it seals, sends and notifies by itself, and survives a kill."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A real server and a real runner after an outage: what is skipped, what begins, and what a start finds of the dead."""
+"""A real server and a real runner after an outage: runs skipped, runs begun, and dead runs that a start finds."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

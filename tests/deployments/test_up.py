@@ -29,7 +29,7 @@ def home(served_home: Path, tmp_path: Path) -> Path:
 
 
 class Up:
-    """`up` in a process; `lines` is what it has said so far."""
+    """`up` in a process; `lines` is its output so far."""
 
     def __init__(self, home: Path) -> None:
         self._output = home / "said"

@@ -1,4 +1,4 @@
-"""docs/analysts.md keeps its word: every query runs and returns what it says, and the table of tables is the lens's."""
+"""docs/analysts.md keeps its word: every query runs and returns the result shown; the table of tables is the lens's."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/verification.md: what it says to do by hand works on a journal made by hand, and fails on a forged one."""
+"""docs/verification.md: its steps by hand work on a journal made by hand, and fail on a forged one."""
 
 import re
 import shutil

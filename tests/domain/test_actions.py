@@ -1,4 +1,4 @@
-"""Corporate actions: what the bars of the ex-session bear out, and what they do not."""
+"""Corporate actions that the bars of the ex-session bear out, and those that they do not."""
 
 from datetime import date
 
@@ -74,7 +74,7 @@ prices = st.floats(1, 1000)
 def test_what_really_happened_is_never_doubted(
     close: float, paid: float, bonus: float, move: float, before: float
 ) -> None:
-    """The factor of the action bears it out, whatever the market did with the price that morning."""
+    """The factor of the action bears it out, for any move of the price that morning."""
     cash = close * paid
     after = (close - cash) / (1 + bonus)
     assert not doubted(

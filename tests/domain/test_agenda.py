@@ -85,7 +85,7 @@ def test_a_day_without_a_session_is_passed_over_and_does_not_stand_in_for_the_se
     agenda = decide([friday, saturday], "28 19:00")
     assert begun(agenda) == [("settle", "27 18:15")]
     assert reasons(agenda) == {("settle", "28 18:15"): "2024-12-28 is not a session"}
-    # Feeds know no sessions; a start, and whoever asks for a run, mean the session before.
+    # Feeds know no sessions; a start, and a run by hand, mean the session before.
     for other in (run("poll", "28 18:20"), run(WATCHDOG, "28 19:00", CATCH_UP), run("settle", "28 19:00", HAND)):
         assert begun(decide([other], "28 19:00")) == [(other.stage, f"{other.at:%d %H:%M}")]
 
@@ -147,7 +147,7 @@ def test_the_laws(due: list[Due], running: list[Due], now: datetime, caught_up: 
     assert all(reason for _, reason in agenda.skip)
     assert not [each for each, _ in agenda.skip if each.origin is HAND or each.stage == "unknown"]
     assert len(running) + len(agenda.begin) <= PLACES + RESERVED
-    # Whatever waits, waits for something: with nothing running, something begins, or all is skipped.
+    # A waiting run waits for another: with nothing running, one begins, or all are skipped.
     if not running:
         assert bool(agenda.begin) == (len(skipped) < len(due))
 

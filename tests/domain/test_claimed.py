@@ -1,4 +1,4 @@
-"""What a claimed performance comes to by its own records."""
+"""Figures of a claimed performance by its own records."""
 
 from math import sqrt
 

@@ -1,4 +1,4 @@
-"""Days in every form that files have, and what is none. What Python's own calendar and zones say is expected."""
+"""Days in every form that files have, and texts that are none. Expected values are of Python's calendar and zones."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every metric on NAV worked by hand, what is undefined, and the score. Others' answers: test_evaluation_peers."""
+"""Every metric on NAV worked by hand, undefined ones, and the score. Others' answers: test_evaluation_peers."""
 
 from datetime import date
 from math import sqrt

@@ -1,4 +1,4 @@
-"""Items of a feed: what becomes of each field, and what is put aside with which reason."""
+"""Items of a feed: the value of each field, and the reason of each item that is put aside."""
 
 import json
 from datetime import UTC, datetime

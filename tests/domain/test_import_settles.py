@@ -1,4 +1,4 @@
-"""The law of the entrance: what import takes and the gate lets pass is settled, whatever it is."""
+"""The law of the entrance: any bars that import takes and the gate lets pass can be settled."""
 
 from datetime import date
 from typing import Any

@@ -69,7 +69,7 @@ def _all_codes() -> pl.DataFrame:
 
 
 def test_every_symbol_has_one_kind_and_what_is_taken_has_a_board() -> None:
-    """No range of the table looks further than four digits, so that all beginnings of four stand for all symbols."""
+    """No range of the table looks further than four digits, so that all beginnings of four cover all symbols."""
     codes = _all_codes()
     assert set(codes["kind"]) == set(KINDS)
     assert codes.filter(pl.col("kind").is_in(TAKEN_KINDS) != pl.col("taken")).is_empty()

@@ -1,4 +1,4 @@
-"""Klines as handed in: names, times in every form, and what no market could have printed."""
+"""Klines as handed in: names, times in every form, and rows that no market could have printed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Instruments as handed in, by hand, and how a newer file adds to what is known."""
+"""Instruments as handed in, by hand, and how a newer file adds to the known ones."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tables handed in: what is accepted, what is refused, and under which name."""
+"""Tables handed in: forms that are accepted, and refusals with the name of the field."""
 
 import math
 from datetime import date, datetime

@@ -209,7 +209,7 @@ def test_every_walk_ends_as_the_letter_says(
     found = judge(given_signals, given_bars, STEP)
     assert found["outcome"].item() == word
     assert found["r_multiple"].item() == (None if multiple is None else pytest.approx(multiple))
-    # More bars never change what is closed.
+    # More bars never change a closed signal.
     if multiple is not None:
         later = klines(*bars, (50.0, 150.0, 50.0, 100.0))
         assert judge(given_signals, later, STEP).equals(found)

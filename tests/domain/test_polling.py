@@ -1,4 +1,4 @@
-"""When to ask a feed, how far back, what its answer means, and what was missed. Answers by hand."""
+"""Polling of a feed: when to ask, how far back, the meaning of an answer, and the gap missed. Answers by hand."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Remarks on imported bars: what prices alone cannot tell, and so has to be said."""
+"""Remarks on imported bars: doubts that prices alone cannot settle."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bad input is refused by name, before anything is computed; and what the newest bars are after a session."""
+"""Bad input is refused by name, before anything is computed; and the newest bars after a session."""
 
 from collections.abc import Callable
 from datetime import date

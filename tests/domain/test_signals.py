@@ -1,4 +1,4 @@
-"""Portfolios: what is one, how it is written down, and the bytes that get sealed."""
+"""Portfolios: valid and refused ones, their spelling, and the bytes that get sealed."""
 
 import hashlib
 import json

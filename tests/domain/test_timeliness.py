@@ -1,4 +1,4 @@
-"""Timeliness: what the times of a record prove."""
+"""Timeliness: the class that the times of a record prove."""
 
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -26,7 +26,7 @@ def test_classes(closes_at: datetime, seconds: int, verdict: str) -> None:
 
 @given(st.integers(-90_000_000, 90_000_000))
 def test_a_commit_is_judged_by_its_whole_second(microseconds: int) -> None:
-    """Whatever the fraction of a second at which the sealer came round, rounding up never costs a class."""
+    """Rounding up never costs a class, for any fraction of a second at which the sealer came round."""
     came = THREE + timedelta(microseconds=microseconds)
     expected = "on_time" if microseconds <= 0 else "sealed_late" if microseconds <= 30_000_000 else "late"
     committed_at = commit_second(came)

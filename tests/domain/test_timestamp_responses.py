@@ -1,4 +1,4 @@
-"""Responses written by hand, byte by byte: what is mended in them, and what is let be."""
+"""Timestamp responses written by hand, byte by byte: the parts that are mended, and those that are let be."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""How a claim compares with what was tracked."""
+"""Tracking: a claim compared with the tracked NAV."""
 
 from collections.abc import Sequence
 from math import sqrt

@@ -1,4 +1,4 @@
-"""daily_evaluation under a real Prefect server: what it evaluates, publishes and shows."""
+"""daily_evaluation under a real Prefect server: the sessions that it evaluates, publishes and shows."""
 
 from datetime import date, time
 from pathlib import Path

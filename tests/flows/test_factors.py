@@ -70,7 +70,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
     since = {"max_correlation", "checks"}
     assert factor_of(home, lab, "first").model_dump(exclude=since) == before.model_dump(exclude=since)
     assert read_series(home.lake, lab.factors["first"]).equals(series)
-    # On prices that nobody foresaw both fail, stay active, and everybody is told once.
+    # On prices that nobody foresaw both fail, stay active, and each owner gets one notification.
     put(home, unforeseen(home))
     for _ in range(2):
         rows = factor_revalidation(days[0], days[-1], home=home.path)
@@ -82,7 +82,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
     assert (changed.status, changed.validated_through) == ("active", before.validated_through)
     assert not read_series(home.lake, lab.factors["first"]).equals(series)
     assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_revalidated", lab.owner)] * 2
-    # Whoever is rejected on wrong bars may submit again on the right ones.
+    # A factor that was rejected on wrong bars may be submitted again on the right ones.
     rejected = open_rejected(home, "first")
     put_market(home)
     rows = factor_revalidation(days[0], days[-1], home=home.path)
@@ -173,7 +173,7 @@ def open_rejected(home: Home, values: str) -> str:
 
 
 def open_notices(home: Home) -> list[tuple[str, int | None]]:
-    """What was told of factors that were measured again, and still holds."""
+    """Open notifications of factors that were measured again."""
     with home.ledger.read() as db:
         rows = db.exec(select(Notification)).all()
     kinds = {"factor fails", "factor_revalidated"}

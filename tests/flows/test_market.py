@@ -1,4 +1,4 @@
-"""The market flow against a real Prefect server: what it fetches, decides and shows."""
+"""The market flow against a real Prefect server: bars that it fetches, its verdict, its page."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -174,7 +174,7 @@ def test_whole_days_from_the_signal_to_the_track_record(served_home: Path, home:
     from flows.replay import replay  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, *_ = lab.later
-    # What is uploaded ahead is in time; a signal looks at the sessions before its own alone.
+    # Values uploaded ahead are in time; a signal looks at the sessions before its own alone.
     for name in NAMES:
         upload(home, lab.owner, lab.factors[name], name, first, second)
     done = replay(first, third, home=home.path)

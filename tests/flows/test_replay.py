@@ -91,7 +91,7 @@ def test_a_replay_in_two_parts_is_as_one(
     rest = replay(other, DAYS[0], DAYS[-1], strategies=strategies, signals=signals)
     assert (rest["sessions"], rest["settled"]) == (3, 3)
     for day in DAYS:
-        # Salts differ, and so do the hashes in the files of signals; what was earned does not.
+        # Salts differ, and so do the hashes in the files of signals; the results do not.
         assert other.lake.read(NAV, day).equals(desk.lake.read(NAV, day))
     assert [rounds(home) for home in (other, desk)] == [rounds(desk)] * 2
     assert lens_is_current(desk)

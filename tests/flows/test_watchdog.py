@@ -1,4 +1,4 @@
-"""The watchdog under a real Prefect server: what it repairs by running the stages, and what it raises."""
+"""The watchdog under a real Prefect server: problems that it repairs by running stages, and those that it raises."""
 
 from datetime import date
 from pathlib import Path
