@@ -1,4 +1,4 @@
-"""Settings: what wins, what is refused and by which name, and what is never repeated."""
+"""Settings: precedence of their sources, refusals by name, and secrets that are never repeated."""
 
 from collections.abc import Iterator
 from pathlib import Path

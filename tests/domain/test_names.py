@@ -1,4 +1,4 @@
-"""Names that others see have no hidden character."""
+"""Names that others see: hidden characters and the platform's own nicknames are refused."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Packed files: what they hold, and what is refused before it fills the disk."""
+"""Packed files: their content, and those that are refused before they fill the disk."""
 
 import gzip
 import zipfile

@@ -1,4 +1,4 @@
-"""CSV files as people have them: what is taken, and the line and the mend for what is not."""
+"""CSV files as people have them: forms that are taken, and refusals with the line and the mend."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Feeds over real HTTP on the loopback: what is asked, and whatever can come back."""
+"""Feeds over real HTTP on the loopback: the requests, and good and bad answers."""
 
 import asyncio
 import gzip

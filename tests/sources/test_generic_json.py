@@ -1,4 +1,4 @@
-"""The feed `generic_json` over real HTTP: what a mapping makes of an answer, and what it finds nowhere."""
+"""The feed `generic_json` over real HTTP: items that a mapping makes of an answer, and fields that it finds nowhere."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ def test_a_number_in_a_path_is_a_name_first_and_items_may_be_lists() -> None:
     assert (row["id"], row["coin"], row["buy_start"]) == (7, "BTC", 10)
     assert row["other"] == {"1": ["BTC", "USDT", {"0": 10}], "2": "more"}
     assert (item["id"], item["coin"], item["buy_start"]) == (8, "ETH", None)
-    # What an item needs and nothing gives.
+    # Fields that an item needs and the answer lacks.
     assert missing == ("timestamp", "direction", "exchange", "currency", "buy_end", "stop_loss")
 
 

@@ -1,4 +1,4 @@
-"""Cache: what belongs to a version is kept for it, made once, and dropped with it."""
+"""Cache: an entry of a version is made once, kept for it, and dropped with it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

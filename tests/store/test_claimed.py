@@ -1,4 +1,4 @@
-"""Claimed performances in the ledger: what is kept of them, and the verdicts as of a session."""
+"""Claimed performances in the ledger: the rows that are kept, and the verdicts as of a session."""
 
 from datetime import UTC, date, datetime, time, timedelta
 

@@ -1,4 +1,4 @@
-"""What polls leave in the ledger, on both databases: revisions, sightings, quarantine, gaps, state, tallies."""
+"""Rows that polls leave in the ledger, on both databases: revisions, sightings, quarantine, gaps, state, tallies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Reading hostile repositories: nothing in them runs, nothing in them bends what is read, nothing fills the machine."""
+"""Reading hostile repositories: nothing in them runs, alters the records read, or fills the machine."""
 
 import os
 import zlib

@@ -97,7 +97,7 @@ def test_the_address_of_the_ledger_is_not_shown(tmp_path: Path) -> None:
 
 
 def use_read_only(path: Path, url: str) -> None:
-    """Whatever would write says what it could not write; what is there is read as ever."""
+    """Check that writers of a read-only home name the file that they could not write, and that readers read on."""
     new, old = Home(path / "new", f"sqlite:///{path / 'new.db'}", path / "new"), Home(path, url, path / "lake")
     assert old.clock.simulated
     assert old.sessions.days

@@ -1,4 +1,4 @@
-"""The ledger: what concurrent writers and readers may rely on, and what schema it accepts."""
+"""The ledger: guarantees to concurrent writers and readers, and the schemas that it accepts."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Standings and claims in the lens: one row a strategy, whatever came late, was corrected, or ended long ago."""
+"""Standings and claims in the lens: one row a strategy, also one that came late, was corrected, or ended long ago."""
 
 from pathlib import Path
 from typing import Any

@@ -152,7 +152,7 @@ def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home,
     push_pending(home, NOW)
     first, head = git(remote, "rev-parse", "main~2", "main").split()
     move_back(remote, None if emptied else first)
-    # It refuses everything for now: what it lacks is not pushed any more.
+    # It refuses everything for now: the commits that it lacks are not pushed any more.
     hook = remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")

@@ -234,7 +234,7 @@ def test_a_day_settled_again_in_a_restored_ledger_gets_the_journals_bytes(fresh:
 def test_restored_at_any_moment_the_chain_holds(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bool]], backup: int
 ) -> None:
-    """Whatever was submitted and sealed before and after the back-up, the journal verifies and keeps every file."""
+    """The journal verifies and keeps every file, for any submissions and seals before and after the back-up."""
     folder = tmp_path_factory.mktemp("law")
     home = make_home(folder / "home", databases.ledger("sqlite"))
     open_strategies(home, EARLY, "aaa", "bbb", "ccc")

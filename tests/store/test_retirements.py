@@ -1,4 +1,4 @@
-"""Ends of strategies in the journal: when they are known, and what becomes of them in a crash or a restored ledger."""
+"""Ends of strategies in the journal: when they are known, and how they survive a crash or a restored ledger."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -31,7 +31,7 @@ def end_of(home: Home, slug: str) -> dict[str, Any] | None:
 
 
 def named(home: Home) -> set[FaultKind]:
-    """What does not hold, but for seals that tests make hours after their deadline."""
+    """Return the kinds of faults, but for seals that tests make hours after their deadline."""
     return {fault.kind for fault in verify_journal(home.path / "journal").faults} - {FaultKind.LATE}
 
 
@@ -119,7 +119,7 @@ def test_ended_before_it_was_ever_settled(home: Home) -> None:
 
 @SQLITE
 def test_ends_from_before_there_were_records_are_filled_in(settled: Home) -> None:
-    """A ledger of an older version, or one restored from a back-up: what the journal has is taken as it stands."""
+    """A ledger of an older version, or one restored from a back-up, takes the journal's ends as they are."""
     seal_pending(settled, settled.clock.now())
     before = end_of(settled, "s03")
     with settled.ledger.write() as db:

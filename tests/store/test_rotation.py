@@ -145,7 +145,7 @@ def test_one_rotation_at_a_time(desk: Home) -> None:
         rotate_key(desk)
     with sealing(desk), pytest.raises(LeaseError, match="when it comes round"):
         rotate_key(desk, patience_seconds=0)
-    # What waits now is finished by the next one that seals.
+    # The next sealer finishes the waiting rotation.
     new = prepare_rotation(desk)
     seal_one(desk, 2)
     assert load_key(desk.journal.keys).public == new.public

@@ -1,4 +1,4 @@
-"""Sealing: what the ledger has, the journal gets, once, in order, whatever happens on the way."""
+"""Sealing: the journal gets every signal of the ledger, once, in order, through every failure on the way."""
 
 import shutil
 import subprocess

@@ -56,7 +56,7 @@ def test_what_came_after_a_round_was_handed_over_is_not_its_own(home: Home) -> N
 
 @pytest.fixture
 def desk(databases: Databases, tmp_path: Path) -> Home:
-    """A home on SQLite: what is about processes is the same on both databases."""
+    """A home on SQLite: processes behave the same on both databases."""
     return make_home(tmp_path / "home", databases.ledger("sqlite"))
 
 

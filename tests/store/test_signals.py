@@ -1,4 +1,4 @@
-"""Submitting: who may, until when, and what becomes of the same portfolio again. On both databases."""
+"""Submitting: permission, deadline, and the same portfolio again. On both databases."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Signatures made by ssh-keygen, checked here; and anything else that could stand in a commit."""
+"""Signatures made by ssh-keygen, checked here; and other texts that a commit could carry."""
 
 import subprocess
 from pathlib import Path

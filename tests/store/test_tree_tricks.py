@@ -1,4 +1,4 @@
-"""Tricks that git allows: each is performed with git's own commands, signed with the journal's key, and is told."""
+"""Tricks that git allows: each is performed with git's own commands, signed with the journal's key, and reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def blob(journal: Handmade, content: bytes = b"{}") -> str:
 
 
 def told(report: Report) -> set[tuple[FaultKind, str]]:
-    """Kinds and paths of what is in the tree; the working copy does not show what `place` did."""
+    """Kinds and paths of the tree's faults; the working copy does not show the entries that `place` made."""
     return {(fault.kind, fault.path) for fault in report.faults if "working copy" not in fault.detail}
 
 

@@ -1,4 +1,4 @@
-"""What the watchdog sees of sealing: each matter when it holds, and nothing of it when it does not."""
+"""Problems of sealing that the watchdog sees: each is reported when it holds, and not when it does not."""
 
 import shutil
 from dataclasses import replace

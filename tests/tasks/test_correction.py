@@ -1,4 +1,4 @@
-"""Correcting a settled session: what comes out, what stays, what is told; cut short anywhere, it ends the same."""
+"""Correcting a settled session: new results, old versions, notifications; cut short anywhere, it ends the same."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ from tests.support.trading import put_market, trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
-# What does not lean on the ledger beyond what the others do.
+# Tests that use the ledger no further than the others do.
 SQLITE = pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
 
 
@@ -62,7 +62,7 @@ def test_a_correction_is_as_if_the_market_had_always_been_so(settled: Home, othe
         change_levels(home, DAYS[1])
     settle_due(other, LAST)
     evaluate_due(other, LAST)
-    # The levels of a session are what the next one's benchmark starts from.
+    # The next session's benchmark starts from the levels of a session.
     assert changed(settled) == {DAYS[1]: ("bars", "index levels"), DAYS[2]: ("index levels",)}
     assert correct_session(settled, DAYS[1]) == ("bars", "index levels")
     assert evaluate_due(settled, LAST) == 4
@@ -179,7 +179,7 @@ def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
     assert isinstance(held, tasks.Held)
     assert "bad price" in "; ".join(held.reasons)
     assert told(settled) == before
-    # Another rule book is part of a correction, and of what rests on it; of nothing else.
+    # Another rule book is part of a correction, and of results that rest on it; of nothing else.
     put_market(settled, bars.with_columns(pl.col("volume") * 2), levels)
     monkeypatch.setattr(tasks, "rules_sha256", lambda _: "of other rules")
     with pytest.raises(ConflictError, match="rules"):

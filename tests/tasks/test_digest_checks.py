@@ -1,4 +1,4 @@
-"""Files that somebody altered: nothing is made of them, everybody is told, and what can be is made again."""
+"""Altered files: no result is made of them, a problem names each, and derived ones are made again."""
 
 import os
 from datetime import UTC, datetime

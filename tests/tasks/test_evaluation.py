@@ -1,4 +1,4 @@
-"""Evaluating sessions of a home by the tasks' own functions: what waits, what comes out, and that it never changes."""
+"""Evaluating sessions of a home by the tasks' own functions: waiting sessions, their figures, and that these stay."""
 
 from collections.abc import Callable
 from datetime import date, time

@@ -1,4 +1,4 @@
-"""Factors tracked out of sample: what waits, what comes of it, and values that came late."""
+"""Factors tracked out of sample: waiting sessions, their figures, and values that came late."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Trying a feed: what one poll would bring, item by item, with nothing kept and no key shown."""
+"""Trying a feed: the items of one poll, each with its outcome, with nothing kept and no key shown."""
 
 import json
 import logging

@@ -195,7 +195,7 @@ def test_a_sample_that_cannot_be_is_refused(home: Home, wrong: dict[str, Any], f
 
 
 class Provider:
-    """A provider that has what it is given."""
+    """A provider with the data that a test gives it."""
 
     def __init__(self, frame: pl.DataFrame, of_indices: pl.DataFrame) -> None:
         self.frame, self.of_indices = frame, of_indices

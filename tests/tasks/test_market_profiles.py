@@ -1,4 +1,4 @@
-"""Exports of other tools into a home, and what the command prints."""
+"""Exports of other tools into a home, and the command's output."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""What the market really delivers, through import, gate and settlement to the journal: nobody stops everybody."""
+"""Bars as the market delivers them, through import, gate and settlement to the journal: no account stops all others."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -232,7 +232,7 @@ def test_a_rule_that_starts_later_leaves_what_is_settled_alone(
 def test_what_was_settled_under_the_first_edition_stays_settled(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first edition knew no listings: it refused what is filled now, and keeps refusing it in that session."""
+    """The first edition knew no listings: it refused orders that are filled now, and still refuses them in its sessions."""
     fresh = {"301999.SZ": dict(zip(DAYS[1:], (20.0, 20.0, 27.0, 27.0), strict=True))}
     bars = bars_of(fresh)
     put_bars(home, tmp_path, bars)

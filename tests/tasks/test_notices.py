@@ -1,4 +1,4 @@
-"""Notifications on their way: real webhooks and mail on the loopback, failures, repetitions, and what is refused."""
+"""Notifications on their way: real webhooks and mail on the loopback, failures, repetitions, and refused addresses."""
 
 import logging
 import socket
@@ -224,7 +224,7 @@ def test_this_machine_is_not_reached_through_an_address(
 ) -> None:
     kept, url = hook
     port = int(url.rpartition(":")[2])
-    # Whatever a name or an odd spelling leads to is looked at when it is connected to.
+    # The address behind a name or an odd spelling is checked when it is connected to.
     with caplog.at_level(logging.DEBUG), pytest.raises(SourceRefused) as caught:
         send(f"json://{host}:{port}/secret-path", "title", "body")
     assert kept.paths == []
@@ -248,7 +248,7 @@ def test_whoever_drips_is_cut_off() -> None:
         with connection:
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: ")
             try:
-                # Whoever listens to the end has a whole answer, and nothing to complain of.
+                # A client that listens to the end has a whole answer, and nothing to complain of.
                 for _ in range(int(PATIENCE_SECONDS / 0.02)):
                     connection.sendall(b"y")
                     pause.wait(0.02)

@@ -99,7 +99,7 @@ def test_what_a_feed_changes_or_dates_back_counts_from_when_it_came(home: Home) 
     come(home, SIGNAL)
     # The stop was touched at 12:15; two minutes later there never was such a stop.
     come(home, SIGNAL | {"stop_loss": "80"}, at=NOON + timedelta(minutes=32))
-    # At 13:10 somebody knows since noon what will have been seen at 13:00.
+    # A signal that comes at 13:10 and is dated to noon knows the bars until 13:00: none of them counts for it.
     come(home, SIGNAL | {"id": 2, "stop_loss": "80"}, at=NOON + timedelta(minutes=70))
     assert judge(home) == [("binance-BTC-USDT", 3, 3)]
     with home.ledger.read() as db:

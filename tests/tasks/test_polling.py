@@ -1,4 +1,4 @@
-"""Polls from end to end: the simulated feed over HTTP, the ledger behind it, and whatever goes wrong between."""
+"""Polls from end to end: the simulated feed over HTTP, the ledger behind it, and failures between them."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ def home(tmp_path: Path, databases: Databases) -> Any:
 
 
 class Time:
-    """The time of a test: it moves when it is told to."""
+    """The time of a test: it moves when a test moves it."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -244,7 +244,7 @@ def test_by_hand_a_source_is_asked_before_it_is_due_but_not_while_it_backs_off(h
 
 
 def _poll_until_stuck(url: str, path: Path) -> None:
-    """A poller whose poll never comes to its end: the transaction is open when it is killed."""
+    """A poller with a poll that never ends: the transaction is open when it is killed."""
     from tasks import polling  # noqa: PLC0415
 
     store = polling.store_answer

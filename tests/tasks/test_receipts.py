@@ -151,7 +151,7 @@ def test_a_key_that_has_ended_is_good_for_ten_minutes_more(tmp_path: Path) -> No
     assert [(fault.path, fault.detail) for fault in bad] == [
         ("1.json", "signed by a key that was no longer the journal's then")
     ]
-    # The new key signs again what was accepted before it came.
+    # The new key signs again the submissions that were accepted before it came.
     again = keep(tmp_path / "again", sign(second, OWN[0]))
     report = verify_journal(journal.path, receipts=again)
     assert K.BAD_RECEIPT not in {fault.kind for fault in report.faults}

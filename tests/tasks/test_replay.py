@@ -1,4 +1,4 @@
-"""The files of a replay: what they may hold, and how they are refused."""
+"""The files of a replay: their fields, and how faulty ones are refused."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The reaper: what it takes for dead (by hand), and real processes killed and left alive."""
+"""The reaper: runs that it takes for dead (by hand), and real processes killed and left alive."""
 
 import os
 from collections.abc import Iterator

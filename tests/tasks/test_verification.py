@@ -309,7 +309,7 @@ def test_a_fork(tmp_path: Path) -> None:
     assert K.FORKED in kinds(verify_journal(journal.path))
 
 
-# --- what the platform itself could do, having the key ---
+# --- deeds of a platform that has the key ---
 
 
 def test_a_commit_dropped_by_whoever_has_the_key(tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ def test_bars_that_end_too_early(tmp_path: Path, bars: Path) -> None:
     assert [(fault.kind, fault.session) for fault in report.faults] == [(K.BARS_MISMATCH, SECOND)]
 
 
-# --- what is no journal at all ---
+# --- folders that are no journal ---
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a dishonest operator could try, who has the key: each lie is performed, and `verify` calls it by its name."""
+"""Lies of a dishonest operator, who has the key: each lie is performed, and `verify` calls it by its name."""
 
 import json
 from collections.abc import Callable
@@ -195,7 +195,7 @@ def test_revealed_before_its_session_was_over(tmp_path: Path) -> None:
     assert named(verify_journal(journal.path)) == {(K.DATE_FORGED, record_path("reveals", "alpha", SECOND))}
 
 
-# --- order, whatever the dates say ---
+# --- order, against any dates ---
 
 
 def close_day(folder: Path, then: Callable[[Handmade], None]) -> Handmade:
@@ -226,7 +226,7 @@ def test_sealed_after_the_session_was_settled_with_dates_that_fit(tmp_path: Path
 
 
 def test_sealed_for_a_session_that_was_left_out_between_settled_ones(tmp_path: Path) -> None:
-    """Sealed after a later session was settled: its own never was, and what it would trade at is long known."""
+    """A seal after a later session was settled: its own never was, and the prices it would trade at are long known."""
 
     def skip(journal: Handmade) -> None:
         journal.seal("gamma", "2025-01-01", BETTER, utc("2025-01-01 14:59"), execution_price="close")
@@ -241,7 +241,7 @@ sessions = st.sampled_from([date(2025, 1, day) for day in (2, 3, 6, 7)])
 
 @given(st.lists(st.tuples(st.sampled_from(["seal", "day"]), sessions), max_size=12))
 def test_order_alone_makes_a_signal_late(events: list[tuple[str, date]]) -> None:
-    """Whatever is sealed in or after a commit that settled its session or a later one, though its dates be perfect."""
+    """A seal is late in or after a commit that settled its session or a later one, though its dates be perfect."""
     records, commits = Records(), []
     for place, (what, session) in enumerate(events):
         commits.append(Commit(f"{place}", (), deadline(session, "open"), None))
@@ -432,7 +432,7 @@ def test_an_invented_bonus_is_doubted_by_the_bars_and_refuted_by_the_readers_act
 
 
 def test_a_dividend_kept_back_from_its_holders(tmp_path: Path, bars: Path) -> None:
-    """Of what nobody held or signalled, and of other days, nothing is said."""
+    """An action of a symbol that nobody held or signalled, or of another day, is no fault."""
     actions = tmp_path / "actions.csv"
     rows = ["688001.SH,2025-01-03,0.5,0", "600519.SH,2025-01-03,20,0", "688001.SH,2025-01-06,0.5,0"]
     actions.write_text("\n".join(["symbol,session,cash,bonus", *rows]) + "\n")

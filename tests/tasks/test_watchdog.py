@@ -1,4 +1,4 @@
-"""What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
+"""Problems that the watchdog sees in a home, one by one; looking changes nothing. Repairing: tests/flows."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ LAST = DAYS[-1]
 
 def seen(home: Home, session: date = LAST) -> list[tuple[str, str, Repair]]:
     found = find_problems.fn(home, session)
-    # What waits to be sealed has tests of its own.
+    # Signals that wait for a seal have tests of their own.
     ours = (problem for problem in found if problem.repair is not Repair.SEAL)
     return [(problem.kind, problem.subject, problem.repair) for problem in ours]
 
@@ -227,7 +227,7 @@ def test_a_clock_that_stepped_back(healthy: Home) -> None:
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     with healthy.ledger.read() as db:
         newest = db.exec(select(func.max(JournalCommit.committed_at))).one()
-    # A simulated clock may go where it likes; the same times under the system's clock are told.
+    # A simulated clock may go where it likes; the same times under the system's clock are a problem.
     healthy.clock.set(newest - timedelta(seconds=6))
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     for seconds, told in ((5, False), (6, True)):
