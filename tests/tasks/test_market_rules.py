@@ -232,7 +232,7 @@ def test_a_rule_that_starts_later_leaves_what_is_settled_alone(
 def test_what_was_settled_under_the_first_edition_stays_settled(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first edition knew no listings: it refused orders that are filled now, and still refuses them in its sessions."""
+    """The first edition knew no listings: it refused orders that are filled now, and does so in its sessions still."""
     fresh = {"301999.SZ": dict(zip(DAYS[1:], (20.0, 20.0, 27.0, 27.0), strict=True))}
     bars = bars_of(fresh)
     put_bars(home, tmp_path, bars)
