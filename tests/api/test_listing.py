@@ -57,6 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def web(home: Home) -> Iterator[httpx.Client]:
+    """The api of `home`, without rate limits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
         with browsing(home) as client:

@@ -104,6 +104,7 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world(records: Home) -> Iterator[World]:
+    """The api of `records`, without rate limits, with an administrator and the resources of each kind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
         with browsing(records) as web:

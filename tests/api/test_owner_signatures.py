@@ -47,11 +47,13 @@ def sign(tmp_path: Path, key: Key) -> Sign:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Key:
+    """The owner's key."""
     return Key.make(tmp_path / "owner")
 
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str], key: Key) -> str:
+    """A strategy with the owner's key, as `owner_key` shows it."""
     return str(open_one(web, me, owner_key=public(key))["owner_key"])
 
 

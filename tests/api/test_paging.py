@@ -52,6 +52,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader of a home with at least two rows in every list."""
     home = made.make_home(tmp_path_factory.mktemp("paging") / "home")
     for day in made.weekdays(2):
         send(home, day, {made.slugs(1)[0]: {"600519.SH": 0.5}})

@@ -51,6 +51,7 @@ def check(home: Home, folder: Path, receipt: dict[str, str]) -> bool:
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str]) -> str:
+    """A strategy of key `me`, by its slug."""
     return str(open_one(web, me)["slug"])
 
 

@@ -24,6 +24,7 @@ Headers = Mapping[str, str]
 
 @pytest.fixture(autouse=True)
 def alpha(web: httpx.Client, me: dict[str, str]) -> None:
+    """A strategy of key `me`, which every test here has."""
     open_one(web, me)
 
 

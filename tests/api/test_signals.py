@@ -35,6 +35,7 @@ Headers = Mapping[str, str]
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str]) -> str:
+    """A strategy of key `me`, by its slug."""
     return str(open_one(web, me)["slug"])
 
 

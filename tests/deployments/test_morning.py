@@ -53,6 +53,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that shifts the clock of a process, compiled."""
     path = tmp_path_factory.mktemp("clock") / "shifted_clock.so"
     source = ROOT / "tests" / "support" / "shifted_clock.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(path), str(source)], check=True)

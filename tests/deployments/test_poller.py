@@ -22,6 +22,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 @pytest.fixture
 def home(tmp_path: Path, databases: Databases) -> Home:
+    """A home on SQLite, with the simulated clock."""
     return make_home(tmp_path / "home", databases.ledger("sqlite"))
 
 

@@ -25,6 +25,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 @pytest.fixture
 def home(served_home: Path, tmp_path: Path) -> Path:
+    """A home with a Prefect database, for `up` to start from."""
     return prepare_home(served_home, tmp_path / "home")
 
 

@@ -28,6 +28,7 @@ QUERIES = re.findall(r"(?<=\n\n)([^\n]*):\n\n```sql\n(.*?)```\n\nColumns: ([^\n]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published home: 25 sessions, one corrected, external signals, a claim and an active factor."""
     made = make_home(tmp_path_factory.mktemp("lens") / "home")
     for session in weekdays(25):
         settle(made, session)
@@ -49,6 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the lens of `home`."""
     with open_lens(home) as lens, lens.use() as connection:
         yield connection
 

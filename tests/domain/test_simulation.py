@@ -29,6 +29,7 @@ SESSIONS = weekdays(300)
 
 @pytest.fixture(scope="module")
 def sample() -> SampleMarket:
+    """A market of 200 symbols."""
     return simulate(200, SESSIONS, seed=1)
 
 

@@ -36,6 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 

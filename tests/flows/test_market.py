@@ -25,6 +25,7 @@ CLOCK = datetime(2025, 6, 25, 10, tzinfo=UTC)
 
 @pytest.fixture
 def sample() -> SampleMarket:
+    """A market of 20 symbols, as a provider would give it."""
     return simulate(20, SESSIONS, seed=9)
 
 

@@ -35,6 +35,7 @@ NINE, LATE = SLOTS["portfolio-signals"].at, SLOTS["portfolio-signals"].late_afte
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 

@@ -39,6 +39,7 @@ def desk(home: Home) -> Home:
 
 @pytest.fixture
 def strategies(tmp_path: Path) -> Path:
+    """A file of the plan's strategies with their terms."""
     path = tmp_path / "strategies.csv"
     pl.DataFrame([{"slug": slug, **terms} for slug, terms in PLAN.terms.items()]).write_csv(path)
     return path

@@ -37,6 +37,7 @@ def kline(day: str, close: float) -> str:
 
 @pytest.fixture
 def service() -> FakeEastmoney:
+    """A stand-in for the service, with rows of every kind."""
     return FakeEastmoney(
         shares=[
             row("600000", "浦发银行"),

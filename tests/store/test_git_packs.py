@@ -19,6 +19,7 @@ from tests.support.journals import git
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty bare repository."""
     folder = tmp_path_factory.mktemp("packs") / "bare"
     folder.mkdir()
     git(folder, "init", "-q", "--bare")

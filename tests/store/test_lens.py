@@ -67,6 +67,7 @@ COLUMNS = {
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with nothing settled."""
     return make_home(tmp_path / "home")
 
 

@@ -24,6 +24,7 @@ STANDINGS = "FROM standings ORDER BY strategy"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with nothing settled."""
     return make_home(tmp_path / "home")
 
 

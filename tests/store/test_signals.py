@@ -31,6 +31,7 @@ TEXT = "000001.SZ=0.25 600519.SH=0.5"
 
 @pytest.fixture
 def desk(home: Home) -> Home:
+    """A home with two strategies that trade at the open, and one at the close."""
     open_strategies(home, BEFORE, "one", "two")
     open_strategies(home, BEFORE, "closer", execution_price="close")
     return home

@@ -22,6 +22,7 @@ def sign(key: Key, *options: str, namespace: str = "git") -> bytes:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Key:
+    """A key made by ssh-keygen."""
     return Key.make(tmp_path / "key")
 
 

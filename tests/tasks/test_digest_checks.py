@@ -60,6 +60,7 @@ def flip_a_bit(path: Path) -> None:
 
 @pytest.fixture
 def published(settled: Home) -> Home:
+    """A settled home, sealed and published."""
     seal_pending(settled, settled.clock.now())
     publish(settled)
     return settled

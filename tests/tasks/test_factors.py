@@ -25,6 +25,7 @@ from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 

@@ -21,6 +21,7 @@ MONDAY, TUESDAY = date(2025, 6, 23), date(2025, 6, 24)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home without a market."""
     return new_home(tmp_path / "home")
 
 

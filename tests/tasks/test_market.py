@@ -35,6 +35,7 @@ Import = Callable[[Home, Path, datetime], Any]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home without a market."""
     return new_home(tmp_path / "home")
 
 

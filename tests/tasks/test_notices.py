@@ -76,6 +76,7 @@ def simple(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def hook() -> Iterator[tuple[Hook, str]]:
+    """A webhook on the loopback that keeps its requests, and its address."""
     kept = Hook()
     with serve(kept) as url:
         yield kept, url

@@ -34,6 +34,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def home(tmp_path: Path, databases: Databases) -> Any:
+    """A home on SQLite, with the simulated clock."""
     with disposed(databases.ledger("sqlite")) as url:
         yield make_home(tmp_path / "home", url)
 

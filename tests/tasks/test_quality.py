@@ -24,6 +24,7 @@ LAST, NEXT = date(2025, 6, 26), date(2025, 6, 27)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with a sample market of 20 symbols and 25 sessions."""
     home = new_home(tmp_path / "home")
     simulate_market(home, NOW, symbols=20, sessions=25, seed=2, end=LAST)
     return home

@@ -32,6 +32,7 @@ LAST = DAYS[-1]
 
 @pytest.fixture(scope="module")
 def truth() -> list[Settled]:
+    """Results of the engine, called directly, session by session."""
     return expected()
 
 

@@ -32,11 +32,13 @@ PAST = trading().sessions[1]
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A timestamp authority with a key and certificates of its own."""
     return Authority(tmp_path_factory.mktemp("tsa") / "authority")
 
 
 @pytest.fixture
 def address(authority: Authority) -> Iterator[str]:
+    """The address of `authority`, which answers as it should."""
     authority.answer, authority.asked = (lambda query: (200, authority.stamp(query))), 0
     with serving(authority) as url:
         yield url

@@ -44,6 +44,7 @@ def kinds(report: Report) -> set[FaultKind]:
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
+    """A file of the worked example's bars."""
     path = tmp_path / "bars.csv"
     path.write_text(bars_csv())
     return path

@@ -406,6 +406,7 @@ def invented_bonus(folder: Path) -> Handmade:
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
+    """A file of the worked example's bars."""
     path = tmp_path / "bars.csv"
     path.write_text(bars_csv())
     return path

@@ -45,6 +45,7 @@ def lose(home: Home, *files: LakeFile) -> None:
 
 @pytest.fixture
 def healthy(settled: Home) -> Home:
+    """A settled home, sealed and published: without a problem."""
     seal_pending(settled, settled.clock.now())
     publish(settled)
     return settled
