@@ -62,7 +62,7 @@ def test_secrets_are_kept_as_hashes_alone(desk: Home, web: httpx.Client, me: dic
     assert mode == 0o600
 
 
-def test_profile_and_login(desk: Home, web: httpx.Client) -> None:
+def test_a_profile_is_set_and_its_login_opens_the_account(desk: Home, web: httpx.Client) -> None:
     token = bearer(enter(desk, web)["access_token"])
     answer = web.patch("/auth/profile", json={"nickname": "安_ann-1", **LOGIN}, headers=token)
     assert answer.status_code == 200, answer.text
@@ -120,7 +120,7 @@ def test_names_are_unique(desk: Home, web: httpx.Client, me: dict[str, str], oth
     assert web.patch("/auth/profile", json={"nickname": "ann"}, headers=me).status_code == 200
 
 
-def test_refresh(desk: Home, web: httpx.Client) -> None:
+def test_a_refresh_token_gives_an_access_token_and_neither_serves_as_the_other(desk: Home, web: httpx.Client) -> None:
     session = enter(desk, web)
     answer = web.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
     assert set(answer.json()) == {"access_token"}
@@ -238,7 +238,7 @@ def test_no_route_but_tickets_takes_a_disabled_account(desk: Home, web: httpx.Cl
     assert taken == {"post /api/v1/tickets 422", "get /api/v1/tickets 200", "get /api/v1/tickets/{ticket_id} 404"}
 
 
-def test_tiers(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_a_tier_shows_its_limits_and_an_operator_raises_it(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     universes = ["hs300", "csi500", "csi1000", "csi2000", "etf_all"]
     free = {"tier": "free", "max_strategies": 3, "strategy_universes": universes}
     assert web.get("/billing/tier", headers=me).json() == free

@@ -96,7 +96,7 @@ def test_counting_costs_little(desk: Home) -> None:
     assert (calls["call"] + calls["c_call"]) / 100 < 40
 
 
-def test_where_the_platform_stands(tmp_path: Path) -> None:
+def test_a_scrape_shows_the_platforms_state_and_a_lost_ledger(tmp_path: Path) -> None:
     home = made.make_home(tmp_path / "home")
     text = Metrics(home).render().decode()
     found = samples(text)

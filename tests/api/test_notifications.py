@@ -63,7 +63,9 @@ def test_settled_sessions_become_notifications_when_they_are_asked_for(records: 
     assert {text.split(":")[0] for _, text in texts(records, 1)} == {"strategy-00000", "strategy-00002"}
 
 
-def test_reading_and_counting(desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]) -> None:
+def test_notifications_are_listed_counted_and_marked_read(
+    desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]
+) -> None:
     for n in range(3):
         web.post("/tickets", json={"title": str(n), "category": "bug"}, headers=me)
     with desk.ledger.write() as db:

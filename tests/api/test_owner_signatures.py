@@ -126,7 +126,7 @@ def _only(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("alpha")
 @pytest.mark.parametrize("case", REFUSED)
-def test_anything_else_is_refused_and_nothing_is_stored(
+def test_a_signal_that_the_owner_did_not_sign_is_refused_and_not_stored(
     case: str, desk: Home, web: httpx.Client, me: Headers, sign: Sign, key: Key
 ) -> None:
     make, status, why = REFUSED[case]
@@ -158,7 +158,9 @@ def test_a_signed_signal_is_not_taken_back(desk: Home, web: httpx.Client, me: He
     ), answer.text
 
 
-def test_a_signature_for_a_strategy_without_a_key(web: httpx.Client, me: Headers, desk: Home, sign: Sign) -> None:
+def test_a_signature_for_a_strategy_without_a_key_is_refused(
+    web: httpx.Client, me: Headers, desk: Home, sign: Sign
+) -> None:
     open_one(web, dict(me))
     answer = web.post(PATH, json=sign(), headers=dict(me))
     assert (answer.status_code, "signed: alpha has no owner_key" in answer.text, count(desk)) == (400, True, 0)
@@ -176,7 +178,7 @@ def test_the_key_can_be_given_until_the_first_signal(web: httpx.Client, me: Head
 
 
 @pytest.mark.parametrize("line", ["ssh-rsa AAAA", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 é", ""])
-def test_a_key_of_another_kind_is_refused_with_an_example(web: httpx.Client, me: Headers, line: str) -> None:
+def test_a_key_of_another_type_is_refused_with_an_example(web: httpx.Client, me: Headers, line: str) -> None:
     answer = web.post("/strategies", json={"name": "a", "slug": "alpha", "owner_key": line}, headers=dict(me))
     assert (answer.status_code, "such as ssh-ed25519 AAAA" in answer.text) == (422, True)
 

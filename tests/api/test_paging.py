@@ -92,7 +92,7 @@ def test_no_paged_list_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("path", PAGED)
-def test_bounds(reader: Reader, path: str) -> None:
+def test_a_limit_or_offset_out_of_bounds_is_refused_and_one_at_a_bound_is_taken(reader: Reader, path: str) -> None:
     skip = "cursor" if path == "/external/signals" else "offset"
     for name, value in (("limit", 0), ("limit", 201), ("limit", -1), (skip, -1), (skip, FARTHEST + 1)):
         answer = reader.ask(path, **{name: value})

@@ -125,7 +125,9 @@ def _best(lab: Home, count: int) -> dict[str, float]:
     return dict.fromkeys(sorted(score, key=lambda symbol: -score[symbol])[:count], 1 / count)
 
 
-def test_states_and_members(lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any]) -> None:
+def test_members_change_only_while_a_portfolio_is_not_active(
+    lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any]
+) -> None:
     first, second = (each["id"] for each in factors.values())
     portfolio = make(lab_web, researcher, "组合")
     assert [move(lab_web, researcher, portfolio, to).status_code for to in ("pause", "resume")] == [400, 400]

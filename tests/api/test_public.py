@@ -34,7 +34,7 @@ from tests.support.trading import expected, trading
 from tests.support.waiting import PATIENCE_SECONDS
 
 
-def test_health_and_calendar(desk: Home, web: httpx.Client) -> None:
+def test_health_and_calendar_are_answered_without_a_login(desk: Home, web: httpx.Client) -> None:
     health = {"status": "ok", "simulated": True, "now": "2025-01-02T01:00:00+00:00", "settled_through": None}
     assert web.get("/health").json() == health
     month = web.get("/calendar?month=2025-02").json()
@@ -72,7 +72,7 @@ def records(tmp_path: Path) -> Home:
     return home
 
 
-def test_lists_and_records(records: Home) -> None:
+def test_public_strategies_are_listed_with_their_track_records(records: Home) -> None:
     with browsing(records) as web:
         listed = web.get("/public/strategies").json()["strategies"]
         assert [each["slug"] for each in listed] == ["strategy-00002", "strategy-00001", "strategy-00000"]

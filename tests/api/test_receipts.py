@@ -88,7 +88,7 @@ def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
 
 
 @pytest.mark.usefixtures("alpha")
-def test_the_hash_as_the_docs_check_it(web: httpx.Client, me: Headers, tmp_path: Path) -> None:
+def test_the_docs_commands_recompute_the_hash_of_a_receipt(web: httpx.Client, me: Headers, tmp_path: Path) -> None:
     program = re.findall(r"^    import hashlib.*?(?=^\S)", TEXT, re.DOTALL | re.MULTILINE)
     for signals in (SIGNAL, [{"symbol": "600519.SH", "weight": 1}], [{"symbol": "600519.SH", "weight": 0.00001}]):
         (tmp_path / "request.json").write_text(json.dumps({"trade_date": DAY, "signals": signals}))

@@ -76,7 +76,7 @@ def test_other_peoples_tickets_are_not_found(web: httpx.Client, me: dict[str, st
     assert web.get("/tickets").status_code == 401
 
 
-def test_bad_tickets(web: httpx.Client, me: dict[str, str]) -> None:
+def test_a_bad_ticket_or_query_is_refused_by_its_field(web: httpx.Client, me: dict[str, str]) -> None:
     for change, field in (
         ({"title": ""}, "title"),
         ({"title": "x" * 201}, "title"),

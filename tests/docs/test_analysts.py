@@ -60,7 +60,9 @@ def test_every_query_of_the_document_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])
-def test_query(db: duckdb.DuckDBPyConnection, sql: str, columns: str) -> None:
+def test_a_query_of_the_document_returns_its_columns_and_rows(
+    db: duckdb.DuckDBPyConnection, sql: str, columns: str
+) -> None:
     found = db.execute(sql)
     assert ", ".join(column[0] for column in found.description or ()) == columns
     rows = found.fetchall()

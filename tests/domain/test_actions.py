@@ -57,7 +57,7 @@ def doubted(
         (0.0, 0.0, 10.0, None, None, False),  # nothing was paid
     ],
 )
-def test_by_factor_or_by_price(
+def test_an_action_is_doubted_unless_factor_or_price_bears_it_out(
     cash: float, bonus: float, opened: float, before: float | None, factor: float | None, expected: bool
 ) -> None:
     assert doubted(cash, bonus, close=10.0, opened=opened, before=before, factor=factor) is expected

@@ -140,7 +140,9 @@ RUNS = st.lists(
 
 
 @given(RUNS, RUNS.map(lambda runs: runs[: PLACES + RESERVED]), NOW, st.none() | NOW)
-def test_the_laws(due: list[Due], running: list[Due], now: datetime, caught_up: datetime | None) -> None:
+def test_no_plan_skips_without_reason_or_exceeds_the_places(
+    due: list[Due], running: list[Due], now: datetime, caught_up: datetime | None
+) -> None:
     agenda = plan(due, running, now, TIMETABLE, DAYS.__contains__, caught_up)
     skipped = {each.id for each, _ in agenda.skip}
     assert not skipped & {each.id for each in agenda.begin}

@@ -44,13 +44,13 @@ BY_BOARD = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_by_hand(kind: str) -> None:
+def test_a_symbol_has_the_kind_listed_by_hand(kind: str) -> None:
     symbols = pl.DataFrame({"symbol": BY_KIND[kind].split()})
     assert symbols.select(kind_expr(pl.col("symbol"))).to_series().unique().to_list() == [kind]
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_boards_by_hand(board: str) -> None:
+def test_a_symbol_has_the_board_listed_by_hand(board: str) -> None:
     symbols = pl.DataFrame({"symbol": BY_BOARD[board].split()})
     assert symbols.select(board_expr(pl.col("symbol"))).to_series().unique().to_list() == [board]
 

@@ -37,7 +37,7 @@ def test_a_symbol_alone_is_enough() -> None:
         ("", {}),
     ],
 )
-def test_delisting_values(value: Any, columns: dict[str, Any]) -> None:
+def test_a_delisting_value_is_read_in_each_form(value: Any, columns: dict[str, Any]) -> None:
     assert listing(delisted="2025-03-07", delisting_value=value).to_dicts() == [
         known(delisted=date(2025, 3, 7), **columns)
     ]

@@ -143,7 +143,7 @@ def test_a_zone_written_the_other_way_round_is_the_same_zone() -> None:
     assert outcome(turned, (99.0, 110.0, 98.0, 109.0)) == outcome(LONG, (99.0, 110.0, 98.0, 109.0))
 
 
-def test_no_signals_no_rows() -> None:
+def test_no_signals_give_no_rows() -> None:
     assert judge(signals(), klines(INSIDE), STEP).schema == pl.Schema(OUTCOMES_SCHEMA)
 
 
@@ -256,7 +256,7 @@ def test_wilsons_interval_is_scipys(hits: int, of: int) -> None:
     assert wilson(hits, of) == pytest.approx((expected.low, expected.high))
 
 
-def test_of_nothing_there_is_no_interval() -> None:
+def test_no_outcomes_have_no_interval() -> None:
     assert wilson(0, 0) is None
     with pytest.raises(InputError, match="hits"):
         wilson(2, 1)

@@ -24,19 +24,19 @@ ANSWER = {"data": [{"items": [1, 2]}, {"0": "named", "tp": {"1": 5}}], "none": N
         *((path, "nowhere") for path in ("data.0.items.1.0", "a b.0", "x", "data.99999999999999999999")),
     ],
 )
-def test_where_a_path_leads(path: str, found: Any) -> None:
+def test_a_path_leads_to_its_value_or_to_the_default(path: str, found: Any) -> None:
     assert dig(ANSWER, path, "nowhere") == found
 
 
 @pytest.mark.parametrize("path", ["id", "targets.0", "data.0.items", "a b.c", "Preis (€)", "0", "x-1", "tp.-"])
-def test_paths_that_may_lead_somewhere(path: str) -> None:
+def test_a_valid_path_is_taken(path: str) -> None:
     check_path("mapping.fields.id", path)
 
 
 @pytest.mark.parametrize(
     "path", ["", ".", "a.", ".a", "a..b", " ", "a. .b", "targets.-1", "-1", "a\nb", "a\x00", "a\x7f"]
 )
-def test_paths_that_lead_nowhere_in_any_answer(path: str) -> None:
+def test_a_malformed_path_is_refused_by_its_field(path: str) -> None:
     with pytest.raises(InputError, match=r"^mapping\.fields\.id: expected names joined by single dots") as caught:
         check_path("mapping.fields.id", path)
     assert str(caught.value).isprintable()

@@ -85,7 +85,7 @@ def test_state_of_other_strategies_is_ignored() -> None:
     assert settle(NEXT, **later).nav["strategy"].to_list() == ["b"]
 
 
-def test_paused_before_its_first_rebalance() -> None:
+def test_a_strategy_paused_before_its_first_rebalance_rebalances_when_resumed() -> None:
     terms = frames.terms({"strategy": "a", "paused": True, "holding_period": 60})
     first = settle(DAY, **{**good(), "terms": terms})
     assert first.nav.select("event", "detail", "since_rebalance", "cash").row(0)[:3] == ("HOLD", "paused", None)

@@ -19,7 +19,9 @@ THREE = datetime(2026, 5, 14, 7, 0, tzinfo=UTC)
     ("seconds", "verdict"),
     [(-1, "on_time"), (0, "on_time"), (1, "sealed_late"), (30, "sealed_late"), (31, "late"), (599, "late")],
 )
-def test_classes(closes_at: datetime, seconds: int, verdict: str) -> None:
+def test_a_seal_within_half_a_minute_is_sealed_late_and_a_later_one_late(
+    closes_at: datetime, seconds: int, verdict: str
+) -> None:
     """The same for the open and the close: half a minute for the sealer, and no more."""
     assert time_class(closes_at, closes_at + timedelta(seconds=seconds)) == verdict
 

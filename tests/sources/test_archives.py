@@ -53,7 +53,7 @@ def test_a_zip_holds_one_table(tmp_path: Path, members: dict[str, bytes], said: 
         pass
 
 
-def test_what_is_not_sound_is_refused(tmp_path: Path) -> None:
+def test_an_unsound_archive_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(TEXT * 1000)
     sound = zipped(tmp_path / "sound.zip", **{"a.csv": TEXT * 1000}).read_bytes()
     broken = bytearray(sound)

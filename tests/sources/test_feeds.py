@@ -143,7 +143,9 @@ def test_the_envelopes_code_counts_whatever_the_status(code: int, message: str, 
         ("403 Forbidden", (), SourceRefused, None),
     ],
 )
-def test_statuses(status: str, headers: tuple[str, ...], kind: type, wait: float | None) -> None:
+def test_a_status_of_http_gives_its_error_and_its_wait(
+    status: str, headers: tuple[str, ...], kind: type, wait: float | None
+) -> None:
     error = fails(lambda _: reply(b"gone", status, *headers))
     assert isinstance(error, kind)
     assert getattr(error, "retry_after_seconds", None) == wait
@@ -176,11 +178,11 @@ def test_a_feed_that_hangs_is_left_after_a_while() -> None:
     assert str(fails(lambda _: None, total_seconds=0.2)) == "feed: no whole answer within 0.2 s"
 
 
-def test_a_connection_dropped_within_the_body() -> None:
+def test_a_connection_dropped_within_the_body_makes_the_source_busy() -> None:
     assert isinstance(fails(lambda _: reply(envelope(ITEM)[:50], length=5000)), SourceBusy)
 
 
-def test_nobody_there() -> None:
+def test_a_feed_that_is_not_there_is_busy() -> None:
     with pytest.raises(SourceBusy, match=r"^feed: ConnectError$"):
         fetch("http://127.0.0.1:1", key=KEY)
 

@@ -21,7 +21,7 @@ MAPPING = {
 }
 
 
-def test_a_mapped_feed() -> None:
+def test_a_mapping_makes_items_of_an_answer() -> None:
     asked: list[dict[str, Any]] = []
     rows = [
         {"no": 7, "at": "2026-05-24T11:58:05Z", "pair": {"base": "BTC"}, "side": 1, "price": 10.50, "extra": True},
@@ -51,7 +51,7 @@ def ask_mapped(answer: Any, mapping: dict[str, Any], **terms: Any) -> tuple[list
         return ask(url, adapter="generic_json", settings=json.dumps(mapping), **terms)
 
 
-def test_targets_in_a_list() -> None:
+def test_targets_in_a_list_are_mapped_one_by_one() -> None:
     items, missing = ask_mapped({"data": [listed.ITEM]}, listed.MAPPING)
     assert [items[0][f"target{n}"] for n in (1, 2, 3)] == [105, 110, 115]
     assert items[0]["other"] == {"targets": [105, 110, 115]}

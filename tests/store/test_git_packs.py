@@ -53,7 +53,7 @@ def test_the_index_is_git_s_own_byte_for_byte(repository: Path, tmp_path: Path) 
     assert pack.stat().st_mode & 0o777 == 0o444
 
 
-def test_places_beyond_two_gigabytes(tmp_path: Path) -> None:
+def test_git_reads_places_beyond_two_gigabytes_in_an_index(tmp_path: Path) -> None:
     rows = [(bytes([n]) * 20, n, place) for n, place in ((3, 2**31 - 1), (1, 2**33 + 5), (2, 12), (255, 2**31))]
     (tmp_path / "far.idx").write_bytes(pack_index(rows, bytes(20)))
     with (tmp_path / "far.idx").open("rb") as index:

@@ -55,7 +55,7 @@ def held(home: Home) -> list[dict[str, Any]]:
     return [dict(row) for row in shown(home).iter_rows(named=True)]
 
 
-def test_they_follow_whatever_happens(home: Home) -> None:
+def test_standings_equal_the_newest_evaluations_after_every_publication(home: Home) -> None:
     publish(home)
     assert held(home) == []
     for session in DAYS[:3]:

@@ -73,7 +73,7 @@ def test_without_a_remote_commits_wait(sealed: Home) -> None:
     assert unpushed(sealed) == 1
 
 
-def test_to_a_bare_repository_on_disk(sealed: Home, tmp_path: Path) -> None:
+def test_a_bare_repository_on_disk_gets_all_commits(sealed: Home, tmp_path: Path) -> None:
     home = to(sealed, bare(tmp_path / "remote.git"))
     assert remote_head(home) is None
     assert push_pending(home, NOW).state is PushState.PUSHED
@@ -110,7 +110,7 @@ def test_a_remote_that_refuses_loses_nothing(sealed: Home, tmp_path: Path) -> No
     assert (push_pending(home, NOW).commits, told(home)) == (2, [])
 
 
-def test_a_remote_that_is_not_there(sealed: Home, tmp_path: Path) -> None:
+def test_a_remote_that_is_not_there_fails_the_push(sealed: Home, tmp_path: Path) -> None:
     home = to(sealed, tmp_path / "nowhere.git")
     assert push_pending(home, NOW).state is PushState.FAILED
     with pytest.raises(StoreError, match="cannot be asked"):
@@ -232,7 +232,7 @@ def test_a_remote_that_hangs_is_given_up(sealed: Home) -> None:
     assert not mine.strip()
 
 
-def test_over_http_with_a_password_that_nobody_sees(sealed: Home, tmp_path: Path) -> None:
+def test_a_push_over_http_shows_its_password_to_nobody(sealed: Home, tmp_path: Path) -> None:
     bare(tmp_path / "remote.git")
     git(tmp_path / "remote.git", "config", "http.receivepack", "true")
     with serving(tmp_path, "robot:s3cret/word") as port:

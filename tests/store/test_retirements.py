@@ -73,7 +73,7 @@ def test_days_that_waited_are_disclosed_with_each_end_at_its_place(settled: Home
         pytest.param(timedelta(days=2, hours=8, minutes=59), marks=pytest.mark.slow),
     ],
 )
-def test_retired_on_a_day_without_a_session_or_in_the_evening(settled: Home, after: timedelta) -> None:
+def test_an_end_after_the_newest_close_is_sealed_at_once(settled: Home, after: timedelta) -> None:
     """Friday was settled and is disclosed: nothing comes before Monday, and the end is sealed at once."""
     seal_pending(settled, settled.clock.now())
     at = deadline(DAYS[-1], "close") + after
@@ -88,7 +88,7 @@ def test_retired_on_a_day_without_a_session_or_in_the_evening(settled: Home, aft
 
 
 @SQLITE
-def test_retired_on_monday_waits_for_monday(settled: Home) -> None:
+def test_an_end_on_monday_waits_for_mondays_settlement(settled: Home) -> None:
     seal_pending(settled, settled.clock.now())
     move(settled, "s01", StrategyStatus.RETIRED, datetime(2025, 3, 10, 1, 0, tzinfo=UTC))
     assert not is_pending(settled)
@@ -100,7 +100,7 @@ def test_retired_on_monday_waits_for_monday(settled: Home) -> None:
     check_journal(settled)
 
 
-def test_ended_before_it_was_ever_settled(home: Home) -> None:
+def test_a_strategy_ended_before_it_was_ever_settled_has_an_end_without_a_session(home: Home) -> None:
     """With a sealed signal for a session that comes after its end; and one that never signalled is in no journal."""
     at = morning(DAYS[0])
     open_strategies(home, at, "ahead", "silent", "stays")

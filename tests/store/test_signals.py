@@ -96,7 +96,7 @@ def test_one_faulty_portfolio_keeps_all_out(
     assert status_of(desk, "two") == "pending"
 
 
-def test_twenty_sessions_ahead_and_no_more(desk: Home) -> None:
+def test_a_signal_is_taken_twenty_sessions_ahead_and_no_further(desk: Home) -> None:
     ahead = desk.sessions.between(DAY, date(2025, 3, 31))
     send(desk, ahead[20], {"one": PORTFOLIO}, OPEN)
     with pytest.raises(InputError, match="at most 20 sessions ahead"):
@@ -110,7 +110,7 @@ def test_twenty_sessions_ahead_and_no_more(desk: Home) -> None:
 
 
 @pytest.mark.parametrize("status", [StrategyStatus.PAUSED, StrategyStatus.RETIRED])
-def test_who_rests_is_refused(desk: Home, status: StrategyStatus) -> None:
+def test_a_signal_of_a_paused_or_retired_strategy_is_refused(desk: Home, status: StrategyStatus) -> None:
     send(desk, DAY, {"one": PORTFOLIO}, BEFORE)
     move(desk, "one", status, BEFORE)
     with pytest.raises(RefusedError, match=f"one is {status}, expected pending or active"):

@@ -75,7 +75,7 @@ def test_a_correction_is_as_if_the_market_had_always_been_so(settled: Home, othe
 
 
 @SQLITE
-def test_once_more_nothing_changes(settled: Home) -> None:
+def test_a_repeated_correction_changes_nothing(settled: Home) -> None:
     first = settled.lake.read(NAV, LAST)
     assert correct_session(settled, DAYS[2]) == ()
     change_bars(settled, DAYS[2])
@@ -129,7 +129,7 @@ def test_the_audit_log_and_the_owners_are_told(settled: Home) -> None:
 
 
 @SQLITE
-def test_actions_that_came_late(settled: Home, other: Home) -> None:
+def test_late_actions_correct_a_session_as_if_they_had_been_there(settled: Home, other: Home) -> None:
     held = settled.lake.read(NAV, DAYS[0])
     assert held.height
     symbol = trading().market.bars["symbol"][0]

@@ -109,7 +109,7 @@ def test_faulty_bars_leave_nothing_behind(home: Home, tmp_path: Path, frame: pl.
 
 
 @pytest.mark.parametrize("take_in", [import_bars, import_index, import_universe, import_actions])
-def test_what_is_no_table_is_refused(home: Home, tmp_path: Path, take_in: Import) -> None:
+def test_a_file_that_is_no_table_is_refused(home: Home, tmp_path: Path, take_in: Import) -> None:
     path = tmp_path / "bars.parquet"
     path.write_bytes(b"not Parquet")
     with pytest.raises(InputError, match="neither"):
@@ -270,7 +270,9 @@ def test_a_provider_that_talks_nonsense_is_refused(
     ("session", "error"),
     [(date(2025, 7, 1), InputError), (date(2025, 6, 29), InputError), (WEDNESDAY, SourceBusy)],
 )
-def test_what_cannot_be_had_yet(home: Home, tmp_path: Path, session: date, error: type[CountersignError]) -> None:
+def test_a_session_that_is_open_none_or_not_delivered_is_an_error(
+    home: Home, tmp_path: Path, session: date, error: type[CountersignError]
+) -> None:
     with pytest.raises(error):
         ingest.fn(home, FilesProvider(tmp_path / "drop"), session, NOW)
 

@@ -147,7 +147,7 @@ def test_a_holding_whose_bars_end_is_marked_and_exchanged_once_its_value_is_know
     assert settle_session(home, DAYS[4]) is False
 
 
-def test_shares_of_a_successor_by_ratio(home: Home, tmp_path: Path) -> None:
+def test_a_delisted_holding_becomes_shares_of_its_successor_by_ratio(home: Home, tmp_path: Path) -> None:
     bars = bars_of({GONE: dict.fromkeys(DAYS[:3], 1.0)})
     put_bars(home, tmp_path, bars)
     trade(home, "alpha")

@@ -172,7 +172,7 @@ def test_only_what_is_wanted_is_sent(simple: Home, hook: tuple[Hook, str]) -> No
     assert kept.lines == ["near"]
 
 
-def test_the_operators_own_notices(home: Home, hook: tuple[Hook, str]) -> None:
+def test_the_operators_notices_go_to_the_operators_addresses_alone(home: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     keep_operators(home, [f"{url}/old", f"{url}/a"], NOW)
     with home.ledger.write() as db:
@@ -241,7 +241,7 @@ def test_a_redirect_is_not_followed(hook: tuple[Hook, str]) -> None:
     assert kept.paths == []
 
 
-def test_whoever_drips_is_cut_off() -> None:
+def test_a_server_that_drips_its_answer_is_cut_off() -> None:
     pause, cut_off = threading.Event(), threading.Event()
 
     def drip() -> None:

@@ -179,7 +179,7 @@ def test_other_exchanges_and_pairs_do_not_stand_in(home: Home) -> None:
     }
 
 
-def test_the_record_of_a_source(home: Home) -> None:
+def test_a_sources_record_counts_its_outcomes(home: Home) -> None:
     no_second = {"target2": ""}
     come(home, SIGNAL | {"id": 1}, SIGNAL | {"id": 2} | no_second, SIGNAL | {"id": 3, "stop_loss": "80"})
     come(home, SIGNAL | {"id": 4, "buy_start": "70", "buy_end": "71", "stop_loss": "60"} | no_second)

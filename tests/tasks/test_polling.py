@@ -290,7 +290,7 @@ def test_two_pollers_at_once_make_no_duplicates(home: Home) -> None:
         assert set(db.exec(select(ExternalSignal.revision))) == {1}
 
 
-def test_times_are_utc(home: Home) -> None:
+def test_times_of_a_stored_signal_are_utc(home: Home) -> None:
     with raw_feed(lambda _: reply(envelope(ITEM))) as url:
         enter(home, "feed", url)
         poll_round(home, lambda: NOON)

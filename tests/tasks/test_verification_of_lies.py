@@ -78,7 +78,7 @@ def test_a_signal_from_after_the_close_under_a_simulated_clock(tmp_path: Path) -
     assert [str(each.time_class) for each in report.signals if each.revision == 3] == ["late"]
 
 
-def test_a_settled_day_of_the_other_clock(tmp_path: Path) -> None:
+def test_a_settled_day_of_the_other_clock_is_told(tmp_path: Path) -> None:
     def simulated(journal: Handmade) -> None:
         journal.reveal("alpha", SECOND, LATER)
         settle(journal, SECOND, simulated=True)
@@ -183,7 +183,7 @@ def test_a_strategy_opened_after_its_first_signal(tmp_path: Path, created: str, 
     assert {path.split("/")[0] for _, path in named(report)} == paths
 
 
-def test_revealed_before_its_session_was_over(tmp_path: Path) -> None:
+def test_a_reveal_before_its_session_was_over_is_forged(tmp_path: Path) -> None:
     def reveal(journal: Handmade) -> None:
         next_day(journal)
         journal.reveal("alpha", SECOND, LATER)
@@ -225,7 +225,7 @@ def test_sealed_after_the_session_was_settled_with_dates_that_fit(tmp_path: Path
     assert [str(each.time_class) for each in report.signals] == ["on_time", "late"]
 
 
-def test_sealed_for_a_session_that_was_left_out_between_settled_ones(tmp_path: Path) -> None:
+def test_a_seal_for_a_session_left_out_between_settled_ones_is_late(tmp_path: Path) -> None:
     """A seal after a later session was settled: its own never was, and the prices it would trade at are long known."""
 
     def skip(journal: Handmade) -> None:
