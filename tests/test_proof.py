@@ -74,7 +74,7 @@ def test_an_untouched_journal_is_exit_code_0(journal: Handmade, tmp_path: Path, 
     assert [signal["strategy"] for signal in one["signals"]] == ["beta"]
 
 
-def test_what_does_not_hold_is_exit_code_1(tmp_path: Path, countersign: Command) -> None:
+def test_a_journal_that_does_not_hold_is_exit_code_1(tmp_path: Path, countersign: Command) -> None:
     journal, record = worked_example(tmp_path), record_path("attestations", "alpha", FIRST)
     journal.write(record, b"{}\n")
     journal.commit(utc("2025-01-06 10:00"))

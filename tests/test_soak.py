@@ -89,7 +89,7 @@ DAMAGES: dict[str, Callable[[Home], None]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", DAMAGES)
-def test_what_is_damaged_is_named(lived: tuple[Home, Evidence], words: str, tmp_path: Path) -> None:
+def test_each_damage_is_named(lived: tuple[Home, Evidence], words: str, tmp_path: Path) -> None:
     whole, evidence = lived
     shutil.copytree(whole.path, tmp_path / "home", symlinks=True)
     shutil.copytree(str(whole.journal_remote), tmp_path / "remote.git")

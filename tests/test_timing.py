@@ -61,7 +61,7 @@ def test_no_test_depends_on_the_time_it_takes() -> None:
         "client.read_flow_runs()",
     ],
 )
-def test_what_depends_on_it_is_found(source: str) -> None:
+def test_a_source_that_depends_on_time_is_found(source: str) -> None:
     assert len(list(faults(source))) == 1
 
 

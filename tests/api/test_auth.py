@@ -130,7 +130,7 @@ def test_a_refresh_token_gives_an_access_token_and_neither_serves_as_the_other(d
     assert web.get("/auth/me", headers=bearer(session["refresh_token"])).status_code == 401
 
 
-def test_what_is_not_a_credential_is_refused(desk: Home, web: httpx.Client) -> None:
+def test_a_text_that_is_no_credential_is_refused(desk: Home, web: httpx.Client) -> None:
     user = enter(desk, web)["user"]
     [secret] = read_secrets(desk.path)
     claims = {"sub": user["id"], "typ": "access", "epoch": 0, "exp": wall_clock() + timedelta(hours=1)}

@@ -137,7 +137,7 @@ def process_of(reader: ColumnReader) -> int:
     return reader._process.pid
 
 
-def test_what_would_take_too_much_memory_is_refused(reader: ColumnReader) -> None:
+def test_a_body_that_would_take_too_much_memory_is_refused(reader: ColumnReader) -> None:
     """The limit of memory holds for a body that passed the first checks, as one with a lying footer does."""
     resource.prlimit(process_of(reader), resource.RLIMIT_AS, (400 * MEBIBYTE, 400 * MEBIBYTE))
     body = parquet(table(pa.array(np.arange(3_000_000)).cast(pa.string())))

@@ -118,7 +118,7 @@ def test_addresses_are_kept_and_never_shown_whole(
         assert "hunter2" not in repr(db.exec(select(Address)).all())
 
 
-def test_what_is_delivered_can_be_chosen(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
+def test_an_owner_chooses_the_kinds_to_deliver(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
     everything = web.get("/notifications/delivery", headers=me).json()["deliver"]
     assert "settled" in everything
     chosen = web.put("/notifications/delivery", json={"deliver": ["sealed_late"]}, headers=me)
@@ -134,7 +134,7 @@ def test_an_address_on_this_machine_needs_the_setting(desk: Home, monkeypatch: p
         assert web.post("/notifications/addresses", json={"url": "http://[::1]/x"}, headers=mine).status_code == 201
 
 
-def test_a_deadline_that_is_near_is_told_to_those_who_signalled_lately(desk: Home) -> None:
+def test_a_near_deadline_notifies_owners_of_recent_signals(desk: Home) -> None:
     days = desk.sessions.between(made.FIRST, made.FIRST + timedelta(days=30))
     began = deadline(days[0], "open") - timedelta(hours=1)
     open_strategies(desk, began, "lately", "today", "paused", "silent")
@@ -167,7 +167,7 @@ def test_a_deadline_that_is_near_is_told_to_those_who_signalled_lately(desk: Hom
         (31, "and was sealed 31 s after its deadline: verification calls it late"),
     ],
 )
-def test_a_seal_after_the_deadline_is_told_once(desk: Home, after: int, words: str) -> None:
+def test_a_seal_after_the_deadline_notifies_once(desk: Home, after: int, words: str) -> None:
     days = desk.sessions.between(made.FIRST, made.FIRST + timedelta(days=10))
     closes = deadline(days[0], "open")
     open_strategies(desk, closes - timedelta(hours=1), "early", "late")

@@ -92,7 +92,7 @@ def test_public_strategies_are_listed_with_their_track_records(records: Home) ->
         assert {row["type"] for row in log["audit_log"]} <= {"REBALANCE", "HOLD"}
 
 
-def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
+def test_a_corrected_session_shows_its_first_figures(records: Home) -> None:
     first, _, third, *_ = made.weekdays(5)
     path = "/public/strategies/strategy-00001"
     with browsing(records) as web:
@@ -164,7 +164,7 @@ def test_where_only_index_levels_were_corrected_both_benchmarks_show(settled: Ho
         assert not raised
 
 
-def test_readers_are_told_that_nothing_changed_until_something_does(records: Home) -> None:
+def test_readers_get_304_until_something_changes(records: Home) -> None:
     paths = [
         f"/public/strategies{rest}"
         for rest in ("", "/strategy-00001/track-record", "/strategy-00001/audit", "/strategy-00001/verify")
@@ -197,7 +197,7 @@ def test_hidden_and_unknown_strategies_are_not_found(records: Home) -> None:
         assert web.get("/public/strategies/strategy-00000/verify?date=28.2.2025").status_code == 422
 
 
-def test_hiding_does_not_hide_how_many_there_were(records: Home) -> None:
+def test_hiding_a_strategy_keeps_it_in_its_creators_count(records: Home) -> None:
     # "ann" has strategies 0 and 2, "bo" has strategy 1.
     paths = [f"/public/strategies/strategy-00000/{rest}" for rest in ("track-record", "audit", "verify")]
     with browsing(records) as web:
@@ -245,9 +245,7 @@ def seal_in_time(home: Home) -> None:
         sealer.seal(home.clock.now())
 
 
-def test_a_proof_can_be_checked_with_what_it_says(
-    settled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proof_is_checked_by_its_own_commands(settled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_ssh_keygen()
     remote = tmp_path / "remote.git"
     git(tmp_path, "init", "-q", "--bare", "-b", "main", str(remote))
@@ -332,7 +330,7 @@ def paste(command: str, url: str, folder: Path) -> str:
     return run.stdout.strip()
 
 
-def test_before_settlement_only_the_hash_is_told(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_before_settlement_a_proof_shows_only_the_hash(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     open_one(web, me)
     assert web.get("/public/strategies/alpha/verify").status_code == 404
     body = {"trade_date": "2025-01-02", "signals": [{"symbol": "600519.SH", "weight": 0.5}]}

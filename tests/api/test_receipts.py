@@ -56,7 +56,7 @@ def alpha(web: httpx.Client, me: dict[str, str]) -> str:
 
 
 @pytest.mark.usefixtures("alpha")
-def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
+def test_a_receipt_agrees_with_ssh_keygen_and_the_journal(
     desk: Home, web: httpx.Client, me: Headers, tmp_path: Path
 ) -> None:
     answer = post(web, me)
@@ -141,7 +141,7 @@ def test_after_a_rotation_the_new_key_signs_the_same_text(
 
 @pytest.mark.usefixtures("alpha")
 @pytest.mark.parametrize("hurt", [lambda key: key.unlink(), lambda key: key.chmod(0o644)])
-def test_without_a_key_what_is_recorded_stays_so(desk: Home, web: httpx.Client, me: Headers, hurt: Any) -> None:
+def test_without_a_key_a_recorded_signal_stays_recorded(desk: Home, web: httpx.Client, me: Headers, hurt: Any) -> None:
     key = desk.journal.keys / KEY_FILE
     content = key.read_bytes()
     hurt(key)

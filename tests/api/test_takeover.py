@@ -94,7 +94,7 @@ def test_a_stolen_token_takes_no_account_over(web: httpx.Client, owner: Headers,
     assert web.post("/auth/login", json=LOGIN).status_code == 200
 
 
-def test_an_owner_changes_what_is_theirs_with_the_current_password(web: httpx.Client, owner: Headers) -> None:
+def test_an_owner_changes_the_account_with_the_current_password(web: httpx.Client, owner: Headers) -> None:
     proof = {"current_password": PASSWORD}
     made = web.post("/billing/api-keys", json={"name": "second"} | proof, headers=owner)
     assert made.status_code == 201
@@ -127,7 +127,7 @@ def test_a_new_email_ends_other_logins_and_a_name_does_not(web: httpx.Client, ow
     assert web.get("/auth/me", headers=owner).status_code == 200
 
 
-def test_what_a_stolen_key_added_goes_with_it(desk: Home, web: httpx.Client, me: Headers) -> None:
+def test_addresses_that_a_stolen_key_added_go_with_it(desk: Home, web: httpx.Client, me: Headers) -> None:
     owner = logged_in(desk, web, me)
 
     def add(name: str, headers: Headers) -> None:

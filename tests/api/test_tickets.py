@@ -59,7 +59,7 @@ def test_a_ticket_is_filed_listed_and_answered(desk: Home, web: httpx.Client, me
     ]
 
 
-def test_the_operator_is_told_of_wrong_use(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_the_operators_wrong_use_is_refused_with_words(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     filed = web.post("/tickets", json=TICKET, headers=me).json()
     ask(desk, "resolve", filed["id"], "done")
     for arguments, words in ((("reply", "9999", "x"), "the id of a ticket"), (("reply", filed["id"], "x"), "resolved")):

@@ -42,7 +42,7 @@ def test_values_of_sessions_to_come_pass_no_check(lab: Home, lab_web: httpx.Clie
     assert lab_web.get(f"/factors/{factor}", headers=researcher).json()["status"] == "ready"
 
 
-def test_what_was_uploaded_ahead_is_out_of_sample(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
+def test_values_uploaded_ahead_are_out_of_sample(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
     values, first, horizon = market_of(lab).values["first"], date(2025, 1, 2), lab.sessions.days[-1]
     plain = submit(lab_web, join(lab, lab_web), "plain", values)
     found = submit(lab_web, researcher, "ahead", ahead_of(lab, values, [first, date(2025, 6, 3), horizon]))

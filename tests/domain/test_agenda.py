@@ -69,7 +69,7 @@ def test_a_late_poll_of_yesterday_has_no_purpose_and_the_last_one_of_this_hour_h
     assert reasons(agenda) == {("poll", "29 22:20"): "its hour is over: the next one does its work"}
 
 
-def test_what_a_watchdog_is_about_to_do_waits_for_it_and_is_skipped_once_it_is_done() -> None:
+def test_a_stage_that_a_watchdog_is_about_to_run_waits_and_is_skipped_once_done() -> None:
     evening = [run("market-ingest", "27 17:30"), run("settle", "27 18:15"), run("evaluate", "27 18:30")]
     watchdog = run(WATCHDOG, "27 18:50", CATCH_UP)
     assert begun(decide([*evening, watchdog], "27 18:50")) == [(WATCHDOG, "27 18:50")]
@@ -97,7 +97,7 @@ def test_once_its_deadline_has_passed_a_stage_takes_its_turn_like_any_other() ->
     assert begun(decide([poll, signals], "30 09:30")) == [("portfolio-signals", "30 09:00"), ("poll", "30 09:20")]
 
 
-def test_what_hangs_leaves_a_place_for_what_has_a_deadline() -> None:
+def test_runs_that_hang_leave_a_place_for_one_with_a_deadline() -> None:
     hanging = [run("settle", "27 18:15"), run("evaluate", "27 18:30")]
     signals, poll = run("portfolio-signals", "30 09:00"), run("poll", "30 08:20")
     assert begun(decide([signals, poll], "30 09:00", hanging)) == [("portfolio-signals", "30 09:00")]
@@ -119,7 +119,7 @@ def test_what_hangs_leaves_a_place_for_what_has_a_deadline() -> None:
         ("28 08:58", []),
     ],
 )
-def test_a_start_runs_at_once_what_is_near_its_deadline(now: str, stages: list[str]) -> None:
+def test_a_start_runs_stages_near_their_deadline_at_once(now: str, stages: list[str]) -> None:
     assert stages_to_catch_up(moment(now), TIMETABLE, DAYS.__contains__) == [*stages, WATCHDOG]
 
 

@@ -86,7 +86,7 @@ def test_dates_past_every_calendar_are_none() -> None:
 
 
 @given(st.lists(DAYS, min_size=1))
-def test_whatever_the_form_the_days_are_the_same(days: list[date]) -> None:
+def test_days_are_the_same_in_every_form(days: list[date]) -> None:
     assert read(*map(str, days)) == days
     assert read(*(f"{day}T00:00:00+08:00" for day in days)) == days
     assert read(*(day.strftime("%Y%m%d").zfill(8) for day in days)) == days

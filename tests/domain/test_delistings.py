@@ -87,7 +87,7 @@ def test_a_delisting_pays_shares_and_cash_together() -> None:
     assert str(settled.nav["nav"].item()) == "1100000.00"  # 500,000 + 75,000 + 25,000 × 21
 
 
-def test_what_is_given_can_be_traded_at_once() -> None:
+def test_shares_of_a_successor_can_be_traded_at_once() -> None:
     settled = exchanged(delistings((GONE, 2.0, None, None)), {HEIR: 0.5})
     # Equity 600,000, at 20.00: 15,000 shares.
     assert settled.orders.select("symbol", "side", "filled").rows() == [

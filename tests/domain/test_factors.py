@@ -68,7 +68,7 @@ def by_session(frame: pl.DataFrame, column: str) -> list[float]:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_every_figure_is_what_scipy_and_pandas_make_of_its_definition(
+def test_every_figure_equals_its_definition_in_scipy_and_pandas(
     world: Callable[[np.random.Generator], Floats],
 ) -> None:
     rng = np.random.default_rng(4)

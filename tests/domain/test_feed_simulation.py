@@ -77,7 +77,7 @@ def test_scalping_signals_have_one_target_and_a_narrow_zone() -> None:
     assert not any(item["type"] == "SCALPING" for item in day())
 
 
-def test_leverage_stands_there_only_where_a_futures_exchange_is_asked_for() -> None:
+def test_leverage_is_given_only_where_a_futures_exchange_is_asked_for() -> None:
     assert not any("leverage" in item for item in day())
     for exchange in FUTURES:
         items = day(exchange=exchange)

@@ -67,7 +67,7 @@ def test_an_unsafe_address_is_refused_without_its_secret(url: str) -> None:
         ({"adapter": "generic_json", "settings": "["}, "mapping"),
     ],
 )
-def test_what_is_wrong_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
+def test_a_faulty_term_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
     right = {"name": "feed", "adapter": "cqs", "url": "https://feed.example", "key": None, "type": "SCALPING"}
     with pytest.raises(InputError) as caught:
         check_feed(FeedTerms(**(right | changes)))  # type: ignore[arg-type]

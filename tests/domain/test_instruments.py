@@ -68,7 +68,7 @@ def _all_codes() -> pl.DataFrame:
     )
 
 
-def test_every_symbol_has_one_kind_and_what_is_taken_has_a_board() -> None:
+def test_every_symbol_has_one_kind_and_every_taken_one_a_board() -> None:
     """No range of the table looks further than four digits, so that all beginnings of four cover all symbols."""
     codes = _all_codes()
     assert set(codes["kind"]) == set(KINDS)
@@ -85,7 +85,7 @@ def test_shares_and_funds_overlap_nothing() -> None:
     assert matches.max() == 1
 
 
-def test_whatever_is_not_taken_is_refused_by_its_kind() -> None:
+def test_a_symbol_that_is_not_taken_is_refused_by_its_kind() -> None:
     for kind, symbols in BY_KIND.items():
         for symbol in symbols.split():
             words = refusal(symbol)

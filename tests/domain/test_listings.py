@@ -60,7 +60,7 @@ def test_a_delisting_value_is_read_in_each_form(value: Any, columns: dict[str, A
         ({"isin": "CNE"}, "isin", "unknown column"),
     ],
 )
-def test_what_is_refused_names_its_field(values: dict[str, Any], field: str, words: str) -> None:
+def test_a_refused_row_names_its_field(values: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         listing(**values)
     assert caught.value.field == field

@@ -29,7 +29,7 @@ def test_hidden_characters_are_refused_by_their_number(letter: str) -> None:
 
 
 @given(st.characters())
-def test_whatever_is_let_through_is_seen(letter: str) -> None:
+def test_a_letter_that_is_let_through_is_seen(letter: str) -> None:
     text = f"a{letter}b"
     try:
         found = read_name(text)

@@ -42,7 +42,7 @@ def test_a_malformed_path_is_refused_by_its_field(path: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_missing_is_what_no_item_has_and_not_what_is_empty() -> None:
+def test_a_field_is_missing_if_no_item_has_it_and_not_if_it_is_empty() -> None:
     paths = {"id": "no", "target1": "tp.0", "target2": "tp.1", "target3": "tp.2", "ask": "ask", "type": "kind"}
     items = [{"no": 1, "tp": [5], "kind": None}, "nonsense", {"no": 2, "tp": [5, None], "ask": ""}]
     assert find_missing(items, paths) == ("target3",)
@@ -50,7 +50,7 @@ def test_missing_is_what_no_item_has_and_not_what_is_empty() -> None:
     assert find_missing(["nonsense"], paths) == tuple(paths)
 
 
-def test_what_was_found_is_looked_for_no_more() -> None:
+def test_a_field_that_was_found_is_looked_for_no_more() -> None:
     looked: list[str] = []
 
     class Noted(dict[str, Any]):

@@ -113,7 +113,9 @@ def test_the_next_attempt_comes_before_the_window_is_over(
 
 
 @given(st.integers(1, 600), st.integers(0, 600), st.floats(0, 1))
-def test_whoever_is_back_before_the_window_is_over_is_asked_within_it(longest: int, first: int, part: float) -> None:
+def test_a_feed_that_is_back_before_the_window_is_over_is_asked_within_it(
+    longest: int, first: int, part: float
+) -> None:
     window, begun = timedelta(minutes=longest), NOW + timedelta(seconds=first)
     back, at, failures = NOW + part * (window - timedelta(seconds=20)), begun, 0
     while at < back:

@@ -23,7 +23,7 @@ def test_a_day_has_the_sessions_before_and_after_it() -> None:
     assert date(2024, 1, 1) not in SESSIONS
 
 
-def test_what_is_no_session_is_refused_with_the_next_one() -> None:
+def test_a_day_that_is_no_session_is_refused_with_the_next_one() -> None:
     with pytest.raises(InputError, match=r"until: .* session \(the next is 2025-01-06\), got 2025-01-04"):
         SESSIONS.require(date(2025, 1, 4), "until")
     # After the last session, but known to be none.

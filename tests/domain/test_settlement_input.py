@@ -111,7 +111,7 @@ def test_the_largest_account_and_price_fit() -> None:
     assert rich.nav.schema["nav"] == MONEY
 
 
-def test_the_kernel_is_compiled_once_whatever_the_frames_are_made_of() -> None:
+def test_the_kernel_is_compiled_once_for_all_kinds_of_frames() -> None:
     bars = frames.bars(DAY, [BAR])
     other = frames.bars(DAY, [{**BAR, "symbol": "688001.SH", "limit_up": 11.0, "adj_factor": None, "suspended": False}])
     for made in (bars, pl.concat([bars, other], rechunk=False), pl.concat([bars, other], rechunk=True), bars.clear()):

@@ -127,7 +127,7 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     assert [row["factor"] for row in factor_revalidation(days[0], days[-1], home=home.path)] == ["again", *NAMES]
 
 
-def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(
+def test_only_factors_measured_on_bars_of_the_range_are_measured_again(
     served_home: Path, home: Home, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known

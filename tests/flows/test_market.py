@@ -116,7 +116,7 @@ def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
     assert len(refusing.errors) == 1
 
 
-def test_without_a_provider_it_looks_at_what_is_there(served_home: Path, tmp_path: Path) -> None:
+def test_without_a_provider_and_bars_a_session_is_held(served_home: Path, tmp_path: Path) -> None:
     from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     home = new_home(tmp_path / "home", "simulated")

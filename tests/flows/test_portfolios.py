@@ -142,7 +142,7 @@ def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: H
     assert check(home, second) == []
 
 
-def test_what_an_outage_missed_is_tracked_and_told_once(served_home: Path, home: Home, lab: Lab) -> None:
+def test_sessions_missed_in_an_outage_are_tracked_and_notified_once(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, fourth, _ = lab.later

@@ -115,7 +115,7 @@ def test_signals_are_received_ten_minutes_before_each_deadline(
     assert desk.clock.now().isoformat() == f"{DAYS[0]}T10:15:00+00:00"
 
 
-def test_a_held_session_ends_it_and_what_was_settled_stays(
+def test_a_held_session_ends_the_replay_and_settled_ones_stay(
     served_home: Path, desk: Home, strategies: Path, signals: Path
 ) -> None:
     bad = PLAN.market.bars.filter(pl.col("session") == DAYS[1]).head(5)

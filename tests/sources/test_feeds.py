@@ -78,7 +78,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_not_the_feeds_json_backs_off(answer: bytes) -> None:
+def test_an_answer_that_is_not_the_feeds_json_backs_off(answer: bytes) -> None:
     error = fails(lambda _: answer)
     assert isinstance(error, SourceBusy)
     assert str(error) == "feed: an answer that is not the feed's JSON"
@@ -117,7 +117,7 @@ def test_ten_mebibytes_of_signals_are_refused(packed: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "401 Unauthorized"])
-def test_the_envelopes_code_counts_whatever_the_status(code: int, message: str, kind: type, status: str) -> None:
+def test_the_envelopes_code_counts_under_any_status(code: int, message: str, kind: type, status: str) -> None:
     error = fails(lambda _: reply(envelope(error=code, message=message), status))
     assert isinstance(error, kind)
     assert len(str(error)) < 300

@@ -82,7 +82,7 @@ def test_a_mapping_entered_before_spellings_were_compared_keeps_its_meaning() ->
     assert [each["direction"] for each in items] == ["LONG", "SHORT", "x", None, []]
 
 
-def test_a_field_that_no_item_had_is_told_though_a_filter_leaves_none() -> None:
+def test_a_field_that_no_item_had_is_named_though_a_filter_leaves_none() -> None:
     fields = listed.MAPPING["fields"] | {"exchange": "venue"}
     found = ask_mapped({"data": [listed.ITEM] * 2}, listed.MAPPING | {"fields": fields}, exchange="binance")
     assert found == ([], ("exchange",))

@@ -84,7 +84,7 @@ def test_many_pollers_at_once_make_no_duplicates(home: Home) -> None:
         assert read_statistics(db)[0]["polls"] == 6
 
 
-def test_what_is_put_aside_is_put_aside_once(home: Home) -> None:
+def test_an_unfit_item_is_put_aside_once(home: Home) -> None:
     source = enter(home, "feed", FEED)
     bad = ITEM | {"buy_start": "1e400"}
     assert poll(home, source, bad, {}) == Stored(quarantined=2)
@@ -236,7 +236,7 @@ def test_fields_that_no_item_had_are_known_until_a_later_answer_has_them(home: H
     assert state(home, source).missing == []
 
 
-def test_a_source_is_entered_with_what_was_said(home: Home) -> None:
+def test_a_source_is_entered_with_its_terms(home: Home) -> None:
     wanted = FeedTerms(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
     with home.ledger.write() as db:
         added = add_source(db, wanted, NOON, "operator")

@@ -105,7 +105,7 @@ def test_the_same_again_changes_nothing_and_back_again_counts(home: Home) -> Non
     )
 )
 @settings(max_examples=5, suppress_health_check=list(HealthCheck))
-def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
+def test_after_any_uploads_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factor_values, "MAX_FILES", 3)
         factor, expected = new_factor(home), dict[date, dict[str, float]]()

@@ -28,7 +28,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=5)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=20))
-def test_git_finds_in_a_pack_what_was_put_in(repository: Path, contents: list[bytes]) -> None:
+def test_git_finds_every_object_of_a_pack(repository: Path, contents: list[bytes]) -> None:
     objects = Objects()
     names = {
         objects.add(BLOB, content).hex(): content

@@ -194,7 +194,7 @@ def test_a_repository_of_sha256_objects_is_verified(tmp_path: Path) -> None:
     assert (len(report.head), report.holds) == (64, True)
 
 
-def test_only_what_was_asked_for_is_kept(tmp_path: Path) -> None:
+def test_only_objects_that_were_asked_for_are_kept(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     with open_repository(journal.path) as repository:
         names = repository.history()

@@ -68,7 +68,7 @@ def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path, ledger_url: str)
         Home(tmp_path, ledger_url, tmp_path / "lake").create()
 
 
-def test_the_simulated_clock_stands_until_it_is_moved(home: Home) -> None:
+def test_the_simulated_clock_stays_until_it_is_moved(home: Home) -> None:
     home.clock.set(NOW)
     assert other(home).clock.now() == NOW
     with pytest.raises(InputError, match="a time with a zone"):

@@ -144,7 +144,9 @@ def move_back(remote: Path, to: str | None) -> None:
 
 
 @pytest.mark.parametrize("emptied", [False, True])
-def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home, tmp_path: Path, emptied: bool) -> None:
+def test_a_remote_that_lost_commits_is_a_problem_and_gets_them_again(
+    sealed: Home, tmp_path: Path, emptied: bool
+) -> None:
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     seal_one(home, 2)
@@ -169,7 +171,7 @@ def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home,
     assert told(home) == []
 
 
-def test_what_a_replaced_remote_lacks_is_not_pushed_any_more(sealed: Home, tmp_path: Path) -> None:
+def test_commits_that_a_replaced_remote_lacks_count_as_unpushed(sealed: Home, tmp_path: Path) -> None:
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     seal_one(home, 2)

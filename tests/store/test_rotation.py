@@ -131,7 +131,7 @@ def commit_by_hand(home: Home, folder: Path, key: bytes, at: datetime, signers: 
     return git(clone, "rev-parse", "HEAD").strip()
 
 
-def test_before_the_first_commit_nobody_has_to_be_told(home: Home) -> None:
+def test_before_the_first_commit_a_new_key_needs_no_announcement(home: Home) -> None:
     rotate_key(home)
     home.clock.set(NOW)
     open_strategies(home, NOW, "alpha")
@@ -205,7 +205,7 @@ def test_killed_between_any_two_steps_the_home_seals_again(desk: Home, databases
     assert set(codes) == {processes.KILLED, 0}
 
 
-def test_what_is_written_down_is_read_again() -> None:
+def test_allowed_signers_are_read_as_written() -> None:
     at = datetime(2026, 1, 5, 1, 2, 3, tzinfo=UTC)
     first = (Signer(b"one"),)
     second = hand_over(first, b"one", b"two", at)

@@ -196,7 +196,7 @@ def test_the_first_signal_starts_a_strategy(desk: Home) -> None:
         assert first_session(db) == DAY
 
 
-def test_terms_are_those_of_the_deadline_whatever_happened_since(desk: Home) -> None:
+def test_terms_are_those_of_the_deadline_after_later_changes(desk: Home) -> None:
     send(desk, DAY, {"one": PORTFOLIO, "two": PORTFOLIO, "closer": PORTFOLIO}, BEFORE)
     paused, retired = StrategyStatus.PAUSED, StrategyStatus.RETIRED
     move(desk, "one", paused, OPEN - MICROSECOND)

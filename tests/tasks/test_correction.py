@@ -105,7 +105,7 @@ def test_the_old_versions_stay_whole(settled: Home) -> None:
         assert all(file.superseded_at for file in kept)
 
 
-def test_the_audit_log_and_the_owners_are_told(settled: Home) -> None:
+def test_a_correction_is_in_the_audit_log_and_notifies_the_owners(settled: Home) -> None:
     before = {day: settled.lake.read(NAV, day) for day in DAYS}
     change_bars(settled, DAYS[3])
     correct_session(settled, DAYS[3])
@@ -165,7 +165,7 @@ def test_bars_that_are_imported_are_noticed(settled: Home, tmp_path: Path) -> No
 
 
 @SQLITE
-def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
+def test_a_session_that_cannot_be_corrected_is_refused_and_stays(
     settled: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in (date(2025, 2, 28), date(2025, 3, 8), date(2025, 3, 10)):

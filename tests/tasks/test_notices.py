@@ -134,7 +134,7 @@ def test_a_broken_address_is_tried_again_later_and_stops_no_other(simple: Home, 
         assert [(each.failures, each.next_at) for each in db.exec(select(Address))] == [(0, None), (0, None)]
 
 
-def test_what_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
+def test_a_notification_that_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     send_to(simple, f"http://127.0.0.1:{port}/")
@@ -151,7 +151,7 @@ def test_what_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
         assert [each.given_up_at for each in db.exec(select(Delivery))] == [NOW + timedelta(days=3, minutes=2)]
 
 
-def test_only_what_is_wanted_is_sent(simple: Home, hook: tuple[Hook, str]) -> None:
+def test_only_wanted_kinds_are_sent(simple: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     address = send_to(simple, url)
     with simple.ledger.write() as db:
@@ -192,7 +192,7 @@ def test_the_operators_notices_go_to_the_operators_addresses_alone(home: Home, h
     assert (kept.lines, set(kept.paths)) == (["it is broken", "it is broken again"], {"/a"})
 
 
-def test_what_was_told_long_before_anything_sent_is_not_sent(simple: Home, hook: tuple[Hook, str]) -> None:
+def test_a_notification_four_days_old_is_not_sent(simple: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     send_to(simple, url)
     tell(simple, "old")

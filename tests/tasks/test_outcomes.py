@@ -77,7 +77,7 @@ def test_from_pending_to_decided_and_never_again(home: Home) -> None:
     assert judge(home, hours=2) == []
 
 
-def test_what_rests_on_changed_klines_is_judged_again(home: Home) -> None:
+def test_outcomes_on_changed_klines_are_judged_again(home: Home) -> None:
     come(home, SIGNAL, SIGNAL | {"id": 2, "timestamp": "2026-05-24 12:30:00"})
     put(home, bars(FLAT, FALL, FLAT, FALL))
     judge(home)
@@ -94,7 +94,7 @@ def test_what_rests_on_changed_klines_is_judged_again(home: Home) -> None:
     assert {key: each.outcome for key, each in outcomes(home).items()} == {ITEM["id"]: "target2", "2": "stopped"}
 
 
-def test_what_a_feed_changes_or_dates_back_counts_from_when_it_came(home: Home) -> None:
+def test_a_revision_or_a_back_dated_signal_counts_from_its_arrival(home: Home) -> None:
     put(home, bars(FLAT, FALL, FLAT, FIRST, SECOND))
     come(home, SIGNAL)
     # The stop was touched at 12:15; two minutes later there never was such a stop.
@@ -142,7 +142,7 @@ def test_the_finest_klines_that_cover_the_publication_judge(home: Home) -> None:
     assert put(home, bars(FALL)) == (0, 1, 0)
 
 
-def test_coarser_klines_decide_what_the_finer_leave_open(home: Home) -> None:
+def test_coarser_klines_decide_outcomes_that_the_finer_leave_open(home: Home) -> None:
     minutes = series_of("binance", "BTC/USDT", "1m")
     put(home, bars(FLAT, FLAT, step=minutes.step), minutes)
     come(home, SIGNAL)

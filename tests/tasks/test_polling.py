@@ -156,7 +156,7 @@ def test_when_to_ask_again_is_the_feeds_to_say(home: Home) -> None:
     assert due_sources(home, NOON + timedelta(seconds=777)) != []
 
 
-def test_stopped_sources_are_told_of_and_asked_no_more_until_someone_has_looked(
+def test_stopped_sources_are_a_problem_and_asked_no_more_until_taken_up_again(
     home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -223,7 +223,7 @@ def test_the_watchdog_tells_of_fields_that_a_feed_does_not_have_until_it_has_the
         assert feed_problems(home, NOON.date()) == []
 
 
-def test_the_watchdog_tells_of_what_cqs_leaves_out(home: Home) -> None:
+def test_the_watchdog_names_fields_that_cqs_leaves_out(home: Home) -> None:
     item = {name: value for name, value in ITEM.items() if name != "buy_end"}
     with raw_feed(lambda _: reply(envelope(item, item | {"id": 2}))) as url:
         enter(home, "feed", url)

@@ -107,7 +107,7 @@ def test_sessions_outside_those_of_the_receipts_are_nobodys_business(tmp_path: P
     assert look(worked_example(tmp_path), OWN[2]).holds
 
 
-def test_what_may_still_wait_for_its_seal_is_no_fault(tmp_path: Path) -> None:
+def test_a_receipt_that_may_still_wait_for_its_seal_is_no_fault(tmp_path: Path) -> None:
     newest = utc("2025-01-03 18:16")
     early, late = (newest + timedelta(seconds=s) for s in (-31, -29))
     report = look(worked_example(tmp_path), *OWN, text("2025-01-06", LATER, late))

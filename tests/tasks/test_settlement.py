@@ -69,7 +69,7 @@ def test_all_revisions_are_on_record_with_their_margins(undisturbed: Home) -> No
     assert "s03" not in undisturbed.lake.read(ORDERS, LAST)["strategy"].to_list()
 
 
-def test_a_manifest_names_what_went_in_and_every_file(undisturbed: Home) -> None:
+def test_a_manifest_names_its_inputs_and_every_file(undisturbed: Home) -> None:
     with undisturbed.ledger.read() as db:
         rows = db.exec(select(Settlement).order_by("session")).all()
         hashes = db.exec(select(Signal.signal_hash).where(Signal.session == LAST)).all()

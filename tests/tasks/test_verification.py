@@ -249,7 +249,7 @@ def test_a_key_may_not_bring_itself_in(tmp_path: Path) -> None:
     assert (fault.kind, fault.commit) == (K.FUTURE_DATED_KEY, commit)
 
 
-def test_a_commit_dated_before_its_key_is_told(tmp_path: Path) -> None:
+def test_a_commit_dated_before_its_key_is_a_fault(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     second = Key.make(tmp_path / "keys" / "second")
     new = second.line('namespaces="git",valid-after="20250110000000Z"')

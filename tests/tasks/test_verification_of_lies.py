@@ -78,7 +78,7 @@ def test_a_signal_from_after_the_close_under_a_simulated_clock(tmp_path: Path) -
     assert [str(each.time_class) for each in report.signals if each.revision == 3] == ["late"]
 
 
-def test_a_settled_day_of_the_other_clock_is_told(tmp_path: Path) -> None:
+def test_a_settled_day_of_the_other_clock_mixes_clocks(tmp_path: Path) -> None:
     def simulated(journal: Handmade) -> None:
         journal.reveal("alpha", SECOND, LATER)
         settle(journal, SECOND, simulated=True)
@@ -117,7 +117,7 @@ def test_one_record_of_the_real_clock_takes_the_relief_from_all(tmp_path: Path) 
     assert sorted(kinds) == [K.CHAIN_BROKEN, K.CLOCK_MIXED, K.DATE_FORGED]
 
 
-def test_the_first_commit_says_which_clock_whatever_records_say(tmp_path: Path) -> None:
+def test_the_first_commit_names_the_clock_against_all_records(tmp_path: Path) -> None:
     journal = Handmade.make(tmp_path)
     rehearse(journal, clock=False)
     report = verify_journal(journal.path)

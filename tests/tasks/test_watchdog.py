@@ -83,7 +83,7 @@ def test_the_oldest_waiting_session_is_fetched_again_while_the_gate_holds_it(fre
     assert [kind for kind, _, _ in seen(fresh, DAYS[0])] == ["not settled", "damaged file"]
 
 
-def test_delisted_holdings_without_a_value_are_told_and_fail_nobody(healthy: Home) -> None:
+def test_delisted_holdings_without_a_value_are_a_warning(healthy: Home) -> None:
     held = healthy.lake.read(POSITIONS, LAST).group_by("symbol").len().sort("symbol").rows()
     (symbol, count), (other, _) = held[:2]
     say(healthy, symbol=symbol, delisted=LAST)
@@ -203,7 +203,7 @@ def test_a_disk_that_is_nearly_full_is_a_problem(healthy: Home, monkeypatch: pyt
     assert seen(healthy) == [("disk nearly full", str(healthy.path), Repair.NONE)]
 
 
-def test_the_operator_is_told_once_and_the_matter_is_closed_when_it_is_gone(home: Home) -> None:
+def test_the_operator_is_notified_once_and_the_matter_closed_when_it_is_gone(home: Home) -> None:
     first = Problem("stale lens", "lens", "behind", Repair.PUBLISH)
     second = Problem("disk nearly full", "/", "1 GB left")
 
