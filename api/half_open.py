@@ -1,4 +1,4 @@
-"""Half-open connections, whose request has not come whole: they are bounded by address and altogether.
+"""Half-open connections: those whose request has not come whole. They are bounded by address and altogether.
 
 Where there is one too many, the one that has waited longest gives way: a request that comes at once is served, however
 many others wait, from its own address too.

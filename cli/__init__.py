@@ -1,7 +1,7 @@
 """The `countersign` command: arguments and printing only.
 
-Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. Commands that use Prefect import it
-after its environment is set.
+Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. What Prefect needs is imported by the
+commands that use it, after its environment is set.
 """
 
 import atexit
@@ -36,7 +36,7 @@ def main() -> None:
     keep_to_owner()
     # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
-    # Prefect's log is in its server; on a terminal it would drown the progress bar and the one line of an error.
+    # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     sys.exit(run(sys.argv[1:]))
 

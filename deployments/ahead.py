@@ -1,7 +1,7 @@
-"""Compiles the kernels that measure factors before their first use, in a process that gives way to all others.
+"""Compiles what measures factors ahead of its first use, in a process of its own that gives way to everything else.
 
-On a fresh installation that takes five seconds of a processor and more, and the first factor would wait for it; later
-all of it is on disk. Numba holds the interpreter while it compiles, hence no thread of the api's.
+On a fresh installation that takes five seconds of a processor and more, which whoever submits the first factor would
+wait for; later all of it is on disk. Numba holds the interpreter while it compiles, hence no thread of the api's.
 """
 
 import os
@@ -19,7 +19,7 @@ LOWEST_PRIORITY = 19
 
 @contextmanager
 def compiling(home: Path) -> Iterator[Child]:
-    """Have it compiled in the background of the block; a compilation that the block outruns is given up."""
+    """Have it compiled in the background of the block; what is not done by its end is given up."""
     child = Child(("deployments.ahead",), {}, home / "logs" / "compiling.log")
     try:
         yield child

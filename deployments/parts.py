@@ -18,7 +18,7 @@ _NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def answers(url: str) -> bool:
-    """Return whether a server on this machine, asked without a proxy, answers a GET with success."""
+    """Whether a server on this machine, which no proxy stands before, answers a GET with success."""
     try:
         return httpx.get(url, timeout=2, trust_env=False, verify=_NO_AUTHORITIES).is_success
     except httpx.TransportError:
