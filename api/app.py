@@ -1,4 +1,4 @@
-"""The app: settings are read here, stores opened, routers joined. `create_app(home)` is what a server is given."""
+"""The app: settings are read here, stores opened, routers joined. A server is given `create_app(home)`."""
 
 import resource
 from collections.abc import AsyncGenerator
@@ -147,7 +147,7 @@ def create_app(home: Path | None = None) -> FastAPI:
 
 
 def _allow_files() -> None:
-    """Raise the limit of open files of this process to what it takes, as far as the system allows."""
+    """Raise the limit of open files of this process to its need, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -23,7 +23,7 @@ class StrictRequest(Request):
     """A request whose JSON has one meaning."""
 
     async def json(self) -> Any:
-        """Parse the body. AmbiguousBodyError, and what a parser raises."""
+        """Parse the body. Raises AmbiguousBodyError, and a parser's own errors."""
         if not hasattr(self, "_json"):
             self._json = json.loads(await self.body(), object_pairs_hook=members)
         return self._json

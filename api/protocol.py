@@ -1,7 +1,7 @@
-"""The protocol of a connection: uvicorn's, with bounds on what a client may send, and how long, before it is answered.
+"""The protocol of a connection: uvicorn's, with bounds in bytes and seconds on a client before it is answered.
 
 The parser joins the pieces of one header, each time copying all there are: 100 MB of one header kept the loop for 11 s.
-So bytes are counted as they come. Bodies are bounded by the gate; here, what surrounds them: heads, the framing of
+So bytes are counted as they come. The gate bounds bodies; here their surroundings are bounded: heads, the framing of
 chunks, requests sent ahead of answers, connections that ask for nothing.
 """
 
@@ -26,7 +26,7 @@ MAX_URL_BYTES = 8 * KIBIBYTE
 # Chunks may bring as much around a body as there is in it, and the head and this besides.
 MAX_FRAMING_BYTES = 64 * KIBIBYTE
 MAX_AHEAD = 8
-# For a client that was refused, to read the answer: to close on what it still sends would take the answer from it.
+# Time for a refused client to read the answer: closing while it still sends would take the answer from it.
 LINGER_SECONDS = 1.0
 
 _NOT_OVER = "the head of the request is larger than 64 KiB, or has more than 200 headers"
@@ -75,7 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come, as far as it is not too much."""
+        """Take the bytes that have come, up to the bound."""
         if self._refused:
             return
         self._wire += len(data)
@@ -90,7 +90,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Refuse a head that is too large, else serve the request."""
-        # Exactly only where it is near: of what came at once, some may be the body's.
+        # Exactly only near the bound: some of the bytes that came at once may be the body's.
         size = sum((len(name) + len(value) + 4 for name, value in self.headers), len(self.url))
         if len(self.url) > MAX_URL_BYTES:
             self._raise(414, "the address of the request is longer than 8 KiB")
@@ -105,7 +105,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Count what is the body's."""
+        """Count the body's bytes."""
         self._body += len(body)
         super().on_body(body)
 
@@ -123,7 +123,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._wait(self.rest_seconds, self._end)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser did not take, or was told not to."""
+        """Refuse a request that the parser did not take, or must not take."""
         self._refuse(*(self._fault or (400, msg)))
 
     def make_room(self) -> None:
@@ -151,7 +151,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._table.discard(self)
 
     def _origin(self) -> str | None:
-        """Return whose connection it is; None for a proxy's, which bounds its clients itself."""
+        """Return the address of the connection's client; None for a proxy's, which bounds its clients itself."""
         host = self.client[0] if self.client else ""
         return None if self._proxies.trusts(host) else network(host)
 

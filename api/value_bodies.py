@@ -26,14 +26,14 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 class Body(NamedTuple):
-    """What a body holds, not checked yet, and `place`: where in the body a faulty row stands."""
+    """Rows of a body, not checked yet, and `place`, which names the place of a faulty row in the body."""
 
     values: pl.DataFrame
     place: Callable[[FaultyRowError], tuple[str | int, ...]]
 
 
 def fault(*where: str | int, expected: str, kind: str = "value_error") -> NoReturn:
-    """Refuse the body: what is expected in which place of it."""
+    """Refuse the body: `expected` is missing at the place `where` in it."""
     raise RequestValidationError([{"type": kind, "loc": ("body", *where), "msg": expected}])
 
 
@@ -106,5 +106,5 @@ def _refuse_repetitions(body: bytes) -> None:
     except AmbiguousBodyError as error:
         fault("data", expected=f"{error.detail}, got {error.name!r} twice")
     except RecursionError:
-        # What was read is not deep: what is deep was left behind by another member of its name.
+        # The body as read is not deep: the deep part was left behind by another member of its name.
         fault("data", expected="expected each name once, and nothing nested deeper than values")

@@ -1,7 +1,7 @@
 """The lens at 10,000 strategies × 1,000 sessions: reading it, publishing one session more, and checking files for that.
 
 NAV is 10,000,000 rows in 1,000 files, all different. Orders, positions and signals (500,000 rows a session) are one
-session's files linked into every session: what is measured is their number and size, not their figures.
+session's files linked into every session: their number and size are measured, not their figures.
 """
 
 # ruff: noqa: S608 - table names and paths of our own
@@ -97,7 +97,7 @@ def settle(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]
 
 
 def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date], history: str) -> None:
-    """Report what publishing costs, a session at a time."""
+    """Report the cost of publishing, a session at a time."""
     seconds = []
     for session in days:
         settle(home, files, [session])
@@ -111,7 +111,7 @@ def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence
 
 
 def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
-    """Report what reading costs."""
+    """Report the cost of reading."""
     strategy = slugs(STRATEGIES)[4_321]
     names = ", ".join(f"'{home.lake_path / file.path}'" for day in days for file in files[day] if file.dataset == "nav")
     figures = "session, nav, cash, daily_return, cumulative_return, benchmark_return"

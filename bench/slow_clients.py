@@ -1,4 +1,4 @@
-"""Slow clients: 600 that never come to an end, and 100 that try passwords, while others submit and get their answers.
+"""Slow clients: 600 that never end, and 100 that try passwords, while others submit and get their answers.
 
 Of the 600, a third sends a head without an end as fast as it is taken, over and over; the rest holds its connection
 with a letter a second, of a head or of a body, or with none. They come from addresses of this machine, 127.0.0.2 and

@@ -1,4 +1,4 @@
-"""Proof: what a sceptic runs, on a clone alone."""
+"""Proof: commands that a sceptic runs, on a clone alone."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Status: what ran, what is late, what waits, and what the watchdog would say."""
+"""Status: runs, lateness, waiting work, and the watchdog's problems."""
 
 from dataclasses import asdict
 from datetime import timedelta

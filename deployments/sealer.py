@@ -1,4 +1,4 @@
-"""The stand-alone sealer: seals whatever the ledger receives within a moment, and sends it out. A part of `up`.
+"""The stand-alone sealer, a part of `up`: seals each submission within a moment of its receipt, and sends it out.
 
 python -m deployments.sealer HOME
 
@@ -102,7 +102,7 @@ def _keep_on(home: Home, work: Callable[[], None], stop: threading.Event, first_
 
 def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
     with sealing(home) as sealer:
-        # A rotation is finished by whoever becomes the sealer next: that is us, a moment later.
+        # The next sealer finishes a rotation: that is us, a moment later.
         while not stop.is_set() and not rotation_waits(home):
             if not is_pending(home) and not sealer.heartbeat.is_due:
                 stop.wait(POLL_SECONDS)
@@ -126,7 +126,7 @@ def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
 
 
 def _tell(home: Home, stop: threading.Event) -> None:
-    """Tell users and the operator what they should know."""
+    """Send users and the operator their notifications."""
     keep_telling(home, load_settings(home.path), stop)
 
 

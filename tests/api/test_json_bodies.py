@@ -17,7 +17,7 @@ from store.home import Home
 from tests.support.serving import browsing, join, logged_in
 
 JSON = {"Content-Type": "application/json"}
-# Whatever a route takes, none of these is it.
+# No route takes any of these.
 HOSTILE = {
     "twice": b'{"name": "a", "name": "b"}',
     "twice, once escaped": b'{"name": "a", "\\u006eame": "b"}',
@@ -116,7 +116,7 @@ def repeats(value: Any) -> bool:
 
 
 @given(VALUES)
-def test_exactly_what_repeats_a_name_is_refused(value: Any) -> None:
+def test_a_body_is_refused_exactly_if_it_repeats_a_name(value: Any) -> None:
     text = written(value)
     try:
         found = json.loads(text, object_pairs_hook=members)

@@ -79,7 +79,7 @@ def url(desk: Home) -> Iterator[str]:
     ],
     ids=["value", "name", "headers", "address", "empty lines", "tiny chunks", "chunk extension", "trailers"],
 )
-def test_what_has_no_end_is_cut_off(url: str, begin: bytes, more: bytes, code: int) -> None:
+def test_a_request_without_an_end_is_cut_off(url: str, begin: bytes, more: bytes, code: int) -> None:
     with line_to(url) as line:
         line.sendall(begin)
         pour(line, more, 400)
@@ -221,7 +221,7 @@ class Connection:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7), st.sampled_from(["a", "b", None])), max_size=60))
-def test_half_open_connections_are_bounded_whatever_comes(steps: list[tuple[bool, int, Any]]) -> None:
+def test_half_open_connections_are_bounded_under_any_arrivals(steps: list[tuple[bool, int, Any]]) -> None:
     """Beside a list of all that is open, oldest first."""
     table, known = HalfOpen(of_an_address=2, altogether=4), [Connection() for _ in range(8)]
     listed: list[tuple[Connection, Any]] = []

@@ -51,11 +51,13 @@ def tables() -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def service() -> FakeTushare:
+    """A stand-in for the service, with tables of every kind."""
     return FakeTushare(TOKEN, tables())
 
 
 @pytest.fixture
 def url(service: FakeTushare) -> Iterator[str]:
+    """The address of `service`."""
     with serve(service) as address:
         yield address
 

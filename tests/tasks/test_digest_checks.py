@@ -1,4 +1,4 @@
-"""Files that somebody altered: nothing is made of them, everybody is told, and what can be is made again."""
+"""Altered files: no result is made of them, a problem names each, and derived ones are made again."""
 
 import os
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ KINDS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS
 
 @pytest.fixture
 def published(settled: Home) -> Home:
+    """A settled home, sealed and published."""
     seal_pending(settled, settled.clock.now())
     publish(settled)
     return settled
