@@ -11,10 +11,12 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from models.enums import StrategyStatus
 from models.errors import ConflictError, InputError, RefusedError
+from models.names import nickname_key
 from models.operations import OPERATOR, AuditEntry, account
 from models.strategies import Strategy
 from models.users import TIERS, ApiKey, InviteCode, User
@@ -66,16 +68,12 @@ def change_profile(
     """
     user = db.get_one(User, user_id)
     ends_tokens = password_hash is not None
-    for field, value in (("nickname", nickname), ("email", email.lower() if email else None)):
-        if value is None or getattr(user, field) == value:
-            continue
-        column = col(getattr(User, field))
+    if nickname is not None and nickname != user.nickname:
         # Two that differ in case alone would pass for each other.
-        others = select(User.id).where(func.lower(column) == value.lower(), col(User.id) != user_id)
-        if db.exec(others).first() is not None:
-            raise ConflictError(f"{field}: {value} is taken")
-        setattr(user, field, value)
-        ends_tokens |= field == "email"
+        _set_unique(db, user, "nickname", nickname, col(User.nickname_key) == nickname_key(nickname))
+    if email and email.lower() != user.email:
+        _set_unique(db, user, "email", email.lower(), col(User.email) == email.lower())
+        ends_tokens = True
     if password_hash is not None:
         user.password_hash = password_hash
     if ends_tokens:
@@ -83,6 +81,17 @@ def change_profile(
         user.kept_login = login or None
     db.add(user)
     return user
+
+
+def _set_unique(db: Session, user: User, field: str, value: str, same: sa.ColumnElement[bool]) -> None:
+    taken = ConflictError(f"{field}: {value} is taken")
+    if db.exec(select(User.id).where(same, col(User.id) != user.id)).first() is not None:
+        raise taken
+    setattr(user, field, value)
+    try:
+        db.flush()
+    except IntegrityError:  # taken since we looked: the database has the last word
+        raise taken from None
 
 
 def create_key(db: Session, user_id: int, name: str, now: datetime) -> tuple[ApiKey, str]:
@@ -156,7 +165,8 @@ def find_user(db: Session, who: str) -> User:
     if who.isdecimal():  # an id, whatever somebody has called themselves
         found = db.get(User, int(who)) if len(who) < 10 else None
     else:
-        found = db.exec(select(User).where((User.nickname == who) | (User.email == who.lower()))).first()
+        same = (User.nickname_key == nickname_key(who)) | (User.email == who.lower())
+        found = db.exec(select(User).where(same)).first()
     if found is None:
         raise InputError("user", "the nickname, e-mail or id of an account", who)
     return found
@@ -203,5 +213,5 @@ def grant_admin(db: Session, who: str, now: datetime, *, granted: bool = True) -
 def _free_nickname(db: Session) -> str:
     while True:
         nickname = f"user_{secrets.token_hex(4)}"
-        if db.exec(select(User.id).where(User.nickname == nickname)).first() is None:
+        if db.exec(select(User.id).where(User.nickname_key == nickname_key(nickname))).first() is None:
             return nickname

@@ -37,7 +37,9 @@ settings.register_profile("repeatable", settings.get_profile("further"), derando
 settings.load_profile("repeatable")
 
 # Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
-BOTH_AT_ONCE = tuple(f"tests/store/test_{name}.py" for name in ("external", "lake", "lease", "ledger", "signals"))
+BOTH_AT_ONCE = tuple(
+    f"tests/store/test_{name}.py" for name in ("accounts", "external", "lake", "lease", "ledger", "signals")
+)
 # What talks to a Prefect server: in one process, so that one is started.
 SERVED = (
     "tests/flows/",
