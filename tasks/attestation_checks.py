@@ -21,6 +21,7 @@ from store.reconcile import look
 from store.remote import remote_head
 from store.sealing import TIMESTAMPS
 from store.signing import load_key
+from store.stops import STOPPED, why_stopped
 from tasks.problems import Problem, Repair
 
 GRACE = timedelta(minutes=10)
@@ -68,10 +69,10 @@ def _undisclosed(home: Home, _session: date) -> list[Problem]:
 
 
 def _stopped(home: Home, _session: date) -> list[Problem]:
-    """Hold the journal against the ledger, as the sealer does: what stops it, and which command resolves that."""
+    """Say what stopped the sealer, or would: the journal is held against the ledger as the sealer does it."""
     with home.ledger.read() as db:
-        _, fault = look(home, db)
-    return [Problem("sealing stopped", "journal", fault)] if fault else []
+        stopped = why_stopped(db) or look(home, db)[1]
+    return [Problem(STOPPED, "journal", stopped)] if stopped else []
 
 
 def _set_aside(home: Home, _session: date) -> list[Problem]:
