@@ -28,6 +28,8 @@ class User(SQLModel, table=True):
     password_hash: str | None = Field(default=None, description="Argon2id, with its salt and parameters")
     token_epoch: int = Field(default=0, description="counted up to end every token given out so far")
     kept_login: str | None = Field(default=None, description="the login that counted up: its tokens go on")
+    code_hash: str | None = Field(default=None, unique=True, index=True, description="hex SHA-256 of a password code")
+    code_expires_at: datetime | None = instant(default=None, description="by the machine's clock")
     tier: str = DEFAULT_TIER
     is_admin: bool = Field(default=False, description="may enter and change external sources")
     created_at: datetime = instant()

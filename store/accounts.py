@@ -19,7 +19,7 @@ from models.errors import ConflictError, InputError, RefusedError
 from models.names import nickname_key
 from models.operations import OPERATOR, AuditEntry, account
 from models.strategies import Strategy
-from models.users import TIERS, ApiKey, InviteCode, User
+from models.users import TIERS, UNCLAIMED, ApiKey, InviteCode, User
 
 KEY_PREFIX = "csk_"
 MAX_KEYS = 100
@@ -30,7 +30,11 @@ def create_invite(db: Session, uses: int, now: datetime) -> str:
     if uses < 1:
         raise InputError("uses", "at least 1", uses)
     code = secrets.token_urlsafe(16)
-    db.add(InviteCode(code_hash=hash_key(code), max_uses=uses, created_at=now))
+    invite = InviteCode(code_hash=hash_key(code), max_uses=uses, created_at=now)
+    db.add(invite)
+    db.flush()
+    subject = f"invite:{invite.id}"
+    db.add(AuditEntry(at=now, actor=OPERATOR, action="invite made", subject=subject, detail=f"for {uses} accounts"))
     return code
 
 
@@ -64,7 +68,8 @@ def change_profile(
 ) -> User:
     """Change what is given of an account; ConflictError if another one has the nickname or e-mail.
 
-    A new password or e-mail ends every token given out before, except those of `login`, which set it.
+    A new password or e-mail ends every token given out before, except those of `login`, which set it; a new password
+    ends the operator's code for one too.
     """
     user = db.get_one(User, user_id)
     ends_tokens = password_hash is not None
@@ -76,6 +81,7 @@ def change_profile(
         ends_tokens = True
     if password_hash is not None:
         user.password_hash = password_hash
+        user.code_hash = user.code_expires_at = None
     if ends_tokens:
         user.token_epoch += 1
         user.kept_login = login or None
@@ -187,13 +193,18 @@ def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True)
     """Shut an account out, or let it in again. Its strategies go on as they are.
 
     Its tokens tell who asks while it is shut out, so that it is told why and can file a ticket; those given before end
-    when it is let in again.
+    when it is let in again, and its password code ends at once. RefusedError for letting `unclaimed` in.
     """
     user = find_user(db, who)
+    if not disabled and user.nickname == UNCLAIMED:
+        raise RefusedError(
+            f"user: nobody may log in as {UNCLAIMED}; `countersign admin give-strategy` gives its strategies"
+        )
     if not disabled and user.disabled_at is not None:
         user.token_epoch += 1
         user.kept_login = None
     user.disabled_at = (user.disabled_at or now) if disabled else None
+    user.code_hash = user.code_expires_at = None
     db.add(user)
     action = "account disabled" if disabled else "account enabled"
     db.add(AuditEntry(at=now, actor=OPERATOR, action=action, subject=account(user.id)))

@@ -85,8 +85,7 @@ def extent(home: Home) -> Extent:
 def seal_pending(home: Home, now: datetime) -> SealOutcome:
     """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat, whatever happened.
 
-    LeaseError while another process seals; ConflictError for a journal upon which nothing may be built. Whatever stops
-    sealing, but for the lease, is told to the operator too.
+    LeaseError while another process seals. Any other error (ConflictError for a journal to be left alone) is told too.
     """
     with sealing(home) as sealer:
         return sealer.seal(now)
@@ -137,8 +136,7 @@ class Sealer:
     def _round(self, now: datetime, through: Extent) -> SealOutcome:
         commits, sealed, disclosed = list[Commit](), 0, 0
         self.writer.stand_on(reconcile(self.home, now))
-        days = take_up_again(self.home) if self._again else None
-        self._again = False
+        days, self._again = (take_up_again(self.home) if self._again else None), False
         while claimed := self._claim(through):
             fresh, count = self._seal(claimed, now)
             commits += fresh
