@@ -225,8 +225,11 @@ def test_a_strategy_of_nobody_is_given_to_somebody(restored: Home, capsys: pytes
         assert [row["slug"] for row in web.get("/strategies", headers=me).json()["strategies"]] == ["lost"]
         [told] = web.get("/notifications", headers=me).json()["notifications"]
         assert told["text"].startswith("lost is yours: ")
-        # It is sent to like any other from now on.
-        assert web.post("/strategies/lost/signals", json={"signals": SIGNAL}, headers=me).status_code != 404
+        # It is sent to like any other from now on, after the revision whose content was lost.
+        signal = {"trade_date": str(NOW.date()), "signals": SIGNAL}
+        assert web.post("/strategies/lost/signals", json=signal, headers=other).status_code == 404
+        sent = web.post("/strategies/lost/signals", json=signal, headers=me)
+        assert (sent.status_code, sent.json()["revision"]) == (201, 2)
         # Given is given: it is not unclaimed any more.
         assert admin("give-strategy", "lost", me_of(web, other)["nickname"])[0] == 2
     assert audit(restored, "strategy given") == [("operator", "strategy given", "lost")]
