@@ -38,7 +38,8 @@ settings.load_profile("repeatable")
 
 # Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
 BOTH_AT_ONCE = tuple(
-    f"tests/store/test_{name}.py" for name in ("accounts", "external", "lake", "lease", "ledger", "signals")
+    f"tests/store/test_{name}.py"
+    for name in ("accounts", "external", "lake", "lease", "ledger", "migrations", "signals")
 )
 # What talks to a Prefect server: in one process, so that one is started.
 SERVED = (
