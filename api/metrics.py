@@ -148,6 +148,7 @@ class _Standing(Collector):
             yield gauge("digests_checked_through_seconds", words, found.digests_checked_through.timestamp())
         sealing = found.attestation
         yield gauge("sealer_alive", "Whether a live process seals", sealing.sealer_alive)
+        yield gauge("sealing_stopped", "Whether something stops all sealing", bool(sealing.stopped))
         yield gauge("journal_agrees", "Whether the journal is where the ledger left it", sealing.journal_agrees)
         if sealing.remote_agrees is not None:
             yield gauge("remote_agrees", "Whether the journal's remote is where a push left it", sealing.remote_agrees)

@@ -37,7 +37,10 @@ settings.register_profile("repeatable", settings.get_profile("further"), derando
 settings.load_profile("repeatable")
 
 # Where the databases differ, both are tested at once; `make test-slow` tests the rest on PostgreSQL.
-BOTH_AT_ONCE = tuple(f"tests/store/test_{name}.py" for name in ("external", "lake", "lease", "ledger", "signals"))
+BOTH_AT_ONCE = tuple(
+    f"tests/store/test_{name}.py"
+    for name in ("accounts", "external", "lake", "lease", "ledger", "migrations", "signals")
+)
 # Modules that talk to a Prefect server: in one process, so that one server is started.
 SERVED = (
     "tests/flows/",

@@ -113,7 +113,7 @@ def test_a_faulty_profile_names_the_field(
 def test_names_are_unique(desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]) -> None:
     me, other = (logged_in(desk, web, each) for each in (me, other))
     assert web.patch("/auth/profile", json={"nickname": "ann", "email": "a@example.com"}, headers=me).status_code == 200
-    for taken in ({"nickname": "ann"}, {"email": "A@example.com"}):
+    for taken in ({"nickname": "ann"}, {"nickname": "ANN"}, {"email": "A@example.com"}):
         answer = web.patch("/auth/profile", json=taken, headers=other)
         assert answer.status_code == 409
         assert "taken" in answer.json()["detail"]

@@ -24,6 +24,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 ADDED = {
     "/api/v1/auth/invite",
     "/api/v1/auth/login",
+    "/api/v1/auth/password",
     "/api/v1/auth/refresh",
     "/api/v1/auth/me",
     "/api/v1/auth/profile",
