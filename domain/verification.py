@@ -113,6 +113,7 @@ def verify(
     contains: Iterable[str] = (),
     bars: pl.DataFrame | None = None,
     actions: pl.DataFrame | None = None,
+    instruments: pl.DataFrame | None = None,
     receipts: Iterable[SignedReceipt] | None = None,
 ) -> Report:
     """Check everything a journal says; with `strategy`, what concerns that one.
@@ -120,7 +121,8 @@ def verify(
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
     without them nobody can tell a journal from one whose end was cut off. `bars` (models.datasets.BARS, with sessions
     before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
-    lets the corporate actions that went in be compared. `receipts` are all that somebody was given.
+    lets the corporate actions that went in be compared, `instruments` (domain.listings.INSTRUMENTS_SCHEMA) the listings
+    and delistings. `receipts` are all that somebody was given.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)
@@ -147,7 +149,7 @@ def verify(
         records = records.only(strategy)
     replayed, warnings = None, tuple[Doubt, ...]()
     if bars is not None:
-        replay = resettle(records, bars, actions)
+        replay = resettle(records, bars, actions, instruments)
         faults, warnings, replayed = faults + replay.faults, tuple(replay.doubts), replay.sessions
     held = None if receipts is None else check_receipts(records, journal, receipts, signers, strategy)
     faults += held.faults if held else ()
