@@ -71,7 +71,7 @@ class Beside:
     answers: list[Answer]
     busy_seconds: float
 
-    def wait(self, share: float) -> float:
+    def within(self, share: float) -> float:
         """Return the seconds within which this share of them was answered; 1 for all."""
         return float(np.quantile([answer.seconds for answer in self.answers], share))
 
@@ -86,7 +86,7 @@ def main() -> None:
         done = submit_beside(slow, guessers)
         for label, share in (("median", 0.5), ("p99", 0.99), ("longest", 1.0)):
             must = 0.5 if label == "p99" else None
-            figure(f"submissions {name}, {label}", [done.wait(share)], "s", must=must, better="lower")
+            figure(f"submissions {name}, {label}", [done.within(share)], "s", must=must, better="lower")
         figure(f"submissions {name}, processor time of the api", [done.busy_seconds], "s", must=None, better="lower")
 
 
