@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from starlette.routing import Route
 from starlette.types import Lifespan
 
 from api import (
@@ -32,6 +33,7 @@ from api import (
 )
 from api.addresses import Proxies
 from api.column_bodies import ColumnReader
+from api.description import Description
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
@@ -162,6 +164,8 @@ def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # Held against a request before FastAPI's own, which writes the document down each time.
+        routes=[Route("/openapi.json", Description().answer, include_in_schema=False)],
         dependencies=[KNOWN_QUERIES],
         openapi_tags=[{"name": tag} for tag in dict.fromkeys(tag for each in ROUTERS for tag in each.router.tags)],
     )

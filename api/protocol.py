@@ -48,6 +48,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     rest_seconds = 10.0
+    # For a client to take some more of an answer that waits for it.
+    taking_seconds = 30.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -56,6 +58,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fault: tuple[int, str] | None = None
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         # The request that is being answered; `cycle` is the last one that came.
         self._answering: RequestResponseCycle | None = None
         self._proxies: Proxies = self.app_state.get("proxies") or Proxies(())
@@ -70,9 +73,23 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        self._stop_looking()
         self._table.discard(self)
         self._abandon()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Count a client that does not read: its answer, and the connection, are kept for as long as it likes."""
+        super().pause_writing()
+        self._table.add(self, self._origin())
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        """Count it no longer."""
+        super().resume_writing()
+        self._stop_looking()
+        if self._stage is _Stage.WHOLE:
+            self._table.discard(self)
 
     def data_received(self, data: bytes) -> None:
         """Take the bytes that have come, up to the bound."""
@@ -148,7 +165,24 @@ class GuardedProtocol(HttpToolsProtocol):
             self._table.add(self, self._origin())
         else:
             self._stop_waiting()
-            self._table.discard(self)
+            if not self.flow.write_paused:
+                self._table.discard(self)
+
+    def _look_again(self) -> None:
+        self._stop_looking()
+        self._taking = self.loop.call_later(self.taking_seconds, self._look, self.transport.get_write_buffer_size())
+
+    def _look(self, before: int) -> None:
+        """End a connection whose client took nothing since."""
+        if self.transport.get_write_buffer_size() >= before:
+            self._end()
+        else:
+            self._look_again()
+
+    def _stop_looking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _origin(self) -> str | None:
         """Return the address of the connection's client; None for a proxy's, which bounds its clients itself."""
@@ -195,7 +229,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end(self) -> None:
         self._abandon()
-        self.transport.close()
+        # To close waits for what was written to be read.
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _abandon(self) -> None:
         """Tell who answers that nobody listens any more. uvicorn tells the last request alone."""

@@ -1,4 +1,4 @@
-"""What stops sealing: told in one way, whatever it is, and closed by the first round that goes well.
+"""Stops of sealing: one notification says why, for every reason, and the first good round closes it.
 
 The operator's open notification is the one place that says it: mail and hooks, `status`, the watchdog and /metrics all
 read it. A sealer that stands by while another one seals is no stop.

@@ -1,4 +1,4 @@
-"""What the operator does for accounts that cannot help themselves: codes, keys, strategies that nobody owns."""
+"""Accounts that cannot help themselves: the operator's codes, revoked keys, and strategies that nobody owns."""
 
 import json
 import logging

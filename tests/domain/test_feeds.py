@@ -99,6 +99,22 @@ def test_a_mapping_that_can_never_work_is_not_entered_but_goes_on(mapping: dict[
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('{"fields": {}, "items": "a", "items": "b"}', "got 'items' twice"),
+        ('{"fields": {"id": "a", "id": "b"}}', "got 'id' twice"),
+        ('{"fields": {}, "directions": {"buy": "LONG", "buy": "SHORT"}}', "got 'buy' twice"),
+    ],
+)
+def test_a_mapping_that_means_two_things_is_not_entered_but_goes_on(settings: str, words: str) -> None:
+    terms = FeedTerms("feed", "generic_json", "https://feed.example", settings=settings)
+    check_feed(terms)
+    with pytest.raises(InputError, match=words) as caught:
+        check_new_feed(terms)
+    assert caught.value.field == "mapping"
+
+
 def test_a_mapping_that_can_work_is_taken() -> None:
     check_new_feed(mapped(items="data.0.list", fields={"id": "0"}, directions={"buy": "LONG", "sell": "short"}))
     check_new_feed(mapped())

@@ -1,4 +1,4 @@
-"""What stops sealing is told in one way, whatever it is and whoever seals: a notification, `status`, /metrics."""
+"""Every stop of sealing is reported in one way: a notification, `status` and /metrics."""
 
 import shutil
 import threading

@@ -53,7 +53,16 @@ def test_an_entry_is_dated_by_the_first_commit_that_has_it(foreign: Handmade) ->
         ("2026-05-14", "two", C, second, "on_time"),
         ("2026-05-15", "two", C, third, "late"),
     ]
-    assert list(done["findings"][0]) == ["date", "strategy", "hash", "commit", "committed_at", "deadline", "class"]
+    assert list(done["findings"][0]) == [
+        "date",
+        "strategy",
+        "hash",
+        "commit",
+        "committed_at",
+        "deadline",
+        "class",
+        "detail",
+    ]
     assert done["findings"][0]["committed_at"] == utc("2026-05-14 09:15:20")
     assert done["findings"][3]["deadline"] == utc("2026-05-14 15:00")
     text = render_audit(audit_repository(foreign.path))
@@ -73,6 +82,22 @@ def test_a_file_that_cannot_be_read_is_a_finding(foreign: Handmade, content: byt
     foreign.commit(utc("2026-05-14 09:00"))
     done = audit_repository(foreign.path)
     assert (done.entries, [finding.kind for finding in done.findings]) == (0, ["unreadable"])
+
+
+def test_an_entry_with_a_name_twice_is_told_and_the_others_count(foreign: Handmade) -> None:
+    twice = b'{"strategy_slug": "x", "signal_hash": "%b", "signal_hash": "%b"}' % (A.encode(), B.encode())
+    once = b'{"strategy_slug": "y", "signal_hash": "%b", "extra": [NaN, %b]}' % (C.encode(), b"9" * 5_000)
+    foreign.write("attestations/2026-05-14.json", b'{"strategies": [%b, %b]}' % (twice, once))
+    foreign.write("attestations/2026-05-15.json", b'{"strategies": [%b], "strategies": []}' % once)
+    foreign.commit(utc("2026-05-14 09:00"))
+    done = audit_repository(foreign.path)
+    told = [(each.date, each.strategy, each.kind, each.detail) for each in done.findings]
+    assert told == [
+        ("2026-05-14", "", "unreadable", "expected each name once in an object, got 'signal_hash' twice"),
+        ("2026-05-14", "y", "on_time", ""),
+        ("2026-05-15", "", "unreadable", "expected each name once in an object, got 'strategies' twice"),
+    ]
+    assert "got 'strategies' twice" in render_audit(done)
 
 
 def test_a_file_named_by_no_date_is_unreadable_and_other_files_are_ignored(foreign: Handmade) -> None:

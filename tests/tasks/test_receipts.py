@@ -184,6 +184,26 @@ def test_a_folder_without_a_receipt_is_refused(tmp_path: Path, content: str) -> 
         verify_journal(journal.path, receipts=tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"text": "a", "signature": "b", "text": "c"}', "got 'text' twice"),
+        (b'{"id": {"x": 1, "x": 1}, "receipt": {"text": "a", "signature": "b"}}', "got 'x' twice"),
+        (b'{"id": NaN, "receipt": {"text": "a", "signature": "b"}}', "NaN is no number"),
+        (b'{"id": %b}' % (b"9" * 5_000), "digits"),
+        (b"[" * 100_000, "too deep"),
+    ],
+    ids=["a text twice", "twice beside it", "no number", "a huge number", "deep"],
+)
+def test_a_file_that_means_two_things_or_harm_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
+    journal = worked_example(tmp_path)
+    folder = tmp_path / "receipts"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=f"receipts: .*a.json: .*{words}"):
+        verify_journal(journal.path, receipts=folder)
+
+
 def test_the_command_reports_a_signal_without_receipt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     journal = worked_example(tmp_path)
     folder = keep(tmp_path / "receipts", *(sign(journal.key, each) for each in (OWN[0], OWN[2])))
