@@ -129,7 +129,7 @@ SYMBOL = "600000.SH"
 
 @given(st.integers(0, 40), st.integers(0, len(SESSIONS) - 1), st.integers(-40, 40))
 def test_exactly_the_true_listing_gives_no_doubt(offset: int, place: int, wrong: int) -> None:
-    """Listings in a settlement agree with the list that they came from, and with another one only where no session lies between."""
+    """Listings agree with the list that they came from, and with another one where no session lies between the two."""
     listed, session = SESSIONS[0] + timedelta(days=offset), SESSIONS[place]
 
     def written(day: date) -> list[tuple[str, date, int]]:
