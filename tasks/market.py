@@ -25,7 +25,7 @@ from domain.market import (
     normalise_index_levels,
     normalise_universe,
 )
-from domain.profiles import understand
+from domain.profiles.reading import understand
 from domain.remarks import remarks_on
 from domain.simulation import simulate
 from domain.tables import SYMBOL
