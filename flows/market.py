@@ -49,7 +49,7 @@ def market_data_ingest(
             if provider is None:
                 log.info("no market_provider is set: checking what the lake has of %s", due)
             else:
-                fetch = ingest if patient else ingest.with_options(retries=0)
+                fetch = ingest if patient else ingest.task.with_options(retries=0)
                 for imported in fetch(opened, provider, due, opened.clock.now()):
                     news = "new" if imported.changed else "known"
                     log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)

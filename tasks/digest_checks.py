@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import select
 
 from models.datasets import (
@@ -27,6 +25,7 @@ from store.clock import wall_clock
 from store.digests import Turn, check_turn, checked_through, note_all
 from store.home import Home
 from tasks.problems import Problem, Repair
+from tasks.stage import stage_task
 
 # Once a day, and at each start: some 10 GB an evening.
 TURN_SECONDS, TURN_FILES = 20.0, 20_000
@@ -40,14 +39,14 @@ MADE_AGAIN = {
 OF_SESSIONS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
     """Hash the files whose turn it is, for at most this long."""
     end = time.monotonic() + seconds
     return check_turn(home.ledger, home.lake.root, lambda: time.monotonic() < end, TURN_FILES)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def note_checked(home: Home) -> None:
     """Note in the ledger what was found whole on the way, repaired files among it."""
     note_all(home.ledger, home.lake.root)
