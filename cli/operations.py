@@ -48,11 +48,17 @@ class Stage(StrEnum):
 
 @app.command()
 def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone."""
+    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone.
+
+    The first time on a machine, what computes is compiled too: some fifteen seconds.
+    """
+    from deployments.kernels import compile_kernels
     from settings import locate_home
 
     located = locate_home(home)
-    show({"home": str(located.path), "new": located.create(), "clock": located.clock.kind}, as_json=as_json)
+    new = located.create()
+    compile_kernels()
+    show({"home": str(located.path), "new": new, "clock": located.clock.kind}, as_json=as_json)
 
 
 @app.command()
