@@ -75,7 +75,7 @@ def market_data_ingest(
 def _ingest_instruments(home: Home, provider: MarketProvider, due: date) -> None:
     """Fetch the instruments with the day's market. Bars come first: a failure here is a warning."""
     log = get_run_logger()
-    state = ingest_instruments(home, provider, due, home.clock.now(), return_state=True)
+    state = ingest_instruments.task(home, provider, due, home.clock.now(), return_state=True)
     if state.is_completed():
         log.info("instruments: %d new or different", state.result())
     else:

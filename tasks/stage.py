@@ -30,7 +30,7 @@ class StageTask(Generic[P, R]):
         from prefect import task  # noqa: PLC0415 - see above
         from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
-        return task(self.fn, cache_policy=NO_CACHE, persist_result=False, **self._options)
+        return task(cache_policy=NO_CACHE, persist_result=False, **self._options)(self.fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it as a task; inside a flow only."""
