@@ -9,15 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
+from domain import evaluation
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.evaluation import (
-    CARRIED_SCHEMA,
-    NAV_SCHEMA,
-    STRATEGIES_SCHEMA,
-    TRADING_SCHEMA,
-    VERDICTS_SCHEMA,
-    evaluate,
-)
 from domain.factor_kernel import LEAST_PAIRS
 from domain.factors import evaluate_factor
 from domain.outcomes import KLINES_SCHEMA, judge
@@ -54,13 +47,13 @@ def _settle() -> None:
 
 def _evaluate() -> None:
     nav = pl.DataFrame({"strategy": "any", "session": DAYS, "nav": 1, "benchmark_return": 0.0})
-    evaluate(
-        nav.cast(pl.Schema(NAV_SCHEMA)),
+    evaluation.evaluate(
+        nav.cast(pl.Schema(evaluation.NAV_SCHEMA)),
         DAYS[0],
-        strategies=pl.DataFrame([("any", "any", 1, DAYS[0])], schema=STRATEGIES_SCHEMA, orient="row"),
-        verdicts=pl.DataFrame(schema=VERDICTS_SCHEMA),
-        trading=pl.DataFrame(schema=TRADING_SCHEMA),
-        carried=pl.DataFrame(schema=CARRIED_SCHEMA),
+        strategies=pl.DataFrame([("any", "any", 1, DAYS[0])], schema=evaluation.STRATEGIES_SCHEMA, orient="row"),
+        verdicts=pl.DataFrame(schema=evaluation.VERDICTS_SCHEMA),
+        trading=pl.DataFrame(schema=evaluation.TRADING_SCHEMA),
+        carried=pl.DataFrame(schema=evaluation.CARRIED_SCHEMA),
     )
 
 
