@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from domain.provenance import frame_sha256
 from domain.quality import RECENT_SESSIONS, Context, inspect, least_rows, verdict, with_limits
@@ -28,11 +26,12 @@ from store.notifications import notify, resolve
 from store.settlements import read_actions, read_marks, settlement_of
 from store.strategies import live_universes
 from tasks.expectations import render, validate
+from tasks.stage import stage_task
 
 REPORTS = "quality"
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="check {session}")
+@stage_task(task_run_name="check {session}")
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     """Check a session's bars, keep the report as JSON and HTML, and record the verdict. Safe to repeat."""
     bars, context, findings, _ = look(home, session)
