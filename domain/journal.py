@@ -51,6 +51,14 @@ class FaultKind(StrEnum):
     WITHOUT_RECEIPT = "without_receipt"
 
 
+class DoubtKind(StrEnum):
+    """Doubts that settling again raises. Values are contracts: they are in the output of `verify`."""
+
+    UNBORNE_ACTION = "unborne_action"
+    OTHER_LISTING = "other_listing"
+    OTHER_DELISTING = "other_delisting"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault and its place: the fields that do not apply are empty."""

@@ -17,7 +17,7 @@ from domain.attestation import strategy_sha256
 from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
 from domain.claims import Records
 from domain.delistings import DELISTINGS_SCHEMA
-from domain.journal import Fault, FaultKind
+from domain.journal import DoubtKind, Fault, FaultKind
 from domain.marks import newest_marks, next_marks
 from domain.provenance import frame_sha256
 from domain.published_listings import Published, other_delistings, other_listings, read_published
@@ -36,7 +36,7 @@ THREADS = 2
 class Doubt(NamedTuple):
     """A doubt for the reader: no rule forbids it, and it makes nothing fail."""
 
-    kind: str
+    kind: DoubtKind
     detail: str
     session: str
 
@@ -190,7 +190,7 @@ def _doubtful_actions(day: SettledDay, inputs: Inputs, marks: pl.DataFrame, need
         return []
     symbols = needed.intersection(unborne_actions(inputs.actions, inputs.bars, marks))
     detail = "a corporate action that neither adj_factor nor open of the bars given bears out"
-    return [Doubt("unborne_action", f"{symbol}: {detail}", str(day.session)) for symbol in sorted(symbols)]
+    return [Doubt(DoubtKind.UNBORNE_ACTION, f"{symbol}: {detail}", str(day.session)) for symbol in sorted(symbols)]
 
 
 def _doubtful_listings(
@@ -205,7 +205,7 @@ def _doubtful_listings(
     symbols = set[str]() if book is Book.FIRST else needed
     listed = other_listings(day.session, day.listings, published, symbols, sessions)
     delisted = other_delistings(day.session, day.delistings, published, held)
-    told = {"other_listing": listed, "other_delisting": delisted}
+    told = {DoubtKind.OTHER_LISTING: listed, DoubtKind.OTHER_DELISTING: delisted}
     return [Doubt(kind, detail, str(day.session)) for kind, details in told.items() for detail in details]
 
 

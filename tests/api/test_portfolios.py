@@ -108,8 +108,8 @@ def test_activation_sends_a_signal_at_once(
     (signal,) = lab_web.get(f"/strategies/{slug}/signals", headers=researcher).json()["signals"]
     assert {holding["symbol"]: holding["weight"] for holding in signal["signals"]} == _best(lab, 10)
     (listed,) = lab_web.get(f"/portfolios/{portfolio}/signals", headers=researcher).json()["signals"]
-    # The platform sent it itself: nobody waits for a receipt.
-    for own in ("signals", "salt", "receipt"):
+    # The platform sent it itself: nobody waits for a receipt, and no owner signs.
+    for own in ("signals", "salt", "owner_signature", "receipt"):
         del signal[own]
     assert listed == signal | {"stock_count": 10}
 

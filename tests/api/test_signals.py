@@ -68,6 +68,7 @@ def test_a_signal_is_recorded_another_revises_it_and_the_same_adds_nothing(
         "replaced": False,
         "signal_hash": row.signal_hash,
         "salt": row.salt,
+        "owner_signature": None,
         "receipt": answer["receipt"],  # checked by tests/api/test_receipts.py
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "deadline": "2025-01-02T01:15:00+00:00",

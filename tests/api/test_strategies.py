@@ -24,7 +24,7 @@ TERMS = {
 def test_a_strategy_is_opened_with_the_documents_defaults(web: httpx.Client, me: dict[str, str]) -> None:
     given = web.post("/strategies", json=TERMS, headers=me)
     assert given.status_code == 201
-    expected = TERMS | {"description": None, "status": "pending", "is_public": True}
+    expected = TERMS | {"description": None, "status": "pending", "is_public": True, "owner_key": None}
     expected |= {"activated_at": None, "retired_at": None, "created_at": "2025-01-02T01:00:00+00:00"}
     assert given.json() == expected
     plain = open_one(web, me, "plain")

@@ -249,7 +249,7 @@ def test_order_alone_makes_a_signal_late(events: list[tuple[str, date]]) -> None
         if what == "seal":
             closes_at = deadline(session, "open")
             received_at = closes_at - timedelta(minutes=place + 1)
-            seal = Seal("alpha", session, place, "", 1, "hs300", "open", received_at, closes_at, "", False)
+            seal = Seal("alpha", session, place, "", 1, "hs300", "open", received_at, closes_at, "", False, None)
             records.seals["alpha", session, place] = seal, file
         else:
             day = SettledDay(session, place, False, datetime.now(UTC), "", "", "", "", (), (), (), (), {})
