@@ -40,6 +40,7 @@ from tasks.factor_checks import FACTOR_CHECKS
 from tasks.instrument_checks import delisted_holdings
 from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
+from tasks.quality_checks import missing_reports
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # Problems that a settlement under way leaves behind while it runs.
@@ -70,6 +71,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         *FACTOR_CHECKS,
         feed_problems,
         delisted_holdings,
+        missing_reports,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))
 
