@@ -5,9 +5,10 @@ gate's findings are in the suite's descriptions and meta. The library takes seco
 imported where it is used.
 """
 
+import html
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ ADDRESS_IN_STYLE = re.compile(r"url\([^)]*\)")
 TITLE = re.compile(r"<title>.*?</title>\s*", re.DOTALL)
 
 
+Judgements = Sequence[tuple[Rule, Finding | None]]
+
+
 class Validation(NamedTuple):
     """Great Expectations' result as JSON has it, and its page."""
 
@@ -36,11 +40,11 @@ class Validation(NamedTuple):
 
 
 def validate(
-    session: date, known: pl.DataFrame, judgements: Sequence[tuple[Rule, Finding | None]], facts: dict[str, str]
+    session: date, known: pl.DataFrame, judgements: Judgements, facts: dict[str, str], now: datetime
 ) -> Validation:
     """Validate what `domain.quality.judge` judged, rule by rule; `known` are its bars.
 
-    `facts` are shown beside the result.
+    `facts` are shown beside the result, and `now` (aware) as the time of the run.
     """
     from great_expectations import ExpectationSuite, get_context  # noqa: PLC0415 - slow to import
     from great_expectations.core.run_identifier import RunIdentifier  # noqa: PLC0415
@@ -67,15 +71,15 @@ def validate(
         suite, result_format={"result_format": "SUMMARY", "unexpected_index_column_names": ["symbol"]}
     )
     gate = verdict(found(judgements))
-    result.meta["run_id"] = RunIdentifier(run_name=f"{session} {gate}")
-    result.meta["batch_spec"] = {"data_asset_name": f"bars of {session}", "gate": gate, **facts}
+    result.meta["run_id"] = RunIdentifier(run_name=str(session), run_time=now)
+    result.meta["batch_spec"] = {"data_asset_name": f"bars of {session}, gate: {gate}", **facts}
     page = DefaultJinjaPageView(custom_styles_directory=str(STYLES)).render(
         ValidationResultsPageRenderer(data_context=context).render(result), show_how_to_buttons=False
     )
     return Validation(result.to_json_dict(), stand_alone(page, f"Bars of {session}: {gate}"))
 
 
-def kept(known: pl.DataFrame, judgements: Sequence[tuple[Rule, Finding | None]]) -> pl.DataFrame:
+def kept(known: pl.DataFrame, judgements: Judgements) -> pl.DataFrame:
     """Make the table that is validated: a row for each bar, and a column for each rule, true where it is kept.
 
     A rule on the whole session has its value in the first row and null in the others; without a bar there is one row.
@@ -90,7 +94,7 @@ def kept(known: pl.DataFrame, judgements: Sequence[tuple[Rule, Finding | None]])
     return bars.select("symbol", *columns)
 
 
-def _expectations(judgements: Sequence[tuple[Rule, Finding | None]]) -> list[Any]:
+def _expectations(judgements: Judgements) -> list[Any]:
     from great_expectations.expectations import ExpectColumnValuesToBeInSet  # noqa: PLC0415 - slow to import
 
     return [
@@ -98,7 +102,8 @@ def _expectations(judgements: Sequence[tuple[Rule, Finding | None]]) -> list[Any
             column=rule.name,
             value_set=[True],
             severity=SEVERITIES[finding.severity if finding else rule.severity],
-            description=_words(rule, finding),
+            # The page takes a description for HTML.
+            description=html.escape(_words(rule, finding), quote=False),
             meta={"gate": finding and {"severity": finding.severity, "count": finding.count}},
         )
         for rule, finding in judgements
@@ -109,8 +114,9 @@ def _words(rule: Rule, finding: Finding | None) -> str:
     """Describe a rule, and what the gate found by it."""
     if finding is None:
         return f"Never: {rule.detail}."
+    detail = f": {finding.detail}" if finding.detail != rule.detail else ""
     symbols = f": {' '.join(finding.symbols)}" if finding.symbols else ""
-    return f"Never: {rule.detail}. The gate found ({finding.severity}, {finding.count}): {finding.detail}{symbols}"
+    return f"Never: {rule.detail}. Gate: {finding.severity}, count {finding.count}{detail}{symbols}."
 
 
 def stand_alone(page: str, title: str) -> str:

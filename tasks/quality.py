@@ -59,7 +59,7 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     retry_delay_seconds=[10, 60],
     task_run_name="report on {session}",
 )
-def make_report(home: Home, session: date) -> Path:
+def make_report(home: Home, session: date, now: datetime) -> Path:
     """Make the page and the JSON on a session's bars as they are now, unless both are there; return the page.
 
     StoreError if they cannot be written.
@@ -79,7 +79,7 @@ def make_report(home: Home, session: date) -> Path:
         return page
     known = with_limits(session, bars, context)
     shown = {"rows": str(bars.height), "bars_sha256": frame_sha256(bars)}
-    result, text = validate(session, known, judge(known, context), shown)
+    result, text = validate(session, known, judge(known, context), shown, now)
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     # The record comes last: with it the report is made.
     write_atomically(page, text.encode())

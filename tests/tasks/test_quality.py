@@ -41,7 +41,7 @@ def replace_bars(home: Home, session: date, frame: pl.DataFrame) -> None:
 
 
 def report_of(home: Home, session: date) -> tuple[dict[str, Any], str]:
-    page = make_report.fn(home, session)
+    page = make_report.fn(home, session, NOW)
     return json.loads(page.with_suffix(".json").read_text()), page.read_text()
 
 
@@ -97,7 +97,7 @@ def test_a_fault_holds_and_is_in_the_report_until_it_is_corrected(home: Home) ->
     assert record["verdict"] == "hold"
     assert not record["great_expectations"]["success"]
     assert "Bars of 2025-06-26: hold" in page
-    assert f"The gate found (hold, 1): a price ≤ 0 or null on a tradable bar: {symbol}" in page
+    assert f"Never: a price ≤ 0 or null on a tradable bar. Gate: hold, count 1: {symbol}." in page
     replace_bars(home, LAST, good)
     assert check_quality.fn(home, LAST, NOW).verdict == "pass"
     assert open_notices(home) == []
