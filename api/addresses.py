@@ -1,7 +1,7 @@
-"""Addresses of clients: whose request it is where proxies stand in between, and what counts as one address.
+"""Addresses of clients, behind proxies too, and the networks that count as one address.
 
-`X-Forwarded-For` can be written by anybody. Each proxy adds at its end where it was called from; so it is read from the
-end, and only as far as proxies of ours wrote it. No other is believed, one on this machine neither.
+Anybody can write `X-Forwarded-For`. Each proxy adds its caller's address at the end. So the header is read from the
+end, and only as far as proxies of ours wrote it. No other proxy is believed, not even one on this machine.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ UNKNOWN = "unknown"
 
 @lru_cache(4_096)
 def network(host: str) -> str:
-    """Return what counts as one address: an IPv4 address, the /64 of an IPv6 one."""
+    """Return the network that counts as one address: an IPv4 address, the /64 of an IPv6 one."""
     try:
         found = _parse(host)
     except ValueError:
@@ -43,7 +43,7 @@ class Proxies:
             return network(host)
         named = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         for hop in reversed(b",".join(named).decode("latin-1").split(",")):
-            # What cannot be read was not written by a proxy of ours: it came through the one before.
+            # A proxy of ours did not write an address that cannot be read: it came through the proxy before.
             if not (following := _host(hop)):
                 break
             host = following

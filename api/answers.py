@@ -34,7 +34,7 @@ class Json(Response):
 
 
 def etag(*parts: object) -> str:
-    """Make the ETag of what depends on these parts alone."""
+    """Make the ETag of an answer that depends on these parts alone."""
     return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:20]}"'
 
 

@@ -1,4 +1,4 @@
-"""The app: settings are read here, stores opened, routers joined. `create_app(home)` is what a server is given."""
+"""The app: settings are read here, stores opened, routers joined. A server is given `create_app(home)`."""
 
 import resource
 from collections.abc import AsyncGenerator
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from starlette.routing import Route
 from starlette.types import Lifespan
 
 from api import (
@@ -32,6 +33,7 @@ from api import (
 )
 from api.addresses import Proxies
 from api.column_bodies import ColumnReader
+from api.description import Description
 from api.gate import Arrivals, Gate
 from api.hub import Hub
 from api.limits import Limits
@@ -147,7 +149,7 @@ def create_app(home: Path | None = None) -> FastAPI:
 
 
 def _allow_files() -> None:
-    """Raise the limit of open files of this process to what it takes, as far as the system allows."""
+    """Raise the limit of open files of this process to its need, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -162,6 +164,8 @@ def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # Held against a request before FastAPI's own, which writes the document down each time.
+        routes=[Route("/openapi.json", Description().answer, include_in_schema=False)],
         dependencies=[KNOWN_QUERIES],
         openapi_tags=[{"name": tag} for tag in dict.fromkeys(tag for each in ROUTERS for tag in each.router.tags)],
     )

@@ -1,5 +1,6 @@
 """Router of accounts: invitation, login, tokens, profile."""
 
+from datetime import datetime
 from typing import Any
 
 from anyio import to_thread
@@ -13,17 +14,20 @@ from api.passwords import require_strong
 from api.proof import proved, require_password
 from api.state import Here, Now, State
 from api.tokens import new_login
+from models.errors import InputError
 from models.users import User
 from models.wire.accounts import (
     AccessAnswer,
     Invitation,
     Login,
+    PasswordByCode,
     ProfileChange,
     RefreshRequest,
     TokensAnswer,
     UserAnswer,
 )
 from store.accounts import accept_invite, change_profile, find_by_email
+from store.custody import find_by_code, use_password_code
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/auth", tags=["auth"])
 
@@ -35,7 +39,7 @@ def invite(here: Here, now: Now, body: Invitation) -> Json:
     """Open a new anonymous account with an invite code. Each call opens another one, of the tier `free`."""
     with here.home.ledger.write() as db:
         user = accept_invite(db, body.invite_code, now)
-    return Json(_tokens(here, user))
+    return Json(_tokens(here, user, new_login()))
 
 
 @router.post("/login", response_model=TokensAnswer, responses=problems(401, 403))
@@ -45,7 +49,25 @@ async def login(request: Request, here: Here, body: Login) -> Json:
     if not await proved(here, request, user, body.password) or user is None:
         raise refuse(401, "Wrong e-mail or password", CHALLENGE)
     require_enabled(user)
-    return Json(_tokens(here, user))
+    return Json(_tokens(here, user, new_login()))
+
+
+@router.post("/password", response_model=TokensAnswer, responses=problems(403, 409))
+async def password_by_code(here: Here, now: Now, body: PasswordByCode) -> Json:
+    """Set a password with a code that the operator gave out: for an account without any other way in.
+
+    The code is good once, for 24 hours. All logins end but the one that comes of this; keys stay.
+    """
+    # Nothing dear is done, and nothing about the account said, for a code that is not good.
+    user = await to_thread.run_sync(_by_code, here, body.code)
+    require_enabled(user)
+    if user.email is None and body.email is None:
+        raise InputError("email", "an e-mail to log in with, such as me@example.com: this account has none")
+    await to_thread.run_sync(require_strong, body.password, user.nickname, body.email or user.email or "")
+    hashed = await here.passwords.hash(body.password)
+    login = new_login()
+    changed = await to_thread.run_sync(_set_by_code, here, body, hashed, login, now)
+    return Json(_tokens(here, changed, login))
 
 
 @router.post("/refresh", response_model=AccessAnswer, responses=problems(401, 403))
@@ -92,13 +114,22 @@ def _change(here: State, user_id: int, body: ProfileChange, hashed: str | None, 
         return change_profile(db, user_id, **changed, login=login)
 
 
+def _by_code(here: State, code: str) -> User:
+    with here.home.ledger.read() as db:
+        return find_by_code(db, code)
+
+
+def _set_by_code(here: State, body: PasswordByCode, hashed: str, login: str, now: datetime) -> User:
+    with here.home.ledger.write() as db:
+        return use_password_code(db, body.code, now, password_hash=hashed, email=body.email, login=login)
+
+
 def _by_email(here: State, email: str) -> User | None:
     with here.home.ledger.read() as db:
         return find_by_email(db, email)
 
 
-def _tokens(here: State, user: User) -> dict[str, Any]:
-    login = new_login()
+def _tokens(here: State, user: User, login: str) -> dict[str, Any]:
     access, refreshing = here.tokens.give(user, "access", login), here.tokens.give(user, "refresh", login)
     return {"access_token": access, "refresh_token": refreshing, "user": _shape(user)}
 

@@ -1,4 +1,4 @@
-"""Router of claimed performance: uploading, showing and withdrawing what a researcher says a NAV history was."""
+"""Router of claimed performance: a researcher uploads, shows and withdraws a NAV history of their own account."""
 
 from dataclasses import asdict
 from typing import Any
@@ -32,21 +32,21 @@ REPLACED: dict[int | str, dict[str, Any]] = {
 }
 
 
-# How a route is described whose resource has moved.
+# The description of a route whose resource has moved.
 BEFORE: Any = {"status_code": 308, "response_class": Response, "deprecated": True}
 
 
 def moved_answers(model: type[Answer]) -> dict[int | str, dict[str, Any]]:
-    """Document what comes of a request that is sent on to /claimed."""
+    """Document the answers to a request that is sent on to /claimed."""
     there = {"model": model, "description": "What is there, for whoever follows"}
     return problems(401, 403, 404) | {200: there, 201: there, 308: {"description": "It has moved to /claimed"}}
 
 
 @router.put("/claimed", status_code=201, response_model=UploadedAnswer, responses=problems(401, 403, 404) | REPLACED)
 def upload(here: Here, user: Account, now: Now, slug: Slug, body: NewClaimed) -> Json:
-    """Claim a NAV history, in place of the one before: that is counted, and shown to everyone.
+    """Claim a NAV history, in place of the one before. Replacements are counted, and shown to everyone.
 
-    Records dated on or after activation are what the claim is tracked by. The same records again change nothing.
+    Records dated on or after activation are compared with what was tracked. The same records again change nothing.
     """
     today = now.astimezone(EXCHANGE_ZONE).date()
     if body.records[-1].date >= today:
@@ -61,7 +61,7 @@ def upload(here: Here, user: Account, now: Now, slug: Slug, body: NewClaimed) ->
 
 @router.get("/claimed", response_model=ClaimedAnswer, responses=problems(401, 403, 404))
 def show(here: Here, user: Account, slug: Slug) -> Json:
-    """Show what is claimed of one of one's strategies; NAV starts from 1."""
+    """Show the claim of one's own strategy; NAV starts from 1."""
     with here.home.ledger.read() as db:
         found = find_claimed(db, own_strategy(db, user, slug).id)
     if found is None:
@@ -71,7 +71,7 @@ def show(here: Here, user: Account, slug: Slug) -> Json:
 
 @router.delete("/claimed", response_model=ClaimedDeletedAnswer, responses=problems(401, 403, 404))
 def delete(here: Here, user: Account, now: Now, slug: Slug) -> Json:
-    """Withdraw what is claimed. That it was there stays in the audit log, and counts when another one comes."""
+    """Withdraw the claim. It stays in the audit log, and counts when another one comes."""
     with here.home.ledger.write() as db:
         removed = delete_claimed(db, own_strategy(db, user, slug), now, account(user.id))
     if removed is None:
@@ -104,13 +104,13 @@ async def delete_before(slug: Slug) -> Response:
 
 
 def show_public(here: State, slug: str, strategy_id: int) -> dict[str, Any] | None:
-    """Return what everyone is shown of a claimed performance, None where nothing is claimed (any more)."""
+    """Return the public view of a claimed performance, None where nothing is claimed (any more)."""
     found = _read(here, strategy_id)
     return _shape(found, found.records) | _tracking(here, slug, found) if found else None
 
 
 def show_in_record(here: State, slug: str, strategy_id: int) -> dict[str, Any]:
-    """Return what stands of a claimed performance beside a track record: `claimed`, or nothing."""
+    """Return the part of a claimed performance that a track record shows: `claimed`, or nothing."""
     found = _read(here, strategy_id)
     if found is None:
         return {}

@@ -25,7 +25,7 @@ from models.errors import InputError
 DAYS = Table("factor values", {"session": Day(nullable=True)}, key=("session",))
 KINDS = (PARQUET, "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file")
 ROOT = Path(__file__).resolve().parent.parent
-# The system's allocator counts what it takes; others reserve addresses ahead, which the limit would count.
+# The system's allocator reserves no addresses ahead; others do, and the limit would count them.
 ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONPATH": str(ROOT)}
 
 
@@ -37,7 +37,7 @@ class ColumnReader:
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, kind: str, body: bytes) -> Body:
-        """Read a body of one of `KINDS`; a faulty one is refused, and what is wrong with it told."""
+        """Read a body of one of `KINDS`; a faulty one is refused with its fault."""
         with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
             taken, table = Path(folder) / "body", Path(folder) / "table"
             taken.write_bytes(body)

@@ -1,9 +1,9 @@
 """Reads Parquet and Arrow bodies of strangers, in a process of its own: `python -m api.column_reader`.
 
-Such a body can be made to claim anything, take any memory, or end the process that reads it. So each is read by a child
-with limits, and what it leaves is small and plain. Columns and types, the rows and the size they say they will have are
-looked at first; texts are left as a dictionary, so that a long one is not repeated for each row; compressed Arrow is
-not taken, because it does not say.
+Such a body can be made to claim anything, take any memory, or end the process that reads it. So a child with limits
+reads each, and leaves a small and plain table. It first looks at columns, types, and the rows and the size that the
+body declares. Texts stay a dictionary, so that a long one is not repeated for each row. Compressed Arrow is refused,
+because it does not declare its size.
 
 A line of JSON on standard input, {"kind": …, "body": file, "table": file}, is answered by a line on standard output:
 {} once the table is written, as an Arrow file, or {"fault": …, "column": …}. Nothing but pyarrow is imported: a child
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 MAX_ROWS = 5_000_000
 MAX_BYTES = 256 * 1024 * 1024
-# What a day, with a time and a zone, or a symbol takes at most.
+# The most bytes that a day, with a time and a zone, or a symbol takes.
 MAX_TEXT_BYTES = 64
 MAX_MEMORY_BYTES, MAX_SECONDS = 1536 * 1024 * 1024, 20
 ARROW_MAGIC = b"ARROW1"
@@ -106,7 +106,7 @@ def _read_parquet(path: str) -> Any:
         size = sum(group.column(n).total_uncompressed_size for group in groups for n in range(group.num_columns))
         _check_size(max(file.metadata.num_rows, sum(group.num_rows for group in groups)), size)
         texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
-        # Group by group: what a footer says of its groups need not be so.
+        # Group by group: a footer can lie about its groups.
         reader = pq.ParquetFile(body, read_dictionary=texts)
         parts = (reader.read_row_group(n, use_threads=False) for n in range(len(groups)))
         return _plain(parts, file.schema_arrow)

@@ -46,12 +46,12 @@ WORDS = {
     429: "Too many requests; Retry-After says how many seconds to wait",
     503: "The ledger is out of reach or busy; nothing was changed",
 }
-# What any request may come to.
+# The refusals that any request may meet.
 ALWAYS = (400, 408, 413, 422, 429, 503)
 
 
 def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Document these answers, and those that any request may come to."""
+    """Document these answers, and the refusals that any request may meet."""
     return {
         code: {"model": InvalidRequest if code == 422 else Problem, "description": WORDS[code]}
         for code in sorted({*codes, *ALWAYS})
@@ -64,7 +64,7 @@ def refuse(code: int, detail: str, headers: dict[str, str] | None = None) -> HTT
 
 
 def not_found(what: str) -> HTTPException:
-    """Make the refusal of what is not there, or not to be seen by whoever asks."""
+    """Make the refusal of a resource that does not exist, or that the caller may not see."""
     return refuse(404, f"{what} not found")
 
 
@@ -77,7 +77,7 @@ def install(app: FastAPI) -> None:
 
 
 def invalid(faults: Sequence[tuple[str, tuple[str | int, ...], str]]) -> Json:
-    """Answer which fields are wrong: type, path to the field, words. What was sent is not repeated."""
+    """Answer which fields are wrong: type, path to the field, words. The input is not repeated."""
     return Json({"detail": [{"type": kind, "loc": loc, "msg": words} for kind, loc, words in faults]}, 422)
 
 

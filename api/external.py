@@ -1,4 +1,4 @@
-"""Router of external signals: what other people's feeds said, and, for administrators, which feeds are polled."""
+"""Router of external signals: those of other people's feeds, and, for administrators, the feeds that are polled."""
 
 import re
 from typing import Annotated, Any
@@ -68,7 +68,7 @@ def signals(
 
 @router.get("/statistics", response_model=StatisticsAnswer, responses=problems(401, 403))
 def statistics(here: Here, _user: Account) -> Json:
-    """Show what each source brought, by counts, and what the market made of its signals."""
+    """Show each source's signals by counts, and their outcomes in the market."""
     with here.home.ledger.read() as db:
         found, records = read_statistics(db), read_records(db)
     for row in found:
@@ -125,7 +125,7 @@ def remove(here: Here, user: Admin, name: FeedName) -> Json:
 
 @router.get("/sources/{name}/quarantine", response_model=QuarantineAnswer, responses=problems(401, 403, 404))
 def quarantine(here: Here, _user: Admin, name: FeedName, limit: Limit = 50, offset: Offset = 0) -> Json:
-    """List what a source sent that was no signal, newest first. For administrators."""
+    """List the items of a source that were no signals, newest first. For administrators."""
     with here.home.ledger.read() as db:
         _require(db, name)
         return Json({"items": read_quarantine(db, name, limit, offset)})

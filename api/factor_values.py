@@ -53,7 +53,7 @@ def _bodies() -> dict[str, Any]:
 async def upload(request: Request, here: Here, user: Account, factor_id: LongId) -> Json:
     """Upload values: up to 500 dates as JSON, or a whole history as Parquet or Arrow IPC, told by `Content-Type`.
 
-    A body has 32 MiB and 5,000,000 rows at most; what is larger comes in several requests, of different dates. 2,500
+    A body has 32 MiB and 5,000,000 rows at most; a larger history comes in several requests, of different dates. 2,500
     sessions of 2,000 symbols take two as doubles (37 MiB of Parquet), one as floats of 4 bytes. In columns a day is a
     date, a timestamp at midnight without a zone or in Asia/Shanghai, YYYY-MM-DD, or YYYYMMDD as number or text.
 
@@ -117,7 +117,7 @@ async def submit(here: Here, user: Account, now: Now, factor_id: LongId) -> Json
 
 @router.get("/submit", response_model=ValidationAnswer, responses=problems(401, 403, 404))
 def validation(here: Here, user: Account, factor_id: LongId) -> Json:
-    """Show how far validation is, and what it came to."""
+    """Show the progress of validation, and its outcome."""
     shown = shape(find(here, user, factor_id))
     return Json({name: shown[name] for name in ValidationAnswer.model_fields})
 

@@ -1,4 +1,4 @@
-"""The gate: what every request passes first. It notes when the request arrived, bounds it, and closes the answer.
+"""The gate, which every request passes first: it notes the time of arrival, bounds the request, closes the answer.
 
 Plain ASGI and outermost, so that nothing is done before the time is noted and no answer leaves without its headers.
 """

@@ -1,4 +1,6 @@
-"""Half-open connections: those whose request has not come whole. They are bounded by address and altogether.
+"""Half-open connections: those whose request has not come whole, or whose answer is not read.
+
+They are bounded by address and altogether.
 
 Where there is one too many, the one that has waited longest gives way: a request that comes at once is served, however
 many others wait, from its own address too.

@@ -1,8 +1,8 @@
 """The hub of the streams: one look at the ledger for all readers of this process, each event written once.
 
-A reader first catches up, page by page and as fast as it takes them, to where the hub stands; from then on it is handed
-whatever the hub finds. What it has not taken waits in a queue of its own, of bytes that all readers share. A reader
-whose queue is full is cut off; it has the id to come back with, and catches up as it likes.
+A reader first catches up with the hub's place, page by page and as fast as it takes them; from then on the hub hands it
+each event that it finds. Events that the reader has not taken wait in a queue of its own, of bytes that all readers
+share. A reader with a full queue is cut off; it has the id to come back with, and catches up as it likes.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class Hub:
             self._live.pop(client, None)
 
     async def read(self, client: Listener, since: Cursor | None) -> AsyncGenerator[bytes]:
-        """Give a reader what comes after `since`, by default from now on, until it is let go.
+        """Give a reader the events after `since`, by default from now on, until it is let go.
 
         `since` was checked: it is no later than the ledger.
         """
@@ -78,7 +78,7 @@ class Hub:
         yield client.last or b""
 
     async def _catch_up(self, client: Listener, since: Cursor | None) -> AsyncGenerator[bytes]:
-        """Bring a reader to where the hub stands; nothing comes between that and its being live."""
+        """Bring a reader to the hub's place; no event comes between that and its being live."""
         await self._start()
         at = self._head if since is None else await to_thread.run_sync(self._store.oldest, since)
         if since is not None and at != since:
@@ -97,7 +97,7 @@ class Hub:
                 yield chunk
 
     async def ahead(self, cursor: Cursor) -> bool:
-        """Whether a place is one that the ledger has not come to."""
+        """Return whether a place lies beyond the ledger's newest."""
         return not (await to_thread.run_sync(self._store.head)).covers(cursor)
 
     def end(self) -> None:
@@ -157,20 +157,20 @@ class Hub:
             if len(client.queue) < self.pace.queue:
                 client.give(chunk)
             else:
-                # What it is not given any more must not be followed by anything.
+                # Nothing may follow the first event that it does not get.
                 self._live.pop(client)
                 client.queue.clear()
                 client.end(event("slow", FULL))
 
     def _beat(self) -> None:
-        # With the id, so that whoever filters comes back to where it was and not to its last event.
+        # With the id, so that a reader that filters comes back to its place and not to its last event.
         beat = b": heartbeat\nid: %b\n\n" % str(self._head).encode()
         for client in self._live:
             if not client.queue:
                 client.give(beat)
 
     async def _make_room(self, patience: float) -> float:
-        """Wait within a burst until no queue is full, but no longer than `patience`; return what is left of it."""
+        """Wait within a burst until no queue is full, but no longer than `patience`; return the rest of it."""
         until = time.monotonic() + patience
         await asyncio.sleep(0)
         while any(len(client.queue) >= self.pace.queue for client in self._live) and time.monotonic() < until:

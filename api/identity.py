@@ -1,4 +1,4 @@
-"""Identity: whose key or token a request carries."""
+"""Identity of a caller, by the key or token that a request carries."""
 
 from typing import Annotated
 

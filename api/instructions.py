@@ -1,4 +1,4 @@
-"""How to check a proof without trusting whoever served it: commands that work when pasted into a shell."""
+"""Commands that check a proof without trust in its server; they work when pasted into a shell."""
 
 import re
 import shlex

@@ -1,14 +1,12 @@
-"""JSON bodies that have one meaning: each name once in an object.
+"""JSON bodies that have one meaning: each name once in an object (domain.strict_json)."""
 
-Of two members with one name a parser keeps the last; another program, such as a proxy that checks requests, the first.
-"""
-
-import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
+
+from domain.strict_json import EXPECTED, RepeatedNameError, read_json
 
 
 class AmbiguousBodyError(HTTPException):
@@ -23,9 +21,12 @@ class StrictRequest(Request):
     """A request whose JSON has one meaning."""
 
     async def json(self) -> Any:
-        """Parse the body. AmbiguousBodyError, and what a parser raises."""
+        """Parse the body. Raises AmbiguousBodyError, and a parser's own errors."""
         if not hasattr(self, "_json"):
-            self._json = json.loads(await self.body(), object_pairs_hook=members)
+            try:
+                self._json = read_json(await self.body(), constant=float)
+            except RepeatedNameError as error:
+                raise AmbiguousBodyError(f"expected {EXPECTED}", error.name) from None
         return self._json
 
 
@@ -40,13 +41,3 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return handler
-
-
-def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its members. AmbiguousBodyError where two have one name."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for n, name in enumerate(names) if name in names[:n])
-        raise AmbiguousBodyError("expected each name once in an object", again)
-    return found

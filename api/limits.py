@@ -49,7 +49,7 @@ class Buckets:
 
 
 class Limits:
-    """What each key and address may do in a minute; `per_minute` 0: as much as they like, except trying passwords."""
+    """Rate limits of each key and address, in requests a minute; `per_minute` 0: no limit but that on passwords."""
 
     def __init__(
         self, per_minute: int, proxies: Proxies | None = None, clock: Callable[[], float] = time.monotonic
@@ -83,12 +83,12 @@ class Limits:
     def password_wait_seconds(self, scope: Scope) -> float:
         """Count a password before it is checked, against the address; return the seconds to wait instead, else 0.
 
-        Not against the account: whoever knows its e-mail could shut its owner out.
+        Not against the account: anybody who knows its e-mail could shut its owner out.
         """
         return self._passwords.wait_seconds(self._proxies.client(scope))
 
     def password_was_right(self, scope: Scope) -> None:
-        """Take back what was counted: only wrong ones use the limit up."""
+        """Take back a counted password: only wrong ones use the limit up."""
         self._passwords.give_back(self._proxies.client(scope))
 
 

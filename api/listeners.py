@@ -1,4 +1,4 @@
-"""Listeners of the stream: what waits for each, how each is let go, and the pace of it all."""
+"""Listeners of the stream: the queue of each, its end, and the pace of them all."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,7 @@ REVOKED = "the key was revoked, or its account disabled"
 
 @dataclass
 class Pace:
-    """How often the hub does what, and how much it lets wait. Sizes of pages are in events, of queues in pages."""
+    """Pace of the hub, in seconds, and how much it lets wait. Sizes of pages are in events, of queues in pages."""
 
     poll_seconds: float = 0.25
     heartbeat_seconds: float = 15.0
@@ -33,7 +33,7 @@ class Pace:
 
 @dataclass(eq=False)
 class Listener:
-    """A reader of the stream: what waits for it, and with which words it is let go."""
+    """A reader of the stream: its queue, and the words with which it is let go."""
 
     wanted: Filter
     key_hash: str
@@ -53,7 +53,7 @@ class Listener:
             self._ready.set()
 
     async def take(self) -> bytes:
-        """Return what waits for it longest, once something does; nothing where it is let go."""
+        """Return the oldest piece that waits for it, once one does; nothing where it is let go."""
         while not self.queue and self.last is None:
             self._ready.clear()
             await self._ready.wait()

@@ -19,7 +19,7 @@ from store.visible import describe_visible, find_visible
 
 router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 
-# What a list shows, and which column of the standings that is.
+# The sort keys of a list, each with its column of the standings.
 FIGURES = {
     "trading_days": "trading_days",
     "latest_date": "session",
@@ -32,9 +32,9 @@ FIGURES = {
 
 @router.get("", response_model=PublicStrategiesAnswer, responses=problems() | UNCHANGED)
 def strategies(request: Request, here: Here, asked: Annotated[StrategiesQuery, Query()]) -> Response:
-    """List public strategies and where they stand after their newest settled session.
+    """List public strategies with their standings after their newest settled session.
 
-    They stand in the order asked for, best first, those without the figure last, ties newest first.
+    They come in the order asked for, best first, those without the figure last, ties newest first.
     """
     version, standings = _standings(here)
     with here.home.ledger.read() as db:
@@ -55,7 +55,7 @@ def strategies(request: Request, here: Here, asked: Annotated[StrategiesQuery, Q
 def choose(rows: pl.DataFrame, standings: pl.DataFrame, asked: StrategiesQuery) -> tuple[pl.DataFrame, int]:
     """Put strategies (slug, newest first) in order, and cut out the page: slug and figures; and say how many there are.
 
-    What the ledger filters by has been; what the standings filter by is left to do.
+    The ledger's filters have been applied; those of the standings are applied here.
     """
     column = FIGURES.get(asked.order, asked.order.value)
     if asked.order is not Order.NEWEST or asked.min_trading_days:

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus: requests by route and status, counted in each process; where the platform stands, when asked.
+"""Metrics for Prometheus: requests by route and status, counted in each process; the platform's state, when asked.
 
 With several processes the counts are kept in files that they share (the library's multiprocess mode, which
-PROMETHEUS_MULTIPROC_DIR turns on; `deployments/web.py` sets it), so that whichever process is asked tells of them all.
+PROMETHEUS_MULTIPROC_DIR turns on; `deployments/web.py` sets it), so that any process that is asked counts them all.
 """
 
 import os
@@ -35,7 +35,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 @dataclass
 class Metrics:
-    """What one process counts, and the home it tells of."""
+    """Counters of one process, and the home whose state it shows."""
 
     home: Home
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -116,7 +116,7 @@ def is_stream(start: Message) -> bool:
 
 
 class _Standing(Collector):
-    """Where the platform stands, asked of the ledger at each scrape; one gauge says whether it answered."""
+    """State of the platform, asked of the ledger at each scrape; one gauge says whether the ledger answered."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -148,6 +148,7 @@ class _Standing(Collector):
             yield gauge("digests_checked_through_seconds", words, found.digests_checked_through.timestamp())
         sealing = found.attestation
         yield gauge("sealer_alive", "Whether a live process seals", sealing.sealer_alive)
+        yield gauge("sealing_stopped", "Whether something stops all sealing", bool(sealing.stopped))
         yield gauge("journal_agrees", "Whether the journal is where the ledger left it", sealing.journal_agrees)
         if sealing.remote_agrees is not None:
             yield gauge("remote_agrees", "Whether the journal's remote is where a push left it", sealing.remote_agrees)

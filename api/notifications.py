@@ -1,4 +1,4 @@
-"""Router of notifications: what one was told, what of it is read, which kinds are sent on and where to."""
+"""Router of notifications: one's own, which of them are read, and the kinds and addresses that are sent on."""
 
 import logging
 from typing import Annotated, Any
@@ -47,7 +47,7 @@ def notifications(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Json:
-    """List what one was told, newest first."""
+    """List one's notifications, newest first."""
     _catch_up(here, user.id)
     with here.home.ledger.read() as db:
         found = list_notifications(db, user.id, unread_only=unread_only, limit=limit, offset=offset)
@@ -56,7 +56,7 @@ def notifications(
 
 @router.get("/unread-count", response_model=UnreadAnswer, responses=problems(401, 403))
 def unread(here: Here, user: Account) -> Json:
-    """Count what is not read."""
+    """Count the unread notifications."""
     _catch_up(here, user.id)
     with here.home.ledger.read() as db:
         return Json({"unread_count": count_unread(db, user.id)})
@@ -104,7 +104,7 @@ def addresses(here: Here, user: Account) -> Json:
 
 @router.post("/addresses", status_code=201, response_model=AddressAnswer, responses=problems(401, 403))
 def new_address(request: Request, here: Here, user: Account, now: Now, body: NewAddress) -> Json:
-    """Add an address; what is told from now on is sent there. The same again changes nothing.
+    """Add an address; notifications from now on are sent there. The same again changes nothing.
 
     One that is added with a key is deleted when the key is revoked.
     """
@@ -117,7 +117,7 @@ def new_address(request: Request, here: Here, user: Account, now: Now, body: New
 
 @router.delete("/addresses/{address_id}", response_model=Deleted, responses=problems(401, 403, 404))
 def remove_address(here: Here, user: Account, address_id: Id) -> Json:
-    """Delete an address, and whatever is on its way there."""
+    """Delete an address, and the notifications on their way there."""
     with here.home.ledger.write() as db:
         if not delete_address(db, user.id, number_of(address_id)):
             raise not_found("Address")

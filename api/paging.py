@@ -10,7 +10,7 @@ LARGEST_ID = 2**31 - 1
 
 Limit = Annotated[int, Query(ge=1, le=200, description="most items to return", examples=[50])]
 Offset = Annotated[int, Query(ge=0, le=2**31 - 1, description="items to skip", examples=[0])]
-# Ids are texts to whoever reads them; ours happen to be numbers.
+# Ids are texts to their readers; ours happen to be numbers.
 Id = Annotated[str, Path(examples=["3"])]
 Slug = Annotated[str, Path(examples=["hs300-ml-alpha"])]
 # Of a factor or a portfolio.

@@ -22,7 +22,7 @@ from models.errors import InputError
 MOST_WAITING, BUSY_SECONDS = 40, 5
 # Of 0 to 4: it takes more than 10^8 guesses, by an estimate that knows words, names, dates, keyboards and repetitions.
 LEAST_SCORE = 3
-# The estimate takes a time that grows with the square of the length; what follows can only make a password better.
+# The estimate's time grows with the square of the length; further characters can only make a password better.
 ESTIMATED_LETTERS = 72
 NAMES = ("countersign", "signal", "alpha", "trading")
 P = ParamSpec("P")

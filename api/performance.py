@@ -1,4 +1,4 @@
-"""Router of public performance: every metric of a strategy, and what its researcher claims. No login."""
+"""Router of public performance: every metric of a strategy, and its researcher's claim. No login."""
 
 from datetime import date
 from typing import Any
@@ -45,7 +45,7 @@ async def performance(request: Request, here: Here, slug: Slug) -> Response:
 
 @router.get("/{slug}/claimed", response_model=PublicClaimedAnswer, responses=problems(404) | UNCHANGED)
 async def claimed(request: Request, here: Here, slug: Slug) -> Response:
-    """Show what is claimed, when it was uploaded, how often it was replaced, and how it compares with what happened."""
+    """Show the claim, its time of upload, the count of its replacements, and how it compares with the track record."""
 
     def make(_version: str, found: Visible) -> dict[str, Any]:
         shown = show_public(here, slug, found.id)

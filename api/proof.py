@@ -1,4 +1,4 @@
-"""Proof that a request is its owner's: the password, for what would take an account over.
+"""Proof that a request is its owner's: the password, for each change that would take an account over.
 
 A key is handed to programs, and is stolen from them. With it alone, nobody may change how the account is entered.
 """
@@ -11,9 +11,9 @@ from models.users import User
 
 
 async def proved(here: State, request: Request, user: User | None, password: str) -> bool:
-    """Whether this is the account's password. It is counted before it is checked, so that many at once are no way in.
+    """Return whether this is the account's password. It counts before the check, so that many at once are no way in.
 
-    Refuses with 429 whoever has tried too often from an address, and with 503 while too many others are checked.
+    Refuses with 429 an address that has tried too often, and with 503 while too many others are checked.
     """
     here.passwords.require_turn()
     if wait := here.limits.password_wait_seconds(request.scope):
@@ -25,7 +25,7 @@ async def proved(here: State, request: Request, user: User | None, password: str
 
 
 async def require_password(here: State, request: Request, user: User, current: str | None) -> None:
-    """Refuse (403) what needs the current password, unless it comes with it; an account without one needs none."""
+    """Refuse (403) a change without the current password; an account without a password needs none."""
     if user.password_hash is None:
         return
     if current is None:

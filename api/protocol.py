@@ -1,7 +1,7 @@
-"""The protocol of a connection: uvicorn's, with bounds on what a client may send, and how long, before it is answered.
+"""The protocol of a connection: uvicorn's, with bounds in bytes and seconds on a client before it is answered.
 
 The parser joins the pieces of one header, each time copying all there are: 100 MB of one header kept the loop for 11 s.
-So bytes are counted as they come. Bodies are bounded by the gate; here, what surrounds them: heads, the framing of
+So bytes are counted as they come. The gate bounds bodies; here their surroundings are bounded: heads, the framing of
 chunks, requests sent ahead of answers, connections that ask for nothing.
 """
 
@@ -26,7 +26,7 @@ MAX_URL_BYTES = 8 * KIBIBYTE
 # Chunks may bring as much around a body as there is in it, and the head and this besides.
 MAX_FRAMING_BYTES = 64 * KIBIBYTE
 MAX_AHEAD = 8
-# For a client that was refused, to read the answer: to close on what it still sends would take the answer from it.
+# Time for a refused client to read the answer: closing while it still sends would take the answer from it.
 LINGER_SECONDS = 1.0
 
 _NOT_OVER = "the head of the request is larger than 64 KiB, or has more than 200 headers"
@@ -48,6 +48,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     head_seconds = 10.0
     rest_seconds = 10.0
+    # For a client to take some more of an answer that waits for it.
+    taking_seconds = 30.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -56,6 +58,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fault: tuple[int, str] | None = None
         self._refused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         # The request that is being answered; `cycle` is the last one that came.
         self._answering: RequestResponseCycle | None = None
         self._proxies: Proxies = self.app_state.get("proxies") or Proxies(())
@@ -70,12 +73,26 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
+        self._stop_looking()
         self._table.discard(self)
         self._abandon()
         super().connection_lost(exc)
 
+    def pause_writing(self) -> None:
+        """Count a client that does not read: its answer, and the connection, are kept for as long as it likes."""
+        super().pause_writing()
+        self._table.add(self, self._origin())
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        """Count it no longer."""
+        super().resume_writing()
+        self._stop_looking()
+        if self._stage is _Stage.WHOLE:
+            self._table.discard(self)
+
     def data_received(self, data: bytes) -> None:
-        """Take what has come, as far as it is not too much."""
+        """Take the bytes that have come, up to the bound."""
         if self._refused:
             return
         self._wire += len(data)
@@ -90,7 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Refuse a head that is too large, else serve the request."""
-        # Exactly only where it is near: of what came at once, some may be the body's.
+        # Exactly only near the bound: some of the bytes that came at once may be the body's.
         size = sum((len(name) + len(value) + 4 for name, value in self.headers), len(self.url))
         if len(self.url) > MAX_URL_BYTES:
             self._raise(414, "the address of the request is longer than 8 KiB")
@@ -105,7 +122,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._answering = self.cycle
 
     def on_body(self, body: bytes) -> None:
-        """Count what is the body's."""
+        """Count the body's bytes."""
         self._body += len(body)
         super().on_body(body)
 
@@ -123,7 +140,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._wait(self.rest_seconds, self._end)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what the parser did not take, or was told not to."""
+        """Refuse a request that the parser did not take, or must not take."""
         self._refuse(*(self._fault or (400, msg)))
 
     def make_room(self) -> None:
@@ -148,10 +165,27 @@ class GuardedProtocol(HttpToolsProtocol):
             self._table.add(self, self._origin())
         else:
             self._stop_waiting()
-            self._table.discard(self)
+            if not self.flow.write_paused:
+                self._table.discard(self)
+
+    def _look_again(self) -> None:
+        self._stop_looking()
+        self._taking = self.loop.call_later(self.taking_seconds, self._look, self.transport.get_write_buffer_size())
+
+    def _look(self, before: int) -> None:
+        """End a connection whose client took nothing since."""
+        if self.transport.get_write_buffer_size() >= before:
+            self._end()
+        else:
+            self._look_again()
+
+    def _stop_looking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _origin(self) -> str | None:
-        """Return whose connection it is; None for a proxy's, which bounds its clients itself."""
+        """Return the address of the connection's client; None for a proxy's, which bounds its clients itself."""
         host = self.client[0] if self.client else ""
         return None if self._proxies.trusts(host) else network(host)
 
@@ -195,7 +229,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end(self) -> None:
         self._abandon()
-        self.transport.close()
+        # To close waits for what was written to be read.
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def _abandon(self) -> None:
         """Tell who answers that nobody listens any more. uvicorn tells the last request alone."""

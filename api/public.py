@@ -1,4 +1,4 @@
-"""Router of public strategies: track records and audit logs. No login; only what is settled, and what is claimed."""
+"""Router of public strategies: track records and audit logs. No login; only settled sessions and claims."""
 
 from collections.abc import Callable
 from datetime import date
@@ -71,7 +71,7 @@ async def audit(request: Request, here: Here, slug: Slug, limit: Limit = 50, off
 
 
 def _mark_corrected(records: list[dict[str, Any]], first: dict[date, First], capital: int) -> None:
-    """Say of each record that a correction changed what it was first: its NAV, and the returns that are others now."""
+    """Add to each corrected record its first figures: its NAV, and the returns that are others now."""
     if not first:
         return
     for record in records:
@@ -95,7 +95,7 @@ async def published(
     *,
     from_history: bool = False,
 ) -> Response:
-    """Answer what depends on a public strategy, its creator's counts, its claim and the published version alone.
+    """Answer from a public strategy, its creator's counts, its claim and the published version alone.
 
     `from_history`: it takes nothing but the track record, and its claim where there is one.
     """
@@ -114,7 +114,7 @@ async def published(
 
 
 async def look_up(here: State, slug: str) -> tuple[Visible, Edition | None, str]:
-    """Return the public strategy of that slug, and what answers about it depend on; a hidden one is not found."""
+    """Return the public strategy of that slug, and the state that answers depend on; a hidden one is not found."""
     found = await here.shown.find(slug)
     if found is None:
         raise not_found("Strategy")

@@ -1,7 +1,7 @@
-"""Query parameters: an operation that is asked for what it does not know refuses, rather than answer something else.
+"""Query parameters: an operation refuses one that it does not know, rather than answer something else.
 
-The framework leaves out what is not declared, and takes the last of a name that is given twice: a misspelt filter would
-give everything, as if nothing else were there.
+The framework leaves out undeclared parameters, and takes the last of a name that is given twice: a misspelt filter
+would give everything, as if no filter had been asked for.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ KNOWN_QUERIES = Depends(_refuse_unknown)
 
 
 def _declared(dependant: Dependant) -> Iterator[str]:
-    """Name the query parameters of an operation and of what it depends on; a model stands for its fields."""
+    """Name the query parameters of an operation and of its dependencies; a model counts as its fields."""
     for each in dependant.query_params:
         kind = each.field_info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):

@@ -19,7 +19,7 @@ Edition = tuple[str | None, int]
 
 
 class Answer(NamedTuple):
-    """What may be given again, and the route that gave it, under which it is counted every time."""
+    """An answer that may be given again, and its route, under which it is counted every time."""
 
     tag: str
     body: bytes
@@ -35,12 +35,12 @@ class Answers:
 
     @property
     def edition(self) -> Edition | None:
-        """What answers depend on now; None where that must be looked up first."""
+        """Version that answers depend on now; None where it must be looked up first."""
         shown = self._shown.edition
         return None if shown is None else (self._lens.version, shown)
 
     def find(self, scope: Scope) -> Answer | None:
-        """Return what this request was answered with before, if that still holds."""
+        """Return the earlier answer to this request, if it still holds."""
         edition = self.edition
         return self._cache.find(edition, _key(scope)) if edition else None
 
@@ -51,7 +51,7 @@ class Answers:
 
 
 class Quick:
-    """Gives answers again; what it does not know, it leaves to the app."""
+    """Gives answers again; requests that it does not know go to the app."""
 
     def __init__(self, app: ASGIApp, answers: Answers) -> None:
         self.app, self.answers = app, answers

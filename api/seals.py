@@ -23,7 +23,7 @@ NO_JOURNAL = {"committed": False, "reason": "repo_not_configured"}
 class SealWatch:
     """Tells each waiting submission when its signal is sealed.
 
-    Nobody waits while no sealer is at work: one that starts will seal what is recorded, which takes it longer.
+    Nobody waits while no sealer is at work: one that starts first seals all recorded signals, which takes longer.
     """
 
     def __init__(self, ledger: Ledger, journal: Journal, *, has_remote: bool) -> None:
@@ -61,9 +61,9 @@ class SealWatch:
             await asyncio.sleep(POLL_SECONDS)
 
     def _read(self, signal_ids: list[int]) -> dict[int, Mapping[str, Any]]:
-        """Return the answers there are: for what is sealed, and for all else too where no sealer is at work."""
+        """Return the answers there are: for sealed signals, and for all others too where no sealer is at work."""
         with self._ledger.read() as db:
-            # In this order: a sealer that leaves between the two has sealed what it was about to.
+            # In this order: a sealer that leaves between the two has sealed all that it had begun.
             at_work = sealer_at_work(db)
             sealed = read_seals(db, signal_ids)
             failing = self._has_remote and bool(sealed) and is_push_failing(db)

@@ -23,7 +23,7 @@ class Shown:
 
     @property
     def edition(self) -> int | None:
-        """The number of what is known now, counted up when it changes; None where it is time to look again."""
+        """Number of the state that is known now, counted up at each change; None where it is time to look again."""
         return self._editions if time.monotonic() < self._until else None
 
     async def find(self, slug: str) -> Visible | None:
@@ -45,7 +45,7 @@ class Shown:
         if visible != self._visible:
             self._visible = visible
             self._editions += 1
-        # What was read while somebody changed it may be what was there before.
+        # A state read during a change may be the one before it.
         self._until = until if changes == self._changes else 0.0
 
     def _read(self) -> dict[str, Visible]:

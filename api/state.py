@@ -1,4 +1,4 @@
-"""What the routers work with: the home's stores and this process's own helpers, made once by `create_app`."""
+"""State of the api: the home's stores and this process's own helpers, made once by `create_app` for the routers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ from store.receipts import ReceiptSigner
 class State:
     """One platform, as the api sees it. `public_url` is where readers reach it, without a final slash.
 
-    What takes a lot of memory goes one by one: `uploads` of factor values, and `validations` with all that reads them.
+    Work that takes much memory goes one by one: `uploads` of factor values, and `validations` with all that reads them.
     """
 
     home: Home
@@ -65,7 +65,7 @@ async def _state(request: Request) -> State:
 
 
 def received_at(request: Request) -> datetime:
-    """Return when the last byte of what was read of a request came: of its body, or of its head where nobody read one.
+    """Return when the last byte that was read of a request came: of its body, or of its head where nobody read a body.
 
     A route that reads the body by itself asks once it has read it.
     """
@@ -78,5 +78,5 @@ async def _received_at(request: Request) -> datetime:
 
 
 Here = Annotated[State, Depends(_state)]
-# When the request had wholly arrived: what `now` is for everything that it asks for. FastAPI reads a body first.
+# The time when the request had wholly arrived is `now` for all that it asks for. FastAPI reads a body first.
 Now = Annotated[datetime, Depends(_received_at)]

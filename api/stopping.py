@@ -1,4 +1,4 @@
-"""Hearing that the server is told to stop, while it still serves.
+"""Signals to stop, heard while the server still serves.
 
 A server tells its app only after the last connection is closed, and for a stream it would wait for ever. So we listen
 for the signals that it gets itself, which go on to it.
@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def told_to_stop(call: Callable[[], None]) -> Generator[None]:
     """Let `call` run in this event loop when a signal says to stop.
 
-    In a thread there are no signals: whoever runs a server in one must see to the end of its streams.
+    In a thread there are no signals: the caller that runs a server in one must end its streams.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""Router of strategies: opening them, changing what may change, retiring them."""
+"""Router of strategies: opening them, changing their changeable terms, retiring them."""
 
 import re
 from typing import Annotated, Any

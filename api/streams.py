@@ -34,7 +34,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 class EventStream(Response):
-    """The answer that goes on: what the hub gives to one reader, until either of them has enough."""
+    """The answer that goes on: the hub's events for one reader, until either of them ends it."""
 
     media_type = TYPE
 
@@ -90,9 +90,9 @@ async def stream(
     correction is complete. It has no coin and no exchange.
 
     Other events: `gap`, the id given is older than the last 10,000 external signals or the last 20 settlements, and
-    what is between is left out; `slow`, this reader left too much waiting and is cut off; `end`, the key was revoked,
-    the server stops, or its store does not answer. Whoever comes back with the last id misses nothing. Every 15 s comes
-    a heartbeat: a comment and an id, without data. A key may have 10 streams in each process of the api.
+    the events between are left out; `slow`, this reader is cut off with too much waiting; `end`, the key was revoked,
+    the server stops, or its store does not answer. A reader that comes back with the last id misses nothing. Every 15 s
+    comes a heartbeat: a comment and an id, without data. A key may have 10 streams in each process of the api.
     """
     key = credential(request.scope) or ""
     if not key.startswith(KEY_PREFIX):

@@ -28,7 +28,7 @@ Waiting = tuple[Submission, "asyncio.Future[Taken]"]
 
 
 class Submissions:
-    """Records submissions; each gets its own receipt or refusal, whatever becomes of the others in its batch.
+    """Records submissions; each gets its own receipt or refusal, independently of the others in its batch.
 
     The known symbols are brought up to date with each batch, once it is recorded.
     """
@@ -39,7 +39,7 @@ class Submissions:
         self._worker: asyncio.Task[None] | None = None
 
     async def submit(self, submission: Submission) -> Taken:
-        """Record one; raises what refuses it. Once taken in, it is recorded even if nobody waits for the answer."""
+        """Record one, or raise its refusal. Once taken in, it is recorded even if nobody waits for the answer."""
         future: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._queue.append((submission, future))
         if self._worker is None or self._worker.done():

@@ -1,6 +1,6 @@
 """Tokens: JWT, signed with the home's newest secret, good for as long as any secret that is kept has signed them.
 
-Their times are the machine's, not a simulated clock's, which may stand still for days.
+Their times are the machine's, not a simulated clock's, which may stop for days.
 """
 
 import secrets
@@ -22,7 +22,7 @@ ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose token it is. `login` is the same in all tokens that come of one login."""
+    """Claims of a token: its account and login. `login` is the same in all tokens that come of one login."""
 
     user_id: int
     epoch: int
@@ -56,7 +56,7 @@ class Tokens:
         return jwt.encode(claims, secret, ALGORITHM, headers={"kid": name_secret(secret)})
 
     def read(self, text: str, kind: Kind) -> Claim | None:
-        """Return what a token claims; None if it is not ours, not of this kind, or expired."""
+        """Return a token's claims; None if it is not ours, not of this kind, or expired."""
         try:
             kid = jwt.get_unverified_header(text).get("kid")
             secret = next((secret for secret in self._current() if name_secret(secret) == kid), None)

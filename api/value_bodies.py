@@ -4,7 +4,6 @@ JSON has objects a date; the objects that the parser makes of it are gone before
 Arrow go to columns directly. Neither is trusted: sizes and types are looked at before anything is decompressed.
 """
 
-import json
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -17,7 +16,7 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from api.json_bodies import AmbiguousBodyError, members
+from domain import strict_json
 from domain.factor_values import UPLOAD_SCHEMA, FaultyRowError
 from models.wire.base import Day
 from models.wire.factors import MAX_DATES
@@ -26,14 +25,14 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
 class Body(NamedTuple):
-    """What a body holds, not checked yet, and `place`: where in the body a faulty row stands."""
+    """Rows of a body, not checked yet, and `place`, which names the place of a faulty row in the body."""
 
     values: pl.DataFrame
     place: Callable[[FaultyRowError], tuple[str | int, ...]]
 
 
 def fault(*where: str | int, expected: str, kind: str = "value_error") -> NoReturn:
-    """Refuse the body: what is expected in which place of it."""
+    """Refuse the body: `expected` is missing at the place `where` in it."""
     raise RequestValidationError([{"type": kind, "loc": ("body", *where), "msg": expected}])
 
 
@@ -102,9 +101,9 @@ def _check_values(n: int, values: Any) -> None:
 
 def _refuse_repetitions(body: bytes) -> None:
     try:
-        json.loads(body, object_pairs_hook=members)
-    except AmbiguousBodyError as error:
-        fault("data", expected=f"{error.detail}, got {error.name!r} twice")
-    except RecursionError:
-        # What was read is not deep: what is deep was left behind by another member of its name.
+        strict_json.read_json(body)
+    except strict_json.RepeatedNameError as error:
+        fault("data", expected=str(error))
+    except ValueError:
+        # The body as read is not deep: the deep part was left behind by another member of its name.
         fault("data", expected="expected each name once, and nothing nested deeper than values")

@@ -53,7 +53,7 @@ async def verify(
 def _make(here: State, slug: str, found: Visible, date: date | None) -> tuple[bytes, bool]:
     """Make the proof, and say whether it is final: settled, and its signal in the journal, signed by a known key.
 
-    What is not may be sealed any moment, and is made anew for each reader.
+    A proof that is not final may be sealed any moment, and is made anew for each reader.
     """
     session, settled = date, None
     if here.lens.version is not None:
@@ -119,7 +119,7 @@ def _revealed(slug: str, signal: Signal) -> dict[str, str]:
 
 
 def _provenance(db: Session, session: date, version: int) -> dict[str, Any] | None:
-    """What the version shown was settled with: a newer one that is settled already is shown once it is published."""
+    """Inputs of the version shown; a newer version that is settled already is shown once it is published."""
     found = db.exec(select(Settlement).where(Settlement.session == session, Settlement.version == version)).first()
     if found is None:
         return None

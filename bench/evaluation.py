@@ -1,6 +1,6 @@
 """Evaluation against its requirement and two peers: 10,000 strategies × 500 sessions.
 
-The figure required is what a session costs once its history is in arrays: every metric of every strategy as of the
+The required figure is the cost of a session once its history is in arrays: every metric of every strategy as of the
 newest session, and the rolling series of all of them. Beside it: every metric as of each of the sessions, which only a
 replay needs; the day's stage from frames to frame; and the stage in a home, from reading NAV history to the committed
 file. The peers compute their own metrics of the same names, strategy by strategy, as they are used: quantstats and

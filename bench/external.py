@@ -1,4 +1,4 @@
-"""External signals: a large answer stored beside a million signals, a poll's own time, and what the poller costs."""
+"""External signals: a large answer stored beside a million signals, a poll's own time, and the poller's cost."""
 
 import asyncio
 import os

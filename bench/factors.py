@@ -128,7 +128,7 @@ def pandas_validate(values: pd.DataFrame, closes: pd.DataFrame, others: Mapping[
 
 
 def alphalens_validate(values: pl.DataFrame, closes: pl.DataFrame) -> float:
-    """What alphalens has of it; prices are dated a session early, which makes its delay ours."""
+    """Alphalens' figures of it; prices are dated a session early, which makes its delay ours."""
     from alphalens import performance, utils  # noqa: PLC0415 - a peer, not needed without it
 
     factor = values.to_pandas().astype({"session": "datetime64[ns]"}).set_index(["session", "symbol"])["value"]
@@ -146,7 +146,7 @@ def alphalens_validate(values: pl.DataFrame, closes: pl.DataFrame) -> float:
 
 
 def once(work: Any) -> tuple[list[float], Any]:
-    """Seconds of one run, and what it returns."""
+    """Return the seconds of one run, and its result."""
     start = perf_counter()
     result = work()
     return [perf_counter() - start], result

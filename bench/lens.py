@@ -1,7 +1,7 @@
-"""The lens at 10,000 strategies × 1,000 sessions: reading it, and publishing one session more.
+"""The lens at 10,000 strategies × 1,000 sessions: reading it, publishing one session more, and checking files for that.
 
 NAV is 10,000,000 rows in 1,000 files, all different. Orders, positions and signals (500,000 rows a session) are one
-session's files linked into every session: what is measured is their number and size, not their figures.
+session's files linked into every session: their number and size are measured, not their figures.
 """
 
 # ruff: noqa: S608 - table names and paths of our own
@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import duckdb
 import numpy as np
@@ -21,10 +22,12 @@ import polars as pl
 
 from bench.report import figure
 from models.datasets import NAV
+from store.digests import identity
 from store.home import Home
 from store.lake import StagedFile
 from store.lens import publish, rebuild
 from store.lens_reader import open_lens
+from store.snapshot import take_snapshot
 from tests.support.settled import bars, commit, index_levels, make_home, results, slugs, stage, weekdays
 
 STRATEGIES = 10_000
@@ -87,23 +90,28 @@ def link(home: Home, file: StagedFile, session: date) -> StagedFile:
 
 
 def settle(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
-    """Commit sessions."""
+    """Commit sessions, each file as it is now: every link to it changed the times of its entry."""
     for session in days:
-        commit(home, session, files[session], STRATEGIES)
+        staged = [replace(file, checked_as=identity((home.lake_path / file.path).stat())) for file in files[session]]
+        commit(home, session, staged, STRATEGIES)
 
 
 def publish_more(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date], history: str) -> None:
-    """Report what publishing costs, a session at a time."""
+    """Report the cost of publishing, a session at a time."""
     seconds = []
     for session in days:
         settle(home, files, [session])
         seconds.append(timed(lambda: publish(home)))
     figure(f"lens.publish_one_session_after_{history}", seconds, "s", must=1.0, better="lower")
     figure(f"lens.publish_one_session_after_{history}_worst", [max(seconds)], "s", must=None, better="lower")
+    checked = take_snapshot(home.lake).checked
+    checking = [timed(lambda: home.lake.require_known(checked)) for _ in days]
+    most = 0.05 * median(seconds)
+    figure(f"lens.check_files_after_{history}", checking, "s", must=most, better="lower")
 
 
 def read(home: Home, files: dict[date, list[StagedFile]], days: Sequence[date]) -> None:
-    """Report what reading costs."""
+    """Report the cost of reading."""
     strategy = slugs(STRATEGIES)[4_321]
     names = ", ".join(f"'{home.lake_path / file.path}'" for day in days for file in files[day] if file.dataset == "nav")
     figures = "session, nav, cash, daily_return, cumulative_return, benchmark_return"

@@ -1,8 +1,8 @@
-"""Price limits against what the market printed: no traded price lies beyond a computed limit but for a named reason.
+"""Price limits against the market's prices: no traded price lies beyond a computed limit but for a named reason.
 
 The exchange lets nothing trade beyond a limit, so the bars themselves say whether the rules are right. The peer is the
-first edition of the rule book. Both real files are gone through where they are beside the checkout; without them there
-is nothing to measure, and that is said.
+first edition of the rule book. Both real files are gone through where they are beside the checkout; without them the
+report says that there is nothing to measure.
 """
 
 import sys
@@ -21,7 +21,7 @@ from models.datasets import BARS, MARKS
 FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "market"
 FILES = ("bars_full_market_2025_2026.parquet", "bars_csi800_2018_2026.parquet")
 ROOM = 0.001  # of a share's tick of 0.01
-# What the files show of each. That a listing was resumed, or began shortly before, is inferred from it and was not
+# Reasons that the files show. That a listing was resumed, or began shortly before, is inferred from them and was not
 # looked up share by share.
 RESUMED = "sessions without a trade end here; a resumed listing has no limit in its first session"
 REASONS = {

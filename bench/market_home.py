@@ -18,7 +18,7 @@ NAMES = 50
 
 
 def market_home(folder: Path) -> tuple[Home, str]:
-    """Make a home with a market in `folder`; return it and what market it is."""
+    """Make a home with a market in `folder`; return it and the market's name."""
     home = Home(folder, f"sqlite:///{folder / 'ledger.db'}", folder / "lake", "simulated")
     home.create()
     bars, levels = SHARED / "bars_csi800_2018_2026.parquet", SHARED / "index_levels_2018_2026.parquet"

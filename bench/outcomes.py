@@ -70,7 +70,7 @@ def plainly(signals: pl.DataFrame, klines: pl.DataFrame) -> int:
 
 
 def fill_home(path: Path, klines: pl.DataFrame) -> Home:
-    """A home whose feed sent such signals and whose lake has these klines."""
+    """A home with such signals from its feed, and these klines in its lake."""
     home = make_home(path, f"sqlite:///{path / 'ledger.db'}")
     source = enter(home, "feed", "https://feed.example")
     item = ITEM | {"timestamp": f"{START:%Y-%m-%d %H:%M:%S}", "target2": ""}

@@ -1,8 +1,8 @@
 """Public answers under load: track-record (250 sessions) and verify, first ones, ones given before, and 304s.
 
 Two processes of the api at 500 requests/s, then one of them as fast as it can; uvicorn, and granian beside it with the
-same app. The load comes from this machine too. First answers are given for a version that nobody has opened yet: what
-that takes is shared among the strategies that are asked for.
+same app. The load comes from this machine too. First answers are given for a version that nobody has opened yet: the
+strategies that are asked for share that cost.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ STRATEGIES, SESSIONS, SYMBOLS = 100, 250, tuple(f"{600_000 + n}.SH" for n in ran
 RECORDS, RECORDS_SYMBOLS = 400, SYMBOLS[:5]
 WORKERS, PER_SECOND, SECONDS, CONNECTIONS, RUNS = 2, 500, 4, 32, 3
 FIRST, KNOWN, UNCHANGED = "first answers", "answers given before", "304 answers"
-# What one process must reach, answers a second.
+# The requirement on one process, in answers a second.
 RATES = {FIRST: 1_000.0, KNOWN: 6_000.0, UNCHANGED: 8_000.0}
 SATURATING = 8_000
 PUBLIC = "/api/v1/public/strategies"

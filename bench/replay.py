@@ -16,7 +16,7 @@ STRATEGIES, SESSIONS = 1_000, 250
 
 
 def main() -> None:
-    """Print the time and memory of a replay, how its cost grows, and what orchestration costs a session."""
+    """Print the time and memory of a replay, its growth, and the cost of orchestration a session."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("COUNTERSIGN_BENCH_FOLDER")) as name:
         folder = Path(name)
         home, market = market_home(folder / "home")

@@ -87,7 +87,7 @@ def small_round(home: Home, sealer: Sealer, session: date, n: int) -> float:
 
 @contextmanager
 def journal_at(folder: Path, files: int) -> Iterator[tuple[Home, Sealer]]:
-    """A home whose journal has so many files, and its sealer."""
+    """A home with so many files in its journal, and its sealer."""
     home = make_home(folder)
     with sealing(home) as sealer:
         for n in range(files // PENDING):

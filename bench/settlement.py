@@ -3,7 +3,7 @@
 Every strategy rebalances in every session, into 50 of its pool of 60 names with new weights. The engine runs as the
 product runs it, chunks of strategies on two threads, with its state kept in arrays from session to session; the figure
 on frames is one session from frames to frames on one thread. The peers are given the same opens, weights and costs of
-the first strategies, as they stand: without limits, suspensions, corporate actions, STAR lots, or duty.
+the first strategies, as they are: without limits, suspensions, corporate actions, STAR lots, or duty.
 """
 
 import resource

@@ -40,7 +40,7 @@ from tests.support.homes import make_home
 from tests.support.streaming import bring
 
 READERS, A_KEY, BURST = 1_000, 10, 200
-# Of the readers' process, and of the api's: a line each, and what else they have open.
+# Open files of the readers' process, and of the api's: one for each stream, and the rest.
 FILES = READERS + 100
 ANSWER_SECONDS = 60.0
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
@@ -51,7 +51,7 @@ numbers = count(1)
 
 @dataclass(frozen=True)
 class Measured:
-    """What one route came to: seconds of each reader for each run, and the api's memory in GiB."""
+    """Result of one route: seconds of each reader for each run, and the api's memory in GiB."""
 
     singles: list[list[float]]
     bursts: list[list[float]]
@@ -110,7 +110,7 @@ def make_keys(home: Home) -> list[str]:
 
 
 def measure(home: Home, source: int, keys: list[str], route: str) -> Measured:
-    """Let all readers listen to one route, and time what they get."""
+    """Let all readers listen to one route, and time their events."""
     port = free_port()
     part = api_part(home.path, port=port)
     if route == PEER:
@@ -146,7 +146,7 @@ def latest_wake() -> float:
 
 
 def hear(readers: Connection) -> list[float]:
-    """Return what the readers say next; whoever says nothing has failed."""
+    """Return the readers' next words; a reader that says nothing has failed."""
     if not readers.poll(ANSWER_SECONDS):
         sys.exit("the readers are still waiting")
     try:

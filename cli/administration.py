@@ -15,6 +15,7 @@ from models.tickets import Ticket
 from models.users import User
 from settings import load_settings, open_home
 from store.accounts import create_invite, disable_user, grant_admin, set_tier
+from store.custody import give_password_code, give_strategy, list_accounts, revoke_keys
 from store.prefect_login import ensure_login
 from store.signing_keys import name_secret, rotate_secrets
 from store.tickets import answer_ticket, list_tickets
@@ -28,6 +29,7 @@ clock = group("The simulated clock.")
 admin.add_typer(ticket, name="ticket")
 admin.add_typer(journal, name="journal")
 
+CODE_USE = "POST /api/v1/auth/password"
 NumberArgument = Annotated[int, typer.Argument(help="Id of a ticket.", min=1)]
 WhoArgument = Annotated[str, typer.Argument(help="Nickname, e-mail or id of an account.")]
 
@@ -66,6 +68,49 @@ def admin_disable(
     with opened.ledger.write() as db:
         user = disable_user(db, who, opened.clock.now(), disabled=not undo)
         show({"nickname": user.nickname, "disabled": not undo}, as_json=as_json)
+
+
+@admin.command("accounts")
+def admin_accounts(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List all accounts, oldest first."""
+    with open_home(home).ledger.read() as db:
+        show(list_accounts(db), as_json=as_json)
+
+
+@admin.command("password-code")
+def admin_password_code(who: WhoArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Make a code with which an account's holder sets a new password. It is shown here and never again.
+
+    Whoever has the code has the account: give it to nobody but its holder.
+    """
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        user, code = give_password_code(db, who, opened.clock.now())
+        told = {"nickname": user.nickname, "code": code, "good_until": user.code_expires_at, "use": CODE_USE}
+    show(told, as_json=as_json)
+
+
+@admin.command("revoke-keys")
+def admin_revoke_keys(who: WhoArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Revoke all API keys of an account, for good, with what they added."""
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        user, count = revoke_keys(db, who, opened.clock.now())
+        show({"nickname": user.nickname, "revoked": count}, as_json=as_json)
+
+
+@admin.command("give-strategy")
+def admin_give_strategy(
+    slug: Annotated[str, typer.Argument(help="A strategy of the account unclaimed.")],
+    who: WhoArgument,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give an account a strategy that only the journal knew after a restore. Its new owner is told."""
+    opened = open_home(home)
+    with opened.ledger.write() as db:
+        given = give_strategy(db, slug, who, opened.clock.now())
+        show({"strategy": given.slug, "owner": db.get_one(User, given.owner_id).nickname}, as_json=as_json)
 
 
 @admin.command("rotate-key")

@@ -1,4 +1,4 @@
-"""What the commands share: their options, how a result is printed, how Prefect is reached."""
+"""Parts that the commands share: options, the printing of a result, the way to Prefect."""
 
 import json
 from collections.abc import Iterator

@@ -7,7 +7,7 @@ factors = group("Alpha factors: measuring them again after a correction of bars.
 
 @factors.callback()
 def _group() -> None:
-    """Make a group of what is one command so far."""
+    """Make a group of a program that has one command so far."""
 
 
 @factors.command()

@@ -1,4 +1,4 @@
-"""The journal against the ledger and its remote: how they stand, and what resolves a difference."""
+"""Journal against ledger and remote: commands that show a difference, and that resolve it."""
 
 from cli.common import HomeOption, JsonOption, group, show
 from settings import open_home

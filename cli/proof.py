@@ -1,4 +1,4 @@
-"""Proof: what a sceptic runs, on a clone alone."""
+"""Proof: commands that a sceptic runs, on a clone alone."""
 
 import json
 from pathlib import Path
@@ -19,6 +19,9 @@ def verify(
     actions: Annotated[
         Path | None, typer.Option(help="Corporate actions, Parquet or CSV, to hold the journal's against.")
     ] = None,
+    instruments: Annotated[
+        Path | None, typer.Option(help="Instruments, Parquet or CSV, to hold the listings and delistings against.")
+    ] = None,
     signers: Annotated[Path | None, typer.Option(help="allowed_signers from a source trusted more.")] = None,
     tsa_ca: Annotated[list[Path] | None, typer.Option(help="PEM certificates of timestamp authorities.")] = None,
     contains: Annotated[list[str] | None, typer.Option(help="A commit known to have been in it.")] = None,
@@ -34,6 +37,7 @@ def verify(
         strategy=strategy,
         bars=bars,
         actions=actions,
+        instruments=instruments,
         signers=signers,
         authorities=tsa_ca or (),
         contains=contains or (),

@@ -1,4 +1,4 @@
-"""External feeds: entering them, how they stand, and a simulated one to try things with."""
+"""External feeds: entering them, their state, and a simulated one to try things with."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

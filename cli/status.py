@@ -1,4 +1,4 @@
-"""Status: what ran, what is late, what waits, and what the watchdog would say."""
+"""Status: runs, lateness, waiting work, and the watchdog's problems."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -63,6 +63,7 @@ def _settled(standing: Standing) -> str:
 def _sealing(found: Agreement) -> str:
     seen = f", last round {found.sealer_seen_at.astimezone(EXCHANGE_ZONE):%F %T}" if found.sealer_seen_at else ""
     words = [f"sealer {'at work' if found.sealer_alive else 'not at work'}{seen}"]
+    words += ["sealing has stopped"] if found.stopped else []
     words.append(f"journal and ledger {'agree' if found.journal_agrees else 'differ'}")
     if found.remote_agrees is not None:
         words.append(f"journal and remote {'agree' if found.remote_agrees else 'differ'}")

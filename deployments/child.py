@@ -1,6 +1,6 @@
 """A child process of ours: on a leash, in a process group of its own, with its output in a file.
 
-Its group matters: whatever it starts (flow runs) belongs to it and goes with it.
+Its group matters: processes that it starts (flow runs) belong to it and end with it.
 """
 
 import os
@@ -44,7 +44,7 @@ class Child:
         return self._process.poll()
 
     def stop(self, patience_seconds: float) -> None:
-        """Interrupt it, wait, and kill what is left of its group. Safe to repeat."""
+        """Interrupt it, wait, and kill the rest of its group. Safe to repeat."""
         if self.exit_code is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGINT)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from store.prefect_login import ensure_login
 
-# Nowhere else: whoever is let into a Prefect server may run anything as its user.
+# Nowhere else: a caller that a Prefect server lets in may run anything as its user.
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def prefect_home(home: Path) -> Path:
-    """Where Prefect keeps its database, and we its server's address and lock."""
+    """Folder of Prefect's database, and of its server's address and lock."""
     return home / "prefect"
 
 
@@ -32,14 +32,14 @@ def prefect_environment(home: Path, api_url: str | None = None) -> dict[str, str
         "COUNTERSIGN_HOME": str(home),
         "PREFECT_HOME": str(prefect_home(home)),
         "PREFECT_API_AUTH_STRING": ensure_login(home),
-        # Prefect's own profiles would bring in whatever server this account's user works with otherwise.
+        # Prefect's own profiles would bring in the server that this account's user works with otherwise.
         "PREFECT_PROFILES_PATH": str(prefect_home(home) / "profiles.toml"),
         # Without a server a flow run fails at once, instead of starting a hidden one with a database of its own.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         # Both are needed: otherwise the server calls a telemetry host when it starts.
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # Tasks get keys and write what they make themselves: hashing inputs and pickling results is time for nothing.
+        # Tasks get keys and write their results themselves: hashing inputs and pickling results would waste time.
         "PREFECT_TASKS_DEFAULT_NO_CACHE": "true",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
@@ -52,7 +52,7 @@ def prefect_environment(home: Path, api_url: str | None = None) -> dict[str, str
 
 
 def server_environment(home: Path, port: int, *, temporary: bool = False) -> dict[str, str]:
-    """Return what the process of the server on this port needs besides.
+    """Return the further variables of the process of the server on this port.
 
     A temporary server keeps what a flow run needs (its events, task runs and logs), and leaves out the services that
     plan, watch and clean up, and the UI.

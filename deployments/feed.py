@@ -27,7 +27,7 @@ LARGEST_FORM = 65_536
 
 
 def feed_part(home: Home) -> Part | None:
-    """Describe the simulator of a sample home, on a free port that its source is told; None for any other home."""
+    """Describe the simulator of a sample home, on a free port that its source gets; None for any other home."""
     with home.ledger.read() as db:
         names = [each.source.name for each in list_sources(db)]
     if not home.clock.simulated or SAMPLE_SOURCE not in names:

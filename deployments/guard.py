@@ -16,7 +16,7 @@ API = "/api"
 
 
 class Guard:
-    """Lets through to `app` what is asked of one of `urls` (`http://127.0.0.1:4200`), and by no page but theirs."""
+    """Lets requests to one of `urls` (`http://127.0.0.1:4200`) through to `app`, and from no page but theirs."""
 
     def __init__(self, app: ASGIApp, urls: Iterable[str]) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""The loop that tells users and the operator what they should know; a thread of the sealer's process, `sealer.py`."""
+"""Loop that sends notifications to users and the operator; a thread of the sealer's process, `sealer.py`."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ _log = logging.getLogger("notices")
 
 
 def keep_telling(home: Home, settings: Settings, stop: threading.Event, poll_seconds: float = POLL_SECONDS) -> None:
-    """Tell whatever is to be told until `stop` is set. LeaseError while another process does."""
+    """Send notifications until `stop` is set. LeaseError while another process does."""
     with lease(home.ledger, LEASE):
         urls = [url.get_secret_value() for url in settings.operator_addresses]
         keep_operators(home, urls, wall_clock())

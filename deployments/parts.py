@@ -37,9 +37,9 @@ def _ignore(_child: Child) -> None:
 class Part:
     """One child process: `python -m ARGUMENTS` with `environment` added to ours.
 
-    `ready` is asked until it says yes; `started` is told of each start and restart; a stop that takes longer than
-    `patience_seconds` is a kill; `url` is what to show to people. One that is `early` starts with the first part: it
-    waits itself for what it needs of the others.
+    `ready` is asked until it says yes; `started` is called at each start and restart; a stop that takes longer than
+    `patience_seconds` is a kill; `url` is shown to people. One that is `early` starts with the first part: it waits
+    itself for the others that it needs.
     """
 
     name: str

@@ -3,7 +3,7 @@
 python -m deployments.poller HOME
 
 One process and one event loop for all sources, without Prefect: a flow run a minute would cost an interpreter each.
-The hourly flow `poll_external_signals` shows in Prefect what came.
+The hourly flow `poll_external_signals` shows the new signals in Prefect.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tasks.polling import Now, due_sources, poll_source
 
 # How often to look for sources that are due: a new one, or one that is to go on, waits no longer.
 LOOK_SECONDS = 2.0
-# Where our own ledger fails, what was asked for is lost; the feed is spared meanwhile.
+# Where our own ledger fails, the answer is lost; the feed is spared meanwhile.
 OWN_TROUBLE_SECONDS = 30.0
 PATIENCE_SECONDS = 5.0
 

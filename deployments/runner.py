@@ -32,7 +32,7 @@ HEALTH_SECONDS = 0.1
 
 
 class ScheduleRunner(Runner):
-    """Prefect's runner, whose runs take turns, whose schedules stay active when it stops; SIGTERM is as Ctrl-C to it.
+    """Prefect's runner: its runs take turns, its schedules stay active when it stops; SIGTERM is as Ctrl-C to it.
 
     Late runs all come due together after an outage: without a limit, 40 of them were 42 processes and 3.7 GiB.
     """
@@ -51,7 +51,7 @@ class ScheduleRunner(Runner):
         return deployment_id
 
     async def __aenter__(self) -> Self:
-        """Start it, with our turns between what Prefect finds due, in the order of its time, and what begins."""
+        """Start it, with our turns between the due runs that Prefect finds, in order of time, and those that begin."""
         await super().__aenter__()
         # Prefect has no public place to say which run is next.
         poller = self._scheduled_run_poller
@@ -82,7 +82,7 @@ def serve(
     catch_up: bool = False,
     query_seconds: float = QUERY_SECONDS,
 ) -> None:
-    """Register the deployments and run what comes due, until interrupted; runs cut short by that end as Crashed.
+    """Register the deployments and run each as it falls due, until interrupted; runs cut short by that end as Crashed.
 
     Runs that an earlier runner left behind are marked Crashed first. With `catch_up`, the stages whose deadline is near
     run at once, and after them the watchdog, which settles the sessions missed meanwhile, in order.
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _wait_for_server() -> None:
-    """Wait until the server answers; whoever started it watches over how long that takes."""
+    """Wait until the server answers; the process that started it bounds the wait."""
     pause = threading.Event()
     with get_client(sync_client=True) as client:
         while client.api_healthcheck() is not None:

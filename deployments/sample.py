@@ -41,7 +41,7 @@ def prepare_sample(home: Home) -> dict[str, Any]:
     """Make the sample home, or go on where an interrupted preparation stopped; a finished one is left as it is.
 
     ConflictError, before anything is written, where the home lives by the system's clock, or would: made-up results
-    must never stand beside real ones.
+    must never lie beside real ones.
     """
     kind = home.clock.kind if home.clock_kind is None and home.is_begun else home.clock_kind
     if kind != "simulated":

@@ -1,4 +1,4 @@
-"""The stand-alone sealer: seals whatever the ledger receives within a moment, and sends it out. A part of `up`.
+"""The stand-alone sealer, a part of `up`: seals each submission within a moment of its receipt, and sends it out.
 
 python -m deployments.sealer HOME
 
@@ -11,17 +11,19 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from deployments.environment import ROOT
 from deployments.notices import keep_telling
 from deployments.parts import Part
 from models.errors import ConflictError, CountersignError, LeaseError
-from settings import load_settings, open_home
+from settings import load_settings, locate_home
 from store.home import Home
 from store.pushing import PushState, push_pending
 from store.rotation import rotation_waits
 from store.sealing import is_pending, sealing
+from store.stops import telling
 from tasks.timestamps import stamp_pending
 
 POLL_SECONDS = 0.05
@@ -101,8 +103,12 @@ def _keep_on(home: Home, work: Callable[[], None], stop: threading.Event, first_
 
 
 def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
+    # Afresh each time: what was wrong with the home may have been mended.
+    home = replace(home)
+    with telling(home):
+        home.check()
     with sealing(home) as sealer:
-        # A rotation is finished by whoever becomes the sealer next: that is us, a moment later.
+        # The next sealer finishes a rotation: that is us, a moment later.
         while not stop.is_set() and not rotation_waits(home):
             if not is_pending(home) and not sealer.heartbeat.is_due:
                 stop.wait(POLL_SECONDS)
@@ -126,7 +132,7 @@ def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
 
 
 def _tell(home: Home, stop: threading.Event) -> None:
-    """Tell users and the operator what they should know."""
+    """Send users and the operator their notifications."""
     keep_telling(home, load_settings(home.path), stop)
 
 
@@ -139,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    run_sealer(open_home(options.home), stop)
+    # Not `open_home`: what is wrong with the home stops sealing, and somebody has to tell.
+    run_sealer(locate_home(options.home), stop)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def _environment(variables: dict[str, str]) -> Generator[None]:
 
 
 def drain() -> None:
-    """Send what waits in Prefect's threads for task runs and log lines; each keeps to the server it began with."""
+    """Send the waiting task runs and log lines of Prefect's threads; each keeps to the server it began with."""
     from prefect.events.worker import EventsWorker  # noqa: PLC0415 - only once the environment is set
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
 

@@ -51,14 +51,14 @@ class Turns:
         caught_up = await self._caught_up(client)
         running = list(self.handed_out.values())
         agenda = plan(due, running, wall_clock(), self.slots, self.is_session, caught_up)
-        # Dozens of closings take a second: they do not keep what begins from beginning.
+        # Dozens of closings take a second: they must not delay the next run.
         if not agenda.begin:
             await self._skip(client, agenda)
         self.handed_out |= {each.id: each for each in agenda.begin}
         return [runs[each.id] for each in agenda.begin]
 
     async def catch_up(self, client: PrefectClient, now: datetime) -> None:
-        """Plan runs for now: of the stages whose deadline is near, and of the watchdog for all that was missed."""
+        """Plan runs for now: of the stages with a near deadline, and of the watchdog for all that was missed."""
         wanted = stages_to_catch_up(now, self.slots, self.is_session)
         for deployment_id, stage in self.stages.items():
             if stage in wanted:

@@ -1,4 +1,4 @@
-"""`countersign up`: all that a home needs on one machine. Prefect's server, what parts are added, the flow runner."""
+"""`countersign up`: all parts of a home on one machine. Prefect's server, the parts that are added, the flow runner."""
 
 import fcntl
 from collections.abc import Callable, Generator, Sequence

@@ -36,7 +36,7 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         name="api",
         arguments=(
             *("uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--no-server-header"),
-            # Who is called from where is settled by the app: uvicorn would believe whatever calls from this machine.
+            # The app settles each client's address: uvicorn would believe any caller on this machine.
             *("--no-proxy-headers", "--ws=none", "--http=api.protocol:GuardedProtocol"),
             *(f"--{name}={value}" for name, value in options.items()),
         ),

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-import orjson
-
 from domain.journal import Change, Commit
 from domain.sessions import deadline
+from domain.strict_json import RepeatedNameError, read_items_json, repeated_name
 from domain.timeliness import TimeClass, time_class
 from models.enums import ExecutionPrice
 
@@ -29,7 +28,7 @@ UNREADABLE = "unreadable"
 class Finding:
     """One entry, and the first commit that has it. `kind` is a class of domain.attestation, by the commit's time.
 
-    A file, or an entry of one, that cannot be read is a finding too, of the kind `unreadable`.
+    A file, or an entry of one, that cannot be read is a finding too, of the kind `unreadable`; `detail` says why.
     """
 
     date: str
@@ -39,6 +38,7 @@ class Finding:
     committed_at: datetime
     deadline: datetime | None
     kind: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def audit(
             continue
         ordinary = change.mode in ORDINARY and change.blob not in unreadable
         day, made_at = name[1], at[change.commit]
-        for strategy, digest, price in _entries(day, blobs.get(change.blob) if ordinary else None):
+        for strategy, digest, price, detail in _entries(day, blobs.get(change.blob) if ordinary else None):
             if (day, strategy, digest) not in found:
                 closes_at = deadline(date.fromisoformat(day), price) if price else None
                 kind = str(time_class(closes_at, made_at)) if closes_at else UNREADABLE
-                finding = Finding(day, strategy, digest, change.commit, made_at, closes_at, kind)
+                finding = Finding(day, strategy, digest, change.commit, made_at, closes_at, kind, detail)
                 found[day, strategy, digest] = finding
     findings = tuple(sorted(found.values(), key=lambda each: (each.date, each.strategy, each.hash)))
     entries = [each for each in findings if each.kind != UNREADABLE]
@@ -95,16 +95,32 @@ def audit(
     )
 
 
-def _entries(day: str, content: bytes | None) -> Iterator[tuple[str, str, str]]:
-    """Strategy, hash and execution price of each entry of a day's file; three empty texts for an unreadable entry."""
+def _entries(day: str, content: bytes | None) -> Iterator[tuple[str, str, str, str]]:
+    """Strategy, hash and execution price of each entry of a day's file; three empty texts and why, if unreadable."""
     try:
         date.fromisoformat(day)
-        entries = orjson.loads(content or b"")["strategies"]
-    except (ValueError, KeyError, TypeError, IndexError):
-        entries = None
-    for entry in entries if isinstance(entries, list) else [None]:
-        fields = entry if isinstance(entry, dict) else {}
+        if content is None:
+            raise ValueError("expected a plain file, whole and not too large")
+        listed = read_items_json(content)
+        entries = listed.get("strategies") if isinstance(listed, dict) else None
+        twice = repeated_name(listed, outside=entries)
+        if twice is not None:
+            raise RepeatedNameError(twice)
+        if not isinstance(entries, list):
+            raise ValueError("expected an object with a list of strategies")
+    except ValueError as error:
+        yield "", "", "", str(error)
+        return
+    for entry in entries:
+        twice = repeated_name(entry)
+        fields = entry if isinstance(entry, dict) and twice is None else {}
         strategy = fields.get("strategy_slug") or fields.get("strategy_id")
         digest, price = fields.get("signal_hash"), fields.get("execution_price") or ExecutionPrice.OPEN
         texts = isinstance(digest, str) and isinstance(price, str) and isinstance(strategy, str | int)
-        yield (str(strategy), digest, str(price)) if texts and digest and price in PRICES else ("", "", "")
+        if texts and digest and price in PRICES:
+            yield str(strategy), digest, str(price), ""
+        else:
+            why = (
+                RepeatedNameError(twice) if twice is not None else "expected strategy, signal_hash and execution_price"
+            )
+            yield "", "", "", str(why)

@@ -1,7 +1,7 @@
 """External signals: each item of a feed's answer is normalised, or set aside with a reason.
 
 Prices stay the decimal strings that the feed wrote; for an optional one a 0, or a word for none, is null. Items come
-from `json` with floats read as Decimal, under the field names of the feed that the adapter `cqs` is for.
+from domain.strict_json.read_items_json, under the field names of the feed that the adapter `cqs` is for.
 """
 
 import hashlib
@@ -14,18 +14,25 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from domain.moments import from_number, from_text
+from domain.strict_json import EXPECTED, Repeated, levels, repeated_name, shown
 from models.errors import InputError
 from models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
 # Numbers that the lens can hold exactly: DECIMAL(38, 18).
 MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18
-MAX_TEXT, MAX_ID, MAX_RAW = 60, 200, 16_384
+MAX_TEXT, MAX_ID, MAX_RAW, MAX_LEVELS = 60, 200, 16_384, 32
 # Feeds write these where an optional field says nothing. NaN is not among them: a computation failed there.
 NOTHING = frozenset({"", "-", "--", "–", "—", "n/a", "na", "null", "none", "nil"})
 # From here on a double no longer tells whole numbers apart: such an id with a point may mean several.
 EXACT_BELOW = 2**53
 
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+def _plain(value: Any) -> Any:
+    """Write down what JSON has not: a number with its digits, an object with a name twice as a list of its members."""
+    return value.members if isinstance(value, Repeated) else str(value)
+
+
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_plain)
 
 
 @dataclass(frozen=True)
@@ -108,10 +115,16 @@ def read_items(items: Iterable[Any]) -> Iterator[Parsed | Unfit]:
 
 def parse(item: Any, raw: str) -> Parsed:
     """Make a signal of one item, whose JSON is `raw`; InputError names the feed's field that is wrong."""
+    twice = repeated_name(item)
+    if twice is not None:
+        raise InputError("item", EXPECTED, f"{shown(twice)} twice")
     if not isinstance(item, Mapping):
         raise InputError("item", "an object", type(item).__name__)
     if len(raw) > MAX_RAW:
         raise InputError("item", f"at most {MAX_RAW} characters", len(raw))
+    # Whoever reads it after us may go less deep than our parser.
+    if levels(item) > MAX_LEVELS:
+        raise InputError("item", f"lists and objects at most {MAX_LEVELS} deep", levels(item))
     known: dict[str, Any] = {"external_id": _id(item.get("id")), "published_at": _time(item.get("timestamp"))}
     known |= {name: _text(item, name) for name in ITEM_TEXTS}
     known["direction"] = _direction(item.get("direction"))

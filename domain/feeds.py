@@ -7,6 +7,7 @@ import re
 from pydantic import ValidationError
 
 from domain.paths import check_path
+from domain.strict_json import read_json
 from models.errors import InputError
 from models.external import NAME_PATTERN, SIGNAL_TYPES
 from models.feeds import ADAPTERS, DIRECTIONS, NO_SETTINGS, FeedMapping, FeedTerms
@@ -43,6 +44,10 @@ def check_new_feed(terms: FeedTerms) -> None:
     check_feed(terms)
     if terms.adapter != "generic_json":
         return
+    try:
+        read_json(terms.settings)
+    except ValueError as error:
+        raise InputError("mapping", "JSON that has one meaning", error) from None
     mapping = read_mapping(terms.settings)
     if mapping.items:
         check_path("mapping.items", mapping.items)

@@ -5,7 +5,7 @@ only the first of a strategy is reported. Benchmarks are left out: no NAV depend
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from domain.delistings import DELISTINGS_SCHEMA
 from domain.journal import Fault, FaultKind
 from domain.marks import newest_marks, next_marks
 from domain.provenance import frame_sha256
+from domain.published_listings import Published, other_delistings, other_listings, read_published
 from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
 from domain.records import Result, Reveal, SettledDay
 from domain.rules import Book, book_of
@@ -61,16 +62,23 @@ class Inputs(NamedTuple):
     bars_sha256: str
 
 
-def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None = None) -> Replay:
+def resettle(
+    records: Records,
+    bars: pl.DataFrame,
+    actions: pl.DataFrame | None = None,
+    instruments: pl.DataFrame | None = None,
+) -> Replay:
     """Settle the newest version of every day again, and compare.
 
     `bars` as models.datasets.BARS, of all sessions; those before the first settled day give its marks. `actions` are
-    the reader's own (symbol, session, cash, bonus), compared with the journal's for the symbols of the day.
+    the reader's own (symbol, session, cash, bonus), compared with the journal's for the symbols of the day, and so are
+    `instruments` (domain.listings.INSTRUMENTS_SCHEMA) with its listings and delistings.
     Settling is one thread's work, session by session; other threads read the inputs and compare the results beside it.
     """
     days = records.newest_days()
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
     signals, nothing = _counting(records), bars.clear()
+    published, sessions = None if instruments is None else read_published(instruments), sorted(by_session)
     faults, doubts = list[Fault](), list[Doubt]()
     compared: list[tuple[SettledDay, Future[dict[str, str]]]] = []
     with ThreadPoolExecutor(THREADS) as threads:
@@ -91,6 +99,8 @@ def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None 
             needed = {*holdings["symbol"], *inputs.signals["symbol"]}
             faults += _foreign_actions(day, actions, needed)
             doubts += _doubtful_actions(day, inputs, marks, needed)
+            if published is not None:
+                doubts += _doubtful_listings(day, inputs.book, published, needed, set(holdings["symbol"]), sessions)
             try:
                 settled = _settle(day.session, inputs, books, holdings, marks)
             except InputError as error:
@@ -101,7 +111,7 @@ def resettle(records: Records, bars: pl.DataFrame, actions: pl.DataFrame | None 
             books, holdings = settled.nav, settled.positions
             marks = next_marks(day.session, marks, inputs.bars, inputs.actions, inputs.book)
         faults += _first_differences((day, different.result()) for day, different in compared)
-    return Replay(faults, doubts, len(compared))
+    return Replay(faults, _once(doubts), len(compared))
 
 
 def _first_differences(compared: Iterable[tuple[SettledDay, dict[str, str]]]) -> list[Fault]:
@@ -181,6 +191,30 @@ def _doubtful_actions(day: SettledDay, inputs: Inputs, marks: pl.DataFrame, need
     symbols = needed.intersection(unborne_actions(inputs.actions, inputs.bars, marks))
     detail = "a corporate action that neither adj_factor nor open of the bars given bears out"
     return [Doubt("unborne_action", f"{symbol}: {detail}", str(day.session)) for symbol in sorted(symbols)]
+
+
+def _doubtful_listings(
+    day: SettledDay,
+    book: Book,
+    published: Mapping[str, Published],
+    needed: set[str],
+    held: set[str],
+    sessions: Sequence[date],
+) -> list[Doubt]:
+    # The first edition of the rule book knew no listings.
+    symbols = set[str]() if book is Book.FIRST else needed
+    listed = other_listings(day.session, day.listings, published, symbols, sessions)
+    delisted = other_delistings(day.session, day.delistings, published, held)
+    told = {"other_listing": listed, "other_delisting": delisted}
+    return [Doubt(kind, detail, str(day.session)) for kind, details in told.items() for detail in details]
+
+
+def _once(doubts: Iterable[Doubt]) -> list[Doubt]:
+    """Keep the first session of a doubt that comes again: a holding that nobody exchanges is there every day."""
+    first: dict[tuple[str, str], Doubt] = {}
+    for doubt in doubts:
+        first.setdefault((doubt.kind, doubt.detail), doubt)
+    return list(first.values())
 
 
 def _settle(session: date, inputs: Inputs, books: pl.DataFrame, holdings: pl.DataFrame, marks: pl.DataFrame) -> Settled:

@@ -115,6 +115,7 @@ def verify(
     contains: Iterable[str] = (),
     bars: pl.DataFrame | None = None,
     actions: pl.DataFrame | None = None,
+    instruments: pl.DataFrame | None = None,
     receipts: Iterable[SignedReceipt] | None = None,
 ) -> Report:
     """Verify a journal; with `strategy`, the part of that one alone.
@@ -122,7 +123,8 @@ def verify(
     `signers` pins the keys that may sign. `contains` are commits known from before, which must still be there:
     without them a journal whose end was cut off looks whole. `bars` (models.datasets.BARS, with sessions
     before the first settled one) lets every settlement be made again, and `actions` (domain.market.ACTION_TABLE)
-    lets the corporate actions that went in be compared. `receipts` are all that an owner keeps.
+    lets the corporate actions that went in be compared, `instruments` (domain.listings.INSTRUMENTS_SCHEMA) the listings
+    and delistings. `receipts` are all that an owner keeps.
     """
     files, faults = first_files(journal)
     records, unread = read_records(files.values(), journal)
@@ -150,7 +152,7 @@ def verify(
         records = records.only(strategy)
     replayed, warnings = None, tuple[Doubt, ...]()
     if bars is not None:
-        replay = resettle(records, bars, actions)
+        replay = resettle(records, bars, actions, instruments)
         faults, warnings, replayed = faults + replay.faults, tuple(replay.doubts), replay.sessions
     held = None if receipts is None else check_receipts(records, journal, receipts, signers, strategy)
     faults += held.faults if held else ()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
@@ -30,9 +30,25 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class LowerCase(TypeDecorator[str]):
+    """A text of up to 254 characters that is in lower case at rest and in every comparison."""
+
+    impl = String(254)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        """Take the case away."""
+        return value.lower() if value else value
+
+
 def instant(**options: Any) -> Any:
     """Declare a field that holds a point in time."""
     return Field(sa_type=UTCDateTime, **options)
+
+
+def key_of_another() -> Any:
+    """Declare a unique text that the row makes of another of its fields. Without a default, nothing takes its place."""
+    return Field(unique=True, index=True)
 
 
 def identity() -> Any:

@@ -105,6 +105,7 @@ class NoticeKind(StrEnum):
     FACTOR_REVALIDATED = "factor_revalidated"
     PORTFOLIO_WITHOUT_SIGNAL = "portfolio_without_signal"
     TICKET_ANSWERED = "ticket_answered"
+    ACCOUNT_CHANGED = "account_changed"
 
 
 class FactorUniverse(StrEnum):

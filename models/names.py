@@ -21,7 +21,7 @@ LINES = "\n\t"
 RESERVED = frozenset([
     "admin", "administrator", "anonymous", "api", "billing", "bot", "countersign", "everyone", "guest",
     "help", "info", "mod", "moderator", "nobody", "none", "null", "official", "operator", "owner", "platform",
-    "root", "security", "service", "staff", "superuser", "support", "sysadmin", "system", "team", "undefined",
+    "replay", "root", "security", "service", "staff", "superuser", "support", "sysadmin", "system", "team", "undefined",
     "unclaimed", "webmaster", "系统", "管理员", "管理員", "官方", "客服", "匿名",
 ])
 # fmt: on

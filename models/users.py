@@ -2,28 +2,43 @@
 
 from datetime import datetime
 
+from sqlalchemy.orm import validates
 from sqlmodel import Field, SQLModel
 
-from models.columns import identity, instant
+from models.columns import LowerCase, identity, instant, key_of_another
+from models.names import nickname_key
 
 # Most strategies that an account of each tier may have open; retired ones do not count.
 TIERS = {"free": 3, "licensed": 20}
 DEFAULT_TIER = "free"
+# Owns the strategies that only the journal knew: nobody can log in as it.
+UNCLAIMED = "unclaimed"
 
 
 class User(SQLModel, table=True):
-    """Somebody who opens strategies: a person or a program. Without e-mail and password it is an anonymous account."""
+    """Somebody who opens strategies: a person or a program. Without e-mail and password it is an anonymous account.
+
+    No two nicknames have one key, and no two e-mails differ in case alone: the database holds that.
+    """
 
     id: int = identity()
     nickname: str = Field(unique=True, max_length=30)
-    email: str | None = Field(default=None, unique=True, max_length=254, description="in lower case")
+    nickname_key: str = key_of_another()
+    email: str | None = Field(default=None, unique=True, sa_type=LowerCase, description="in lower case")
     password_hash: str | None = Field(default=None, description="Argon2id, with its salt and parameters")
     token_epoch: int = Field(default=0, description="counted up to end every token given out so far")
     kept_login: str | None = Field(default=None, description="the login that counted up: its tokens go on")
+    code_hash: str | None = Field(default=None, unique=True, index=True, description="hex SHA-256 of a password code")
+    code_expires_at: datetime | None = instant(default=None, description="by the machine's clock")
     tier: str = DEFAULT_TIER
     is_admin: bool = Field(default=False, description="may enter and change external sources")
     created_at: datetime = instant()
     disabled_at: datetime | None = instant(default=None)
+
+    @validates("nickname")
+    def _keep_key(self, _name: str, nickname: str) -> str:
+        self.nickname_key = nickname_key(nickname)
+        return nickname
 
 
 class ApiKey(SQLModel, table=True):

@@ -37,15 +37,13 @@ class CqsFeed:
         code = _code(answer.json)
         if code is None:
             self._asker.refuse_status(answer)
-            raise self._asker.not_json()
+            raise self._asker.not_json(answer)
         message = str(answer.json.get("message") or "")
         action = action_for(code, message)
         if action is not Action.STORE:
             raise self._asker.refuse(action, f"error {code}, {message}", answer)
         self._asker.refuse_status(answer)
-        items = answer.json.get("signals")
-        if not isinstance(items, list):
-            raise self._asker.not_json()
+        items = self._asker.items(answer, answer.json.get("signals"))
         self.missing = find_missing(items, {name: name for name in ITEM_REQUIRED}) if items else None
         return items
 

@@ -1,16 +1,16 @@
 """Feed answers: one bounded request, JSON without lost digits, and errors that never show the key."""
 
 import asyncio
-import json
 import logging
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote_plus
 
 import httpx
 
 from domain.polling import Action, action_for_status, retry_after
+from domain.strict_json import Repeated, read_items_json, repeated_name, shown
 from models.errors import SourceBusy, SourceRefused
 
 # A window of a real feed is some kilobytes; this is 25,000 signals.
@@ -43,7 +43,10 @@ def open_client(
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer of a feed: HTTP status, JSON (None if it is none; floats as Decimal), and the pause it asks for."""
+    """Answer of a feed: HTTP status, JSON, and the pause it asks for.
+
+    The JSON is as domain.strict_json.read_items_json reads it, None where it is none.
+    """
 
     status: int
     json: Any
@@ -90,7 +93,7 @@ class Asker:
 
     def _json(self, body: bytes) -> Any:
         try:
-            found = json.loads(body, parse_float=_decimal, parse_constant=str)
+            found = read_items_json(body)
             return self._without_key(found) if any(len(each) >= SHORTEST_SECRET for each in self._secrets) else found
         except (ValueError, RecursionError):
             return None
@@ -104,6 +107,9 @@ class Asker:
                 return [self._without_key(each) for each in value]
             case dict():
                 return {self._hide(name): self._without_key(each) for name, each in value.items()}
+            case Repeated():
+                members = tuple((self._hide(name), self._without_key(each)) for name, each in value.members)
+                return Repeated(self._hide(value.name), members)
             case int() | Decimal() if str(value) in self._secrets:
                 return HIDDEN
             case _:
@@ -114,9 +120,20 @@ class Asker:
             text = text.replace(secret, HIDDEN)
         return text
 
-    def not_json(self) -> SourceBusy:
-        """Make the error for an answer that is not the feed's."""
-        return SourceBusy(f"{self._name}: an answer that is not the feed's JSON")
+    def not_json(self, answer: Answer) -> SourceBusy:
+        """Make the error for an answer that is not the feed's, with the name that stands there twice in an object."""
+        twice = repeated_name(answer.json)
+        why = "" if twice is None else f": it has {shown(twice)} twice in an object"
+        return SourceBusy(f"{self._name}: an answer that is not the feed's JSON{why}")
+
+    def items(self, answer: Answer, items: Any) -> list[Any]:
+        """Return an answer's `items`; SourceBusy where they are no list, or what stands around them means two things.
+
+        An item that means two things spoils no other: domain.external puts it aside.
+        """
+        if not isinstance(items, list) or repeated_name(answer.json, outside=items) is not None:
+            raise self.not_json(answer)
+        return items
 
     def refuse(self, action: Action, message: str, answer: Answer) -> SourceBusy | SourceRefused:
         """Make the error for an answer that cannot be stored."""
@@ -138,10 +155,3 @@ class Asker:
     def shown(self, message: str) -> str:
         """Make a feed's words fit for a log: one short line, without the key."""
         return "".join(letter if letter.isprintable() else " " for letter in self._hide(message))[:MAX_MESSAGE]
-
-
-def _decimal(text: str) -> Decimal | str:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text

@@ -39,9 +39,7 @@ class GenericFeed:
         window = {self._mapping.window_param: str(window_minutes)} if self._mapping.window_param else {}
         answer = await self._asker.ask(client, "GET", self._url, params=self._params | window, headers=self._headers)
         self._asker.refuse_status(answer)
-        items = dig(answer.json, self._mapping.items)
-        if not isinstance(items, list):
-            raise self._asker.not_json()
+        items = self._asker.items(answer, dig(answer.json, self._mapping.items))
         self.missing = self._missing(items) if items else None
         named = [self._named(item) for item in items]
         return [item for item in named if all(_is(item, field, value) for field, value in self._left.items())]

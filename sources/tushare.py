@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import polars as pl
 
+from domain.strict_json import read_json
 from models.errors import SourceBusy, SourceRefused
 from sources.indices import INDEX_CODES
 from sources.listings import sound_listings
@@ -142,9 +143,13 @@ class TushareProvider:
         if response.is_error:
             raise SourceRefused(f"tushare {api}: HTTP {response.status_code}")
         try:
-            answer = response.json()
+            answer = read_json(response.content)
+        except ValueError as error:
+            why = str(error).replace(self._token, "…")
+            raise SourceRefused(f"tushare {api}: an answer that is not the service's JSON: {why}") from None
+        try:
             code, message, data = answer["code"], str(answer.get("msg") or ""), answer.get("data")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             raise SourceRefused(f"tushare {api}: an answer that is not the service's JSON") from None
         if code != 0:
             raise _refusal(api, code, message.replace(self._token, "…"))

@@ -11,13 +11,15 @@ from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
 from models.enums import StrategyStatus
 from models.errors import ConflictError, InputError, RefusedError
+from models.names import nickname_key
 from models.operations import OPERATOR, AuditEntry, account
 from models.strategies import Strategy
-from models.users import TIERS, ApiKey, InviteCode, User
+from models.users import TIERS, UNCLAIMED, ApiKey, InviteCode, User
 
 KEY_PREFIX = "csk_"
 MAX_KEYS = 100
@@ -28,7 +30,11 @@ def create_invite(db: Session, uses: int, now: datetime) -> str:
     if uses < 1:
         raise InputError("uses", "at least 1", uses)
     code = secrets.token_urlsafe(16)
-    db.add(InviteCode(code_hash=hash_key(code), max_uses=uses, created_at=now))
+    invite = InviteCode(code_hash=hash_key(code), max_uses=uses, created_at=now)
+    db.add(invite)
+    db.flush()
+    subject = f"invite:{invite.id}"
+    db.add(AuditEntry(at=now, actor=OPERATOR, action="invite made", subject=subject, detail=f"for {uses} accounts"))
     return code
 
 
@@ -62,27 +68,36 @@ def change_profile(
 ) -> User:
     """Change the given fields of an account; ConflictError if another one has the nickname or e-mail.
 
-    A new password or e-mail ends every token given out before, except those of `login`, which set it.
+    A new password or e-mail ends every token given out before, except those of `login`, which set it; a new password
+    ends the operator's code for one too.
     """
     user = db.get_one(User, user_id)
     ends_tokens = password_hash is not None
-    for field, value in (("nickname", nickname), ("email", email.lower() if email else None)):
-        if value is None or getattr(user, field) == value:
-            continue
-        column = col(getattr(User, field))
+    if nickname is not None and nickname != user.nickname:
         # Two that differ in case alone would pass for each other.
-        others = select(User.id).where(func.lower(column) == value.lower(), col(User.id) != user_id)
-        if db.exec(others).first() is not None:
-            raise ConflictError(f"{field}: {value} is taken")
-        setattr(user, field, value)
-        ends_tokens |= field == "email"
+        _set_unique(db, user, "nickname", nickname, col(User.nickname_key) == nickname_key(nickname))
+    if email and email.lower() != user.email:
+        _set_unique(db, user, "email", email.lower(), col(User.email) == email.lower())
+        ends_tokens = True
     if password_hash is not None:
         user.password_hash = password_hash
+        user.code_hash = user.code_expires_at = None
     if ends_tokens:
         user.token_epoch += 1
         user.kept_login = login or None
     db.add(user)
     return user
+
+
+def _set_unique(db: Session, user: User, field: str, value: str, same: sa.ColumnElement[bool]) -> None:
+    taken = ConflictError(f"{field}: {value} is taken")
+    if db.exec(select(User.id).where(same, col(User.id) != user.id)).first() is not None:
+        raise taken
+    setattr(user, field, value)
+    try:
+        db.flush()
+    except IntegrityError:  # taken since we looked: the database has the last word
+        raise taken from None
 
 
 def create_key(db: Session, user_id: int, name: str, now: datetime) -> tuple[ApiKey, str]:
@@ -156,7 +171,8 @@ def find_user(db: Session, who: str) -> User:
     if who.isdecimal():  # an id, though another account may have it as a nickname
         found = db.get(User, int(who)) if len(who) < 10 else None
     else:
-        found = db.exec(select(User).where((User.nickname == who) | (User.email == who.lower()))).first()
+        same = (User.nickname_key == nickname_key(who)) | (User.email == who.lower())
+        found = db.exec(select(User).where(same)).first()
     if found is None:
         raise InputError("user", "the nickname, e-mail or id of an account", who)
     return found
@@ -177,13 +193,18 @@ def disable_user(db: Session, who: str, now: datetime, *, disabled: bool = True)
     """Shut an account out, or let it in again. Its strategies go on as they are.
 
     While it is shut out its tokens still name it, so that an answer can say why and it can file a ticket; those tokens
-    end when it is let in again.
+    end when it is let in again, and its password code ends at once. RefusedError for letting `unclaimed` in.
     """
     user = find_user(db, who)
+    if not disabled and user.nickname == UNCLAIMED:
+        raise RefusedError(
+            f"user: nobody may log in as {UNCLAIMED}; `countersign admin give-strategy` gives its strategies"
+        )
     if not disabled and user.disabled_at is not None:
         user.token_epoch += 1
         user.kept_login = None
     user.disabled_at = (user.disabled_at or now) if disabled else None
+    user.code_hash = user.code_expires_at = None
     db.add(user)
     action = "account disabled" if disabled else "account enabled"
     db.add(AuditEntry(at=now, actor=OPERATOR, action=action, subject=account(user.id)))
@@ -203,5 +224,5 @@ def grant_admin(db: Session, who: str, now: datetime, *, granted: bool = True) -
 def _free_nickname(db: Session) -> str:
     while True:
         nickname = f"user_{secrets.token_hex(4)}"
-        if db.exec(select(User.id).where(User.nickname == nickname)).first() is None:
+        if db.exec(select(User.id).where(User.nickname_key == nickname_key(nickname))).first() is None:
             return nickname

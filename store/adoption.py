@@ -21,6 +21,7 @@ from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.operations import OPERATOR, AuditEntry
 from models.signals import Signal
 from models.strategies import Strategy, StrategyTerms
+from models.users import UNCLAIMED
 from store.comparison import Addition, NewCommit
 from store.git_commands import read_batch
 from store.home import Home
@@ -30,8 +31,6 @@ from store.renumbering import move_behind
 from store.strategies import change_status, ensure_user, open_strategy
 from store.timestamp_tokens import Authorities
 
-# Owns the strategies that only the journal knew: nobody can log in as it.
-UNCLAIMED = "unclaimed"
 ADOPTED, CONTENT_LOST = "journal adopted", "content lost"
 KINDS = {SEALS: "seal", SETTLEMENTS: "reveal", REVEALS: "reveal", TIMESTAMPS: "timestamps"}
 

@@ -16,8 +16,8 @@ from store.home import Home
 from store.lease import holder_lives
 from store.notifications import is_open
 from store.pushing import DIVERGED, MOVED_BACK, NOT_PUSHED
-from store.reconcile import STOPPED
 from store.sealing import LEASE
+from store.stops import why_stopped
 
 # A sealer makes a round every half minute at least; one that is silent for longer hangs.
 SILENT_AFTER = timedelta(minutes=5)
@@ -27,11 +27,13 @@ SILENT_AFTER = timedelta(minutes=5)
 class Agreement:
     """State of sealing. `sealer_seen_at` (wall clock): the sealer's last round, None before the first.
 
-    `remote_agrees` is None without a remote; `set_aside` counts strategies and days that are not sealed for a conflict.
+    `stopped` says what stops all sealing, "" for nothing. `remote_agrees` is None without a remote; `set_aside` counts
+    strategies and days that are not sealed for a conflict.
     """
 
     sealer_alive: bool
     sealer_seen_at: datetime | None
+    stopped: str
     journal_agrees: bool
     remote_agrees: bool | None
     set_aside: int
@@ -45,10 +47,10 @@ def read_agreement(home: Home, db: Session) -> Agreement:
     alive = lease is not None and lease.expires_at > now and holder_lives(lease.holder)
     if lease and alive:
         alive = now - max(lease.acquired_at, seen_at or lease.acquired_at) < SILENT_AFTER
-    left = read_fact(db, JOURNAL_HEAD)
-    agrees = not is_open(db, STOPPED) and (home.journal.tip() == left or left is None or home.journal.has(left))
+    left, stopped = read_fact(db, JOURNAL_HEAD), why_stopped(db)
+    agrees = not stopped and (home.journal.tip() == left or left is None or home.journal.has(left))
     remote = None
     if home.journal_remote:
         remote = not is_open(db, DIVERGED, MOVED_BACK, NOT_PUSHED) and read_fact(db, REMOTE_AHEAD) is None
     aside = db.exec(select(func.count(col(JournalConflict.path)))).one()
-    return Agreement(alive, seen_at, agrees, remote, aside)
+    return Agreement(alive, seen_at, stopped, agrees, remote, aside)

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 from sqlmodel import select
 
+from domain.strict_json import read_json
 from models.errors import InputError, StoreError
 from models.lake import LakeFile
 from store.clock import CLOCK_FILE
@@ -108,7 +109,7 @@ def _before(target: Path) -> dict[str, tuple[int, str]]:
 
 def _read_manifest(source: Path) -> Manifest:
     try:
-        fields = orjson.loads((source / MANIFEST).read_bytes())
+        fields = read_json((source / MANIFEST).read_bytes())
         files = {str(_inside(name)): (int(size), str(sha)) for name, (size, sha) in fields["files"].items()}
         if fields["schema"] != SCHEMA:
             raise ValueError("another schema")

@@ -82,9 +82,22 @@ def remember_whole(path: Path, sha256: str) -> str:
     return found
 
 
+def is_known(path: str, checked_as: str) -> bool:
+    """Whether a file is still what it was when it was found whole; False settles nothing.
+
+    A publication asks this of every file that it shows: text, as paths as objects would cost more than the system call.
+    """
+    try:
+        return identity(os.stat(path)) == checked_as
+    except OSError:
+        return False
+
+
 def fault_of(root: Path, file: Digested) -> str:
     """Return the fault of a file: "missing", "cut" or "altered"; "" for one that is whole."""
     path = root / file.path
+    if is_known(str(path), file.checked_as):
+        return ""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -92,7 +105,7 @@ def fault_of(root: Path, file: Digested) -> str:
     if status.st_size != file.size_bytes:
         return "cut" if status.st_size < file.size_bytes else "altered"
     now = identity(status)
-    if file.checked_as != ALTERED and now in (file.checked_as, _found_whole.get((str(path), file.sha256))):
+    if file.checked_as != ALTERED and now == _found_whole.get((str(path), file.sha256)):
         return ""
     if sha256_of(path) != file.sha256:
         return "altered"
@@ -133,8 +146,7 @@ def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: in
     every process hashes it before it reads it, and refuses it.
     """
     with ledger.read() as db:
-        # A corrected session's first NAV is still shown.
-        query = select(LakeFile).where(col(LakeFile.superseded_at).is_(None) | (LakeFile.dataset == NAV.name))
+        query = select(LakeFile).where(still_shown())
         order = (col(LakeFile.checked_at).is_not(None), col(LakeFile.checked_at), col(LakeFile.id))
         files = list(db.exec(query.order_by(*order).limit(most)))
     now, rows, altered, size = wall_clock(), list[dict[str, Any]](), list[str](), 0
@@ -148,7 +160,14 @@ def check_turn(ledger: Ledger, root: Path, goes_on: Callable[[], bool], most: in
     if rows:
         with ledger.write() as db:
             _note(db, rows)
+            # A path may have counted before, under another row: nobody trusts that one either.
+            db.execute(sa.update(LakeFile).where(col(LakeFile.path).in_(altered)).values(checked_as=ALTERED))
     return Turn(len(rows), size, tuple(altered))
+
+
+def still_shown() -> sa.ColumnElement[bool]:
+    """Write the condition for files that anybody is shown: a corrected session's first NAV is, too."""
+    return sa.or_(col(LakeFile.superseded_at).is_(None), col(LakeFile.dataset) == NAV.name)
 
 
 def note_all(ledger: Ledger, root: Path) -> None:

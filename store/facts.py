@@ -10,7 +10,7 @@ JOURNAL_HEAD = "journal_head"
 REMOTE_HEAD = "remote_head"
 # A commit of ours that the remote has and the journal does not: it is older than its remote.
 REMOTE_AHEAD = "remote_ahead"
-# Digest and identity of the lens's newest versions, as JSON.
+# Digest ("" until it was taken) and identity of the lens's newest versions, as JSON.
 LENS_DIGESTS = "lens_digests"
 # Time of the sealer's last round, by the wall clock.
 SEALER_SEEN = "sealer_seen"

@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-import orjson
-
 from domain.attestation import CLOCK, SEALS, SETTLEMENTS
+from domain.fields import read_fields
 from domain.records import read_clock
 from models.errors import ConflictError
 from store.git_commands import MISSING, read_batch
@@ -32,7 +31,7 @@ def journal_clock(journal: Repository, head: str) -> bool | None:
     paths = journal.git("ls-tree", "-r", "-z", "--name-only", first, SEALS, SETTLEMENTS).decode().split("\0")
     if not paths[0]:
         return None
-    return bool(orjson.loads(journal.git("cat-file", "blob", f"{first}:{paths[0]}"))["simulated"])
+    return bool(read_fields(journal.git("cat-file", "blob", f"{first}:{paths[0]}"))["simulated"])
 
 
 def require_clock(journal: Repository, head: str, *, simulated: bool) -> None:

@@ -28,6 +28,7 @@ from store.lease import lease
 from store.reconcile import look
 from store.remote import borrowed, is_ahead, remote_head
 from store.sealing import LEASE
+from store.stops import why_stopped
 
 KEPT = "refs/kept"
 # A sealer that has stopped takes its lease for a moment only, whenever it looks again.
@@ -38,6 +39,7 @@ def show_journal(home: Home) -> dict[str, Any]:
     """Return the newest commits of journal, ledger and remote, and the fault that stops sealing, "" for none."""
     with home.ledger.read() as db:
         found, fault = look(home, db)
+        fault = fault or why_stopped(db)
         set_aside = list(db.exec(select(JournalConflict.path)))
     try:
         theirs = remote_head(home)

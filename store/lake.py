@@ -6,7 +6,7 @@ in between leaves files that nobody reads, and the next attempt writes the same 
 
 import hashlib
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from models.datasets import Dataset
 from models.errors import StoreError
 from models.lake import LakeFile
 from store.clock import wall_clock
-from store.digests import KnownFile, fault_of, note_whole, remember_whole, require_whole
+from store.digests import KnownFile, fault_of, is_known, note_whole, remember_whole, require_whole, still_shown
 from store.files import storage_errors, write_atomically
 from store.ledger import Ledger
 
@@ -195,10 +195,18 @@ class Lake:
     def require_paths(self, paths: Collection[str]) -> None:
         """Raise StoreError unless the files of these paths are whole; note in the ledger which were found to be."""
         columns = (getattr(LakeFile, name) for name in KnownFile._fields)
+        query = sa.select(*columns).where(still_shown())
         with self.ledger.read() as db:
-            rows = [KnownFile(*row) for row in db.execute(sa.select(*columns)) if row.path in paths]
+            rows = [KnownFile(*row) for row in db.execute(query) if row.path in paths]
         require_whole(self.root, rows)
         note_whole(self.ledger, self.root, rows)
+
+    def require_known(self, checked: Mapping[str, str]) -> None:
+        """Raise StoreError as `require_paths` does; `checked` says as what the file of each path was found whole."""
+        root = str(self.root)
+        unknown = {path for path, checked_as in checked.items() if not is_known(f"{root}/{path}", checked_as)}
+        if unknown:
+            self.require_paths(unknown)
 
     def superseded(self, dataset: Dataset) -> list[LakeFile]:
         """List the files of a dataset that counted once, by session and path."""

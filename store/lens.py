@@ -18,7 +18,7 @@ from models.errors import HeldError, LeaseError
 from store.files import storage_errors, sync_folder
 from store.home import Home
 from store.lease import lease
-from store.lens_digest import is_as_published, keep_digest
+from store.lens_digest import is_as_published, keep_identity
 from store.lens_external import External, read_news, take_external
 from store.lens_file import NOTHING, Held, fill, read_held
 from store.lens_seals import seals_of
@@ -79,7 +79,7 @@ def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publishe
     with _publisher(home, wait_seconds), storage_errors(home.path / FOLDER):
         _clean(home.path)
         old = current_version(home.path)
-        # A version without a row in the ledger was published before digests were kept.
+        # A version without a row in the ledger was published before identities were kept.
         extended = old if not from_nothing and old and is_as_published(home.ledger, old) else None
         held = (read_held(extended) if extended else None) or NOTHING
         snapshot, external = take_snapshot(home.lake), take_external(home.ledger)
@@ -114,11 +114,13 @@ def _make_version(
 ) -> tuple[Path, int]:
     """Build the next version, publish it, and return its path and how many sessions it adds."""
     home = owner.path
-    newest = max((int(path.stem.split("-")[0]) for path in _versions(home)), default=0)
+    # One that is lost was shown as well: its name is never given again.
+    names = [path.stem for path in (*_versions(home), old) if path]
+    newest = max((int(name.split("-")[0]) for name in names), default=0)
     version = f"{newest + 1:06d}-{snapshot.settled_through or 'unsettled'}"
     building = home / FOLDER / f"{BUILDING}.duckdb"
     # Those that the old version shows too: its views read the lake whenever they are asked.
-    owner.lake.require_paths(snapshot.paths)
+    owner.lake.require_known(snapshot.checked)
     try:
         if old is not None and held is not NOTHING:
             shutil.copyfile(old, building)
@@ -133,7 +135,7 @@ def _make_version(
     path = home / FOLDER / f"{version}.duckdb"
     building.rename(path)
     sync_folder(path.parent)
-    keep_digest(owner.ledger, path, KEPT_VERSIONS)
+    keep_identity(owner.ledger, path, KEPT_VERSIONS)
     _switch(home, path)
     _clean(home)
     return path, added

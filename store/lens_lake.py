@@ -23,7 +23,7 @@ SEAL_KEY = ("strategy", "session", "revision")
 
 def select_files(table: LensTable, lake: Path, files: Iterable[ShownFile]) -> str:
     """Write the query for the rows of exactly these files. Their folders' names prune them before they are opened."""
-    paths = ", ".join(quote(str(lake / file.path)) for file in files)
+    paths = ", ".join(quote(f"{lake}/{file.path}") for file in files)
     if not paths:
         empty = ", ".join(f'NULL::{sql_type} AS "{name}"' for name, (sql_type, _) in table.columns.items())
         return f"SELECT {empty} WHERE false"

@@ -1,6 +1,5 @@
 """Receipts: the journal's key signs one for each submission; `read_receipts` reads a folder of them."""
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from domain.attestation import RECEIPT_NAMESPACE
 from domain.receipts import Accepted, SignedReceipt, receipt_text
+from domain.strict_json import read_json
 from models.errors import InputError, StoreError
 from store.signing import KEY_FILE, SigningKey, load_key
 from store.ssh_signatures import check_signature
@@ -62,8 +62,8 @@ def read_receipts(folder: Path) -> list[SignedReceipt]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            content = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+            content = read_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise InputError("receipts", EXAMPLE, f"{path}: {error}") from error
         receipts = list(_receipts_in(content))
         if not receipts:

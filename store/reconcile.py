@@ -14,9 +14,6 @@ from store.adoption import adopt
 from store.comparison import FETCH, Comparison, compare
 from store.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
 from store.home import Home
-from store.notifications import is_open, notify, resolve
-
-STOPPED = "sealing stopped"
 
 
 def look(home: Home, db: Session) -> tuple[Comparison, str]:
@@ -34,22 +31,19 @@ def look(home: Home, db: Session) -> tuple[Comparison, str]:
 def reconcile(home: Home, now: datetime) -> str | None:
     """Bring the ledger up to the journal; return the commit that may be built upon, None for an empty journal.
 
-    ConflictError, with a notification to the operator, for a journal or a remote that stops sealing. The caller is
-    the sealer.
+    ConflictError for a journal or a remote that stops sealing. The caller is the sealer, which notifies the operator of
+    every error that stops it (`store/stops.py`).
     """
     with home.ledger.read() as db:
         found, fault = look(home, db)
-        stale = is_open(db, STOPPED) or read_fact(db, REMOTE_AHEAD) is not None
+        ahead = read_fact(db, REMOTE_AHEAD) is not None
     if fault:
-        with home.ledger.write() as db:
-            notify(db, STOPPED, STOPPED, f"{STOPPED}: {fault}", now)
         raise ConflictError(fault)
-    if found.tip == found.left and not stale:
+    if found.tip == found.left and not ahead:
         return found.tip
     with home.ledger.write() as db:
         if found.new:
             adopt(home, db, found.new, now)
         keep_fact(db, JOURNAL_HEAD, found.tip)
         keep_fact(db, REMOTE_AHEAD, None)
-        resolve(db, STOPPED, now)
     return found.tip

@@ -9,7 +9,7 @@ holds other bytes than ours, that strategy or that day is set aside (`store/sett
 """
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ from store.reconcile import reconcile
 from store.retirements import due_retirements, record_retirements
 from store.rotation import finish_rotation
 from store.setting_aside import aside, days_aside, set_aside, settle_conflict, take_up_again, tell_what_is_aside
+from store.stops import going_on, telling
 
 LEASE = "seal"
 BATCH = 10_000
@@ -74,15 +75,14 @@ class Extent:
 def extent(home: Home) -> Extent:
     """Return the extent of the ledger now."""
     with home.ledger.read() as db:
-        newest_settlement = db.exec(select(func.max(Settlement.id))).one() or 0
-        return Extent(_newest_signal(db), newest_settlement)
+        return Extent(_newest_signal(db), db.exec(select(func.max(Settlement.id))).one() or 0)
 
 
 def seal_pending(home: Home, now: datetime) -> SealOutcome:
     """Seal every signal that waits, then disclose every settled session that is due. Safe to repeat.
 
-    LeaseError while another process seals; ConflictError, with a notification to the operator, for a journal that stops
-    sealing.
+    LeaseError while another process seals. Any other error (ConflictError for a journal that stops sealing) also
+    notifies the operator.
     """
     with sealing(home) as sealer:
         return sealer.seal(now)
@@ -104,11 +104,12 @@ def is_pending(home: Home) -> bool:
 @contextmanager
 def sealing(home: Home) -> Generator["Sealer"]:
     """Be the sealer for as long as the block lasts. LeaseError if another live process is."""
-    with lease(home.ledger, LEASE):
-        reconcile(home, home.clock.now())
-        finish_rotation(home)
-        with home.journal.writing(simulated=home.clock.simulated) as writer:
-            yield Sealer(home, writer)
+    with lease(home.ledger, LEASE), ExitStack() as held:
+        with telling(home):
+            reconcile(home, home.clock.now())
+            finish_rotation(home)
+            writer = held.enter_context(home.journal.writing(simulated=home.clock.simulated))
+        yield Sealer(home, writer)
 
 
 class Sealer:
@@ -126,8 +127,11 @@ class Sealer:
 
         `through`: leave later signals and settlements to a later call, which has a time of its own.
         """
+        with telling(self.home):
+            return self._round(now, through or extent(self.home))
+
+    def _round(self, now: datetime, through: Extent) -> SealOutcome:
         commits, sealed, disclosed = list[Commit](), 0, 0
-        through = through or extent(self.home)
         self.writer.stand_on(reconcile(self.home, now))
         days = take_up_again(self.home) if self._again else None
         self._again = False
@@ -150,6 +154,7 @@ class Sealer:
             tell_what_is_aside(self.home, now)
         commits += self._store_tokens(now)
         self.writer.compact()
+        going_on(self.home)
         self.heartbeat.beat()
         return SealOutcome(sealed, disclosed, tuple(commits))
 
@@ -257,16 +262,14 @@ def _newest_claim(db: Session) -> int:
     return db.exec(select(func.max(Seal.signal_id))).one() or 0
 
 
-def _unsealed() -> sa.ColumnElement[bool]:
-    return sa.and_(col(Seal.commit_sha).is_(None), ~aside())
-
-
 def _claimed(db: Session) -> Sequence[Any]:
     columns = [getattr(Strategy, name) for name in ("slug", *TERMS)]
     query = sa.select(*(col(column) for column in (*SIGNAL, *columns)))
     query = query.join(Signal, col(Signal.id) == col(Seal.signal_id))
-    query = query.join(Strategy, col(Strategy.id) == col(Seal.strategy_id))
-    return db.connection().execute(query.where(_unsealed()).order_by(col(Seal.signal_id)).limit(BATCH)).all()
+    query = query.join(Strategy, col(Strategy.id) == col(Seal.strategy_id)).where(
+        col(Seal.commit_sha).is_(None), ~aside()
+    )
+    return db.connection().execute(query.order_by(col(Seal.signal_id)).limit(BATCH)).all()
 
 
 def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +44,13 @@ RUN_DIGITS = 16
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
 FACTORS = (FACTOR_VALUES.name, FACTOR_IC.name)
+LISTED = (
+    col(LakeFile.dataset),
+    col(LakeFile.session),
+    col(LakeFile.path),
+    col(LakeFile.sha256),
+    col(LakeFile.checked_as),
+)
 TIME = pl.Datetime("us", "UTC")
 STRATEGIES_SCHEMA = {
     "slug": pl.String,
@@ -130,14 +136,16 @@ class SupersededFile(NamedTuple):
 class Snapshot:
     """Snapshot of the data that a lens is made of. Equal digests make equal lenses.
 
-    `claimed` has the current uploads of claimed performances as they are kept, a row a strategy. `disclosed` are the
-    sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false while a correction
-    is under way: later sessions rest on replaced versions.
+    `checked` has by path the identity with which each of the `files` was last found whole (`store.digests`); the digest
+    leaves it out. `claimed` has the current uploads of claimed performances as they are kept, a row a strategy.
+    `disclosed` are the sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false
+    while a correction is under way: later sessions rest on replaced versions.
     """
 
     lake: Path
     settled_through: date | None
     files: dict[str, list[ShownFile]]
+    checked: dict[str, str]
     strategies: pl.DataFrame
     settlements: pl.DataFrame
     claimed: pl.DataFrame
@@ -146,11 +154,6 @@ class Snapshot:
     disclosed: frozenset[date]
     whole: bool
     digest: str
-
-    @property
-    def paths(self) -> set[str]:
-        """The files of the lake that count and whose rows the lens shows, relative to the lake's root."""
-        return {file.path for file in chain.from_iterable(self.files.values())}
 
 
 def take_snapshot(lake: Lake) -> Snapshot:
@@ -162,17 +165,21 @@ def take_snapshot(lake: Lake) -> Snapshot:
     with lake.ledger.read() as db:
         settlements = _settlements(db)
         strategies, factors, claimed = _strategies(db), _factors(db), _claimed(db)
-        rows, factor_rows = list(_files(db)), list(_factor_files(db))
+        rows = [*_files(db), *_factor_files(db)]
         superseded = _superseded(db)
         whole = not correction_under_way(db)
     settled = set(settlements["session"])
     through = max(settled, default=None)
     files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTORS)}
-    for dataset, file in rows:
-        if file.session in settled or (dataset in MARKET and through is not None and file.session <= through):
+    checked = {}
+    for dataset, file, checked_as in rows:
+        if (
+            dataset in FACTORS
+            or file.session in settled
+            or (dataset in MARKET and through is not None and file.session <= through)
+        ):
             files[dataset].append(file)
-    for dataset, file in factor_rows:
-        files[dataset].append(file)
+            checked[file.path] = checked_as
     digest = hashlib.sha256(repr((lake.root, files)).encode())
     for frame in (strategies, settlements, claimed, factors):
         digest.update(frame.write_ipc(None).getbuffer())
@@ -181,6 +188,7 @@ def take_snapshot(lake: Lake) -> Snapshot:
         lake.root,
         through,
         files,
+        checked,
         strategies,
         settlements,
         claimed,
@@ -192,14 +200,14 @@ def take_snapshot(lake: Lake) -> Snapshot:
     )
 
 
-def _files(db: Session) -> Iterator[tuple[str, ShownFile]]:
+def _files(db: Session) -> Iterator[tuple[str, ShownFile, str]]:
     query = (
-        select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
+        sa.select(*LISTED)
         .where(col(LakeFile.dataset).in_((*MARKET, *SETTLED)), col(LakeFile.superseded_at).is_(None))
         .order_by(col(LakeFile.session), col(LakeFile.path))
     )
-    for dataset, session, path, sha256 in db.exec(query):
-        yield dataset, ShownFile(session, path, sha256)
+    for dataset, session, path, sha256, checked_as in db.execute(query):
+        yield dataset, ShownFile(session, path, sha256), checked_as
 
 
 def _superseded(db: Session) -> list[SupersededFile]:
@@ -220,17 +228,15 @@ def _superseded(db: Session) -> list[SupersededFile]:
     return [SupersededFile(*row) for row in db.execute(query).tuples()]
 
 
-def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile]]:
+def _factor_files(db: Session) -> Iterator[tuple[str, ShownFile, str]]:
     active = sa.select(col(Factor.id)).where(col(Factor.status) == FactorStatus.ACTIVE)
     shown = sa.or_(
         col(LakeFile.dataset) == FACTOR_IC.name,
         sa.and_(col(LakeFile.dataset) == FACTOR_VALUES.name, col(LakeFile.series).in_(active)),
     )
-    query = select(LakeFile.dataset, col(LakeFile.session), LakeFile.path, LakeFile.sha256)
-    for dataset, session, path, sha256 in db.exec(
-        query.where(shown, col(LakeFile.superseded_at).is_(None)).order_by(col(LakeFile.path))
-    ):
-        yield dataset, ShownFile(session, path, sha256)
+    query = sa.select(*LISTED).where(shown, col(LakeFile.superseded_at).is_(None)).order_by(col(LakeFile.path))
+    for dataset, session, path, sha256, checked_as in db.execute(query):
+        yield dataset, ShownFile(session, path, sha256), checked_as
 
 
 def _factors(db: Session) -> pl.DataFrame:

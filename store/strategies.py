@@ -10,6 +10,7 @@ from domain.books import TERMS_SCHEMA
 from domain.sessions import at, deadline
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from models.errors import ConflictError, InputError, RefusedError
+from models.names import nickname_key
 from models.operations import AuditEntry
 from models.strategies import StatusChange, Strategy, StrategyTerms
 from models.users import User
@@ -26,8 +27,8 @@ TERMS = tuple(TERMS_SCHEMA)[1:-1]
 
 
 def ensure_user(db: Session, nickname: str, now: datetime) -> User:
-    """Return the account of that nickname, created if it is missing."""
-    user = db.exec(select(User).where(User.nickname == nickname)).one_or_none()
+    """Return the account of that nickname, in whatever case, created if it is missing."""
+    user = db.exec(select(User).where(User.nickname_key == nickname_key(nickname))).one_or_none()
     if user is None:
         user = User(nickname=nickname, created_at=now)
         db.add(user)

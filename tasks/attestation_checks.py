@@ -21,6 +21,7 @@ from store.reconcile import look
 from store.remote import remote_head
 from store.sealing import TIMESTAMPS
 from store.signing import load_key
+from store.stops import STOPPED, why_stopped
 from tasks.problems import Problem, Repair
 
 GRACE = timedelta(minutes=10)
@@ -68,10 +69,10 @@ def _undisclosed(home: Home, _session: date) -> list[Problem]:
 
 
 def _stopped(home: Home, _session: date) -> list[Problem]:
-    """Compare the journal with the ledger, as the sealer does: report the fault that stops it, and its command."""
+    """Report the error that stopped the sealer, or the fault of the journal that would stop it, with its command."""
     with home.ledger.read() as db:
-        _, fault = look(home, db)
-    return [Problem("sealing stopped", "journal", fault)] if fault else []
+        stopped = why_stopped(db) or look(home, db)[1]
+    return [Problem(STOPPED, "journal", stopped)] if stopped else []
 
 
 def _set_aside(home: Home, _session: date) -> list[Problem]:

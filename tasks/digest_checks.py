@@ -1,4 +1,4 @@
-"""Digest checks of the watchdog: files of the lake that are damaged, and the turn in which all of them are hashed."""
+"""Digest checks of the watchdog: damaged files of lake and lens, and the turn in which all of them are hashed."""
 
 import time
 from collections.abc import Callable
@@ -9,12 +9,10 @@ from prefect.cache_policies import NO_CACHE
 from sqlmodel import select
 
 from models.datasets import (
+    ALL,
     BARS,
     EVALUATIONS,
     FACTOR_IC,
-    FACTOR_VALUES,
-    INDEX_LEVELS,
-    KLINES,
     MARKS,
     NAV,
     ORDERS,
@@ -23,9 +21,12 @@ from models.datasets import (
     Dataset,
 )
 from models.lake import LakeFile
+from store.backup import LAKE
 from store.clock import wall_clock
 from store.digests import Turn, check_turn, checked_through, note_all
 from store.home import Home
+from store.lens import current_version
+from store.lens_digest import check_version
 from tasks.problems import Problem, Repair
 
 # Once a day, and at each start: some 10 GB an evening.
@@ -37,12 +38,14 @@ MADE_AGAIN = {
     EVALUATIONS.name: Repair.EVALUATE,
     FACTOR_IC.name: Repair.TRACK,
 }
-OF_SESSIONS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
-    """Hash the files whose turn it is, for at most this long."""
+    """Hash the lens, and the files of the lake whose turn it is, for at most this long."""
+    lens = current_version(home.path)
+    if lens:
+        check_version(home.ledger, lens)
     end = time.monotonic() + seconds
     return check_turn(home.ledger, home.lake.root, lambda: time.monotonic() < end, TURN_FILES)
 
@@ -56,13 +59,13 @@ def note_checked(home: Home) -> None:
 def damaged_files(home: Home, session: date) -> list[Problem]:
     """Files that count but are missing, cut or altered: a stage makes its files again, byte for byte."""
     problems = []
-    for dataset in (*OF_SESSIONS, FACTOR_IC, FACTOR_VALUES, KLINES):
-        through = session if dataset in OF_SESSIONS else None
+    for dataset in ALL:
+        through = session if dataset.series is None else None
         for file, fault in home.lake.damaged(dataset, through):
             repair, words = _mend(dataset, file, session)
             problems.append(Problem("damaged file", file.path, f"{file.path} is {fault}{words}", repair, file.session))
     for file, fault in home.lake.faults(home.lake.superseded(NAV)):
-        text = f"{file.path}, which a correction replaced, is {fault}: restore it from a back-up"
+        text = f"{file.path}, which a correction replaced, is {fault}: {_from_backup(file)}"
         problems.append(Problem("damaged file", file.path, text))
     return problems
 
@@ -74,9 +77,13 @@ def _mend(dataset: Dataset, file: LakeFile, session: date) -> tuple[Repair, str]
         return Repair.NONE, f": `countersign factors revalidate --from {file.session} --to {last}` makes it again"
     if dataset.name in MADE_AGAIN:
         return MADE_AGAIN[dataset.name], ""
-    if dataset is BARS:
-        return Repair.NONE, f": import {file.session} again, or restore it from a back-up"
-    return Repair.NONE, ": restore it from a back-up"
+    # The others are merged with what is there, or known by digests of their own: neither brings the same file again.
+    again = f", or import {file.session} again" if dataset is BARS else ""
+    return Repair.NONE, f": {_from_backup(file)}{again}"
+
+
+def _from_backup(file: LakeFile) -> str:
+    return f"copy it from {LAKE}/{file.path} of a back-up"
 
 
 def unchecked_files(home: Home, _session: date) -> list[Problem]:

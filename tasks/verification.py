@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.attestation import ALLOWED_SIGNERS
 from domain.audit import FOLDER, Audit, Finding, audit
+from domain.listings import normalise_instruments
 from domain.market import ACTION_TABLE, BAR_TABLE
 from domain.signers import Signer, read_signers
 from domain.tables import normalise
@@ -30,6 +31,7 @@ def verify_journal(
     strategy: str | None = None,
     bars: Path | None = None,
     actions: Path | None = None,
+    instruments: Path | None = None,
     signers: Path | None = None,
     authorities: Sequence[Path] = (),
     contains: Sequence[str] = (),
@@ -38,7 +40,8 @@ def verify_journal(
     """Verify the journal at `path`, a clone of it or a bare repository.
 
     `bars` is a Parquet or CSV file as for `market import`, from before the first settled session on, `actions` one as
-    for `market import-actions`, whose rows are compared with the journal's. `signers` is an
+    for `market import-actions`, whose rows are compared with the journal's, `instruments` one as for
+    `market import-instruments`, compared with its listings and delistings. `signers` is an
     allowed_signers file, `authorities` are PEM files of timestamp authorities' certificates, all from a source that the
     reader trusts more than the journal. `contains` are names of commits (40 hex digits) that the reader knows of.
     `receipts` is a folder with the receipts of submissions.
@@ -46,9 +49,11 @@ def verify_journal(
     """
     pinned = _read_signers(signers) if signers else None
     market = read_checked(bars, lambda frame: normalise(frame, BAR_TABLE)) if bars else None
-    if actions and not bars:
-        raise InputError("actions", "bars beside them (--bars), to tell which symbols they matter for", actions)
+    for name, path_given in (("actions", actions), ("instruments", instruments)):
+        if path_given and not bars:
+            raise InputError(name, "bars beside them (--bars), to tell which symbols they matter for", path_given)
     paid = read_checked(actions, lambda frame: normalise(frame, ACTION_TABLE)) if actions else None
+    listed = read_checked(instruments, normalise_instruments) if instruments else None
     given = read_receipts(receipts) if receipts else None
     with _no_search_for_cycles():
         journal = read_journal(path, load_authorities(authorities))
@@ -59,6 +64,7 @@ def verify_journal(
             contains=contains,
             bars=market,
             actions=paid,
+            instruments=listed,
             receipts=given,
         )
 

@@ -74,7 +74,8 @@ def render_audit(audit: Audit) -> str:
     for finding in late[:SHOWN]:
         at = f"{finding.committed_at:%F %T} UTC"
         subject = f"{finding.date} {clean(finding.strategy or '?')} {clean(finding.hash[:16] or '?')}"
-        lines.append(f"{finding.kind:<16} {subject} committed {at} in {finding.commit[:12]}")
+        why = f": {clean(finding.detail)}" if finding.detail else ""
+        lines.append(f"{finding.kind:<16} {subject} committed {at} in {finding.commit[:12]}{why}")
     return "\n".join([*lines, *([f"... and {len(late) - SHOWN} more"] if len(late) > SHOWN else [])])
 
 

@@ -1,4 +1,4 @@
-"""What is dear is started once for the whole test run, and only for the tests that ask for it."""
+"""Dear fixtures: servers and homes that are started once for the whole test run, when a test first asks for them."""
 
 import gc
 import os
@@ -28,7 +28,7 @@ from tests.support.trading import fill, trading
 compile_once()
 # The certificates of the world's authorities are read once, not by each client of a test.
 httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
-# What is written is written down when the system likes: only a power cut of the test machine would tell.
+# The system flushes writes when it likes: only a power cut of the test machine would tell.
 os.fsync = lambda _descriptor: None
 # How long an example takes says how busy the machine is, and nothing of the law.
 settings.register_profile("further", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,9 +36,12 @@ settings.register_profile("further", deadline=None, suppress_health_check=[Healt
 settings.register_profile("repeatable", settings.get_profile("further"), derandomize=True)
 settings.load_profile("repeatable")
 
-# Where the databases differ, both are tested at once; what rests on that is tested on PostgreSQL by `make test-slow`.
-BOTH_AT_ONCE = tuple(f"tests/store/test_{name}.py" for name in ("external", "lake", "lease", "ledger", "signals"))
-# What talks to a Prefect server: in one process, so that one is started.
+# Where the databases differ, both are tested at once; `make test-slow` tests the rest on PostgreSQL.
+BOTH_AT_ONCE = tuple(
+    f"tests/store/test_{name}.py"
+    for name in ("accounts", "external", "lake", "lease", "ledger", "migrations", "signals")
+)
+# Modules that talk to a Prefect server: in one process, so that one server is started.
 SERVED = (
     "tests/flows/",
     "tests/tasks/test_runs.py",
@@ -72,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Tell slow tests from fast ones; put first what takes longest in one piece."""
+    """Tell slow tests from fast ones; put the longest modules first."""
     for item in items:
         if "postgresql" in item.name and not item.nodeid.startswith(BOTH_AT_ONCE):
             item.add_marker(pytest.mark.slow)
@@ -83,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector what was imported, which is much and stays."""
+    """Spare the collector the imported modules, which are many and stay."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -143,7 +146,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """Where tests get ledgers of their own from. PostgreSQL is started for the first that takes it."""
+    """Source of ledgers for tests, each its own. PostgreSQL is started for the first that takes it."""
     made = Databases(tmp_path_factory.mktemp("ledgers"), lambda: str(request.getfixturevalue("postgres")))
     yield made
     made.close()
@@ -197,7 +200,7 @@ def admitted(
 
 @pytest.fixture
 def lab(admitted: tuple[Home, Lab]) -> Lab:
-    """Who owns what in `lab_home`."""
+    """Names in `lab_home`: its owner, factors, portfolio and strategy."""
     return admitted[1]
 
 

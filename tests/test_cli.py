@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Done(NamedTuple):
-    """What a command came to."""
+    """Result of a command."""
 
     returncode: int
     stdout: str

@@ -1,4 +1,4 @@
-"""What the documents promise is there: every setting, every command."""
+"""Promises of the documents: every setting and every command that they name is there."""
 
 import re
 from pathlib import Path

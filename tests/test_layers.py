@@ -1,4 +1,4 @@
-"""Rules of the tree that no type checker sees: who may import whom, and what stays out of the lock files."""
+"""Rules of the tree that no type checker sees: imports between layers, and packages that stay out of the lock files."""
 
 import re
 import subprocess
@@ -39,8 +39,8 @@ def locked(name: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[1].split("."))
 
 
-def test_what_must_not_be_newer_is_not() -> None:
-    # FastAPI 0.151 and SQLAlchemy 2.1 break what Prefect 3.8 and SQLModel build on.
+def test_bounded_packages_are_not_newer() -> None:
+    # FastAPI 0.151 and SQLAlchemy 2.1 break the interfaces that Prefect 3.8 and SQLModel build on.
     assert locked("fastapi") < (0, 151)
     assert locked("sqlalchemy") < (2, 1)
     assert locked("prefect") == (3, 8, 8)

@@ -1,4 +1,4 @@
-"""`countersign verify` and `countersign audit` as a sceptic types them: exit codes, and what programs read."""
+"""`countersign verify` and `countersign audit` as a sceptic types them: exit codes, and output for programs."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def countersign(capfd: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process: its exit code, and what it printed where."""
+    """The command in this process: its exit code, stdout and stderr."""
 
     def run(*words: object) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -54,7 +54,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Handmade:
 
 
 def of_program(done: tuple[int, str, str], code: int) -> dict[str, Any]:
-    """What a program reads: one line of JSON on stdout and nothing else."""
+    """Output for a program: one line of JSON on stdout and nothing else."""
     assert (done[0], done[1].count("\n"), done[2]) == (code, 1, "")
     found: dict[str, Any] = json.loads(done[1])
     return found
@@ -74,7 +74,7 @@ def test_an_untouched_journal_is_exit_code_0(journal: Handmade, tmp_path: Path, 
     assert [signal["strategy"] for signal in one["signals"]] == ["beta"]
 
 
-def test_what_does_not_hold_is_exit_code_1(tmp_path: Path, countersign: Command) -> None:
+def test_a_journal_that_does_not_hold_is_exit_code_1(tmp_path: Path, countersign: Command) -> None:
     journal, record = worked_example(tmp_path), record_path("attestations", "alpha", FIRST)
     journal.write(record, b"{}\n")
     journal.commit(utc("2025-01-06 10:00"))

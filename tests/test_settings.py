@@ -1,4 +1,4 @@
-"""Settings: what wins, what is refused and by which name, and what is never repeated."""
+"""Settings: precedence of their sources, refusals by name, and secrets that are never repeated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(
     assert found.tushare_url == "https://api.tushare.pro"
 
 
-def test_the_home_is_what_is_passed_or_the_environments_or_a_folder_here(
+def test_the_home_is_the_argument_or_the_environments_or_a_folder_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert locate_home().path == tmp_path / ".countersign"

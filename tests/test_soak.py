@@ -1,4 +1,4 @@
-"""The soak itself, and that its judge sees what is lost."""
+"""The soak itself, and that its judge sees every loss."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def test_a_soak_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Evidence]:
-    """A home that lived two days of a plan and lost nothing, and what it is judged by."""
+    """A home that lived two days of a plan and lost nothing, and the evidence to judge it by."""
     folder = tmp_path_factory.mktemp("soak")
     plan, remote = Plan(5), Remote(folder / "remote.git")
     write_market(plan, folder / "market", DAYS)
@@ -89,7 +89,7 @@ DAMAGES: dict[str, Callable[[Home], None]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", DAMAGES)
-def test_what_is_damaged_is_named(lived: tuple[Home, Evidence], words: str, tmp_path: Path) -> None:
+def test_each_damage_is_named(lived: tuple[Home, Evidence], words: str, tmp_path: Path) -> None:
     whole, evidence = lived
     shutil.copytree(whole.path, tmp_path / "home", symlinks=True)
     shutil.copytree(str(whole.journal_remote), tmp_path / "remote.git")

@@ -73,7 +73,7 @@ def test_a_day_from_well_to_late(settled: Home) -> None:
     assert lag == 26 * 60
 
 
-def test_what_was_received_and_not_sealed_is_late(fresh: Home) -> None:
+def test_a_signal_received_and_not_sealed_is_late(fresh: Home) -> None:
     found = read_standing(fresh, deadline(LAST, "open") + timedelta(minutes=1))
     assert found.unsealed > 0
     assert {stage.stage for stage in found.stages if stage.late} >= {"attestation-retry"}

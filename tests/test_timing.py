@@ -1,4 +1,4 @@
-"""No test depends on how fast or how busy the machine is, nor on what else has run: what would is told by its words."""
+"""No test depends on how fast or how busy the machine is, nor on other tests: calls that would are found by name."""
 
 import ast
 import threading
@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 # The one place that waits, and a test that puts a library's clock forward.
 EXCEPTED = {"support/waiting.py", "sources/test_feeds.py"}
 CLOCKS = {"time.time", "time.monotonic", "time.perf_counter", "time.process_time", "time.sleep", "asyncio.sleep"}
-# The Prefect server is shared, and gives one page of what all tests left there.
+# The Prefect server is shared, and gives one page of the runs of all tests.
 SHARED = {"read_flow_runs", "read_artifacts"}
 LIMITED = {"wait", "join", "stop", "settimeout", "acquire", "communicate", "wait_procs", "wait_until"}
 # In between lie limits that a busy machine may exceed, and sleeps that a fast one need not take.
@@ -21,7 +21,7 @@ PAUSE_SECONDS, LONG_SECONDS = 0.05, 60
 
 
 def faults(source: str) -> Iterator[str]:
-    """Say what in a test's source looks at the time, gives up early, or takes others' runs for its own."""
+    """Name the calls in a test's source that look at the time, give up early, or take others' runs for their own."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -61,7 +61,7 @@ def test_no_test_depends_on_the_time_it_takes() -> None:
         "client.read_flow_runs()",
     ],
 )
-def test_what_depends_on_it_is_found(source: str) -> None:
+def test_a_source_that_depends_on_time_is_found(source: str) -> None:
     assert len(list(faults(source))) == 1
 
 

@@ -60,6 +60,18 @@ class Login(Request):
     password: Text = Field(min_length=1, max_length=128, examples=["correct horse battery staple"])
 
 
+class PasswordByCode(Request):
+    """A code of the operator's, and the password to set with it."""
+
+    code: Text = Field(min_length=1, max_length=200, examples=["aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY"])
+    password: Password
+    email: Email | None = Field(
+        default=None,
+        description="to log in with from now on; needed where the account has none",
+        examples=["me@example.com"],
+    )
+
+
 class RefreshRequest(Request):
     """A refresh token, for a new access token."""
 

@@ -17,7 +17,7 @@ NINE = datetime(2025, 1, 2, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def sqlite_ledgers(tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """Where ledgers come from, without a PostgreSQL server."""
+    """Source of SQLite ledgers, without a PostgreSQL server."""
     return Databases(tmp_path_factory.mktemp("api-ledgers"))
 
 
@@ -53,7 +53,7 @@ def other(desk: Home, web: httpx.Client) -> dict[str, str]:
 def lab(sqlite_ledgers: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home with a market that factors can be measured on, at 09:00 of the session after its last one.
 
-    Tests share it and take accounts of their own (`join`); whoever moves its clock puts it back.
+    Tests share it and take accounts of their own (`join`); a test that moves its clock puts it back.
     """
     with disposed(sqlite_ledgers.ledger("sqlite")) as url:
         home = make_home(tmp_path_factory.mktemp("lab") / "home", url)

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: invitation, login, tokens, keys; and what becomes of stolen, ended and made-up ones."""
+"""Accounts over HTTP: invitation, login, tokens, keys; stolen, ended and made-up ones are refused."""
 
 import re
 import stat
@@ -62,7 +62,7 @@ def test_secrets_are_kept_as_hashes_alone(desk: Home, web: httpx.Client, me: dic
     assert mode == 0o600
 
 
-def test_profile_and_login(desk: Home, web: httpx.Client) -> None:
+def test_a_profile_is_set_and_its_login_opens_the_account(desk: Home, web: httpx.Client) -> None:
     token = bearer(enter(desk, web)["access_token"])
     answer = web.patch("/auth/profile", json={"nickname": "安_ann-1", **LOGIN}, headers=token)
     assert answer.status_code == 200, answer.text
@@ -113,14 +113,14 @@ def test_a_faulty_profile_names_the_field(
 def test_names_are_unique(desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]) -> None:
     me, other = (logged_in(desk, web, each) for each in (me, other))
     assert web.patch("/auth/profile", json={"nickname": "ann", "email": "a@example.com"}, headers=me).status_code == 200
-    for taken in ({"nickname": "ann"}, {"email": "A@example.com"}):
+    for taken in ({"nickname": "ann"}, {"nickname": "ANN"}, {"email": "A@example.com"}):
         answer = web.patch("/auth/profile", json=taken, headers=other)
         assert answer.status_code == 409
         assert "taken" in answer.json()["detail"]
     assert web.patch("/auth/profile", json={"nickname": "ann"}, headers=me).status_code == 200
 
 
-def test_refresh(desk: Home, web: httpx.Client) -> None:
+def test_a_refresh_token_gives_an_access_token_and_neither_serves_as_the_other(desk: Home, web: httpx.Client) -> None:
     session = enter(desk, web)
     answer = web.post("/auth/refresh", json={"refresh_token": session["refresh_token"]})
     assert set(answer.json()) == {"access_token"}
@@ -130,7 +130,7 @@ def test_refresh(desk: Home, web: httpx.Client) -> None:
     assert web.get("/auth/me", headers=bearer(session["refresh_token"])).status_code == 401
 
 
-def test_what_is_not_a_credential_is_refused(desk: Home, web: httpx.Client) -> None:
+def test_a_text_that_is_no_credential_is_refused(desk: Home, web: httpx.Client) -> None:
     user = enter(desk, web)["user"]
     [secret] = read_secrets(desk.path)
     claims = {"sub": user["id"], "typ": "access", "epoch": 0, "exp": wall_clock() + timedelta(hours=1)}
@@ -180,7 +180,7 @@ def test_the_signing_key_is_rotated_without_ending_sessions(desk: Home, web: htt
     assert jwt.get_unverified_header(before)["kid"] != jwt.get_unverified_header(after)["kid"]
     for token in (before, after):
         assert web.get("/auth/me", headers=bearer(token)).status_code == 200
-    # The old one is thrown away: what it signed is no longer good.
+    # The old one is thrown away: its signatures are no longer good.
     path = desk.path / "keys" / "jwt"
     path.write_text(path.read_text().splitlines()[0] + "\n")
     assert web.get("/auth/me", headers=bearer(before)).status_code == 401
@@ -220,7 +220,7 @@ def test_a_disabled_account_is_shut_out(desk: Home, web: httpx.Client, me: dict[
 
 
 def test_no_route_but_tickets_takes_a_disabled_account(desk: Home, web: httpx.Client) -> None:
-    """Of all that the api has, whoever asks with a token."""
+    """Every route of the api, asked with a token."""
     session = enter(desk, web)
     with desk.ledger.write() as db:
         disable_user(db, session["user"]["id"], desk.clock.now())
@@ -238,7 +238,7 @@ def test_no_route_but_tickets_takes_a_disabled_account(desk: Home, web: httpx.Cl
     assert taken == {"post /api/v1/tickets 422", "get /api/v1/tickets 200", "get /api/v1/tickets/{ticket_id} 404"}
 
 
-def test_tiers(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_a_tier_shows_its_limits_and_an_operator_raises_it(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     universes = ["hs300", "csi500", "csi1000", "csi2000", "etf_all"]
     free = {"tier": "free", "max_strategies": 3, "strategy_universes": universes}
     assert web.get("/billing/tier", headers=me).json() == free

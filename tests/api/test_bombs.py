@@ -1,4 +1,4 @@
-"""Bodies that are small and become large: whatever comes, the api's process takes no more room than for a good one."""
+"""Bodies that are small and become large: for each the api's process takes no more memory than for a good one."""
 
 import io
 import resource
@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 MEBIBYTE = 1024 * 1024
 ROWS = 5_000_000
 LONG = "x" * 640
-# 5,000,000 rows of the longest text allowed would take this, without what the process needs anyhow.
+# 5,000,000 rows of the longest text allowed would take this, besides the memory that the process needs anyhow.
 ROOM = 320 * MEBIBYTE
 
 
@@ -45,7 +45,7 @@ def repeated(text: str, rows: int) -> Any:
 
 
 def overlapping(rows: int) -> Any:
-    """Views of one long text: 16 bytes each, whatever they show."""
+    """Views of one long text: 16 bytes each, however long the text."""
     views = np.zeros((rows, 4), np.int32)
     views[:, 0], views[:, 1] = MEBIBYTE, int.from_bytes(b"xxxx", "little")
     return pa.Array.from_buffers(pa.string_view(), rows, [None, pa.py_buffer(views), pa.py_buffer(b"x" * MEBIBYTE)])
@@ -137,8 +137,8 @@ def process_of(reader: ColumnReader) -> int:
     return reader._process.pid
 
 
-def test_what_would_take_too_much_memory_is_refused(reader: ColumnReader) -> None:
-    """As where a footer tells lies: the limit holds, whatever is believed."""
+def test_a_body_that_would_take_too_much_memory_is_refused(reader: ColumnReader) -> None:
+    """The limit of memory holds for a body that passed the first checks, as one with a lying footer does."""
     resource.prlimit(process_of(reader), resource.RLIMIT_AS, (400 * MEBIBYTE, 400 * MEBIBYTE))
     body = parquet(table(pa.array(np.arange(3_000_000)).cast(pa.string())))
     with pytest.raises(RequestValidationError) as caught:

@@ -1,4 +1,4 @@
-"""Claimed performance over HTTP: what is refused, what is shown to whom, and how it compares with what was settled."""
+"""Claimed performance over HTTP: refusals, the owner's view and the public one, comparison with settled sessions."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -52,7 +52,7 @@ BAD: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def test_upload_replace_show_delete(web: httpx.Client, me: dict[str, str], active: str) -> None:
+def test_a_claim_is_uploaded_replaced_shown_and_deleted(web: httpx.Client, me: dict[str, str], active: str) -> None:
     assert web.get(active, headers=me).json() == {"detail": "Claimed performance not found"}
     first = web.put(active, json={"records": TEN}, headers=me)
     assert first.status_code == 201
@@ -90,7 +90,7 @@ def test_upload_replace_show_delete(web: httpx.Client, me: dict[str, str], activ
     assert (anew.status_code, anew.json()["times_replaced"]) == (201, 2)
 
 
-def test_bad_records(web: httpx.Client, me: dict[str, str], active: str) -> None:
+def test_bad_records_are_refused_and_not_stored(web: httpx.Client, me: dict[str, str], active: str) -> None:
     for name, records in BAD.items():
         answer = web.put(active, json={"records": records}, headers=me)
         assert answer.status_code == 422, name
@@ -98,7 +98,7 @@ def test_bad_records(web: httpx.Client, me: dict[str, str], active: str) -> None
         assert web.get(active, headers=me).status_code == 404, name
 
 
-def test_the_largest_and_the_latest_are_fine(web: httpx.Client, me: dict[str, str], active: str) -> None:
+def test_the_largest_nav_and_the_latest_day_are_taken(web: httpx.Client, me: dict[str, str], active: str) -> None:
     records = days(5000)
     records[-1]["nav"] = 1e10
     answer = web.put(active, json={"records": records}, headers=me)
@@ -107,7 +107,7 @@ def test_the_largest_and_the_latest_are_fine(web: httpx.Client, me: dict[str, st
     assert web.get("/public/strategies/alpha/track-record").status_code == 200
 
 
-def test_pending_retired_and_other_peoples(
+def test_a_claim_of_a_pending_retired_or_other_peoples_strategy_is_refused(
     web: httpx.Client, me: dict[str, str], other: dict[str, str], active: str
 ) -> None:
     open_one(web, me, "waiting")

@@ -1,4 +1,4 @@
-"""External signals over HTTP: who may do what, filters and cursor, and no key anywhere."""
+"""External signals over HTTP: permissions, filters and cursor, and no key anywhere."""
 
 import logging
 from datetime import timedelta
@@ -46,7 +46,7 @@ def test_sources_are_for_administrators(web: httpx.Client, me: dict[str, str], b
         assert web.get(path, headers=me).status_code == 200
 
 
-def test_a_source_from_entering_to_removing(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:
+def test_a_source_is_entered_changed_and_removed(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:
     made = web.post("/external/sources", json=FEED, headers=boss)
     assert made.status_code == 201, made.text
     shown = made.json()
@@ -122,7 +122,7 @@ def test_a_faulty_source_is_refused_by_its_field(
     assert web.get("/external/sources", headers=boss).json() == {"sources": []}
 
 
-def test_signals_with_filters_and_a_cursor(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_signals_are_filtered_and_paged_by_a_cursor(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     source = enter(desk, "feed", "https://feed.example")
     with desk.ledger.write() as db:
         items = [ITEM | {"id": n, "direction": "LONG" if n % 2 else "SHORT"} for n in range(5)]
@@ -170,7 +170,7 @@ def test_signals_with_filters_and_a_cursor(desk: Home, web: httpx.Client, me: di
     assert record["stop_rate"]["hits"] == record["stop_rate"]["of"] == stopped > 0
 
 
-def test_the_quarantine(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:
+def test_an_unfit_item_is_listed_with_its_reason(desk: Home, web: httpx.Client, boss: dict[str, str]) -> None:
     source = enter(desk, "feed", "https://feed.example")
     with desk.ledger.write() as db:
         store_answer(db, Poll(source, NOON, NOON, 60), normalise([ITEM | {"buy_start": "-1"}]))

@@ -1,4 +1,4 @@
-"""Uploads of factor values: every kind of body, what is refused of them, and what an active factor still takes."""
+"""Uploads of factor values: every kind of body, refusals, and the sessions that an active factor still takes."""
 
 import io
 from datetime import date, timedelta
@@ -243,7 +243,9 @@ def test_broken_and_foreign_bodies_are_refused(lab: Home, lab_web: httpx.Client,
     assert send(lab_web, researcher, factor, b"x" * (33 * 1024 * 1024), PARQUET).status_code == 413
 
 
-def test_an_active_factor_takes_what_comes_after(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
+def test_an_active_factor_takes_only_sessions_of_unknown_outcome(
+    lab: Home, lab_web: httpx.Client, researcher: Headers
+) -> None:
     values = market_of(lab).values["first"]
     factor = submit(lab_web, researcher, "first", values)["id"]
     before = held(lab, factor)

@@ -1,4 +1,4 @@
-"""Factors over HTTP: their terms, their states, what validation says of them, and whose they are."""
+"""Factors over HTTP: their terms, states, validation reports and owners."""
 
 from typing import Any
 
@@ -178,7 +178,7 @@ def test_alike_factors_are_told_apart(lab: Home, lab_web: httpx.Client, research
     assert submit(lab_web, other, "mine", market.values["first"])["is"]["max_correlation"] is None
 
 
-def test_its_owner_is_told(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
+def test_a_validated_factor_notifies_its_owner(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
     values = market_of(lab).values
     good, bad = (submit(lab_web, researcher, name, values[name]) for name in ("first", "noise"))
     for found, kind, verdict in (

@@ -1,4 +1,4 @@
-"""A full disk: what is sent is answered 503 and nothing of it is kept; what is read is answered."""
+"""A full disk: writes get 503 and leave nothing; reads are answered."""
 
 import resource
 from collections.abc import Iterator

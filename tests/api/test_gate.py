@@ -1,4 +1,4 @@
-"""What every request passes: size and time of its body, rate limits, headers, and a clock that steps back."""
+"""The gate that every request passes: size and time of a body, rate limits, headers, and a clock that steps back."""
 
 import json
 import socket
@@ -151,7 +151,9 @@ def test_every_answer_closes_the_doors(web: httpx.Client, me: dict[str, str]) ->
         (b'{"name": "x"}', {"Content-Type": "text/plain"}, 422),
     ],
 )
-def test_what_is_no_json_object(web: httpx.Client, me: dict[str, str], content: bytes, headers: Any, code: int) -> None:
+def test_a_body_that_is_no_json_object_is_refused(
+    web: httpx.Client, me: dict[str, str], content: bytes, headers: Any, code: int
+) -> None:
     answer = web.post("/factors", content=content, headers=me | headers)
     assert answer.status_code == code, answer.text
     assert set(answer.json()) == {"detail"}

@@ -1,23 +1,19 @@
 """JSON that means several things, or harm: every route that takes a body refuses it, and none fails over it."""
 
-import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from api.app import bare_app
-from api.json_bodies import AmbiguousBodyError, StrictRoute, members
+from api.json_bodies import StrictRoute
 from store.accounts import grant_admin
 from store.home import Home
 from tests.support.serving import browsing, join, logged_in
 
 JSON = {"Content-Type": "application/json"}
-# Whatever a route takes, none of these is it.
+# No route takes any of these.
 HOSTILE = {
     "twice": b'{"name": "a", "name": "b"}',
     "twice, once escaped": b'{"name": "a", "\\u006eame": "b"}',
@@ -87,41 +83,3 @@ def test_every_route_reads_its_body_strictly() -> None:
 
     kinds = {(module.__name__, type(route)) for module in ROUTERS for route in module.router.routes}
     assert {kind for _, kind in kinds} == {StrictRoute}
-
-
-class Pairs(list[Any]):
-    """An object's members, names perhaps more than once."""
-
-
-NAMES = st.text(max_size=3)
-VALUES: Any = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.lists(st.tuples(NAMES, inner), max_size=4).map(Pairs),
-    max_leaves=12,
-)
-
-
-def written(value: Any) -> str:
-    if isinstance(value, Pairs):
-        return "{" + ",".join(f"{json.dumps(name)}:{written(each)}" for name, each in value) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(written, value)) + "]"
-    return json.dumps(value)
-
-
-def repeats(value: Any) -> bool:
-    inner = [each for _, each in value] if isinstance(value, Pairs) else value if isinstance(value, list) else []
-    names = [name for name, _ in value] if isinstance(value, Pairs) else []
-    return len(names) != len(set(names)) or any(map(repeats, inner))
-
-
-@given(VALUES)
-def test_exactly_what_repeats_a_name_is_refused(value: Any) -> None:
-    text = written(value)
-    try:
-        found = json.loads(text, object_pairs_hook=members)
-    except AmbiguousBodyError:
-        assert repeats(value)
-    else:
-        assert not repeats(value)
-        assert found == json.loads(text)

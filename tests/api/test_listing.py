@@ -57,6 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def web(home: Home) -> Iterator[httpx.Client]:
+    """The api of `home`, without rate limits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
         with browsing(home) as client:
@@ -73,7 +74,7 @@ def numbers(*wanted: int) -> list[str]:
     return [f"strategy-{n:05d}" for n in wanted]
 
 
-def test_filters(web: httpx.Client) -> None:
+def test_filters_choose_strategies(web: httpx.Client) -> None:
     assert listed(web) == SHOWN
     assert listed(web, universe="hs300") == numbers(3, 1)
     assert listed(web, status="paused") == numbers(2)
@@ -103,7 +104,7 @@ def test_orders_are_best_first_with_ties_newest_first(web: httpx.Client) -> None
             assert [rows[slug][order] for slug in found][: len(values)] == values
 
 
-def test_pages(web: httpx.Client) -> None:
+def test_pages_cut_the_list_without_loss(web: httpx.Client) -> None:
     whole = listed(web, order="score")
     assert [slug for n in range(6) for slug in listed(web, order="score", limit=1, offset=n)] == whole
     assert [slug for n in (0, 4) for slug in listed(web, limit=4, offset=n)] == SHOWN
@@ -112,7 +113,7 @@ def test_pages(web: httpx.Client) -> None:
     assert web.get(WEB, params={"offset": 2**31 - 1, "limit": 200, "order": "psr"}).json()["strategies"] == []
 
 
-def test_what_is_asked_wrongly_is_refused_by_name(web: httpx.Client) -> None:
+def test_a_faulty_query_is_refused_by_name(web: httpx.Client) -> None:
     wrong = {
         "limit": ("0", "201", "-1", "x"),
         "offset": ("-1", str(2**31)),
@@ -134,7 +135,7 @@ def test_what_is_asked_wrongly_is_refused_by_name(web: httpx.Client) -> None:
             assert answer.json()["detail"][0]["loc"] == ["query", name]
 
 
-def test_a_row_says_where_a_strategy_stands(web: httpx.Client, home: Home) -> None:
+def test_a_row_shows_a_strategys_standing(web: httpx.Client, home: Home) -> None:
     rows = {each["slug"]: each for each in web.get(WEB).json()["strategies"]}
     newest = home.lake.read(EVALUATIONS, DAYS[-1])
     for slug in numbers(4, 3, 2, 1, 0):
@@ -177,7 +178,9 @@ def test_performance_is_the_newest_evaluation(web: httpx.Client, home: Home) -> 
         assert web.get(f"{WEB}/{hidden}/performance").json() == {"detail": "Strategy not found"}
 
 
-def test_before_anything_is_published(web: httpx.Client, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_before_the_first_publication_all_strategies_are_listed_without_figures(
+    web: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     empty = made.make_home(tmp_path_factory.mktemp("unpublished") / "home", 2)
     with browsing(empty) as client:
         assert listed(client, order="max_drawdown") == numbers(1, 0)

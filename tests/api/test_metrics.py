@@ -1,4 +1,4 @@
-"""Metrics: off by default; requests counted by route and status in one process or two; where the platform stands."""
+"""Metrics: off by default; requests counted by route and status in one process or two; the platform's state."""
 
 import re
 import sys
@@ -82,7 +82,7 @@ def test_an_answer_from_memory_counts_under_its_route(tmp_path: Path, monkeypatc
 
 
 def test_counting_costs_little(desk: Home) -> None:
-    """Some dozen calls of functions, however many routes there are and whatever was counted before: microseconds."""
+    """Some dozen calls of functions, for any number of routes and any counts before: microseconds."""
     metrics = Metrics(desk)
     for number in range(500):
         metrics.count("GET", f"/api/v1/{number}", 200, 0.001)
@@ -96,7 +96,7 @@ def test_counting_costs_little(desk: Home) -> None:
     assert (calls["call"] + calls["c_call"]) / 100 < 40
 
 
-def test_where_the_platform_stands(tmp_path: Path) -> None:
+def test_a_scrape_shows_the_platforms_state_and_a_lost_ledger(tmp_path: Path) -> None:
     home = made.make_home(tmp_path / "home")
     text = Metrics(home).render().decode()
     found = samples(text)

@@ -1,4 +1,4 @@
-"""Notifications over HTTP: what is written when it is asked for, what is read, whose it is; addresses stay masked."""
+"""Notifications over HTTP: the kinds asked for are written, reading marks one's own alone; addresses stay masked."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,7 +63,9 @@ def test_settled_sessions_become_notifications_when_they_are_asked_for(records: 
     assert {text.split(":")[0] for _, text in texts(records, 1)} == {"strategy-00000", "strategy-00002"}
 
 
-def test_reading_and_counting(desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]) -> None:
+def test_notifications_are_listed_counted_and_marked_read(
+    desk: Home, web: httpx.Client, me: dict[str, str], other: dict[str, str]
+) -> None:
     for n in range(3):
         web.post("/tickets", json={"title": str(n), "category": "bug"}, headers=me)
     with desk.ledger.write() as db:
@@ -116,7 +118,7 @@ def test_addresses_are_kept_and_never_shown_whole(
         assert "hunter2" not in repr(db.exec(select(Address)).all())
 
 
-def test_what_is_delivered_can_be_chosen(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
+def test_an_owner_chooses_the_kinds_to_deliver(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
     everything = web.get("/notifications/delivery", headers=me).json()["deliver"]
     assert "settled" in everything
     chosen = web.put("/notifications/delivery", json={"deliver": ["sealed_late"]}, headers=me)
@@ -132,7 +134,7 @@ def test_an_address_on_this_machine_needs_the_setting(desk: Home, monkeypatch: p
         assert web.post("/notifications/addresses", json={"url": "http://[::1]/x"}, headers=mine).status_code == 201
 
 
-def test_a_deadline_that_is_near_is_told_to_those_who_signalled_lately(desk: Home) -> None:
+def test_a_near_deadline_notifies_owners_of_recent_signals(desk: Home) -> None:
     days = desk.sessions.between(made.FIRST, made.FIRST + timedelta(days=30))
     began = deadline(days[0], "open") - timedelta(hours=1)
     open_strategies(desk, began, "lately", "today", "paused", "silent")
@@ -165,14 +167,14 @@ def test_a_deadline_that_is_near_is_told_to_those_who_signalled_lately(desk: Hom
         (31, "and was sealed 31 s after its deadline: verification calls it late"),
     ],
 )
-def test_a_seal_after_the_deadline_is_told_once(desk: Home, after: int, words: str) -> None:
+def test_a_seal_after_the_deadline_notifies_once(desk: Home, after: int, words: str) -> None:
     days = desk.sessions.between(made.FIRST, made.FIRST + timedelta(days=10))
     closes = deadline(days[0], "open")
     open_strategies(desk, closes - timedelta(hours=1), "early", "late")
     send(desk, days[0], {"early": {"600519.SH": 0.5}}, closes - timedelta(minutes=2))
     seal_pending(desk, closes - timedelta(minutes=1))
     send(desk, days[0], {"late": {"600519.SH": 0.5}}, closes - timedelta(milliseconds=1))
-    # The sealer may still come round: nothing is told of what waits before half a minute has passed.
+    # The sealer may still come round: no waiting signal is notified before half a minute has passed.
     assert remind(desk, closes) == remind(desk, closes + timedelta(seconds=30)) == 0
     seal_pending(desk, closes + timedelta(seconds=after))
     assert remind(desk, closes + timedelta(seconds=31)) == 1

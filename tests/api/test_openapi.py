@@ -24,6 +24,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 ADDED = {
     "/api/v1/auth/invite",
     "/api/v1/auth/login",
+    "/api/v1/auth/password",
     "/api/v1/auth/refresh",
     "/api/v1/auth/me",
     "/api/v1/auth/profile",
@@ -99,11 +100,12 @@ class World(NamedTuple):
 
     web: httpx.Client
     mine: dict[str, str]
-    known: dict[str, str]  # what the account can name, by the name of the path's parameter
+    known: dict[str, str]  # resources that the account can name, by the name of the path's parameter
 
 
 @pytest.fixture(scope="module")
 def world(records: Home) -> Iterator[World]:
+    """The api of `records`, without rate limits, with an administrator and the resources of each kind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COUNTERSIGN_RATE_LIMIT", "0")
         with browsing(records) as web:
@@ -158,7 +160,7 @@ def test_every_operation_is_described(records: Home) -> None:
 
 
 def shows_itself(shape: dict[str, Any]) -> bool:
-    """Whether a field or parameter has an example, or needs none: closed sets, and our shapes, whose fields count."""
+    """Return whether a field or parameter has an example, or needs none: closed sets, and shapes of ours."""
     inner = [*shape.get("anyOf", ()), *([shape["items"]] if "items" in shape else [])]
     if any(word in shape for word in ("$ref", "enum", "const", "examples")) or shape.get("type") in ("boolean", "null"):
         return True
@@ -181,7 +183,7 @@ def test_every_field_and_parameter_has_an_example_and_every_schema_words(records
 
 
 def requests(operation: Any, mode: GenerationMode, world: World) -> SearchStrategy[Any]:
-    """Valid or faulty requests: half of them about what exists, so that they reach behind the 404."""
+    """Valid or faulty requests: half of them about existing resources, so that they reach behind the 404."""
     # Both ways to carry a key, so that neither is where the fault is.
     key = world.mine["Authorization"]
     headers = {"Authorization": key, "x-api-key": key.removeprefix("Bearer ")}
@@ -191,12 +193,12 @@ def requests(operation: Any, mode: GenerationMode, world: World) -> SearchStrate
 
 
 def can_be_faulty(operation: Any) -> bool:
-    """Whether a request can break what the document says: any text at all names something."""
+    """Return whether a request can break the document's schema: any text at all names something."""
     bound = [each for each in operation.path_parameters if "pattern" in each.definition["schema"]]
     return bool(operation.body or operation.query or bound)
 
 
-# Faulty ones first: they leave what exists alone.
+# Faulty ones first: they change no resource.
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [(GenerationMode.NEGATIVE, {400, 404, 422}), (GenerationMode.POSITIVE, {200, 201, 400, 404, 422})],
@@ -216,7 +218,7 @@ def test_made_up_requests_find_no_fault_and_no_undocumented_answer(
     if mode.is_negative:
         operations = [operation for operation in operations if can_be_faulty(operation)]
     answered: dict[str, set[int]] = {}
-    # What deletes comes last: until then there is something to ask about.
+    # Deletions come last: until then there is something to ask about.
     for operation in sorted(operations, key=lambda operation: operation.method == "delete"):
 
         @given(requests(operation, mode, world))

@@ -82,7 +82,7 @@ def corrections_come_complete(
 
 
 def own_events(n: int, hidden: str) -> list[tuple[str, str, int, float]]:
-    """What the engine, called by itself, says of each symbol that was wanted or ordered, by strategy and symbol."""
+    """Events by the engine, called directly: one for each symbol that was wanted or ordered, by strategy and symbol."""
     orders = {
         (row["strategy"], row["symbol"]): (1 if row["side"] == "buy" else -1) if row["filled"] > 0 else 0
         for row in expected()[n].orders.iter_rows(named=True)

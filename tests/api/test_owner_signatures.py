@@ -25,7 +25,7 @@ DAY = "2025-01-02"
 TEXT = (Path(__file__).parents[2] / "docs" / "verification.md").read_text()
 PATH = "/strategies/alpha/signals"
 Headers = Mapping[str, str]
-# Makes a request's body: weights, and what of it to sign otherwise.
+# Makes a request's body: weights, and the parts of it to sign otherwise.
 Sign = Callable[..., dict[str, Any]]
 
 
@@ -47,11 +47,13 @@ def sign(tmp_path: Path, key: Key) -> Sign:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Key:
+    """The owner's key."""
     return Key.make(tmp_path / "owner")
 
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str], key: Key) -> str:
+    """A strategy with the owner's key, as `owner_key` shows it."""
     return str(open_one(web, me, owner_key=public(key))["owner_key"])
 
 
@@ -124,7 +126,7 @@ def _only(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("alpha")
 @pytest.mark.parametrize("case", REFUSED)
-def test_anything_else_is_refused_and_nothing_is_stored(
+def test_a_signal_that_the_owner_did_not_sign_is_refused_and_not_stored(
     case: str, desk: Home, web: httpx.Client, me: Headers, sign: Sign, key: Key
 ) -> None:
     make, status, why = REFUSED[case]
@@ -156,7 +158,9 @@ def test_a_signed_signal_is_not_taken_back(desk: Home, web: httpx.Client, me: He
     ), answer.text
 
 
-def test_a_signature_for_a_strategy_without_a_key(web: httpx.Client, me: Headers, desk: Home, sign: Sign) -> None:
+def test_a_signature_for_a_strategy_without_a_key_is_refused(
+    web: httpx.Client, me: Headers, desk: Home, sign: Sign
+) -> None:
     open_one(web, dict(me))
     answer = web.post(PATH, json=sign(), headers=dict(me))
     assert (answer.status_code, "signed: alpha has no owner_key" in answer.text, count(desk)) == (400, True, 0)
@@ -174,7 +178,7 @@ def test_the_key_can_be_given_until_the_first_signal(web: httpx.Client, me: Head
 
 
 @pytest.mark.parametrize("line", ["ssh-rsa AAAA", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-ed25519 é", ""])
-def test_a_key_of_another_kind_is_refused_with_an_example(web: httpx.Client, me: Headers, line: str) -> None:
+def test_a_key_of_another_type_is_refused_with_an_example(web: httpx.Client, me: Headers, line: str) -> None:
     answer = web.post("/strategies", json={"name": "a", "slug": "alpha", "owner_key": line}, headers=dict(me))
     assert (answer.status_code, "such as ssh-ed25519 AAAA" in answer.text) == (422, True)
 

@@ -21,7 +21,7 @@ from tests.support.feeds import ITEM, NOON, enter
 from tests.support.serving import browsing, join
 from tests.support.strategies import send
 
-# What each list is called in its answer.
+# Name of each list in its answer.
 PAGED = {
     "/strategies": "strategies",
     "/strategies/{slug}/signals": "signals",
@@ -52,6 +52,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader of a home with at least two rows in every list."""
     home = made.make_home(tmp_path_factory.mktemp("paging") / "home")
     for day in made.weekdays(2):
         send(home, day, {made.slugs(1)[0]: {"600519.SH": 0.5}})
@@ -91,7 +92,7 @@ def test_no_paged_list_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("path", PAGED)
-def test_bounds(reader: Reader, path: str) -> None:
+def test_a_limit_or_offset_out_of_bounds_is_refused_and_one_at_a_bound_is_taken(reader: Reader, path: str) -> None:
     skip = "cursor" if path == "/external/signals" else "offset"
     for name, value in (("limit", 0), ("limit", 201), ("limit", -1), (skip, -1), (skip, FARTHEST + 1)):
         answer = reader.ask(path, **{name: value})

@@ -115,7 +115,7 @@ def test_activation_sends_a_signal_at_once(
 
 
 def _best(lab: Home, count: int) -> dict[str, float]:
-    """What the newest values come to, the second factor turned round, with numpy alone."""
+    """Weights by the newest values, the second factor turned round, with numpy alone."""
     score: dict[str, float] = {}
     for name, sign in (("first", 1), ("second", -1)):
         rows = market_of(lab).values[name].filter(pl.col("date") == LAST)
@@ -125,7 +125,9 @@ def _best(lab: Home, count: int) -> dict[str, float]:
     return dict.fromkeys(sorted(score, key=lambda symbol: -score[symbol])[:count], 1 / count)
 
 
-def test_states_and_members(lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any]) -> None:
+def test_members_change_only_while_a_portfolio_is_not_active(
+    lab_web: httpx.Client, researcher: Headers, factors: dict[str, Any]
+) -> None:
     first, second = (each["id"] for each in factors.values())
     portfolio = make(lab_web, researcher, "组合")
     assert [move(lab_web, researcher, portfolio, to).status_code for to in ("pause", "resume")] == [400, 400]
@@ -194,7 +196,7 @@ def test_its_strategy_counts_in_the_tier(lab_web: httpx.Client, researcher: Head
     lab_web.delete(f"/strategies/{slugs[0]}", headers=researcher)
     assert move(lab_web, researcher, portfolio, "activate").status_code == 200
     assert open_count(lab_web, researcher) == 3
-    # Whoever retires the strategy under it has ended the portfolio.
+    # Retiring the strategy under it ends the portfolio.
     slug = lab_web.get(f"/portfolios/{portfolio}", headers=researcher).json()["strategy"]["slug"]
     lab_web.delete(f"/strategies/{slug}", headers=researcher)
     move(lab_web, researcher, portfolio, "pause")

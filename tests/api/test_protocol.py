@@ -20,6 +20,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 KIBIBYTE = 1024
 HEALTH = b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n"
+DOCUMENT = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -28,6 +29,12 @@ class Hasty(GuardedProtocol):
 
     head_seconds = 0.2
     rest_seconds = 0.2
+
+
+class Impatient(GuardedProtocol):
+    """The same for clients that do not read."""
+
+    taking_seconds = 0.2
 
 
 @contextmanager
@@ -79,7 +86,7 @@ def url(desk: Home) -> Iterator[str]:
     ],
     ids=["value", "name", "headers", "address", "empty lines", "tiny chunks", "chunk extension", "trailers"],
 )
-def test_what_has_no_end_is_cut_off(url: str, begin: bytes, more: bytes, code: int) -> None:
+def test_a_request_without_an_end_is_cut_off(url: str, begin: bytes, more: bytes, code: int) -> None:
     with line_to(url) as line:
         line.sendall(begin)
         pour(line, more, 400)
@@ -202,6 +209,56 @@ def test_an_address_has_so_many_half_open_and_its_oldest_give_way(desk: Home, mo
             assert line.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
 
+@contextmanager
+def unread(url: str, address: str, count: int) -> Iterator[list[socket.socket]]:
+    """Hold connections that ask for more than the buffers between hold, and read nothing."""
+    target = httpx.URL(url)
+    with ExitStack() as stack:
+        lines = []
+        for _ in range(count):
+            made = socket.create_connection((target.host, target.port or 0), PATIENCE_SECONDS, (address, 0))
+            lines.append(stack.enter_context(made))
+            made.sendall(DOCUMENT * 8)
+            made.recv(1)
+        yield lines
+
+
+def test_an_address_has_so_many_that_it_does_not_read_and_its_oldest_give_way(
+    desk: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables: list[HalfOpen] = []
+
+    def make() -> HalfOpen:
+        tables.append(HalfOpen(of_an_address=5))
+        return tables[-1]
+
+    monkeypatch.setattr(api.protocol, "HalfOpen", make)
+
+    def held() -> int:
+        return sum(len(table._all) for table in tables)
+
+    with serving(desk, send_bytes=65_536) as url:
+        with unread(url, "127.0.0.2", 5) as lines:
+            wait_until(lambda: held() == 5)
+            with unread(url, "127.0.0.2", 3):
+                ended = [len(until_closed(line)) for line in lines[:3]]
+                assert held() <= 5
+            # What the others asked for is all there for them, once they read.
+            for line in lines[3:]:
+                line.sendall(HEALTH + b"Connection: close\r\n\r\n")
+            whole = [len(until_closed(line)) for line in lines[3:]]
+        assert max(ended) < min(whole)
+        assert min(whole) > 8 * 250_000
+        wait_until(lambda: held() == 0)
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_ended(desk: Home) -> None:
+    with serving(desk, send_bytes=65_536, protocol=Impatient) as url, unread(url, "127.0.0.1", 3) as lines:
+        wait_until(lambda: not any(table._all for table in api.protocol._half_open.values()))
+        for line in lines:
+            assert len(until_closed(line)) < 8 * 250_000
+
+
 def test_a_proxy_of_ours_may_hold_as_many_as_it_likes(desk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_TRUSTED_PROXIES", '["127.0.0.2"]')
     monkeypatch.setattr(api.protocol, "HalfOpen", partial(HalfOpen, of_an_address=5))
@@ -221,7 +278,7 @@ class Connection:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 7), st.sampled_from(["a", "b", None])), max_size=60))
-def test_half_open_connections_are_bounded_whatever_comes(steps: list[tuple[bool, int, Any]]) -> None:
+def test_half_open_connections_are_bounded_under_any_arrivals(steps: list[tuple[bool, int, Any]]) -> None:
     """Beside a list of all that is open, oldest first."""
     table, known = HalfOpen(of_an_address=2, altogether=4), [Connection() for _ in range(8)]
     listed: list[tuple[Connection, Any]] = []

@@ -1,4 +1,4 @@
-"""What everyone may read: health, calendar, lists, records, audit logs and proofs; and that proofs can be checked."""
+"""Public routes: health, calendar, lists, records, audit logs and proofs; and that proofs can be checked."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ from tests.support.trading import expected, trading
 from tests.support.waiting import PATIENCE_SECONDS
 
 
-def test_health_and_calendar(desk: Home, web: httpx.Client) -> None:
+def test_health_and_calendar_are_answered_without_a_login(desk: Home, web: httpx.Client) -> None:
     health = {"status": "ok", "simulated": True, "now": "2025-01-02T01:00:00+00:00", "settled_through": None}
     assert web.get("/health").json() == health
     month = web.get("/calendar?month=2025-02").json()
@@ -72,7 +72,7 @@ def records(tmp_path: Path) -> Home:
     return home
 
 
-def test_lists_and_records(records: Home) -> None:
+def test_public_strategies_are_listed_with_their_track_records(records: Home) -> None:
     with browsing(records) as web:
         listed = web.get("/public/strategies").json()["strategies"]
         assert [each["slug"] for each in listed] == ["strategy-00002", "strategy-00001", "strategy-00000"]
@@ -92,7 +92,7 @@ def test_lists_and_records(records: Home) -> None:
         assert {row["type"] for row in log["audit_log"]} <= {"REBALANCE", "HOLD"}
 
 
-def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
+def test_a_corrected_session_shows_its_first_figures(records: Home) -> None:
     first, _, third, *_ = made.weekdays(5)
     path = "/public/strategies/strategy-00001"
     with browsing(records) as web:
@@ -131,7 +131,7 @@ def test_a_corrected_session_says_what_it_was_first(records: Home) -> None:
 
 @pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
 def test_where_only_index_levels_were_corrected_both_benchmarks_show(settled: Home) -> None:
-    """A session's level is what the next one's benchmark starts from: both change, and no NAV does."""
+    """The next session's benchmark starts from a session's level: both change, and no NAV does."""
     days = trading().sessions
     publish(settled)
     with browsing(settled) as web:
@@ -164,7 +164,7 @@ def test_where_only_index_levels_were_corrected_both_benchmarks_show(settled: Ho
         assert not raised
 
 
-def test_readers_are_told_that_nothing_changed_until_something_does(records: Home) -> None:
+def test_readers_get_304_until_something_changes(records: Home) -> None:
     paths = [
         f"/public/strategies{rest}"
         for rest in ("", "/strategy-00001/track-record", "/strategy-00001/audit", "/strategy-00001/verify")
@@ -197,7 +197,7 @@ def test_hidden_and_unknown_strategies_are_not_found(records: Home) -> None:
         assert web.get("/public/strategies/strategy-00000/verify?date=28.2.2025").status_code == 422
 
 
-def test_hiding_does_not_hide_how_many_there_were(records: Home) -> None:
+def test_hiding_a_strategy_keeps_it_in_its_creators_count(records: Home) -> None:
     # "ann" has strategies 0 and 2, "bo" has strategy 1.
     paths = [f"/public/strategies/strategy-00000/{rest}" for rest in ("track-record", "audit", "verify")]
     with browsing(records) as web:
@@ -236,7 +236,7 @@ def test_a_change_through_the_api_shows_in_the_very_next_answer(web: httpx.Clien
 
 
 def seal_in_time(home: Home) -> None:
-    """Seal each signal as it was received, then disclose what is settled: as a sealer at work would have done."""
+    """Seal each signal as it was received, then disclose the settled ones: as a sealer at work would have done."""
     with home.ledger.read() as db:
         received = db.exec(select(Signal.received_at, func.max(Signal.id)).group_by(Signal.received_at)).all()
     with sealing(home) as sealer:
@@ -245,9 +245,7 @@ def seal_in_time(home: Home) -> None:
         sealer.seal(home.clock.now())
 
 
-def test_a_proof_can_be_checked_with_what_it_says(
-    settled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proof_is_checked_by_its_own_commands(settled: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_ssh_keygen()
     remote = tmp_path / "remote.git"
     git(tmp_path, "init", "-q", "--bare", "-b", "main", str(remote))
@@ -332,7 +330,7 @@ def paste(command: str, url: str, folder: Path) -> str:
     return run.stdout.strip()
 
 
-def test_before_settlement_only_the_hash_is_told(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_before_settlement_a_proof_shows_only_the_hash(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     open_one(web, me)
     assert web.get("/public/strategies/alpha/verify").status_code == 404
     body = {"trade_date": "2025-01-02", "signals": [{"symbol": "600519.SH", "weight": 0.5}]}

@@ -41,7 +41,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Cli
         (f"{RECORD}/verify", "date=2025-01-02", "date"),
     ],
 )
-def test_what_is_not_known_or_given_twice_is_refused(
+def test_a_parameter_that_is_unknown_or_given_twice_is_refused(
     reader: tuple[httpx.Client, dict[str, str]], path: str, once: str, name: str | None
 ) -> None:
     web, mine = reader

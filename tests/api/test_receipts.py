@@ -1,4 +1,4 @@
-"""Receipts over HTTP: what was accepted is signed for, checked with ssh-keygen, and held against the journal."""
+"""Receipts over HTTP: each accepted submission has one, checked with ssh-keygen, and held against the journal."""
 
 import hashlib
 import json
@@ -51,11 +51,12 @@ def check(home: Home, folder: Path, receipt: dict[str, str]) -> bool:
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str]) -> str:
+    """A strategy of key `me`, by its slug."""
     return str(open_one(web, me)["slug"])
 
 
 @pytest.mark.usefixtures("alpha")
-def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
+def test_a_receipt_agrees_with_ssh_keygen_and_the_journal(
     desk: Home, web: httpx.Client, me: Headers, tmp_path: Path
 ) -> None:
     answer = post(web, me)
@@ -72,7 +73,7 @@ def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
     assert receipt["text"].encode() == canonical(json.loads(receipt["text"]))
     assert check(desk, tmp_path, receipt)
     assert not check(desk, tmp_path, receipt | {"text": receipt["text"].replace(DAY, "2025-01-03")})
-    # The hash, from the salt and what was sent.
+    # The hash, from the salt and the body that was sent.
     signals = [{"symbol": symbol, "weight": weight} for symbol, weight in sorted(WEIGHTS.items())]
     sealed = {"revision": 1, "salt": answer["salt"], "session": DAY, "signals": signals, "strategy": "alpha"}
     assert hashlib.sha256(b"countersign/signal/v1\n" + canonical(sealed)).hexdigest() == answer["signal_hash"]
@@ -87,7 +88,7 @@ def test_a_receipt_is_what_ssh_keygen_and_the_journal_say(
 
 
 @pytest.mark.usefixtures("alpha")
-def test_the_hash_as_the_docs_check_it(web: httpx.Client, me: Headers, tmp_path: Path) -> None:
+def test_the_docs_commands_recompute_the_hash_of_a_receipt(web: httpx.Client, me: Headers, tmp_path: Path) -> None:
     program = re.findall(r"^    import hashlib.*?(?=^\S)", TEXT, re.DOTALL | re.MULTILINE)
     for signals in (SIGNAL, [{"symbol": "600519.SH", "weight": 1}], [{"symbol": "600519.SH", "weight": 0.00001}]):
         (tmp_path / "request.json").write_text(json.dumps({"trade_date": DAY, "signals": signals}))
@@ -140,7 +141,7 @@ def test_after_a_rotation_the_new_key_signs_the_same_text(
 
 @pytest.mark.usefixtures("alpha")
 @pytest.mark.parametrize("hurt", [lambda key: key.unlink(), lambda key: key.chmod(0o644)])
-def test_without_a_key_what_is_recorded_stays_so(desk: Home, web: httpx.Client, me: Headers, hurt: Any) -> None:
+def test_without_a_key_a_recorded_signal_stays_recorded(desk: Home, web: httpx.Client, me: Headers, hurt: Any) -> None:
     key = desk.journal.keys / KEY_FILE
     content = key.read_bytes()
     hurt(key)

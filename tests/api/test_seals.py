@@ -1,4 +1,4 @@
-"""What a submission is told of its seal: while the sealer is away, after it died, and after the clock has stepped."""
+"""Seals in the answers to submissions: while the sealer is away, after it died, and after the clock has stepped."""
 
 import shutil
 from collections.abc import Mapping
@@ -24,6 +24,7 @@ Headers = Mapping[str, str]
 
 @pytest.fixture(autouse=True)
 def alpha(web: httpx.Client, me: dict[str, str]) -> None:
+    """A strategy of key `me`, which every test here has."""
     open_one(web, me)
 
 

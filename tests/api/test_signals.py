@@ -1,4 +1,4 @@
-"""Signals over HTTP: who may submit what until when, what is told of it, and what bad input comes to."""
+"""Signals over HTTP: permission, deadline, revisions, notifications, and refusals of bad input."""
 
 import json
 from collections.abc import Mapping
@@ -35,6 +35,7 @@ Headers = Mapping[str, str]
 
 @pytest.fixture
 def alpha(web: httpx.Client, me: dict[str, str]) -> str:
+    """A strategy of key `me`, by its slug."""
     return str(open_one(web, me)["slug"])
 
 
@@ -53,7 +54,9 @@ def recorded(home: Home) -> list[Signal]:
         return list(db.exec(select(Signal).order_by("id")))
 
 
-def test_submit_revise_repeat(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
+def test_a_signal_is_recorded_another_revises_it_and_the_same_adds_nothing(
+    desk: Home, web: httpx.Client, me: Headers, alpha: str
+) -> None:
     first = post(web, me)
     assert first.status_code == 201
     answer = first.json()
@@ -175,7 +178,7 @@ def test_a_faulty_portfolio_names_the_field(
         ("900901.SH", "a B share"),
     ],
 )
-def test_what_is_no_share_or_fund_is_refused_by_name(
+def test_a_symbol_of_no_share_or_fund_is_refused_by_name(
     desk: Home, web: httpx.Client, me: Headers, alpha: str, symbol: str, name: str
 ) -> None:
     answer = post(web, me, [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": symbol, "weight": 0.1}])
@@ -209,7 +212,7 @@ def test_a_sum_within_the_tolerance_is_one(desk: Home, web: httpx.Client, me: He
     assert [post(web, me, each).status_code for each in (tenths, just)] == [201, 201]
 
 
-def test_five_thousand_symbols(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
+def test_five_thousand_symbols_are_taken(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
     answer = post(web, me, [{"symbol": f"{n:06}.SZ", "weight": 0.0002} for n in range(5_000)])
     assert answer.status_code == 201
     [row] = recorded(desk)
@@ -219,7 +222,7 @@ def test_five_thousand_symbols(desk: Home, web: httpx.Client, me: Headers, alpha
 @pytest.mark.parametrize(
     "day", ["2025-1-2", "20250102", "2025-01-32", 20250102, None, "tomorrow", "2025-01-02T00:00:00"]
 )
-def test_what_is_no_date(web: httpx.Client, me: Headers, alpha: str, day: Any) -> None:
+def test_a_text_that_is_no_date_is_refused(web: httpx.Client, me: Headers, alpha: str, day: Any) -> None:
     answer = post(web, me, day=day)
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", "trade_date"]
@@ -235,7 +238,7 @@ def test_what_is_no_date(web: httpx.Client, me: Headers, alpha: str, day: Any) -
         ("2024-12-31", "deadline passed"),
     ],
 )
-def test_a_day_that_takes_no_signals(
+def test_a_day_that_takes_no_signals_is_refused_with_the_reason(
     desk: Home, web: httpx.Client, me: Headers, alpha: str, day: str, words: str
 ) -> None:
     answer = post(web, me, day=day)
@@ -270,7 +273,7 @@ def test_a_clock_that_steps_back_dates_no_revision_before_the_one_it_replaces(
     assert second.received_at == first.received_at
 
 
-def test_who_rests_is_refused(web: httpx.Client, me: Headers, alpha: str) -> None:
+def test_a_signal_of_a_paused_or_retired_strategy_is_refused(web: httpx.Client, me: Headers, alpha: str) -> None:
     post(web, me)
     web.patch("/strategies/alpha", json={"status": "paused"}, headers=me)
     answer = post(web, me, SIGNAL[:1])
@@ -280,7 +283,9 @@ def test_who_rests_is_refused(web: httpx.Client, me: Headers, alpha: str) -> Non
     assert (answer.status_code, "strategy status is retired" in answer.json()["detail"]) == (400, True)
 
 
-def test_strangers_and_stolen_keys(desk: Home, web: httpx.Client, me: Headers, other: Headers, alpha: str) -> None:
+def test_a_stranger_finds_no_strategy_and_a_revoked_key_is_refused(
+    desk: Home, web: httpx.Client, me: Headers, other: Headers, alpha: str
+) -> None:
     assert post(web, other).json() == {"detail": "Strategy not found"}
     for slug in ("nobody", "%00", "No-Slug", "x" * 300):
         assert post(web, me, slug=slug).status_code == 404
@@ -319,7 +324,7 @@ def settle(home: Home) -> None:
         db.add(Settlement(session=datetime(2025, 1, 2).date(), strategies=0, settled_at=OPEN, **text))  # noqa: DTZ001
 
 
-def test_taking_a_signal_back(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
+def test_a_signal_is_taken_back_until_its_deadline(desk: Home, web: httpx.Client, me: Headers, alpha: str) -> None:
     def delete(day: str = DAY) -> httpx.Response:
         return web.delete(f"/strategies/alpha/signals/{day}", headers=me)
 

@@ -1,4 +1,4 @@
-"""Strategies over HTTP: their terms, their states, and whose they are."""
+"""Strategies over HTTP: their terms, states and owners."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def test_slugs_are_unique_and_tiers_bound(web: httpx.Client, me: dict[str, str],
     open_one(web, me, "four")
 
 
-def test_the_state_machine(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
+def test_a_strategy_takes_the_allowed_steps_of_status_alone(desk: Home, web: httpx.Client, me: dict[str, str]) -> None:
     open_one(web, me)
 
     def move(status: str) -> int:
@@ -112,7 +112,9 @@ def test_the_state_machine(desk: Home, web: httpx.Client, me: dict[str, str]) ->
         {"status": "odd"},
     ],
 )
-def test_nothing_else_changes(web: httpx.Client, me: dict[str, str], change: Any) -> None:
+def test_a_patch_of_another_field_or_of_a_faulty_value_is_refused(
+    web: httpx.Client, me: dict[str, str], change: Any
+) -> None:
     before = open_one(web, me)
     assert web.patch("/strategies/alpha", json={"description": "x", **change}, headers=me).status_code == 422
     assert web.get("/strategies/alpha", headers=me).json() == before

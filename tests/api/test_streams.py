@@ -1,4 +1,4 @@
-"""The stream over HTTP: who may listen, what comes and in which order, coming back, and who is let go."""
+"""The stream over HTTP: permission, events and their order, coming back, and readers that are let go."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def test_external_signals_come_at_once_in_order(desk: Home, feed: int, me: dict[
         assert (revised.data["external_id"], revised.data["revision"]) == ("000002", 2)
 
 
-def test_a_key_is_needed(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
+def test_a_listener_without_a_key_is_refused(desk: Home, me: dict[str, str], web: httpx.Client) -> None:
     key = me["Authorization"].removeprefix("Bearer ")
     with streaming(desk) as (url, _):
         token = web.post("/auth/invite", json={"invite_code": invite_code(desk)}).json()["access_token"]
@@ -61,7 +61,7 @@ def test_a_key_is_needed(desk: Home, me: dict[str, str], web: httpx.Client) -> N
             assert (mine.headers["cache-control"], mine.headers["x-accel-buffering"]) == ("no-store", "no")
 
 
-def test_filters(desk: Home, feed: int, me: dict[str, str]) -> None:
+def test_a_listener_with_filters_gets_only_matching_signals(desk: Home, feed: int, me: dict[str, str]) -> None:
     second = enter(desk, "second", "https://second.example")
     wanted: list[dict[str, Any]] = [{"source": "second"}, {"coin": "ETH"}, {"exchange": "okx"}, {"kind": "own"}, {}]
     with streaming(desk) as (url, _), ExitStack() as stack:
@@ -77,7 +77,9 @@ def test_filters(desk: Home, feed: int, me: dict[str, str]) -> None:
         faulty.close()
 
 
-def test_coming_back_after_a_restart_and_to_another_process(desk: Home, feed: int, me: dict[str, str]) -> None:
+def test_a_reader_that_comes_back_after_a_restart_or_to_another_process_misses_nothing(
+    desk: Home, feed: int, me: dict[str, str]
+) -> None:
     with streaming(desk) as (url, _), listening(url, me) as mine:
         bring(desk, feed, 1, 2, 3, 4)
         seen = mine.take(2)
@@ -187,7 +189,7 @@ def test_a_slow_reader_is_cut_off_and_slows_nobody(desk: Home, feed: int, me: di
             assert numbers(again.take(2_001 - len(seen))) == list(range(len(seen) + 1, 2_002))
 
 
-def test_whoever_hangs_up_is_forgotten(desk: Home, me: dict[str, str]) -> None:
+def test_a_reader_that_hangs_up_is_forgotten(desk: Home, me: dict[str, str]) -> None:
     with streaming(desk, streams_a_key=2) as (url, hub):
         with listening(url, me), listening(url, me):
             refused = Listener(url, me)

@@ -28,7 +28,7 @@ Headers = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make passwords cheap to check, and let time stand still: a slow machine gives back tries as they are made."""
+    """Make passwords cheap to check, and stop time: a slow machine would give back tries as they are made."""
     quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(api.passwords, "_hasher", quick)
     monkeypatch.setattr(Limits.__init__, "__defaults__", (None, lambda: 0.0))
@@ -41,7 +41,7 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def owner(desk: Home, web: httpx.Client, me: Headers) -> Headers:
-    """The login of somebody with a password, whose key is `me`."""
+    """The login of the account of key `me`, with a password."""
     mine = logged_in(desk, web, me)
     assert web.patch("/auth/profile", json=LOGIN, headers=mine).status_code == 200
     return mine
@@ -94,7 +94,7 @@ def test_a_stolen_token_takes_no_account_over(web: httpx.Client, owner: Headers,
     assert web.post("/auth/login", json=LOGIN).status_code == 200
 
 
-def test_an_owner_changes_what_is_theirs_with_the_current_password(web: httpx.Client, owner: Headers) -> None:
+def test_an_owner_changes_the_account_with_the_current_password(web: httpx.Client, owner: Headers) -> None:
     proof = {"current_password": PASSWORD}
     made = web.post("/billing/api-keys", json={"name": "second"} | proof, headers=owner)
     assert made.status_code == 201
@@ -127,7 +127,7 @@ def test_a_new_email_ends_other_logins_and_a_name_does_not(web: httpx.Client, ow
     assert web.get("/auth/me", headers=owner).status_code == 200
 
 
-def test_what_a_stolen_key_added_goes_with_it(desk: Home, web: httpx.Client, me: Headers) -> None:
+def test_addresses_that_a_stolen_key_added_go_with_it(desk: Home, web: httpx.Client, me: Headers) -> None:
     owner = logged_in(desk, web, me)
 
     def add(name: str, headers: Headers) -> None:
@@ -173,7 +173,7 @@ def test_nobody_locks_an_owner_out_from_elsewhere(desk: Home, monkeypatch: pytes
         web.patch("/auth/profile", json=LOGIN, headers=logged_in(desk, web, join(desk, web)))
 
         def log_in(address: str, password: str) -> int:
-            # The proxy adds where it was called from; the rest is what the caller made up.
+            # The proxy adds its caller's address; the caller made up the rest.
             headers = {"X-Forwarded-For": f"203.0.113.9, {address}"}
             return web.post("/auth/login", json={**LOGIN, "password": password}, headers=headers).status_code
 
@@ -227,7 +227,7 @@ def test_a_client_cannot_choose_its_address(made_up: list[str], real: str) -> No
 def test_an_account_that_is_not_there_costs_the_same(
     desk: Home, web: httpx.Client, owner: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One comparison with a hash of the same cost, whoever is asked for."""
+    """One comparison with a hash of the same cost, for known and unknown accounts."""
     costs = []
 
     class Noting(argon2.PasswordHasher):

@@ -1,4 +1,4 @@
-"""What validation measures: sessions that have closed, on the universe as it was on each of them."""
+"""Validation measures sessions that have closed, on the universe as it was on each of them."""
 
 from datetime import date
 
@@ -42,7 +42,7 @@ def test_values_of_sessions_to_come_pass_no_check(lab: Home, lab_web: httpx.Clie
     assert lab_web.get(f"/factors/{factor}", headers=researcher).json()["status"] == "ready"
 
 
-def test_what_was_uploaded_ahead_is_out_of_sample(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
+def test_values_uploaded_ahead_are_out_of_sample(lab: Home, lab_web: httpx.Client, researcher: Headers) -> None:
     values, first, horizon = market_of(lab).values["first"], date(2025, 1, 2), lab.sessions.days[-1]
     plain = submit(lab_web, join(lab, lab_web), "plain", values)
     found = submit(lab_web, researcher, "ahead", ahead_of(lab, values, [first, date(2025, 6, 3), horizon]))
@@ -51,7 +51,7 @@ def test_what_was_uploaded_ahead_is_out_of_sample(lab: Home, lab_web: httpx.Clie
     with lab.ledger.read() as db:
         in_time = read_in_time(db, lab.sessions, first).filter(pl.col("factor") == found["id"])
     assert in_time.rows() == [(found["id"], first, True)]
-    # They are not what it was admitted with, and can be replaced until their outcome begins to be known.
+    # It was not admitted with them, so they can be replaced until their outcome begins to be known.
     others = ahead_of(lab, values, [first, horizon]).filter(pl.col("date") > LAST).with_columns(pl.col("value") + 1)
     assert upload(lab_web, researcher, found["id"], others).json()["changed"] == 2
 

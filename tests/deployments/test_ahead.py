@@ -1,4 +1,4 @@
-"""What measures factors is compiled by a process of its own, which is given up when the platform stops."""
+"""Kernels are compiled ahead, by a process of its own, which is given up when the platform stops."""
 
 from pathlib import Path
 

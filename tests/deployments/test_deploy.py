@@ -31,13 +31,13 @@ def said(slots: tuple[Slot, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def test_prefect_yaml_says_what_the_timetable_says() -> None:
+def test_prefect_yaml_agrees_with_the_timetable() -> None:
     text = yaml.safe_load((ROOT / "prefect.yaml").read_text())
     pool = text["definitions"]["work_pool"]
     assert text["deployments"] == [{**deployment, "work_pool": pool} for deployment in said(TIMETABLE)]
 
 
-def test_the_deployments_say_what_the_timetable_says() -> None:
+def test_the_deployments_agree_with_the_timetable() -> None:
     made = [
         {
             "name": deployment.name,

@@ -76,7 +76,7 @@ def test_every_socket_needs_the_words(server: str) -> None:
                 socket.recv(PATIENCE_SECONDS)
 
 
-def test_a_host_or_page_that_is_not_its_own_is_turned_away_whatever_words_it_has(
+def test_another_host_or_page_is_turned_away_even_with_the_words(
     server: str, served_home: Path, operator: httpx.Client
 ) -> None:
     host = urlsplit(server).netloc
@@ -143,7 +143,7 @@ def hosts(server: str) -> str:
     return f"127.0.0.1:{port}, localhost:{port}"
 
 
-def test_the_operator_logs_in_with_the_words_and_sees_what_is_there(
+def test_the_operator_logs_in_with_the_words_and_sees_the_flows(
     server: str, served_home: Path, operator: httpx.Client
 ) -> None:
     operator.post("/api/flows/", json={"name": "seen-by-its-operator"}).raise_for_status()

@@ -42,7 +42,7 @@ def test_it_is_down_in_the_first_minutes_of_an_hour_and_knows_no_other_path() ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_as_a_command_it_says_where_it_is_and_ends_when_told(number: signal.Signals) -> None:
+def test_the_command_prints_its_address_and_ends_on_a_signal(number: signal.Signals) -> None:
     words = ("source", "simulate", "--port", "0", "--premium-key", "mine", "--failing", "3")
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The files for other engines parse and name things that exist; the environment says what Prefect understands."""
+"""The files for other engines parse and name things that exist; Prefect reads every variable."""
 
 from configparser import ConfigParser
 from importlib.util import find_spec
@@ -32,7 +32,7 @@ def test_every_variable_is_one_that_prefect_reads(tmp_path: Path) -> None:
     assert {name for name in told if name.startswith("PREFECT_")} <= known
 
 
-def test_compose_runs_what_exists() -> None:
+def test_compose_runs_modules_that_exist() -> None:
     compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
     services = compose["services"]
     assert set(services) == {"postgres", "prefect", "worker", "api", "sealer", "poller"}

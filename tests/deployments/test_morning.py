@@ -53,6 +53,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that shifts the clock of a process, compiled."""
     path = tmp_path_factory.mktemp("clock") / "shifted_clock.so"
     source = ROOT / "tests" / "support" / "shifted_clock.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(path), str(source)], check=True)
@@ -90,7 +91,7 @@ def test_signals_are_sealed_in_time_and_nothing_of_the_days_before_runs(home: Ho
         wait_until(lambda: count(ledger, SEALED))
         with closing(sqlite3.connect(ledger)) as db:
             sealed_at = db.execute("SELECT max(committed_at) FROM journal_commit").fetchone()[0]
-        # By 08:58:35 to 08:58:47 on two cores under a load of 6; what a test may ask of a busy machine is the deadline.
+        # By 08:58:35 to 08:58:47 on two cores under a load of 6; a test may ask a busy machine for the deadline alone.
         assert "2024-12-30 00:58" <= sealed_at < "2024-12-30 01:15"
         wait_until(lambda: not count(prefect, OVERDUE + WAITING))
     assert count(prefect, OVERDUE + BEGUN) == 0

@@ -1,4 +1,4 @@
-"""The poller as a process: it polls by itself, takes up what is entered while it runs, and survives a kill."""
+"""The poller as a process: it polls by itself, takes up sources entered while it runs, and survives a kill."""
 
 import signal
 from datetime import timedelta
@@ -22,6 +22,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 @pytest.fixture
 def home(tmp_path: Path, databases: Databases) -> Home:
+    """A home on SQLite, with the simulated clock."""
     return make_home(tmp_path / "home", databases.ledger("sqlite"))
 
 
@@ -30,7 +31,7 @@ def polled(home: Home, name: str) -> bool:
         return any(each.source.name == name and each.state.good_at is not None for each in list_sources(db))
 
 
-def test_it_polls_what_is_there_and_what_comes_and_ends_when_told(home: Home) -> None:
+def test_the_poller_polls_old_and_new_sources_and_ends_on_a_signal(home: Home) -> None:
     part = poller_part(home.path)
     with simulated_feed(SimulatedFeed(premium_keys=frozenset({KEY})), wall_clock) as url:
         enter(home, "first", url, now=wall_clock(), key=KEY)

@@ -1,4 +1,4 @@
-"""The stand-alone sealer as a process: it seals, sends and tells by itself, and survives a kill."""
+"""The stand-alone sealer as a process: it seals, sends and notifies by itself, and survives a kill."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def is_written_down(home: Home) -> bool:
         return not db.exec(select(JournalCommit).where(col(JournalCommit.pushed_at).is_(None))).all()
 
 
-def test_it_seals_and_pushes_what_comes_and_ends_when_told(home: Home) -> None:
+def test_the_sealer_seals_and_pushes_new_signals_and_ends_on_a_signal(home: Home) -> None:
     part = sealer_part(home.path)
     child = part.start()
     try:
@@ -133,7 +133,7 @@ def test_a_remote_that_hangs_delays_no_seal(home: Home, tmp_path: Path, monkeypa
     check_journal(home)
 
 
-def test_the_operator_is_told_while_it_seals(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_is_notified_while_the_sealer_seals(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     came: list[str] = []
 
     def hook(path: str, body: dict[str, str]) -> Reply:

@@ -39,11 +39,13 @@ def state_of(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def due() -> datetime:
+    """The time of the scheduled run, 6 s from now."""
     return (datetime.now(UTC) + timedelta(seconds=6)).replace(microsecond=0)
 
 
 @pytest.fixture(scope="module")
 def runner(served_home: Path, due: datetime) -> Iterator[Child]:
+    """A runner of the tiny flows, with a schedule at `due`."""
     log = served_home / "logs" / "tiny-runner.log"
     child = Child(["tests.support.tiny_runner", str(served_home), due.isoformat()], {}, log)
     yield child

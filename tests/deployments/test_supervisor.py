@@ -1,4 +1,4 @@
-"""The supervisor with parts that do nothing: readiness, death, order. `timeit` waits as long as it is told."""
+"""The supervisor with parts that do nothing: readiness, death, order. `timeit` waits as long as asked."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A real server and a real runner after an outage: what is skipped, what begins, and what a start finds of the dead."""
+"""A real server and a real runner after an outage: runs skipped, runs begun, and dead runs that a start finds."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -89,7 +89,7 @@ def evening(day: int) -> datetime:
     return datetime(2025, 1, day, 18, 15, tzinfo=EXCHANGE_ZONE)
 
 
-def test_after_an_outage_only_what_has_a_purpose_runs(served_home: Path, ids: dict[str, UUID]) -> None:
+def test_after_an_outage_only_runs_with_a_purpose_begin(served_home: Path, ids: dict[str, UUID]) -> None:
     thursday, friday, saturday = (plan(served_home, ids, EVENING, evening(day)) for day in (2, 3, 4))
     poll = plan(served_home, ids, HOURLY, wall_clock() - timedelta(hours=14))
     by_hand = ask(ids, EVENING, evening(4))
@@ -103,7 +103,7 @@ def test_after_an_outage_only_what_has_a_purpose_runs(served_home: Path, ids: di
     assert [run.name for run in steps_of(friday)] == []
 
 
-def test_two_that_hang_leave_a_place_for_what_has_a_deadline(served_home: Path, ids: dict[str, UUID]) -> None:
+def test_two_runs_that_hang_leave_a_place_for_one_with_a_deadline(served_home: Path, ids: dict[str, UUID]) -> None:
     now = datetime.now(UTC)
     with runner(served_home) as child:
         hanging = [ask(ids, LONG, now), ask(ids, LONG, now)]

@@ -25,11 +25,12 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 @pytest.fixture
 def home(served_home: Path, tmp_path: Path) -> Path:
+    """A home with a Prefect database, for `up` to start from."""
     return prepare_home(served_home, tmp_path / "home")
 
 
 class Up:
-    """`up` in a process; `lines` is what it has said so far."""
+    """`up` in a process; `lines` is its output so far."""
 
     def __init__(self, home: Path) -> None:
         self._output = home / "said"

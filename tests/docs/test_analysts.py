@@ -1,4 +1,4 @@
-"""docs/analysts.md keeps its word: every query runs and returns what it says, and the table of tables is the lens's."""
+"""docs/analysts.md keeps its word: every query runs and returns the result shown; the table of tables is the lens's."""
 
 import re
 from collections.abc import Iterator
@@ -28,6 +28,7 @@ QUERIES = re.findall(r"(?<=\n\n)([^\n]*):\n\n```sql\n(.*?)```\n\nColumns: ([^\n]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published home: 25 sessions, one corrected, external signals, a claim and an active factor."""
     made = make_home(tmp_path_factory.mktemp("lens") / "home")
     for session in weekdays(25):
         settle(made, session)
@@ -49,6 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def db(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the lens of `home`."""
     with open_lens(home) as lens, lens.use() as connection:
         yield connection
 
@@ -58,7 +60,9 @@ def test_every_query_of_the_document_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("sql", "columns"), [pytest.param(sql, names, id=title) for title, sql, names in QUERIES])
-def test_query(db: duckdb.DuckDBPyConnection, sql: str, columns: str) -> None:
+def test_a_query_of_the_document_returns_its_columns_and_rows(
+    db: duckdb.DuckDBPyConnection, sql: str, columns: str
+) -> None:
     found = db.execute(sql)
     assert ", ".join(column[0] for column in found.description or ()) == columns
     rows = found.fetchall()

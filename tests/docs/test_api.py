@@ -1,4 +1,4 @@
-"""docs/api.md is what the OpenAPI document says now, and its program runs a day against a real home."""
+"""docs/api.md agrees with the OpenAPI document, and its program runs a day against a real home."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""docs/verification.md: what it says to do by hand works on a journal made by hand, and fails on a forged one."""
+"""docs/verification.md: its steps by hand work on a journal made by hand, and fail on a forged one."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ def by_hand(journal: Handmade, blocks: list[str], session: str, revision: int = 
 
 
 @pytest.mark.parametrize(("session", "revision"), [(FIRST, 1), (FIRST, 2), (SECOND, 1)])
-def test_every_command_by_hand(tmp_path: Path, session: str, revision: int) -> None:
+def test_the_commands_by_hand_check_an_honest_signal(tmp_path: Path, session: str, revision: int) -> None:
     done = by_hand(worked_example(tmp_path), BLOCKS, session, revision)
     assert done.returncode == 0, done.stderr
     assert f"{session}T01:0" in done.stdout

@@ -1,4 +1,4 @@
-"""Corporate actions: what the bars of the ex-session bear out, and what they do not."""
+"""Corporate actions that the bars of the ex-session bear out, and those that they do not."""
 
 from datetime import date
 
@@ -58,7 +58,7 @@ def doubted(
         (0.0, 0.0, 10.0, None, None, False),  # nothing was paid
     ],
 )
-def test_by_factor_or_by_price(
+def test_an_action_is_doubted_unless_factor_or_price_bears_it_out(
     cash: float, bonus: float, opened: float, before: float | None, factor: float | None, expected: bool
 ) -> None:
     assert doubted(cash, bonus, close=10.0, opened=opened, before=before, factor=factor) is expected
@@ -72,10 +72,10 @@ prices = st.floats(1, 1000)
 
 
 @given(prices, st.floats(0, 0.5), st.floats(-0.5, 2), st.floats(-0.1, 0.1), st.floats(0.1, 50))
-def test_what_really_happened_is_never_doubted(
+def test_an_action_that_happened_is_never_doubted(
     close: float, paid: float, bonus: float, move: float, before: float
 ) -> None:
-    """The factor of the action bears it out, whatever the market did with the price that morning."""
+    """The factor of the action bears it out, for any move of the price that morning."""
     cash = close * paid
     after = (close - cash) / (1 + bonus)
     assert not doubted(
@@ -84,7 +84,9 @@ def test_what_really_happened_is_never_doubted(
 
 
 @given(prices, st.floats(0.01, 0.5), st.floats(0.01, 2), st.floats(0, 0.1), st.floats(0.1, 50))
-def test_what_never_happened_is_doubted(close: float, paid: float, bonus: float, rise: float, before: float) -> None:
+def test_an_action_that_never_happened_is_doubted(
+    close: float, paid: float, bonus: float, rise: float, before: float
+) -> None:
     """Neither factor nor price moved, or the price rose."""
     assert doubted(close * paid, bonus, close=close, opened=close * (1 + rise), before=before, factor=before)
     assert doubted(close * paid, bonus, close=close, opened=close * (1 + rise), before=None, factor=None)
@@ -95,7 +97,7 @@ known = st.dictionaries(symbols, st.builds(Action, st.floats(0, 9), st.floats(-0
 
 
 @given(known, known, st.sets(symbols))
-def test_each_difference_of_what_is_needed_is_named(
+def test_each_difference_of_the_needed_actions_is_named(
     ours: dict[str, Action], theirs: dict[str, Action], needed: set[str]
 ) -> None:
     pairs = [pair for symbol in ours.keys() & theirs.keys() for pair in zip(ours[symbol], theirs[symbol], strict=True)]

@@ -24,7 +24,7 @@ from models.errors import InputError
         ),
     ],
 )
-def test_what_is_allowed(given: str, url: str, shown: str) -> None:
+def test_an_allowed_address_is_parsed_and_shown_without_its_secrets(given: str, url: str, shown: str) -> None:
     target = parse_address(given)
     assert (target.url, target.shown) == (url, shown)
     assert "hunter2" not in target.shown
@@ -64,7 +64,7 @@ def test_what_is_allowed(given: str, url: str, shown: str) -> None:
         "mailto://me:pw@example.com?to=me@example.org&verify=no",
     ],
 )
-def test_what_is_refused(given: str) -> None:
+def test_another_address_is_refused_without_its_secrets(given: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_address(given, private=True)
     assert caught.value.field == "url"

@@ -69,7 +69,7 @@ def test_a_late_poll_of_yesterday_has_no_purpose_and_the_last_one_of_this_hour_h
     assert reasons(agenda) == {("poll", "29 22:20"): "its hour is over: the next one does its work"}
 
 
-def test_what_a_watchdog_is_about_to_do_waits_for_it_and_is_skipped_once_it_is_done() -> None:
+def test_a_stage_that_a_watchdog_is_about_to_run_waits_and_is_skipped_once_done() -> None:
     evening = [run("market-ingest", "27 17:30"), run("settle", "27 18:15"), run("evaluate", "27 18:30")]
     watchdog = run(WATCHDOG, "27 18:50", CATCH_UP)
     assert begun(decide([*evening, watchdog], "27 18:50")) == [(WATCHDOG, "27 18:50")]
@@ -85,7 +85,7 @@ def test_a_day_without_a_session_is_passed_over_and_does_not_stand_in_for_the_se
     agenda = decide([friday, saturday], "28 19:00")
     assert begun(agenda) == [("settle", "27 18:15")]
     assert reasons(agenda) == {("settle", "28 18:15"): "2024-12-28 is not a session"}
-    # Feeds know no sessions; a start, and whoever asks for a run, mean the session before.
+    # Feeds know no sessions; a start, and a run by hand, mean the session before.
     for other in (run("poll", "28 18:20"), run(WATCHDOG, "28 19:00", CATCH_UP), run("settle", "28 19:00", HAND)):
         assert begun(decide([other], "28 19:00")) == [(other.stage, f"{other.at:%d %H:%M}")]
 
@@ -97,7 +97,7 @@ def test_once_its_deadline_has_passed_a_stage_takes_its_turn_like_any_other() ->
     assert begun(decide([poll, signals], "30 09:30")) == [("portfolio-signals", "30 09:00"), ("poll", "30 09:20")]
 
 
-def test_what_hangs_leaves_a_place_for_what_has_a_deadline() -> None:
+def test_runs_that_hang_leave_a_place_for_one_with_a_deadline() -> None:
     hanging = [run("settle", "27 18:15"), run("evaluate", "27 18:30")]
     signals, poll = run("portfolio-signals", "30 09:00"), run("poll", "30 08:20")
     assert begun(decide([signals, poll], "30 09:00", hanging)) == [("portfolio-signals", "30 09:00")]
@@ -119,7 +119,7 @@ def test_what_hangs_leaves_a_place_for_what_has_a_deadline() -> None:
         ("28 08:58", []),
     ],
 )
-def test_a_start_runs_at_once_what_is_near_its_deadline(now: str, stages: list[str]) -> None:
+def test_a_start_runs_stages_near_their_deadline_at_once(now: str, stages: list[str]) -> None:
     assert stages_to_catch_up(moment(now), TIMETABLE, DAYS.__contains__) == [*stages, WATCHDOG]
 
 
@@ -140,14 +140,16 @@ RUNS = st.lists(
 
 
 @given(RUNS, RUNS.map(lambda runs: runs[: PLACES + RESERVED]), NOW, st.none() | NOW)
-def test_the_laws(due: list[Due], running: list[Due], now: datetime, caught_up: datetime | None) -> None:
+def test_no_plan_skips_without_reason_or_exceeds_the_places(
+    due: list[Due], running: list[Due], now: datetime, caught_up: datetime | None
+) -> None:
     agenda = plan(due, running, now, TIMETABLE, DAYS.__contains__, caught_up)
     skipped = {each.id for each, _ in agenda.skip}
     assert not skipped & {each.id for each in agenda.begin}
     assert all(reason for _, reason in agenda.skip)
     assert not [each for each, _ in agenda.skip if each.origin is HAND or each.stage == "unknown"]
     assert len(running) + len(agenda.begin) <= PLACES + RESERVED
-    # Whatever waits, waits for something: with nothing running, something begins, or all is skipped.
+    # A waiting run waits for another: with nothing running, one begins, or all are skipped.
     if not running:
         assert bool(agenda.begin) == (len(skipped) < len(due))
 

@@ -33,7 +33,7 @@ SEAL: dict[str, Any] = {
 }
 
 
-def test_a_seal_written_by_hand() -> None:
+def test_a_seal_equals_the_one_written_by_hand() -> None:
     assert a.seal_record(**SEAL) == (
         b'{"deadline":"2026-05-14T01:15:00.000000Z","execution_price":"open","previous":"",'
         b'"received_at":"2026-05-14T01:10:00.120000Z","revision":2,"schema":"countersign/seal/v1",'
@@ -61,7 +61,7 @@ def test_every_record_is_canonical() -> None:
     assert json.loads(reveal)["payload"] == payload
 
 
-def test_where_records_lie() -> None:
+def test_a_record_has_the_path_written_by_hand() -> None:
     shard = hashlib.sha256(b"alpha").hexdigest()[:2]
     assert a.seal_path("alpha", DAY, 2) == f"attestations/2026/2026-05-14/{shard}/alpha.2.json"
     assert a.reveal_path("alpha", DAY, 2) == f"reveals/2026/2026-05-14/{shard}/alpha.2.json"

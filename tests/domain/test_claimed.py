@@ -1,4 +1,4 @@
-"""What a claimed performance comes to by its own records."""
+"""Figures of a claimed performance by its own records."""
 
 from math import sqrt
 
@@ -13,7 +13,7 @@ from tests.support.evaluation import day
 NAVS = st.lists(st.floats(5e-324, 1e10), min_size=2, max_size=20)
 
 
-def test_worked_by_hand() -> None:
+def test_figures_of_a_claim_equal_those_worked_by_hand() -> None:
     records = read_records(write_records((day(n), nav) for n, nav in enumerate((200.0, 220.0, 198.0, 237.6))))
     found = summarise(records)
     # Returns 10 %, −10 %, 20 %: mean 1/15, squared deviations 1/900, 1/36, 4/225.

@@ -1,4 +1,4 @@
-"""Days in every form that files have, and what is none. What Python's own calendar and zones say is expected."""
+"""Days in every form that files have, and texts that are none. Expected values are of Python's calendar and zones."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def read(*values: Any, dtype: Any = None) -> list[date | None] | None:
         *((NAIVE.replace(tzinfo=SHANGHAI), pl.Datetime(unit, "Asia/Shanghai")) for unit in ("ms", "us", "ns")),
     ],
 )
-def test_a_day_in_every_form(value: Any, dtype: Any) -> None:
+def test_a_day_is_read_in_every_form(value: Any, dtype: Any) -> None:
     assert read(value, None, dtype=dtype) == [DAY, None]
 
 
@@ -63,7 +63,7 @@ def test_a_day_in_every_form(value: Any, dtype: Any) -> None:
         (datetime(2024, 3, 6, 15, tzinfo=SHANGHAI), pl.Datetime("us", "Asia/Shanghai")),
     ],
 )
-def test_what_is_no_day(value: Any, dtype: Any) -> None:
+def test_a_value_that_is_no_day_is_null(value: Any, dtype: Any) -> None:
     assert read(value, dtype=dtype) == [None]
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_day(value: Any, dtype: Any) -> None:
         pl.Series([b"20240306"]),
     ],
 )
-def test_columns_that_hold_no_days(values: pl.Series) -> None:
+def test_a_column_of_another_type_holds_no_days(values: pl.Series) -> None:
     assert read_days(values) is None
 
 
@@ -86,7 +86,7 @@ def test_dates_past_every_calendar_are_none() -> None:
 
 
 @given(st.lists(DAYS, min_size=1))
-def test_whatever_the_form_the_days_are_the_same(days: list[date]) -> None:
+def test_days_are_the_same_in_every_form(days: list[date]) -> None:
     assert read(*map(str, days)) == days
     assert read(*(f"{day}T00:00:00+08:00" for day in days)) == days
     assert read(*(day.strftime("%Y%m%d").zfill(8) for day in days)) == days

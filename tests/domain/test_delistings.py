@@ -82,12 +82,12 @@ def test_shares_of_a_successor_are_whole_ones_and_marked_at_its_close() -> None:
     assert str(settled.nav["nav"].item()) == "640217.00"  # 500,000 + 6,677 × 21
 
 
-def test_shares_and_cash_together() -> None:
+def test_a_delisting_pays_shares_and_cash_together() -> None:
     settled = exchanged(delistings((GONE, 1.5, HEIR, 0.5)))
     assert str(settled.nav["nav"].item()) == "1100000.00"  # 500,000 + 75,000 + 25,000 × 21
 
 
-def test_what_is_given_can_be_traded_at_once() -> None:
+def test_shares_of_a_successor_can_be_traded_at_once() -> None:
     settled = exchanged(delistings((GONE, 2.0, None, None)), {HEIR: 0.5})
     # Equity 600,000, at 20.00: 15,000 shares.
     assert settled.orders.select("symbol", "side", "filled").rows() == [

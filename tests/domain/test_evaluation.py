@@ -1,4 +1,4 @@
-"""Every metric on NAV worked by hand, what is undefined, and the score. Others' answers: test_evaluation_peers."""
+"""Every metric on NAV worked by hand, undefined ones, and the score. Others' answers: test_evaluation_peers."""
 
 from datetime import date
 from math import sqrt
@@ -62,7 +62,7 @@ def test_the_first_fall_is_from_the_initial_capital() -> None:
     assert newest([900_000.0, 990_000.0])["max_drawdown"] == pytest.approx(0.1)
 
 
-def test_what_never_moves_has_no_ratio() -> None:
+def test_a_nav_that_never_moves_has_no_ratio() -> None:
     row = newest([1_000_000.0] * 80)
     undefined = {"sharpe", "calmar", "excess_sharpe", "rolling_excess_sharpe", "sortino", "psr", "deflated_sharpe"}
     assert {name for name, value in row.items() if value is None} == {*undefined, "min_track_record"}
@@ -76,7 +76,7 @@ def test_rounding_is_not_a_deviation() -> None:
     assert (row["sharpe"], row["excess_sharpe"], row["sortino"], row["psr"]) == (None,) * 4
 
 
-def test_a_strategy_that_lost_everything() -> None:
+def test_a_strategy_that_lost_everything_has_a_return_of_minus_one_and_no_ratio() -> None:
     row = newest([500_000.0, 0.0, 0.0, 0.0])
     assert (row["total_return"], row["annual_return"], row["max_drawdown"], row["calmar"]) == (-1, -1, 1, -1)
     assert (row["sharpe"], row["volatility"]) == (None, None)  # a return on nothing is no return
@@ -139,7 +139,7 @@ def score(**figures: float | str | None) -> dict[str, float | None]:
     return add_score(frame).select("^score.*$").row(0, named=True)
 
 
-def test_the_score_and_its_parts() -> None:
+def test_the_score_is_the_sum_of_its_parts() -> None:
     parts = {"psr": 31.5, "excess": 10.0, "drawdown": 10.0, "length": 15.0, "claim": 10.0}
     expected = {f"score_{name}": value for name, value in parts.items()} | {"score": 76.5}
     assert score() == pytest.approx(expected)
@@ -155,7 +155,9 @@ def test_the_score_and_its_parts() -> None:
         (300, "significant_divergence", 0.0),
     ],
 )
-def test_points_for_a_claim(sessions: int, verdict: str | None, points: float) -> None:
+def test_a_claim_gets_points_by_its_verdict_and_none_by_length(
+    sessions: int, verdict: str | None, points: float
+) -> None:
     assert score(sessions=sessions, verdict=verdict)["score_claim"] == points
 
 

@@ -1,4 +1,4 @@
-"""Laws of evaluation: sessions evaluated together, apart, or from scratch by plain formulas, come to the same."""
+"""Laws of evaluation: sessions evaluated together, apart, or from scratch by plain formulas, give the same."""
 
 from typing import Any
 

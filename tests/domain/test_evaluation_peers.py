@@ -80,7 +80,7 @@ def test_rolling_values_of_a_real_index_against_empyrical(levels: dict[str, Floa
 
 
 @pytest.mark.parametrize(("peer", "loose"), [("quantstats", {"psr": 5e-3}), ("ffn", {})])
-def test_golden_answers(peer: str, loose: dict[str, float]) -> None:
+def test_metrics_equal_the_stored_answers_of_quantstats_and_ffn(peer: str, loose: dict[str, float]) -> None:
     row: dict[str, Any] = newest(GOLDEN["nav"], GOLDEN["benchmark"])
     for name, value in GOLDEN[peer].items():
         assert row[name] == pytest.approx(value, rel=loose.get(name, 1e-9)), name

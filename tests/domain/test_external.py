@@ -1,4 +1,4 @@
-"""Items of a feed: what becomes of each field, and what is put aside with which reason."""
+"""Items of a feed: the value of each field, and the reason of each item that is put aside."""
 
 import json
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def test_an_id_is_the_same_as_a_number_and_as_a_text() -> None:
 
 
 @pytest.mark.parametrize("value", ["94250.5", "94250.50", Decimal("94250.5"), "9.42505e4", " 94250.5 "])
-def test_how_a_price_is_written_is_no_content(value: Any) -> None:
+def test_the_spelling_of_a_price_is_no_content(value: Any) -> None:
     assert signal(buy_start=value).content_sha256 == signal().content_sha256
 
 
@@ -153,7 +153,7 @@ def test_one_bad_item_does_not_keep_the_others_out() -> None:
     assert items.unfit[4].external_id == "2"
 
 
-def test_an_id_that_stands_twice_with_different_content_counts_once() -> None:
+def test_an_id_given_twice_with_different_content_counts_once() -> None:
     items = normalise([ITEM, ITEM | {"ask": "1"}])
     assert [each.ask for each in items.signals] == ["94325"]
     assert items.unfit[0].reason == "id: expected one content for an id, got 1847291 twice, with different content"
@@ -166,7 +166,7 @@ JSON = st.recursive(
 
 @settings(max_examples=60)
 @given(st.lists(st.dictionaries(st.sampled_from(sorted(ITEM)), JSON) | JSON, max_size=4))
-def test_whatever_comes_is_either_a_signal_or_put_aside_in_plain_text(items: list[Any]) -> None:
+def test_any_item_is_a_signal_or_put_aside_in_plain_text(items: list[Any]) -> None:
     found = normalise([ITEM | item if isinstance(item, dict) else item for item in items])
     for each in found.signals:
         assert Decimal(each.entry_low) <= Decimal(each.entry_high)

@@ -1,4 +1,4 @@
-"""Tracking out of sample: many factors of a session at once, and the means of what they did."""
+"""Tracking out of sample: many factors of a session at once, and the means of their figures."""
 
 from collections.abc import Collection
 from datetime import date

@@ -68,7 +68,7 @@ def by_session(frame: pl.DataFrame, column: str) -> list[float]:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_every_figure_is_what_scipy_and_pandas_make_of_its_definition(
+def test_every_figure_equals_its_definition_in_scipy_and_pandas(
     world: Callable[[np.random.Generator], Floats],
 ) -> None:
     rng = np.random.default_rng(4)
@@ -146,7 +146,7 @@ def test_newey_west_is_that_of_statsmodels() -> None:
 
 
 def test_the_published_factor_on_the_real_bars_of_2018() -> None:
-    """VOL5 of JoinQuant's jqfactor_analyzer, against pandas and scipy, and against what JoinQuant published."""
+    """VOL5 of JoinQuant's jqfactor_analyzer, against pandas and scipy, and against JoinQuant's published figures."""
     table = pd.read_csv(shared("reference/JoinQuant-jqfactor_analyzer/VOL5.csv"), index_col=0, parse_dates=True)
     bars = pl.read_parquet(shared("market/bars_csi800_2018_2026.parquet"))
     closes = bars.select("session", "symbol", close=pl.col("close") * pl.col("adj_factor"))

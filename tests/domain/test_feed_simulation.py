@@ -37,7 +37,7 @@ def day(**form: str) -> list[dict[str, Any]]:
         ({"exchange": "nowhere"}, 0, "No new signals available"),
     ],
 )
-def test_codes_and_messages(form: dict[str, str], code: int, message: str) -> None:
+def test_a_faulty_form_gets_its_code_and_message(form: dict[str, str], code: int, message: str) -> None:
     answer = ask(**form)
     assert (answer["error"], answer["message"], answer["signals"]) == (code, message, [])
 
@@ -66,7 +66,7 @@ def test_premium_and_free_are_different_pools_and_premium_is_larger() -> None:
     assert len(vip) > len(free) > 100
 
 
-def test_the_scalping_table() -> None:
+def test_scalping_signals_have_one_target_and_a_narrow_zone() -> None:
     for item in day(type="SCALPING"):
         assert (item["type"], item["risk_level"], item["target2"], item["target3"]) == ("SCALPING", "3", "", "")
         assert item["target1"]
@@ -77,7 +77,7 @@ def test_the_scalping_table() -> None:
     assert not any(item["type"] == "SCALPING" for item in day())
 
 
-def test_leverage_stands_there_only_where_a_futures_exchange_is_asked_for() -> None:
+def test_leverage_is_given_only_where_a_futures_exchange_is_asked_for() -> None:
     assert not any("leverage" in item for item in day())
     for exchange in FUTURES:
         items = day(exchange=exchange)
@@ -87,7 +87,7 @@ def test_leverage_stands_there_only_where_a_futures_exchange_is_asked_for() -> N
     assert day(exchange="BINANCE") == []
 
 
-def test_filters_repeats_and_edits() -> None:
+def test_a_day_has_filtered_repeated_and_edited_signals() -> None:
     assert {item["currency"] for item in day(currency="BTC")} == {"BTC"}
     assert {item["type"] for item in day(api_key="premium", type="LONG TERM")} == {"LONG TERM"}
     assert any(
@@ -104,13 +104,13 @@ def test_filters_repeats_and_edits() -> None:
     assert max(map(len, edited)) == 2
 
 
-def test_signals_close_and_are_gone() -> None:
+def test_a_closed_signal_is_gone_from_the_answer() -> None:
     early = {item["id"] for item in ask(api_key="premium", interval="2")["signals"]}
     late = {item["id"] for n in range(18) for item in ask(NOW + timedelta(minutes=n), api_key="premium")["signals"]}
     assert early <= late
     assert early - {item["id"] for item in ask(NOW + timedelta(minutes=18), api_key="premium")["signals"]}
 
 
-def test_spells_without_an_answer() -> None:
+def test_a_broken_feed_is_down_in_the_first_minutes_of_an_hour() -> None:
     feed = SimulatedFeed(broken_minutes_an_hour=2)
     assert [feed.is_broken(NOW + timedelta(minutes=n)) for n in range(4)] == [True, True, False, False]

@@ -22,7 +22,7 @@ SECRET = "hunter2 with spaces"  # noqa: S105 - it is not one
         "http://[::1]:1",
     ],
 )
-def test_addresses_a_key_may_go_to(url: str) -> None:
+def test_a_safe_address_is_taken(url: str) -> None:
     require_safe(url)
 
 
@@ -45,7 +45,7 @@ def test_addresses_a_key_may_go_to(url: str) -> None:
         "https://feed.example/\nsecret",
     ],
 )
-def test_addresses_it_may_not_go_to(url: str) -> None:
+def test_an_unsafe_address_is_refused_without_its_secret(url: str) -> None:
     with pytest.raises(InputError) as caught:
         require_safe(url)
     assert caught.value.field == "url"
@@ -67,7 +67,7 @@ def test_addresses_it_may_not_go_to(url: str) -> None:
         ({"adapter": "generic_json", "settings": "["}, "mapping"),
     ],
 )
-def test_what_is_wrong_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
+def test_a_faulty_term_is_named_and_no_secret_repeated(changes: dict[str, str], field: str) -> None:
     right = {"name": "feed", "adapter": "cqs", "url": "https://feed.example", "key": None, "type": "SCALPING"}
     with pytest.raises(InputError) as caught:
         check_feed(FeedTerms(**(right | changes)))  # type: ignore[arg-type]
@@ -99,7 +99,23 @@ def test_a_mapping_that_can_never_work_is_not_entered_but_goes_on(mapping: dict[
     assert caught.value.field == field
 
 
-def test_a_mapping_that_can_work() -> None:
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ('{"fields": {}, "items": "a", "items": "b"}', "got 'items' twice"),
+        ('{"fields": {"id": "a", "id": "b"}}', "got 'id' twice"),
+        ('{"fields": {}, "directions": {"buy": "LONG", "buy": "SHORT"}}', "got 'buy' twice"),
+    ],
+)
+def test_a_mapping_that_means_two_things_is_not_entered_but_goes_on(settings: str, words: str) -> None:
+    terms = FeedTerms("feed", "generic_json", "https://feed.example", settings=settings)
+    check_feed(terms)
+    with pytest.raises(InputError, match=words) as caught:
+        check_new_feed(terms)
+    assert caught.value.field == "mapping"
+
+
+def test_a_mapping_that_can_work_is_taken() -> None:
     check_new_feed(mapped(items="data.0.list", fields={"id": "0"}, directions={"buy": "LONG", "sell": "short"}))
     check_new_feed(mapped())
     check_new_feed(FeedTerms("feed", "cqs", "https://feed.example"))

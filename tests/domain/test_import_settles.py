@@ -1,4 +1,4 @@
-"""The law of the entrance: what import takes and the gate lets pass is settled, whatever it is."""
+"""The law of the entrance: any bars that import takes and the gate lets pass can be settled."""
 
 from datetime import date
 from typing import Any
@@ -56,7 +56,7 @@ def imported(session: date, rows: dict[str, dict[str, Any]]) -> pl.DataFrame | N
 
 @settings(max_examples=120)
 @given(st.lists(DAY, min_size=2, max_size=4), st.sampled_from([100_000, 100_000_000]))
-def test_what_import_and_gate_let_pass_is_settled(days: list[dict[str, dict[str, Any]]], capital: int) -> None:
+def test_bars_that_import_and_gate_let_pass_are_settled(days: list[dict[str, dict[str, Any]]], capital: int) -> None:
     terms = frames.terms(
         *({"strategy": at, "execution_price": at, "initial_capital": capital} for at in ("open", "close"))
     )

@@ -44,13 +44,13 @@ BY_BOARD = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_kinds_by_hand(kind: str) -> None:
+def test_a_symbol_has_the_kind_listed_by_hand(kind: str) -> None:
     symbols = pl.DataFrame({"symbol": BY_KIND[kind].split()})
     assert symbols.select(kind_expr(pl.col("symbol"))).to_series().unique().to_list() == [kind]
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_boards_by_hand(board: str) -> None:
+def test_a_symbol_has_the_board_listed_by_hand(board: str) -> None:
     symbols = pl.DataFrame({"symbol": BY_BOARD[board].split()})
     assert symbols.select(board_expr(pl.col("symbol"))).to_series().unique().to_list() == [board]
 
@@ -68,8 +68,8 @@ def _all_codes() -> pl.DataFrame:
     )
 
 
-def test_every_symbol_has_one_kind_and_what_is_taken_has_a_board() -> None:
-    """No range of the table looks further than four digits, so that all beginnings of four stand for all symbols."""
+def test_every_symbol_has_one_kind_and_every_taken_one_a_board() -> None:
+    """No range of the table looks further than four digits, so that all beginnings of four cover all symbols."""
     codes = _all_codes()
     assert set(codes["kind"]) == set(KINDS)
     assert codes.filter(pl.col("kind").is_in(TAKEN_KINDS) != pl.col("taken")).is_empty()
@@ -85,7 +85,7 @@ def test_shares_and_funds_overlap_nothing() -> None:
     assert matches.max() == 1
 
 
-def test_whatever_is_not_taken_is_refused_by_its_kind() -> None:
+def test_a_symbol_that_is_not_taken_is_refused_by_its_kind() -> None:
     for kind, symbols in BY_KIND.items():
         for symbol in symbols.split():
             words = refusal(symbol)

@@ -98,7 +98,7 @@ def test_a_bar_in_every_exchanges_form(tmp_path, text: str, series) -> None:  # 
         ),
     ],
 )
-def test_what_no_exchange_published_is_named(tmp_path, text: str, series, words: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_no_exchange_published_is_named(tmp_path, text: str, series, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=f"^{words}"):
         read(text, tmp_path, series)
 

@@ -1,4 +1,4 @@
-"""Klines as handed in: names, times in every form, and what no market could have printed."""
+"""Klines as handed in: names, times in every form, and rows that no market could have printed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,12 +38,12 @@ def changed(**columns: Any) -> pl.DataFrame:
     ],
 )
 @pytest.mark.parametrize("name", ["opened_at", "date", "timestamp"])
-def test_times_in_every_form(said: list[Any], name: str) -> None:
+def test_a_time_is_read_in_every_form(said: list[Any], name: str) -> None:
     given_frame = FOUR.drop("opened_at").with_columns(pl.Series(name, said))
     assert normalise_klines(given_frame, SERIES, LATER).equals(FOUR)
 
 
-def test_other_names_and_any_order() -> None:
+def test_other_names_and_another_order_of_columns_are_read() -> None:
     names = {"open": "openPrice", "high": "highestPrice", "low": "lowestPrice", "close": "closePrice"}
     given_frame = FOUR.rename(names | {"volume": "turnoverVol", "opened_at": "date"}).reverse()
     assert normalise_klines(given_frame, SERIES, LATER).equals(FOUR)
@@ -85,7 +85,7 @@ def test_other_names_and_any_order() -> None:
         (FOUR.clear(), "klines: expected at least one row"),
     ],
 )
-def test_what_is_no_kline_is_named(frame: pl.DataFrame, words: str) -> None:
+def test_a_row_that_is_no_kline_is_named(frame: pl.DataFrame, words: str) -> None:
     with pytest.raises(InputError, match=words):
         normalise_klines(frame, SERIES, LATER)
 
@@ -101,7 +101,7 @@ def test_the_bar_under_way_is_left_out() -> None:
         normalise_klines(FOUR.head(1), SERIES, NOON + timedelta(minutes=1))
 
 
-def test_names_of_series() -> None:
+def test_a_series_is_named_in_one_spelling_and_a_faulty_part_refused() -> None:
     series = series_of(" Binance-Futures", "btc/usdt", "1h")
     assert (series.name, series.market) == ("binance_futures-BTC-USDT-1h", "binance_futures-BTC-USDT")
     assert parse_name(series.name) == series

@@ -43,7 +43,7 @@ def limits(price: float, fraction: float, *, decimals: int = 2, inward: bool = F
         (NAN, {"cash": 0.1, "bonus": 0.0}, NAN),
     ],
 )
-def test_reference_prices(close: float, known: dict[str, float], expected: float) -> None:
+def test_a_reference_price_equals_the_one_by_hand(close: float, known: dict[str, float], expected: float) -> None:
     assert reference(close, **known) == pytest.approx(expected, abs=1e-12, nan_ok=True)  # type: ignore[arg-type]
 
 
@@ -64,7 +64,9 @@ def test_reference_prices(close: float, known: dict[str, float], expected: float
         (0.01, 0.1, {}, (0.02, 0.0)),
     ],
 )
-def test_limit_prices(price: float, fraction: float, kind: dict[str, int], expected: tuple[float, float]) -> None:
+def test_the_limits_of_a_price_equal_those_by_hand(
+    price: float, fraction: float, kind: dict[str, int], expected: tuple[float, float]
+) -> None:
     assert limits(price, fraction, **kind) == expected  # type: ignore[arg-type]
 
 
@@ -91,6 +93,8 @@ def test_limits_are_those_of_decimal_arithmetic(ticks: int, fraction: str, decim
         (NAN, 0.5, (1.0, 0.5), 1.0),
     ],
 )
-def test_consolidations(opened: float, close: float, factors: tuple[float, float], ratio: float) -> None:
+def test_a_factor_that_falls_counts_only_if_the_price_bears_it_out(
+    opened: float, close: float, factors: tuple[float, float], ratio: float
+) -> None:
     before = Before(*arrays(close, factors[0], NAN, NAN))
     assert consolidations(np.array([opened]), np.array([factors[1]]), before).tolist() == [ratio]

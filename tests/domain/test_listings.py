@@ -1,4 +1,4 @@
-"""Instruments as handed in, by hand, and how a newer file adds to what is known."""
+"""Instruments as handed in, by hand, and how a newer file adds to the known ones."""
 
 from datetime import date
 from typing import Any
@@ -37,7 +37,7 @@ def test_a_symbol_alone_is_enough() -> None:
         ("", {}),
     ],
 )
-def test_delisting_values(value: Any, columns: dict[str, Any]) -> None:
+def test_a_delisting_value_is_read_in_each_form(value: Any, columns: dict[str, Any]) -> None:
     assert listing(delisted="2025-03-07", delisting_value=value).to_dicts() == [
         known(delisted=date(2025, 3, 7), **columns)
     ]
@@ -60,7 +60,7 @@ def test_delisting_values(value: Any, columns: dict[str, Any]) -> None:
         ({"isin": "CNE"}, "isin", "unknown column"),
     ],
 )
-def test_what_is_refused_names_its_field(values: dict[str, Any], field: str, words: str) -> None:
+def test_a_refused_row_names_its_field(values: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         listing(**values)
     assert caught.value.field == field

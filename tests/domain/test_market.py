@@ -1,4 +1,4 @@
-"""Tables handed in: what is accepted, what is refused, and under which name."""
+"""Tables handed in: forms that are accepted, and refusals with the name of the field."""
 
 import math
 from datetime import date, datetime
@@ -71,7 +71,7 @@ def test_unsorted_bars_are_sorted_and_absent_columns_are_null() -> None:
         [datetime(2025, 1, 2), datetime(2025, 1, 3)],  # noqa: DTZ001 - as files have them
     ],
 )
-def test_date_is_session_in_whatever_form(days: list[object]) -> None:
+def test_date_is_read_as_session_in_every_form(days: list[object]) -> None:
     clean = normalise_bars(bars(session=None, date=days), SESSIONS)
     assert clean["session"].to_list() == [THURSDAY, FRIDAY]
 
@@ -141,7 +141,7 @@ def test_a_fault_is_named_by_column_and_row(frame: pl.DataFrame, field: str, sai
     assert said in str(error)
 
 
-def test_the_number_of_faulty_rows_is_told() -> None:
+def test_an_error_counts_the_faulty_rows() -> None:
     assert str(refusal(bars(close=[-1.0, -2.0]))).endswith("-1.0 in row 1 (and in 1 more)")
 
 
@@ -184,7 +184,7 @@ def test_the_order_of_rows_never_matters(order: list[int]) -> None:
         max_size=3,
     )
 )
-def test_whatever_comes_it_is_clean_or_refused(columns: dict[str, list[object]]) -> None:
+def test_any_table_is_clean_or_refused(columns: dict[str, list[object]]) -> None:
     frame = pl.DataFrame(bars(**dict.fromkeys(columns)).to_dict(as_series=False))
     frame = frame.with_columns(pl.Series(name, values, strict=False) for name, values in columns.items())
     try:
@@ -226,7 +226,7 @@ def test_members_may_come_back_but_not_overlap() -> None:
         )
 
 
-def test_what_is_no_share_or_fund_is_refused_by_name_and_row_of_the_file() -> None:
+def test_a_symbol_of_no_share_or_fund_is_refused_by_name_and_row_of_the_file() -> None:
     for symbol, words in (
         ("113999.SH", "113999.SH, a convertible bond in row 2"),
         ("204001.SH", "204001.SH, a repo in row 2"),

@@ -1,4 +1,4 @@
-"""Marks: the newest bar of every symbol, whatever vendors fill in where nothing was traded."""
+"""Marks: the newest traded bar of every symbol, for every filler that vendors put where nothing was traded."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -76,7 +76,7 @@ def test_the_century_begins_and_ends_where_it_says() -> None:
         "20260524T14:32:05Z",
     ],
 )
-def test_one_second_in_its_spellings(text: str) -> None:
+def test_a_second_is_read_in_all_its_spellings(text: str) -> None:
     assert from_text(text) == SECOND
 
 

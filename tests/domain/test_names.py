@@ -1,4 +1,4 @@
-"""Names that others see look like what they are."""
+"""Names that others see: hidden characters and the platform's own nicknames are refused."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def test_hidden_characters_are_refused_by_their_number(letter: str) -> None:
 
 
 @given(st.characters())
-def test_whatever_is_let_through_is_seen(letter: str) -> None:
+def test_a_letter_that_is_let_through_is_seen(letter: str) -> None:
     text = f"a{letter}b"
     try:
         found = read_name(text)
@@ -79,7 +79,7 @@ SHOWN = {"name", "title", "description", "exchange", "currency", "type", "expres
 
 
 def test_every_text_of_a_request_that_others_see_is_a_name_or_prose() -> None:
-    """A request with a hidden character in such a field is refused for that field, whatever else is wrong with it."""
+    """A request with a hidden character in such a field is refused for that field, other faults or not."""
     import api.app  # noqa: F401, PLC0415 - knows all requests
 
     looked = 0

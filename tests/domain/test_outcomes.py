@@ -55,7 +55,7 @@ def test_three_targets_take_a_third_each() -> None:
     assert found["closed_at"] == START + 3 * STEP
 
 
-def test_what_is_left_at_the_stop_leaves_there() -> None:
+def test_the_rest_of_a_position_leaves_at_the_stop() -> None:
     found = outcome(THREE, INSIDE, (101.0, 111.0, 100.0, 110.0), (96.0, 97.0, 90.0, 91.0))
     assert (found["outcome"], found["closed_at"]) == ("target1", START + 2 * STEP)
     assert found["r_multiple"] == pytest.approx((9 - 6 - 6) / 3 / 6)
@@ -103,7 +103,7 @@ def test_bars_that_do_not_cover_the_publication_give_no_verdict() -> None:
     assert judge(signals(LONG), klines(), STEP).row(0, named=True)["outcome"] == "pending"
 
 
-def test_nobody_knows_what_happened_in_a_hole() -> None:
+def test_a_hole_in_the_bars_decides_nothing() -> None:
     whole = klines(INSIDE, INSIDE, (101.0, 111.0, 100.0, 110.0))
     assert judge(signals(LONG), whole, STEP)["outcome"].item() == "target1"
     assert judge(signals(LONG), whole[[0, 2]], STEP)["outcome"].item() == "open"
@@ -134,7 +134,7 @@ def test_a_short_signal_is_the_mirror_image() -> None:
         {"target1": None, "target2": 120.0, "target3": 119.0},
     ],
 )
-def test_what_makes_no_sense_is_invalid(change: dict[str, Any]) -> None:
+def test_a_senseless_signal_is_invalid(change: dict[str, Any]) -> None:
     assert outcome(LONG | change, INSIDE)["outcome"] == "invalid"
 
 
@@ -143,7 +143,7 @@ def test_a_zone_written_the_other_way_round_is_the_same_zone() -> None:
     assert outcome(turned, (99.0, 110.0, 98.0, 109.0)) == outcome(LONG, (99.0, 110.0, 98.0, 109.0))
 
 
-def test_no_signals_no_rows() -> None:
+def test_no_signals_give_no_rows() -> None:
     assert judge(signals(), klines(INSIDE), STEP).schema == pl.Schema(OUTCOMES_SCHEMA)
 
 
@@ -209,7 +209,7 @@ def test_every_walk_ends_as_the_letter_says(
     found = judge(given_signals, given_bars, STEP)
     assert found["outcome"].item() == word
     assert found["r_multiple"].item() == (None if multiple is None else pytest.approx(multiple))
-    # More bars never change what is closed.
+    # More bars never change a closed signal.
     if multiple is not None:
         later = klines(*bars, (50.0, 150.0, 50.0, 100.0))
         assert judge(given_signals, later, STEP).equals(found)
@@ -256,7 +256,7 @@ def test_wilsons_interval_is_scipys(hits: int, of: int) -> None:
     assert wilson(hits, of) == pytest.approx((expected.low, expected.high))
 
 
-def test_of_nothing_there_is_no_interval() -> None:
+def test_no_outcomes_have_no_interval() -> None:
     assert wilson(0, 0) is None
     with pytest.raises(InputError, match="hits"):
         wilson(2, 1)

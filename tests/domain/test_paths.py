@@ -24,25 +24,25 @@ ANSWER = {"data": [{"items": [1, 2]}, {"0": "named", "tp": {"1": 5}}], "none": N
         *((path, "nowhere") for path in ("data.0.items.1.0", "a b.0", "x", "data.99999999999999999999")),
     ],
 )
-def test_where_a_path_leads(path: str, found: Any) -> None:
+def test_a_path_leads_to_its_value_or_to_the_default(path: str, found: Any) -> None:
     assert dig(ANSWER, path, "nowhere") == found
 
 
 @pytest.mark.parametrize("path", ["id", "targets.0", "data.0.items", "a b.c", "Preis (€)", "0", "x-1", "tp.-"])
-def test_paths_that_may_lead_somewhere(path: str) -> None:
+def test_a_valid_path_is_taken(path: str) -> None:
     check_path("mapping.fields.id", path)
 
 
 @pytest.mark.parametrize(
     "path", ["", ".", "a.", ".a", "a..b", " ", "a. .b", "targets.-1", "-1", "a\nb", "a\x00", "a\x7f"]
 )
-def test_paths_that_lead_nowhere_in_any_answer(path: str) -> None:
+def test_a_malformed_path_is_refused_by_its_field(path: str) -> None:
     with pytest.raises(InputError, match=r"^mapping\.fields\.id: expected names joined by single dots") as caught:
         check_path("mapping.fields.id", path)
     assert str(caught.value).isprintable()
 
 
-def test_missing_is_what_no_item_has_and_not_what_is_empty() -> None:
+def test_a_field_is_missing_if_no_item_has_it_and_not_if_it_is_empty() -> None:
     paths = {"id": "no", "target1": "tp.0", "target2": "tp.1", "target3": "tp.2", "ask": "ask", "type": "kind"}
     items = [{"no": 1, "tp": [5], "kind": None}, "nonsense", {"no": 2, "tp": [5, None], "ask": ""}]
     assert find_missing(items, paths) == ("target3",)
@@ -50,7 +50,7 @@ def test_missing_is_what_no_item_has_and_not_what_is_empty() -> None:
     assert find_missing(["nonsense"], paths) == tuple(paths)
 
 
-def test_what_was_found_is_looked_for_no_more() -> None:
+def test_a_field_that_was_found_is_looked_for_no_more() -> None:
     looked: list[str] = []
 
     class Noted(dict[str, Any]):

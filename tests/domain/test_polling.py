@@ -1,4 +1,4 @@
-"""When to ask a feed, how far back, what its answer means, and what was missed. Answers by hand."""
+"""Polling of a feed: when to ask, how far back, the meaning of an answer, and the gap missed. Answers by hand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,9 @@ NOW = datetime(2026, 5, 24, 12, tzinfo=UTC)
         (1800, None, 20),
     ],
 )
-def test_the_window(every: int, minutes_since_good: float | None, window: int) -> None:
+def test_the_window_reaches_back_to_the_last_good_answer_up_to_20_minutes(
+    every: int, minutes_since_good: float | None, window: int
+) -> None:
     good = None if minutes_since_good is None else NOW - timedelta(minutes=minutes_since_good)
     assert window_minutes(NOW, good, every) == window
 
@@ -69,11 +71,11 @@ def test_only_an_outage_longer_than_the_feeds_window_leaves_a_gap(minutes: int, 
         (77, "?", Action.BACK_OFF),
     ],
 )
-def test_what_a_code_means(code: int, message: str, action: Action) -> None:
+def test_a_code_of_the_feed_gives_its_action(code: int, message: str, action: Action) -> None:
     assert action_for(code, message) is action
 
 
-def test_what_a_status_means() -> None:
+def test_a_status_of_http_gives_its_action() -> None:
     meant = {200: Action.STORE, 401: Action.STOP_KEY, 404: Action.STOP_CONFIGURATION, 408: Action.BACK_OFF}
     assert {status: action_for_status(status) for status in meant} == meant
 
@@ -111,7 +113,9 @@ def test_the_next_attempt_comes_before_the_window_is_over(
 
 
 @given(st.integers(1, 600), st.integers(0, 600), st.floats(0, 1))
-def test_whoever_is_back_before_the_window_is_over_is_asked_within_it(longest: int, first: int, part: float) -> None:
+def test_a_feed_that_is_back_before_the_window_is_over_is_asked_within_it(
+    longest: int, first: int, part: float
+) -> None:
     window, begun = timedelta(minutes=longest), NOW + timedelta(seconds=first)
     back, at, failures = NOW + part * (window - timedelta(seconds=20)), begun, 0
     while at < back:
@@ -136,7 +140,7 @@ def test_whoever_is_back_before_the_window_is_over_is_asked_within_it(longest: i
         (None, None),
     ],
 )
-def test_retry_after(header: str | None, seconds: float | None) -> None:
+def test_a_retry_after_header_is_read_as_seconds(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, "Sun, 24 May 2026 12:00:00 GMT") == seconds
 
 

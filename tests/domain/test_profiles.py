@@ -39,7 +39,7 @@ TUSHARE = """ts_code,trade_date,open,high,low,close,pre_close,change,pct_chg,vol
 
 
 @pytest.mark.parametrize("profile", ["tushare", "auto"])
-def test_tushare_daily(tmp_path: Path, profile: str) -> None:
+def test_daily_bars_of_tushare_are_imported(tmp_path: Path, profile: str) -> None:
     """20,000.5 lots are 2,000,050 shares, 2,850,071.25 thousands of CNY are 2,850,071,250 CNY."""
     bars, remarks = imported(saved(tmp_path, "daily.csv", TUSHARE), profile)
     assert rows(bars, "amount", "adj_factor", "suspended") == [
@@ -78,7 +78,7 @@ AKSHARE = """日期,股票代码,开盘,收盘,最高,最低,成交量,成交额
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "utf-16"])
 @pytest.mark.parametrize("profile", ["akshare", "auto"])
-def test_akshare_hist(tmp_path: Path, profile: str, encoding: str) -> None:
+def test_hist_bars_of_akshare_are_imported(tmp_path: Path, profile: str, encoding: str) -> None:
     bars, _ = imported(saved(tmp_path, "hist.csv", AKSHARE.format(code="000001"), encoding), profile)
     expected = [("000001.SZ", MONDAY, 12.1, 12.3, 12.0, 12.2, 80_000_000.0, 976_000_000.0)]
     assert rows(bars, "amount") == expected
@@ -121,7 +121,7 @@ BAOSTOCK = """date,code,open,high,low,close,preclose,volume,amount,adjustflag,tu
 
 
 @pytest.mark.parametrize("profile", ["baostock", "auto"])
-def test_baostock(tmp_path: Path, profile: str) -> None:
+def test_bars_of_baostock_are_imported(tmp_path: Path, profile: str) -> None:
     bars, remarks = imported(saved(tmp_path, "k_data.csv", BAOSTOCK.format(flag=3)), profile)
     assert rows(bars, "amount", "suspended", "is_st") == [
         ("600000.SH", MONDAY, 12.1, 12.3, 12.0, 12.2, 80_000_000.0, 976_000_000.0, False, False),
@@ -228,7 +228,7 @@ def qlib() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("profile", ["qlib", "auto"])
-def test_qlib(tmp_path: Path, profile: str) -> None:
+def test_bars_of_qlib_are_imported(tmp_path: Path, profile: str) -> None:
     qlib().write_parquet(tmp_path / "features.parquet")
     bars, remarks = imported(tmp_path / "features.parquet", profile)
     assert rows(bars, "suspended") == [
@@ -275,7 +275,7 @@ def wind(quantities: list[list[str | float]]) -> list[list[Cell]]:
 
 @pytest.mark.parametrize("profile", ["wind", "auto"])
 @pytest.mark.parametrize("name", ["wind.csv", "wind.xlsx"])
-def test_wind(tmp_path: Path, profile: str, name: str) -> None:
+def test_bars_of_wind_are_imported(tmp_path: Path, profile: str, name: str) -> None:
     """8,000 times 10,000 shares and 97,600 times 10,000 CNY."""
     table = wind(QUANTITIES)
     if name.endswith("xlsx"):
@@ -345,7 +345,9 @@ def test_winds_units_are_told_by_content_where_one_alone_fits(tmp_path: Path) ->
         ("baostock", BAOSTOCK.replace(",0,,1", ",5,,1").format(flag=3), "a.csv", "tradestatus: .*'5' in row 2"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, profile: str, text: str, name: str, words: str) -> None:
+def test_a_faulty_export_is_refused_with_its_field(
+    tmp_path: Path, profile: str, text: str, name: str, words: str
+) -> None:
     with pytest.raises(InputError, match=words) as caught:
         imported(saved(tmp_path, name, text), profile)
     assert "\n" not in str(caught.value)

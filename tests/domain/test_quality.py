@@ -149,7 +149,7 @@ def test_a_delivery_that_repeats_the_day_before_holds() -> None:
 
 
 @pytest.mark.parametrize(("amount", "warned"), [(1e7, False), (1e9, True), (1e4, True), (None, False)])
-def test_lots_and_thousands_are_told(amount: float | None, warned: bool) -> None:
+def test_lots_and_thousands_are_warned_of(amount: float | None, warned: bool) -> None:
     found = findings(session_bars(amount=amount, volume=1e6))
     assert rules(found) == ({"units": Severity.WARN} if warned else {})
 
@@ -166,7 +166,7 @@ def test_a_price_a_thousand_times_that_of_the_bar_before_holds() -> None:
     assert rules(findings(far, marks=previous_marks())) == {"price jump": Severity.HOLD}
 
 
-def test_a_new_listing_has_no_limit_and_is_told_where_it_is_presumed() -> None:
+def test_a_new_listing_has_no_limit_and_warns_where_it_is_presumed() -> None:
     far = session_bars(close=15.0, high=15.0)
     new = listings([("600000.SH", BEFORE, 2)])
     assert findings(far, marks=previous_marks(), listings=new) == []
@@ -175,7 +175,7 @@ def test_a_new_listing_has_no_limit_and_is_told_where_it_is_presumed() -> None:
     }
 
 
-def test_a_delisted_holding_without_a_value_is_told() -> None:
+def test_a_delisted_holding_without_a_value_is_a_finding() -> None:
     (finding,) = findings(session_bars(), valueless=["600999.SH"])
     assert (finding.rule, finding.symbols) == ("no delisting value", ("600999.SH",))
 

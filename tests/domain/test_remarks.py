@@ -1,4 +1,4 @@
-"""Remarks on imported bars: what prices alone cannot tell, and so has to be said."""
+"""Remarks on imported bars: doubts that prices alone cannot settle."""
 
 from datetime import date
 from typing import Any
@@ -28,7 +28,7 @@ def test_bars_without_factors_and_actions_lose_their_dividends() -> None:
     assert remarks_on(pl.concat([bare, bars(SECOND, ROWS[:1])]), NOTHING, has_actions=False) == []
 
 
-def test_lots_and_thousands_are_told() -> None:
+def test_lots_and_thousands_give_a_remark() -> None:
     lots = bars(FIRST, [row | {"volume": row["volume"] / 100, "amount": row["volume"] * row["close"]} for row in ROWS])
     (said,) = remarks_on(lots, NOTHING, has_actions=True)
     assert said.startswith("amount / volume is 100 times the price")
@@ -37,7 +37,7 @@ def test_lots_and_thousands_are_told() -> None:
     assert said.startswith("amount / volume is 0.001 times the price")
 
 
-def test_a_copy_of_the_day_before_is_told() -> None:
+def test_a_copy_of_the_day_before_gives_a_remark() -> None:
     (said,) = remarks_on(bars(SECOND, ROWS), bars(FIRST, ROWS), has_actions=True)
     assert said == (
         "2025-01-03: 40 of 40 tradable symbols repeat the close and volume of the session before;"

@@ -25,7 +25,9 @@ SINCE, UNTIL = FRIDAY, MONDAY
         ),
     ],
 )
-def test_rows_passed_over(rows: dict[date, int], outside: int, no_session: dict[date, int], words: str) -> None:
+def test_rows_outside_the_replay_or_on_no_session_are_counted(
+    rows: dict[date, int], outside: int, no_session: dict[date, int], words: str
+) -> None:
     passed = pass_over(rows, SINCE, UNTIL, [FRIDAY, MONDAY])
     assert passed == PassedOver(outside, no_session)
     assert passed.words(SINCE, UNTIL) == words

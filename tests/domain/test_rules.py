@@ -33,7 +33,9 @@ from tests.support import frames
         ("562500.SH", date(2025, 1, 2), 0.10, 0.10),
     ],
 )
-def test_price_limits_by_date(symbol: str, session: date, limit: float, limit_st: float) -> None:
+def test_a_price_limit_is_the_one_in_force_on_its_date(
+    symbol: str, session: date, limit: float, limit_st: float
+) -> None:
     found = trading_rules(pl.Series([symbol]), session).row(0, named=True)
     assert (found["limit"], found["limit_st"]) == (limit, limit_st)
 
@@ -60,7 +62,7 @@ def test_new_listings_have_no_limit_for_some_sessions(symbol: str, listed: date,
     ("symbol", "least"),
     [("688001.SH", (1, 200, 200)), ("920001.BJ", (1, 100, 100)), ("600000.SH", (100, 100, 100))],
 )
-def test_lots_and_the_least_of_an_order(symbol: str, least: tuple[int, ...]) -> None:
+def test_a_board_has_its_lot_and_its_least_order(symbol: str, least: tuple[int, ...]) -> None:
     found = trading_rules(pl.Series([symbol]), date(2025, 1, 2))
     assert found.select("lot", "least_buy", "least_sell").row(0) == least
 
@@ -75,7 +77,7 @@ def test_lots_and_the_least_of_an_order(symbol: str, least: tuple[int, ...]) -> 
         ("430047.BJ", date(2023, 8, 28), 0.0005),
     ],
 )
-def test_stamp_duty_by_date(symbol: str, session: date, duty: float) -> None:
+def test_a_stamp_duty_is_the_one_in_force_on_its_date(symbol: str, session: date, duty: float) -> None:
     assert trading_rules(pl.Series([symbol]), session)["duty"].item() == duty
 
 
@@ -112,7 +114,9 @@ NONE = (float("inf"), float("-inf"))
         ({"symbol": "600000.SH", "limit_up": 100000.0, "limit_down": 0.01}, 10.0, (100000.0, 0.01)),
     ],
 )
-def test_limit_prices(bar: dict[str, Any], close: float | None, expected: tuple[float, float]) -> None:
+def test_the_limits_of_a_bar_equal_those_by_hand(
+    bar: dict[str, Any], close: float | None, expected: tuple[float, float]
+) -> None:
     assert limits_of(bar, close) == expected
 
 

@@ -15,6 +15,7 @@ TRADED = DAYS[LOOKBACK_SESSIONS + 1 :]
 
 @pytest.fixture(scope="module")
 def market() -> SampleMarket:
+    """A market of 60 symbols."""
     return simulate(60, DAYS, seed=3)
 
 

@@ -12,7 +12,7 @@ SESSIONS = Sessions((THURSDAY, FRIDAY, MONDAY, WEDNESDAY), date(2025, 1, 10))
 MICROSECOND = timedelta(microseconds=1)
 
 
-def test_neighbours() -> None:
+def test_a_day_has_the_sessions_before_and_after_it() -> None:
     assert SESSIONS.next(FRIDAY) == MONDAY
     assert SESSIONS.next(date(2025, 1, 4)) == MONDAY
     assert SESSIONS.previous(MONDAY) == FRIDAY
@@ -23,7 +23,7 @@ def test_neighbours() -> None:
     assert date(2024, 1, 1) not in SESSIONS
 
 
-def test_what_is_no_session_is_refused_with_the_next_one() -> None:
+def test_a_day_that_is_no_session_is_refused_with_the_next_one() -> None:
     with pytest.raises(InputError, match=r"until: .* session \(the next is 2025-01-06\), got 2025-01-04"):
         SESSIONS.require(date(2025, 1, 4), "until")
     # After the last session, but known to be none.
@@ -45,7 +45,7 @@ def test_what_is_no_session_is_refused_with_the_next_one() -> None:
         (datetime(2025, 1, 7, 23, tzinfo=UTC), MONDAY),
     ],
 )
-def test_the_newest_closed_session(now: datetime, newest: date) -> None:
+def test_a_session_is_the_newest_closed_one_from_its_close_on(now: datetime, newest: date) -> None:
     assert SESSIONS.newest_closed(now) == newest
 
 

@@ -20,7 +20,7 @@ def as_text(row: tuple[Any, ...]) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
-def test_by_hand(path: Path) -> None:
+def test_a_case_settles_as_worked_by_hand(path: Path) -> None:
     case = json.loads(path.read_text("utf-8"))
     terms = frames.terms({"strategy": "hand", **case["terms"]})
     books, holdings, marks = frames.no_books(), frames.no_holdings(), frames.no_marks()
@@ -45,7 +45,7 @@ def test_by_hand(path: Path) -> None:
         books, holdings, marks = settled.nav, settled.positions, next_marks(session, marks, bars)
 
 
-def test_returns_and_events() -> None:
+def test_a_settled_day_has_the_returns_and_events_by_hand() -> None:
     terms = frames.terms({"strategy": "a", "universe": "csi500"}, {"strategy": "b"}, {"strategy": "silent"})
     day = date(2025, 1, 2)
     bars = frames.bars(day, [{"symbol": "600000.SH", "open": 10.0, "close": 11.0}])

@@ -1,4 +1,4 @@
-"""Bad input is refused by name, before anything is computed; and what the newest bars are after a session."""
+"""Bad input is refused by name, before anything is computed; and the newest bars after a session."""
 
 from collections.abc import Callable
 from datetime import date
@@ -85,7 +85,7 @@ def test_state_of_other_strategies_is_ignored() -> None:
     assert settle(NEXT, **later).nav["strategy"].to_list() == ["b"]
 
 
-def test_paused_before_its_first_rebalance() -> None:
+def test_a_strategy_paused_before_its_first_rebalance_rebalances_when_resumed() -> None:
     terms = frames.terms({"strategy": "a", "paused": True, "holding_period": 60})
     first = settle(DAY, **{**good(), "terms": terms})
     assert first.nav.select("event", "detail", "since_rebalance", "cash").row(0)[:3] == ("HOLD", "paused", None)
@@ -111,7 +111,7 @@ def test_the_largest_account_and_price_fit() -> None:
     assert rich.nav.schema["nav"] == MONEY
 
 
-def test_the_kernel_is_compiled_once_whatever_the_frames_are_made_of() -> None:
+def test_the_kernel_is_compiled_once_for_all_kinds_of_frames() -> None:
     bars = frames.bars(DAY, [BAR])
     other = frames.bars(DAY, [{**BAR, "symbol": "688001.SH", "limit_up": 11.0, "adj_factor": None, "suspended": False}])
     for made in (bars, pl.concat([bars, other], rechunk=False), pl.concat([bars, other], rechunk=True), bars.clear()):

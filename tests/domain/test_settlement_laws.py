@@ -23,7 +23,7 @@ few = settings(max_examples=20)
 
 @dataclass(frozen=True)
 class Step:
-    """A settled day with what it started from."""
+    """A settled day with its inputs."""
 
     day: Day
     books: pl.DataFrame

@@ -1,4 +1,4 @@
-"""Portfolios: what is one, how it is written down, and the bytes that get sealed."""
+"""Portfolios: valid and refused ones, their spelling, and the bytes that get sealed."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ PORTFOLIOS = st.dictionaries(SYMBOLS, WEIGHTS, min_size=1, max_size=8)
         dict.fromkeys((f"{n:06d}.SZ" for n in range(5000)), 1 / 5000),
     ],
 )
-def test_portfolios(portfolio: Mapping[str, float]) -> None:
+def test_a_valid_portfolio_is_taken(portfolio: Mapping[str, float]) -> None:
     check_portfolios(signals({"a": portfolio}))
 
 
@@ -63,7 +63,7 @@ def test_portfolios(portfolio: Mapping[str, float]) -> None:
         ({"204001.SH": 0.5}, "symbol"),
     ],
 )
-def test_what_is_no_portfolio_is_refused_with_its_field(portfolio: Mapping[str, float], field: str) -> None:
+def test_a_faulty_portfolio_is_refused_with_its_field(portfolio: Mapping[str, float], field: str) -> None:
     with pytest.raises(InputError) as caught:
         check_portfolios(signals({"fine": {"600519.SH": 1.0}, "bad": portfolio}))
     assert caught.value.field == field
@@ -93,7 +93,7 @@ def test_a_portfolio_is_read_back_as_it_was(portfolios: dict[str, dict[str, floa
     assert back.equals(signals(portfolios).sort("strategy", "symbol"))
 
 
-def test_weights_as_they_are_written() -> None:
+def test_a_weight_is_written_without_an_exponent() -> None:
     weights = {"000001.SZ": 1e-7, "000002.SZ": 0.1 + 0.2, "000003.SZ": 0.05, "000004.SZ": 1.0, "000005.SZ": 0.00001234}
     [text] = encode_portfolios(signals({"a": weights}))["portfolio"]
     expected = "000001.SZ=0.0000001 000002.SZ=0.30000000000000004 000003.SZ=0.05 000004.SZ=1 000005.SZ=0.00001234"

@@ -30,6 +30,7 @@ SESSIONS = weekdays(300)
 
 @pytest.fixture(scope="module")
 def sample() -> SampleMarket:
+    """A market of 200 symbols."""
     return simulate(200, SESSIONS, seed=1)
 
 
@@ -152,7 +153,7 @@ def test_every_universe_has_members_and_levels(sample: SampleMarket) -> None:
         (10, SESSIONS[:1] * 2, "sessions"),
     ],
 )
-def test_what_makes_no_market_is_refused(symbols: int, sessions: list[date], field: str) -> None:
+def test_numbers_that_make_no_market_are_refused(symbols: int, sessions: list[date], field: str) -> None:
     with pytest.raises(InputError) as caught:
         simulate(symbols, sessions, seed=0)
     assert caught.value.field == field

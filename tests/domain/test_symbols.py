@@ -61,7 +61,7 @@ def test_a_bare_code_of_no_share_or_fund_has_no_symbol() -> None:
         ([1.5], "1.5 in row 0"),
     ],
 )
-def test_what_is_no_code_is_refused_with_its_row(codes: list[object], got: str) -> None:
+def test_a_text_that_is_no_code_is_refused_with_its_row(codes: list[object], got: str) -> None:
     with pytest.raises(InputError) as caught:
         spelled(*codes)
     assert (caught.value.field, caught.value.got) == ("code", got)

@@ -1,4 +1,4 @@
-"""Ticks: what is noise, what is ambiguous, and what are no raw prices at all."""
+"""Ticks: noise, ambiguous prices, and columns that are no raw prices at all."""
 
 from typing import Any
 

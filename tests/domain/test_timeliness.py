@@ -1,4 +1,4 @@
-"""Timeliness: what the times of a record prove."""
+"""Timeliness: the class that the times of a record prove."""
 
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -19,14 +19,16 @@ THREE = datetime(2026, 5, 14, 7, 0, tzinfo=UTC)
     ("seconds", "verdict"),
     [(-1, "on_time"), (0, "on_time"), (1, "sealed_late"), (30, "sealed_late"), (31, "late"), (599, "late")],
 )
-def test_classes(closes_at: datetime, seconds: int, verdict: str) -> None:
+def test_a_seal_within_half_a_minute_is_sealed_late_and_a_later_one_late(
+    closes_at: datetime, seconds: int, verdict: str
+) -> None:
     """The same for the open and the close: half a minute for the sealer, and no more."""
     assert time_class(closes_at, closes_at + timedelta(seconds=seconds)) == verdict
 
 
 @given(st.integers(-90_000_000, 90_000_000))
 def test_a_commit_is_judged_by_its_whole_second(microseconds: int) -> None:
-    """Whatever the fraction of a second at which the sealer came round, rounding up never costs a class."""
+    """Rounding up never costs a class, for any fraction of a second at which the sealer came round."""
     came = THREE + timedelta(microseconds=microseconds)
     expected = "on_time" if microseconds <= 0 else "sealed_late" if microseconds <= 30_000_000 else "late"
     committed_at = commit_second(came)

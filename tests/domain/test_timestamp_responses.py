@@ -1,4 +1,4 @@
-"""Responses written by hand, byte by byte: what is mended in them, and what is let be."""
+"""Timestamp responses written by hand, byte by byte: the parts that are mended, and those that are let be."""
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +42,7 @@ def test_only_the_status_and_the_order_are_mended(before: bytes, after: bytes) -
 
 @settings(max_examples=100)
 @given(st.binary(max_size=40), st.integers(0, 400))
-def test_what_is_no_response_is_let_be(junk: bytes, cut: int) -> None:
+def test_bytes_that_are_no_response_are_let_be(junk: bytes, cut: int) -> None:
     assert strict(junk[:1] + b"\x84" + junk) == junk[:1] + b"\x84" + junk
     whole = response(1, SIGNER, ROOT)
     assert strict(whole[: min(cut, len(whole) - 1)]) == whole[: min(cut, len(whole) - 1)]

@@ -1,4 +1,4 @@
-"""How a claim compares with what was tracked."""
+"""Tracking: a claim compared with the tracked NAV."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -22,7 +22,7 @@ def navs_of(at_least: int) -> st.SearchStrategy[pl.DataFrame]:
     return st.lists(st.floats(0.01, 1e10), min_size=at_least, max_size=60).map(navs)
 
 
-def test_worked_by_hand() -> None:
+def test_figures_of_tracking_equal_those_worked_by_hand() -> None:
     claimed, tracked = [1.0], [100.0]
     for mine, theirs in zip([0.02, 0.01, 0.00, -0.01, 0.03], [0.01, 0.01, 0.01, -0.02, 0.02], strict=True):
         claimed.append(claimed[-1] * (1 + mine))
@@ -47,7 +47,7 @@ def test_a_perfect_claim_tracks_perfectly(nav: pl.DataFrame) -> None:
     assert found.correlation is None or found.correlation == pytest.approx(1.0)
 
 
-def test_a_perfect_claim_in_another_unit_and_with_money() -> None:
+def test_a_perfect_claim_in_another_unit_is_consistent() -> None:
     nav = navs([1.0, 1.1, 1.05, 1.2, 1.19, 1.3])
     cents = nav.with_columns((pl.col("nav") * 1_000_000).cast(pl.Decimal(18, 2)))
     found = track(nav, cents)
@@ -63,7 +63,7 @@ def test_too_little_overlap_gives_no_verdict() -> None:
     assert track(long, navs([1.0 + n / 90 for n in range(30)], first=25)) is not None
 
 
-def test_a_perfect_claim_with_a_gap() -> None:
+def test_a_perfect_claim_with_a_gap_is_consistent() -> None:
     nav = navs([1.0, 1.3, 0.9, 1.2, 1.1, 1.4, 1.3, 1.6])
     found = track(nav.filter(pl.col("session") != day(3)).reverse(), nav)
     assert found is not None
@@ -99,7 +99,7 @@ def test_a_claim_without_neighbouring_sessions_has_no_verdict() -> None:
     assert (found.overlap_days, found.verdict) == (8, Verdict.CONSISTENT)
 
 
-def test_a_claim_that_never_moves() -> None:
+def test_a_claim_that_never_moves_has_no_correlation() -> None:
     still, moving = navs([1.0] * 8), navs([1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 1.0, 1.1])
     found = track(still, moving)
     assert found is not None
@@ -122,5 +122,5 @@ def test_a_claim_that_never_moves() -> None:
         (0.30, None, Verdict.SIGNIFICANT_DIVERGENCE),
     ],
 )
-def test_verdicts(error: float, correlation: float | None, verdict: Verdict) -> None:
+def test_error_and_correlation_give_the_verdict(error: float, correlation: float | None, verdict: Verdict) -> None:
     assert judge(error, correlation) is verdict

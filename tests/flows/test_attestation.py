@@ -30,7 +30,7 @@ def with_remote(home: Home, remote: Path) -> None:
         file.write(f'journal_remote = "{remote}"\n')
 
 
-def test_it_seals_what_waits_and_pushes(served_home: Path, fresh: Home, tmp_path: Path) -> None:
+def test_the_flow_seals_waiting_signals_and_pushes(served_home: Path, fresh: Home, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "remote.git")
     with_remote(fresh, tmp_path / "remote.git")
     sunday = DAYS[0].replace(day=DAYS[0].day - 1)

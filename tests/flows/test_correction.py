@@ -63,7 +63,7 @@ def test_a_correction_is_evaluated_disclosed_and_shown_at_its_end(
 
 
 @pytest.mark.slow
-def test_what_a_crash_left_is_completed_by_the_ordinary_settlement(served_home: Path, settled: Home) -> None:
+def test_a_correction_cut_by_a_crash_is_completed_by_the_ordinary_settlement(served_home: Path, settled: Home) -> None:
     from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
     from flows.watchdog import settlement_watchdog  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def test_what_a_crash_left_is_completed_by_the_ordinary_settlement(served_home: 
         assert open_matters(db) == []
 
 
-def test_what_is_refused_changes_nothing(served_home: Path, settled: Home) -> None:
+def test_a_refused_correction_changes_nothing(served_home: Path, settled: Home) -> None:
     with pytest.raises(InputError, match="session: expected a settled session, got 2025-03-08"):
         correct(settled, date(2025, 3, 8))
     bars = trading().market.bars.filter(pl.col("session") == DAYS[1])

@@ -1,4 +1,4 @@
-"""daily_evaluation under a real Prefect server: what it evaluates, publishes and shows."""
+"""daily_evaluation under a real Prefect server: the sessions that it evaluates, publishes and shows."""
 
 from datetime import date, time
 from pathlib import Path
@@ -56,12 +56,12 @@ def test_it_catches_up_publishes_and_repeats_itself(served_home: Path, fresh: Ho
             db.execute("SELECT traded FROM evaluations")
 
 
-def test_what_is_not_settled_is_passed_over(served_home: Path, fresh: Home) -> None:
+def test_a_session_that_is_not_settled_is_passed_over(served_home: Path, fresh: Home) -> None:
     assert run(fresh, DAYS[0]) == []
     assert fresh.lake.files(EVALUATIONS) == []
 
 
-def test_the_operator_sees_who_stands_where(served_home: Path, settled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     import domain.evaluation  # noqa: PLC0415 - of five sessions
 
     monkeypatch.setattr(domain.evaluation, "MIN_SCORED_SESSIONS", 2)
@@ -78,7 +78,7 @@ def test_the_operator_sees_who_stands_where(served_home: Path, settled: Home, mo
     assert drawing.count("\n") == 11
 
 
-def test_under_the_systems_clock_what_ran_is_not_late(served_home: Path, settled: Home) -> None:
+def test_under_the_systems_clock_a_stage_that_ran_is_not_late(served_home: Path, settled: Home) -> None:
     from flows.polling import poll_external_signals  # noqa: PLC0415 - imported where its server is known
 
     def standing() -> list[Stage]:

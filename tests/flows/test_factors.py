@@ -36,6 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 
@@ -70,7 +71,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
     since = {"max_correlation", "checks"}
     assert factor_of(home, lab, "first").model_dump(exclude=since) == before.model_dump(exclude=since)
     assert read_series(home.lake, lab.factors["first"]).equals(series)
-    # On prices that nobody foresaw both fail, stay active, and everybody is told once.
+    # On prices that nobody foresaw both fail, stay active, and each owner gets one notification.
     put(home, unforeseen(home))
     for _ in range(2):
         rows = factor_revalidation(days[0], days[-1], home=home.path)
@@ -82,7 +83,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
     assert (changed.status, changed.validated_through) == ("active", before.validated_through)
     assert not read_series(home.lake, lab.factors["first"]).equals(series)
     assert open_notices(home) == [("factor fails", None)] * 2 + [("factor_revalidated", lab.owner)] * 2
-    # Whoever is rejected on wrong bars may submit again on the right ones.
+    # A factor that was rejected on wrong bars may be submitted again on the right ones.
     rejected = open_rejected(home, "first")
     put_market(home)
     rows = factor_revalidation(days[0], days[-1], home=home.path)
@@ -126,7 +127,7 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
     assert [row["factor"] for row in factor_revalidation(days[0], days[-1], home=home.path)] == ["again", *NAMES]
 
 
-def test_only_what_was_measured_on_bars_of_the_range_is_measured_again(
+def test_only_factors_measured_on_bars_of_the_range_are_measured_again(
     served_home: Path, home: Home, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
@@ -173,7 +174,7 @@ def open_rejected(home: Home, values: str) -> str:
 
 
 def open_notices(home: Home) -> list[tuple[str, int | None]]:
-    """What was told of factors that were measured again, and still holds."""
+    """Open notifications of factors that were measured again."""
     with home.ledger.read() as db:
         rows = db.exec(select(Notification)).all()
     kinds = {"factor fails", "factor_revalidated"}

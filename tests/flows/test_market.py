@@ -1,4 +1,4 @@
-"""The market flow against a real Prefect server: what it fetches, decides and shows."""
+"""The market flow against a real Prefect server: bars that it fetches, its verdict, its page."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ CLOCK = datetime(2025, 6, 25, 10, tzinfo=UTC)
 
 @pytest.fixture
 def sample() -> SampleMarket:
+    """A market of 20 symbols, as a provider would give it."""
     return simulate(20, SESSIONS, seed=9)
 
 
@@ -136,7 +137,7 @@ def test_ingest_whose_report_fails_completes_and_leaves_the_report_to_the_watchd
     assert str(home.path) in artifact("quality-report")
 
 
-def test_without_a_provider_it_looks_at_what_is_there(served_home: Path, tmp_path: Path) -> None:
+def test_without_a_provider_and_bars_a_session_is_held(served_home: Path, tmp_path: Path) -> None:
     from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     home = new_home(tmp_path / "home", "simulated")

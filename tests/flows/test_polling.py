@@ -16,7 +16,7 @@ from tests.support.homes import Databases, make_home
 
 
 @pytest.mark.usefixtures("served_home")
-def test_a_round_shows_what_came_a_source(tmp_path: Path, databases: Databases) -> None:
+def test_a_round_shows_the_new_signals_of_each_source(tmp_path: Path, databases: Databases) -> None:
     home = make_home(tmp_path / "home", databases.ledger("sqlite"))
     with simulated_feed(SimulatedFeed(premium_keys=frozenset({KEY})), wall_clock) as url:
         enter(home, "vip", url, now=wall_clock(), key=KEY, every_seconds=1000)

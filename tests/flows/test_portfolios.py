@@ -35,6 +35,7 @@ NINE, LATE = SLOTS["portfolio-signals"].at, SLOTS["portfolio-signals"].late_afte
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 
@@ -141,7 +142,7 @@ def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: H
     assert check(home, second) == []
 
 
-def test_what_an_outage_missed_is_tracked_and_told_once(served_home: Path, home: Home, lab: Lab) -> None:
+def test_sessions_missed_in_an_outage_are_tracked_and_notified_once(served_home: Path, home: Home, lab: Lab) -> None:
     from flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, fourth, _ = lab.later
@@ -174,7 +175,7 @@ def test_whole_days_from_the_signal_to_the_track_record(served_home: Path, home:
     from flows.replay import replay  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, *_ = lab.later
-    # What is uploaded ahead is in time; a signal looks at the sessions before its own alone.
+    # Values uploaded ahead are in time; a signal looks at the sessions before its own alone.
     for name in NAMES:
         upload(home, lab.owner, lab.factors[name], name, first, second)
     done = replay(first, third, home=home.path)

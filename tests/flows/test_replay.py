@@ -39,6 +39,7 @@ def desk(home: Home) -> Home:
 
 @pytest.fixture
 def strategies(tmp_path: Path) -> Path:
+    """A file of the plan's strategies with their terms."""
     path = tmp_path / "strategies.csv"
     pl.DataFrame([{"slug": slug, **terms} for slug, terms in PLAN.terms.items()]).write_csv(path)
     return path
@@ -91,7 +92,7 @@ def test_a_replay_in_two_parts_is_as_one(
     rest = replay(other, DAYS[0], DAYS[-1], strategies=strategies, signals=signals)
     assert (rest["sessions"], rest["settled"]) == (3, 3)
     for day in DAYS:
-        # Salts differ, and so do the hashes in the files of signals; what was earned does not.
+        # Salts differ, and so do the hashes in the files of signals; the results do not.
         assert other.lake.read(NAV, day).equals(desk.lake.read(NAV, day))
     assert [rounds(home) for home in (other, desk)] == [rounds(desk)] * 2
     assert lens_is_current(desk)
@@ -114,7 +115,7 @@ def test_signals_are_received_ten_minutes_before_each_deadline(
     assert desk.clock.now().isoformat() == f"{DAYS[0]}T10:15:00+00:00"
 
 
-def test_a_held_session_ends_it_and_what_was_settled_stays(
+def test_a_held_session_ends_the_replay_and_settled_ones_stay(
     served_home: Path, desk: Home, strategies: Path, signals: Path
 ) -> None:
     bad = PLAN.market.bars.filter(pl.col("session") == DAYS[1]).head(5)

@@ -76,7 +76,7 @@ def test_a_schedule_that_slept_is_caught_up_in_order(served_home: Path, fresh: H
     assert results(fresh) == results(undisturbed)
 
 
-def test_what_is_no_session_or_has_not_closed_is_not_settled(served_home: Path, fresh: Home) -> None:
+def test_a_day_that_is_no_session_or_has_not_closed_is_not_settled(served_home: Path, fresh: Home) -> None:
     assert settle(fresh, date(2025, 3, 8)) == []
     with pytest.raises(InputError, match="session: expected one that has closed, got 2025-03-10"):
         settle(fresh, date(2025, 3, 10))

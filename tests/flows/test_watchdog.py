@@ -1,4 +1,4 @@
-"""The watchdog under a real Prefect server: what it repairs by running the stages, and what it raises."""
+"""The watchdog under a real Prefect server: problems that it repairs by running stages, and those that it raises."""
 
 from datetime import date
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_schedule_that_slept_for_five_sessions_is_made_up_for(
     assert watch(fresh, date(2025, 3, 8)) == []  # not a session
 
 
-def test_what_another_run_is_at_is_left_to_it(served_home: Path, fresh: Home) -> None:
+def test_a_stage_that_another_run_is_at_is_left_to_it(served_home: Path, fresh: Home) -> None:
     with lease(fresh.ledger, "watchdog"):
         assert watch(fresh, DAYS[0]) == []
     assert fresh.lake.sessions(NAV) == []
@@ -162,7 +162,7 @@ def test_lost_results_come_back(served_home: Path, settled: Home, undisturbed: H
 
 
 @pytest.mark.slow
-def test_what_is_beyond_repair_fails_the_run_and_is_told_until_it_is_gone(
+def test_a_problem_beyond_repair_fails_the_run_and_stays_open_until_it_is_gone(
     served_home: Path, fresh: Home, undisturbed: Home
 ) -> None:
     from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known

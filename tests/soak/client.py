@@ -1,4 +1,4 @@
-"""A good client of the api: it repeats what was not answered, and takes for accepted only what was."""
+"""A good client of the api: it repeats requests without an answer, and counts only accepted ones as accepted."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ class Client:
         self.faults: list[str] = []
 
     def open(self, terms: dict[str, Any]) -> None:
-        """Open a strategy; one that is there already was opened by an attempt whose answer was lost."""
+        """Open a strategy; one that is there already was opened by an attempt that lost its answer."""
         answer = self._ask("POST", "/strategies", terms)
         if answer.status_code != 201 and self._ask("GET", f"/strategies/{terms['slug']}").status_code != 200:
             self.faults.append(f"{terms['slug']} was not opened: {answer.status_code} {answer.text}")

@@ -1,7 +1,7 @@
-"""All that two homes that lived the same plan must have in common, whatever happened to one of them.
+"""Content that two homes that lived the same plan must have in common, though one of them was harmed.
 
-Left out: what chance decides beside the salts, which are the same: commits and their hashes, accounts, row numbers of
-signals, and other people's signals, which come by the machine's clock.
+Left out are the parts that chance decides, beside the salts, which are the same: commits and their hashes, accounts,
+row numbers of signals, and other people's signals, which come by the machine's clock.
 """
 
 import json
@@ -27,7 +27,7 @@ OWN = {"id", "owner_id", "strategy_id"}
 MEASURED = {"seconds", "checked_as", "checked_at"}
 COMMITS = {"commit_sha", "commit_time"}
 EXTERNAL = "external_"
-# What a journal says of itself.
+# Files of a journal about itself.
 HEAD_FILES = {"README.md", "allowed_signers"}
 
 
@@ -62,7 +62,7 @@ def ledger(home: Home) -> dict[str, list[str]]:
 
 
 def lens(home: Home, *, whole: bool = False) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the rows of the published lens's tables, sorted; with `whole` also what chance decides."""
+    """Return the rows of the published lens's tables, sorted; `whole`: also the parts that chance decides."""
     with open_lens(home.path) as opened, opened.use() as db:
         return {
             table.name: db.execute(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY ALL").fetchall()  # noqa: S608

@@ -1,4 +1,4 @@
-"""A disk that can be filled: a file system in memory, which is made as small as what it holds, and large again.
+"""A disk that can be filled: a file system in memory, which is made as small as its content, and large again.
 
 Needs root, and Linux; elsewhere `mounted` gives a plain folder, whose disk is never filled.
 """
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-# More than the watchdog wants to be free. Only what is written takes memory.
+# More than the watchdog wants to be free. Only written pages take memory.
 SIZE_BYTES = 8 * 1024**3
 PAGE_BYTES = 4096
 

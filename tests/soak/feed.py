@@ -1,4 +1,4 @@
-"""A feed that remembers what it answered, so that what was stored can be held against it."""
+"""A feed that remembers its answers, so that stored signals can be held against them."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,6 +1,6 @@
-"""What is done to a soak: processes are killed, stopped and told to end, the disk is filled, the remote breaks.
+"""Harm to a soak: processes are killed, suspended and terminated, the disk is filled, the remote breaks.
 
-The seed decides the order and the gaps; what exactly is hit then, and at which step, is chance.
+The seed decides the order and the gaps; chance decides the process that is hit then, and at which step.
 """
 
 import signal
@@ -38,7 +38,7 @@ LEFT_BYTES = (0, 0, 16_384, 65_536, 262_144)
 
 @dataclass
 class Record:
-    """What was done: `kills` by process and by what the platform was at; how many of them hit while what."""
+    """Record of the harm: `kills` by process and by the platform's work at the time; `circumstances` of the kills."""
 
     kills: Counter[tuple[str, str]] = field(default_factory=Counter)
     circumstances: Counter[str] = field(default_factory=Counter)
@@ -56,7 +56,7 @@ class Record:
 class Harm:
     """Does harm in threads of its own, from `begin` on, for so many seconds or until `end`.
 
-    `at_work` says what the platform is at; `kill_gap` are mean seconds between two kills.
+    `at_work` names the platform's work; `kill_gap` are mean seconds between two kills.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Harm:
         self._under_way = [self._threads.submit(self._keep_on, name, *how) for name, how in self._strokes.items()]
 
     def end(self) -> None:
-        """End, with the disk free, the remote back and no process suspended. Raises what went wrong here itself."""
+        """End, with the disk free, the remote back and no process suspended. Raises an error of a thread of its own."""
         self._over.set()
         self._threads.shutdown()
         for each in self._under_way:

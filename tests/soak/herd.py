@@ -80,7 +80,7 @@ class Herd:
                 self._running.append(Running(part.name, part.start()))
 
     def release(self) -> None:
-        """Stop everything, and wait for it. AssertionError names what does not end."""
+        """Stop everything, and wait for it. AssertionError names processes that do not end."""
         with self._lock:
             self._kept.clear()
             stopping = list(self._running)
@@ -114,7 +114,7 @@ class Herd:
             self._over.wait(LOOK_SECONDS * failures)
 
     def close(self) -> None:
-        """Kill whatever is left."""
+        """Kill the rest."""
         self._over.set()
         self._watcher.join()
         for each in self.living():

@@ -1,4 +1,4 @@
-"""The verdict on a disturbed home: what it promised, what it holds, and whether it is what it would have become anyway.
+"""The verdict on a disturbed home: its promises, its content, and its equality with an undisturbed home.
 
 Each check gives the faults that it finds, in words; none are found in a home that lost nothing. The home is at rest.
 """
@@ -40,8 +40,8 @@ SHOWN_CHARACTERS = 2_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a home is judged by: a home that lived the same plan in peace, the answers that were given to submissions,
-    the feed's signals that it must have and those that it may have, and how many unfinished files deaths may explain.
+    """Evidence that a home is judged by: a home that lived the same plan in peace, the answers to submissions, the
+    feed's signals that it must have and may have, and the number of deaths, which explain unfinished files.
     """
 
     undisturbed: Home
@@ -53,7 +53,7 @@ class Evidence:
 
 
 def judge(home: Home, evidence: Evidence) -> list[str]:
-    """Return everything that is wrong with a home; what is too damaged to be looked at is wrong too."""
+    """Return all faults of a home; a part too damaged to be looked at is a fault too."""
     faults = []
     for check in (_records, _journal, _promises, _ledger, _differences, _lake, _lens, _feed, _left_overs):
         try:
@@ -64,7 +64,7 @@ def judge(home: Home, evidence: Evidence) -> list[str]:
 
 
 def standing(home: Home) -> Iterator[str]:
-    """Give what the watchdog and `status` have to say of a home at work: nothing, if all is well."""
+    """Give the watchdog's and `status`' complaints about a home at work: none, if all is well."""
     for words in (("run", "watchdog"), ("status",)):
         code, said = countersign(*words, "--home", str(home.path))
         if code or "problem:" in said or "warning:" in said:
@@ -72,13 +72,13 @@ def standing(home: Home) -> Iterator[str]:
 
 
 def countersign(*words: str) -> tuple[int, str]:
-    """Run a command as people do; return its exit code and what it said."""
+    """Run a command as people do; return its exit code and its output."""
     done = subprocess.run([sys.executable, "-m", "cli", *words], capture_output=True, text=True, check=False, cwd=ROOT)
     return done.returncode, (done.stdout + done.stderr)[-SHOWN_CHARACTERS:]
 
 
 def _records(home: Home, _evidence: Evidence) -> Iterator[str]:
-    """The journal is whole and signed, and holds what the ledger and the lake say, byte for byte."""
+    """The journal is whole and signed, and agrees with the ledger and the lake, byte for byte."""
     check_journal(home)
     yield from ()
 
@@ -139,7 +139,7 @@ def _first_difference(ours: Any, theirs: Any) -> str:
 
 
 def _lake(home: Home, evidence: Evidence) -> Iterator[str]:
-    """Every committed file is there with its digest; what deaths left unfinished is little, and swept once old."""
+    """Every committed file is there with its digest; files that deaths left unfinished are few, and swept once old."""
     with home.ledger.read() as db:
         files = list(db.exec(select(LakeFile)))
     yield from (f"lake: {fault}" for fault in home.lake.verify(files))
@@ -155,7 +155,7 @@ def _lake(home: Home, evidence: Evidence) -> Iterator[str]:
 
 
 def _lens(home: Home, _evidence: Evidence) -> Iterator[str]:
-    """What was published through all deaths is what a lens made from nothing shows."""
+    """The lens that was published through all deaths equals a lens made from nothing."""
     publish(home)  # the poller has brought more since
     shown = content.lens(home, whole=True)
     rebuild(home)
@@ -166,7 +166,7 @@ def _lens(home: Home, _evidence: Evidence) -> Iterator[str]:
 
 
 def _feed(home: Home, evidence: Evidence) -> Iterator[str]:
-    """What the feed says now is stored, nothing is stored that it never said, and nothing twice in a row."""
+    """The feed's signals are all stored, no signal is stored that it never sent, and none twice in a row."""
     with home.ledger.read() as db:
         rows = list(db.exec(select(ExternalSignal).order_by(col(ExternalSignal.revision))))
     stored = {(row.external_id, row.stop_loss) for row in rows}

@@ -51,7 +51,7 @@ class Day:
 
 
 class Plan:
-    """What happens in each session; the same for the same seed."""
+    """Events of each session; the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

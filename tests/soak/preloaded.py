@@ -1,4 +1,4 @@
-"""What the fork server of a soak imports and reads once, for all processes that are forked from it."""
+"""Modules and files that the fork server of a soak loads once, for all processes that are forked from it."""
 
 from pathlib import Path
 

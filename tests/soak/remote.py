@@ -30,7 +30,7 @@ class Remote:
         return self.path / "hooks" / "pre-receive"
 
     def break_down(self, kind: str) -> Callable[[], None]:
-        """Break it in one of KINDS; return what mends it."""
+        """Break it in one of KINDS; return the function that mends it."""
         return {"away": self._away, "no repository": self._headless, "refuses": self._refuses, "hangs": self._hangs}[
             kind
         ]()

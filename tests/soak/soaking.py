@@ -43,7 +43,7 @@ FEED, FEED_SECONDS = "soak-feed", 10
 
 @dataclass
 class Report:
-    """How a soak went; `faults` is what is wrong with the home, or with an answer that was given."""
+    """Outcome of a soak; `faults` are those of the home, or of an answer that was given."""
 
     seed: int
     seconds: float = 0.0

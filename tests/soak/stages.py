@@ -31,7 +31,7 @@ def ingest(home: Home, session: date | str, market: Path) -> None:
 
 
 def settle(home: Home, session: date, _market: Path) -> None:
-    """Settle what waits, disclose it, and publish. HeldError if the quality gate holds a session."""
+    """Settle the waiting sessions, disclose them, and publish. HeldError if the quality gate holds a session."""
     with lease(home.ledger, SETTLING):
         due = find_due_sessions.fn(home, session)
         for outcome in settle_in_order(home, due, as_tasks=False):
@@ -42,7 +42,7 @@ def settle(home: Home, session: date, _market: Path) -> None:
 
 
 def evaluate(home: Home, session: date, _market: Path) -> None:
-    """Evaluate what waits, and publish."""
+    """Evaluate the waiting sessions, and publish."""
     with lease(home.ledger, EVALUATING):
         due = find_unevaluated.fn(home, session)
         if due:

@@ -47,7 +47,7 @@ class Forked:
         self.pid = self._process.pid
 
     def code(self) -> int | None:
-        # It is read from a pipe, once: whoever asks at the same moment would be told that it is 255.
+        # It is read from a pipe, once: a second thread that asked at the same moment would get 255.
         with self._lock:
             return self._process.exitcode
 

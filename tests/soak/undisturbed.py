@@ -1,6 +1,6 @@
 """The undisturbed run: the same plan by plain calls, in one process, in a home of its own; nothing happens to it.
 
-Salts are random. It takes those of the disturbed run, so that both must come to the same bytes.
+Salts are random. It takes those of the disturbed run, so that both must give the same bytes.
 """
 
 import shutil
@@ -29,7 +29,7 @@ from tests.support.strategies import send
 
 
 def begin(home: Home, plan: Plan, market: Path) -> None:
-    """Bring in what is there before the first session: the clock, the history's bars, all corporate actions."""
+    """Bring in the state before the first session: the clock, the history's bars, all corporate actions."""
     home.clock.set(plan.day(0).at(MORNING))
     ingest(home, "history", market)
     import_actions(home, market / "actions.parquet", home.clock.now())
@@ -55,7 +55,7 @@ def live(
     nickname: str,
     before: Callable[[str, date], object] = lambda *_: None,
 ) -> None:
-    """Live one session; `before` is told whose signals come next."""
+    """Live one session; `before` is called with strategy and session before each signal."""
     home.clock.set(day.at(MORNING))
     with home.ledger.write() as db:
         owner = ensure_user(db, nickname, home.clock.now())

@@ -1,4 +1,4 @@
-"""A platform at work: session by session what its researchers send and its evenings do, as the plan has it."""
+"""A platform at work: its researchers' requests and its evenings' stages, session by session, as the plan has them."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +21,14 @@ SENDERS = 6
 # The share of stages that are started twice at the same moment.
 TWICE = 0.2
 
-# What the names of stages that are run as flows begin with.
+# Prefix of the names of stages that are run as flows.
 FLOW = "flow "
 
 StageStarter = Callable[[str, date], Process]
 
 
 class Work:
-    """Lives the sessions of a plan, one after the other; `at` is what it is at.
+    """Lives the sessions of a plan, one after the other; `at` names its work at the moment.
 
     `start` starts a stage's process, and `prefix` begins its name.
     """

@@ -37,6 +37,7 @@ def kline(day: str, close: float) -> str:
 
 @pytest.fixture
 def service() -> FakeEastmoney:
+    """A stand-in for the service, with rows of every kind."""
     return FakeEastmoney(
         shares=[
             row("600000", "浦发银行"),
@@ -161,7 +162,7 @@ class Tables(AkshareProvider):
         return pandas.DataFrame(rows, columns=columns)
 
 
-def test_instruments_are_what_the_exchanges_list_and_what_they_have_delisted() -> None:
+def test_instruments_are_the_listed_and_the_delisted_ones() -> None:
     listings = normalise_instruments(Tables().fetch_instruments())
     assert listings.select("symbol", "name", "board", "listed", "delisted").rows() == [
         ("000001.SZ", "平安银行", "main", date(1991, 4, 3), None),

@@ -1,4 +1,4 @@
-"""Packed files: what they hold, and what is refused before it fills the disk."""
+"""Packed files: their content, and those that are refused before they fill the disk."""
 
 import gzip
 import zipfile
@@ -20,7 +20,7 @@ def zipped(path: Path, **members: bytes) -> Path:
     return path
 
 
-def test_what_is_packed_is_there_for_the_while(tmp_path: Path) -> None:
+def test_a_packed_file_is_unpacked_for_the_block_alone(tmp_path: Path) -> None:
     packed = tmp_path / "BTCUSDT_1.csv.gz"
     packed.write_bytes(gzip.compress(TEXT))
     nameless = tmp_path / "data.gz"
@@ -53,7 +53,7 @@ def test_a_zip_holds_one_table(tmp_path: Path, members: dict[str, bytes], said: 
         pass
 
 
-def test_what_is_not_sound_is_refused(tmp_path: Path) -> None:
+def test_an_unsound_archive_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(TEXT * 1000)
     sound = zipped(tmp_path / "sound.zip", **{"a.csv": TEXT * 1000}).read_bytes()
     broken = bytearray(sound)
@@ -66,7 +66,7 @@ def test_what_is_not_sound_is_refused(tmp_path: Path) -> None:
             pass
 
 
-def test_a_bomb_is_refused_whatever_it_says_of_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_even_if_it_declares_a_small_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_BYTES", 1000)
     packed = tmp_path / "bomb.csv.gz"
     packed.write_bytes(gzip.compress(bytes(1001)))

@@ -1,4 +1,4 @@
-"""CSV files as people have them: what is taken, and the line and the mend for what is not."""
+"""CSV files as people have them: forms that are taken, and refusals with the line and the mend."""
 
 from pathlib import Path
 
@@ -30,7 +30,9 @@ def write(folder: Path, content: bytes | str, name: str = "bars.csv") -> Path:
         ("a,b\n", []),
     ],
 )
-def test_what_is_read(tmp_path: Path, content: str, rows: list[tuple[str | None, ...]]) -> None:
+def test_a_csv_file_is_read_with_its_quotes_blanks_and_line_ends(
+    tmp_path: Path, content: str, rows: list[tuple[str | None, ...]]
+) -> None:
     path = write(tmp_path, content)
     for frame in (read_table(path), pl.concat(read_batches(path))):
         assert frame.rows() == rows
@@ -59,7 +61,7 @@ def test_what_is_read(tmp_path: Path, content: str, rows: list[tuple[str | None,
         ('a,b\n"p\nq",2\n3\n', "line 4: expected 2 fields, as in line 1, got 1"),
     ],
 )
-def test_what_is_refused_by_line(tmp_path: Path, content: bytes | str, said: str) -> None:
+def test_a_faulty_csv_file_is_refused_by_line(tmp_path: Path, content: bytes | str, said: str) -> None:
     path = write(tmp_path, content)
     for read in (read_table, lambda path: list(read_batches(path))):
         with pytest.raises(InputError) as caught:

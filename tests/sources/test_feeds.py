@@ -1,4 +1,4 @@
-"""Feeds over real HTTP on the loopback: what is asked, and whatever can come back."""
+"""Feeds over real HTTP on the loopback: the requests, and good and bad answers."""
 
 import asyncio
 import gzip
@@ -78,7 +78,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_not_the_feeds_json_backs_off(answer: bytes) -> None:
+def test_an_answer_that_is_not_the_feeds_json_backs_off(answer: bytes) -> None:
     error = fails(lambda _: answer)
     assert isinstance(error, SourceBusy)
     assert str(error) == "feed: an answer that is not the feed's JSON"
@@ -117,7 +117,7 @@ def test_ten_mebibytes_of_signals_are_refused(packed: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "401 Unauthorized"])
-def test_the_envelopes_code_counts_whatever_the_status(code: int, message: str, kind: type, status: str) -> None:
+def test_the_envelopes_code_counts_under_any_status(code: int, message: str, kind: type, status: str) -> None:
     error = fails(lambda _: reply(envelope(error=code, message=message), status))
     assert isinstance(error, kind)
     assert len(str(error)) < 300
@@ -143,7 +143,9 @@ def test_the_envelopes_code_counts_whatever_the_status(code: int, message: str, 
         ("403 Forbidden", (), SourceRefused, None),
     ],
 )
-def test_statuses(status: str, headers: tuple[str, ...], kind: type, wait: float | None) -> None:
+def test_a_status_of_http_gives_its_error_and_its_wait(
+    status: str, headers: tuple[str, ...], kind: type, wait: float | None
+) -> None:
     error = fails(lambda _: reply(b"gone", status, *headers))
     assert isinstance(error, kind)
     assert getattr(error, "retry_after_seconds", None) == wait
@@ -176,11 +178,11 @@ def test_a_feed_that_hangs_is_left_after_a_while() -> None:
     assert str(fails(lambda _: None, total_seconds=0.2)) == "feed: no whole answer within 0.2 s"
 
 
-def test_a_connection_dropped_within_the_body() -> None:
+def test_a_connection_dropped_within_the_body_makes_the_source_busy() -> None:
     assert isinstance(fails(lambda _: reply(envelope(ITEM)[:50], length=5000)), SourceBusy)
 
 
-def test_nobody_there() -> None:
+def test_a_feed_that_is_not_there_is_busy() -> None:
     with pytest.raises(SourceBusy, match=r"^feed: ConnectError$"):
         fetch("http://127.0.0.1:1", key=KEY)
 

@@ -33,7 +33,7 @@ def test_parquet_keeps_its_types_and_csv_is_text(tmp_path: Path) -> None:
         ("bars.xlsx", b"PK\x03\x04"),
     ],
 )
-def test_what_is_no_table_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_that_is_no_table_is_refused_by_name(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:

@@ -1,4 +1,4 @@
-"""The feed `generic_json` over real HTTP: what a mapping makes of an answer, and what it finds nowhere."""
+"""The feed `generic_json` over real HTTP: items that a mapping makes of an answer, and fields that it finds nowhere."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ MAPPING = {
 }
 
 
-def test_a_mapped_feed() -> None:
+def test_a_mapping_makes_items_of_an_answer() -> None:
     asked: list[dict[str, Any]] = []
     rows = [
         {"no": 7, "at": "2026-05-24T11:58:05Z", "pair": {"base": "BTC"}, "side": 1, "price": 10.50, "extra": True},
@@ -51,7 +51,7 @@ def ask_mapped(answer: Any, mapping: dict[str, Any], **terms: Any) -> tuple[list
         return ask(url, adapter="generic_json", settings=json.dumps(mapping), **terms)
 
 
-def test_targets_in_a_list() -> None:
+def test_targets_in_a_list_are_mapped_one_by_one() -> None:
     items, missing = ask_mapped({"data": [listed.ITEM]}, listed.MAPPING)
     assert [items[0][f"target{n}"] for n in (1, 2, 3)] == [105, 110, 115]
     assert items[0]["other"] == {"targets": [105, 110, 115]}
@@ -65,7 +65,7 @@ def test_a_number_in_a_path_is_a_name_first_and_items_may_be_lists() -> None:
     assert (row["id"], row["coin"], row["buy_start"]) == (7, "BTC", 10)
     assert row["other"] == {"1": ["BTC", "USDT", {"0": 10}], "2": "more"}
     assert (item["id"], item["coin"], item["buy_start"]) == (8, "ETH", None)
-    # What an item needs and nothing gives.
+    # Fields that an item needs and the answer lacks.
     assert missing == ("timestamp", "direction", "exchange", "currency", "buy_end", "stop_loss")
 
 
@@ -82,7 +82,7 @@ def test_a_mapping_entered_before_spellings_were_compared_keeps_its_meaning() ->
     assert [each["direction"] for each in items] == ["LONG", "SHORT", "x", None, []]
 
 
-def test_a_field_that_no_item_had_is_told_though_a_filter_leaves_none() -> None:
+def test_a_field_that_no_item_had_is_named_though_a_filter_leaves_none() -> None:
     fields = listed.MAPPING["fields"] | {"exchange": "venue"}
     found = ask_mapped({"data": [listed.ITEM] * 2}, listed.MAPPING | {"fields": fields}, exchange="binance")
     assert found == ([], ("exchange",))

@@ -49,7 +49,7 @@ def test_text_is_read_in_its_encoding_and_separator(tmp_path: Path, content: byt
     assert remark == f"read: bars.csv ({said})"
 
 
-def test_packed_and_columnar_files(tmp_path: Path) -> None:
+def test_packed_and_columnar_files_are_read(tmp_path: Path) -> None:
     frame, _ = read(written(tmp_path / "bars.csv.gz", gzip.compress(TEXT.encode())))
     assert frame.rows() == ROWS
     typed = pl.DataFrame({"代码": ["600000.SH"], "收盘": [10.5]})
@@ -109,7 +109,7 @@ def test_a_folder_is_its_files_by_header(tmp_path: Path) -> None:
         ("bars.xls", b"", "a file of .csv"),
     ],
 )
-def test_what_cannot_be_told_is_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_an_unreadable_or_ambiguous_file_is_refused(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         read_loose(written(tmp_path / name, content))
     assert name in str(caught.value)

@@ -51,11 +51,13 @@ def tables() -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def service() -> FakeTushare:
+    """A stand-in for the service, with tables of every kind."""
     return FakeTushare(TOKEN, tables())
 
 
 @pytest.fixture
 def url(service: FakeTushare) -> Iterator[str]:
+    """The address of `service`."""
     with serve(service) as address:
         yield address
 
@@ -174,6 +176,27 @@ def test_a_wrong_token_is_refused_and_never_shown(url: str, caplog: pytest.LogCa
         provider.fetch_bars(SESSION)
     chain = [caught.value, caught.value.__cause__, caught.value.__context__, provider, caplog.text]
     assert not any("wr0ng-token" in repr(link) for link in chain)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b'{"code": 40001, "msg": "", "code": 0, "data": {}}', "got 'code' twice"),
+        (b'{"code": 0, "data": {"fields": [], "fields": ["ts_code"], "items": []}}', "got 'fields' twice"),
+        (b'{"code": 0, "data": {"fields": [NaN], "items": []}}', "NaN is no number"),
+        (b'{"code": %b}' % (b"9" * 5_000), "digits"),
+        (b"[" * 100_000, "too deep"),
+        (b'{"%b": 1, "%b": 2}' % (TOKEN.encode(), TOKEN.encode()), "got '…' twice"),
+    ],
+    ids=["a code twice", "fields twice", "no number", "a huge number", "deep", "the token twice"],
+)
+def test_an_answer_that_means_two_things_or_harm_is_refused(
+    service: FakeTushare, url: str, answer: bytes, words: str
+) -> None:
+    service.failures = [Reply(answer)]
+    with pytest.raises(SourceRefused, match=words) as caught:
+        TushareProvider(TOKEN, url).fetch_bars(SESSION)
+    assert TOKEN not in str(caught.value)
 
 
 def test_a_service_out_of_reach_is_busy() -> None:

@@ -181,7 +181,7 @@ def test_with_the_journal_of_the_back_up_and_a_newer_ledger_nothing_is_lost(
     check_journal(in_between)
 
 
-def test_restored_with_seals_in_between_it_settles_and_names_what_is_lost(
+def test_a_home_restored_before_later_seals_settles_and_names_the_lost_ones(
     fresh: Home, tmp_path: Path, restored: Restore
 ) -> None:
     """Two revisions since the back-up: one lost for good, one submitted again in time."""

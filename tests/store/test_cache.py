@@ -1,4 +1,4 @@
-"""Cache: what belongs to a version is kept for it, made once, and dropped with it."""
+"""Cache: an entry of a version is made once, kept for it, and dropped with it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -12,7 +12,7 @@ def make_cache(max_bytes: int = 10) -> Cache[str]:
     return Cache[str](max_bytes, len)
 
 
-def test_what_many_ask_for_at_once_is_made_once() -> None:
+def test_an_entry_that_many_ask_for_at_once_is_made_once() -> None:
     cache, made, together = make_cache(), list[int](), Barrier(8)
 
     def ask(n: int) -> str:
@@ -39,7 +39,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [cache.find(1, key) for key in "abc"] == ["a", None, "c"]
 
 
-def test_what_could_not_be_made_is_made_by_the_next() -> None:
+def test_an_entry_that_could_not_be_made_is_made_by_the_next_caller() -> None:
     cache = make_cache()
     with pytest.raises(ZeroDivisionError):
         cache.get(1, "key", lambda: str(1 / 0))

@@ -1,4 +1,4 @@
-"""Claimed performances in the ledger: what is kept of them, and the verdicts as of a session."""
+"""Claimed performances in the ledger: the rows that are kept, and the verdicts as of a session."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -78,7 +78,7 @@ def test_only_a_strategy_that_has_begun_and_not_ended_claims(begun: Home) -> Non
         withdraw(begun, at(DAYS[30], time(12)), "ended")
 
 
-def test_a_session_is_judged_by_what_was_claimed_before_its_close(begun: Home) -> None:
+def test_a_session_is_judged_by_the_claim_before_its_close(begun: Home) -> None:
     nav = pl.DataFrame(
         [("works", day, level) for day, level in RECORDS[5:]], schema=["strategy", "session", "nav"], orient="row"
     )

@@ -1,4 +1,4 @@
-"""What polls leave in the ledger, on both databases: revisions, sightings, quarantine, gaps, state, tallies."""
+"""Rows that polls leave in the ledger, on both databases: revisions, sightings, quarantine, gaps, state, tallies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ def gaps(home: Home) -> list[tuple[datetime, datetime | None]]:
         return [(row["started_at"], row["ended_at"]) for row in read_gaps(db, None, 10, 0)]
 
 
-def test_new_known_revised_and_back_again(home: Home) -> None:
+def test_a_changed_item_is_a_revision_and_a_known_one_is_not(home: Home) -> None:
     source = enter(home, "feed", FEED)
     edited = ITEM | {"stop_loss": "93000"}
     assert poll(home, source, ITEM, ITEM | {"id": 2}) == Stored(new=2)
@@ -84,7 +84,7 @@ def test_many_pollers_at_once_make_no_duplicates(home: Home) -> None:
         assert read_statistics(db)[0]["polls"] == 6
 
 
-def test_what_is_put_aside_is_put_aside_once(home: Home) -> None:
+def test_an_unfit_item_is_put_aside_once(home: Home) -> None:
     source = enter(home, "feed", FEED)
     bad = ITEM | {"buy_start": "1e400"}
     assert poll(home, source, bad, {}) == Stored(quarantined=2)
@@ -97,7 +97,7 @@ def test_what_is_put_aside_is_put_aside_once(home: Home) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "gap"), [(5, None), (20, None), (25, 5)])
-def test_an_outage(home: Home, minutes: int, gap: int | None) -> None:
+def test_an_outage_longer_than_the_window_leaves_one_gap(home: Home, minutes: int, gap: int | None) -> None:
     source = enter(home, "feed", FEED)
     poll(home, source, ITEM)
     for minute in range(1, minutes):
@@ -173,7 +173,7 @@ def test_sources_are_added_paused_removed_and_taken_up_again(home: Home) -> None
     ]
 
 
-def test_reading_with_filters_and_a_cursor(home: Home) -> None:
+def test_signals_are_read_with_filters_and_a_cursor(home: Home) -> None:
     first, second = enter(home, "first", FEED), enter(home, "second", FEED)
     poll(home, first, *(ITEM | {"id": n, "coin": "BTC" if n % 2 else "ETH"} for n in range(5)))
     poll(home, second, ITEM | {"direction": "SHORT"}, at=NOON + MINUTE)
@@ -236,7 +236,7 @@ def test_fields_that_no_item_had_are_known_until_a_later_answer_has_them(home: H
     assert state(home, source).missing == []
 
 
-def test_a_source_is_entered_with_what_was_said(home: Home) -> None:
+def test_a_source_is_entered_with_its_terms(home: Home) -> None:
     wanted = FeedTerms(name="feed", adapter="cqs", url=FEED, exchange="binance", currency="USDT", type="MID TERM")
     with home.ledger.write() as db:
         added = add_source(db, wanted, NOON, "operator")

@@ -1,4 +1,4 @@
-"""Factor values at rest, on both databases: which ones count, since when, and what a crash leaves behind."""
+"""Factor values at rest, on both databases: which ones count, since when, and the files that a crash leaves behind."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -73,7 +73,7 @@ def test_a_later_upload_takes_the_place_of_the_sessions_it_names(home: Home) -> 
     second: Cells = {DAYS[1]: {"600000.SH": 5.0}, DAYS[2]: first[DAYS[2]], DAYS[5]: {"600001.SH": 6.0}}
     assert put(home, factor, second, later) == Uploaded(3, 2, 5, FactorStatus.DRAFT)
     assert held(home, factor) == first | second
-    # What was the same already keeps the time when it first came.
+    # Equal values keep the time when they first came.
     assert since(home, factor) == {day: later if day in {DAYS[1], DAYS[5]} else NOW for day in {*first, *second}}
     assert held(home, new_factor(home, "other")) == {}
 
@@ -105,7 +105,7 @@ def test_the_same_again_changes_nothing_and_back_again_counts(home: Home) -> Non
     )
 )
 @settings(max_examples=5, suppress_health_check=list(HealthCheck))
-def test_whatever_comes_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
+def test_after_any_uploads_the_newest_counts_and_no_session_lies_in_two_files(home: Home, uploads: list[Cells]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(factor_values, "MAX_FILES", 3)
         factor, expected = new_factor(home), dict[date, dict[str, float]]()

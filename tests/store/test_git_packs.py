@@ -19,6 +19,7 @@ from tests.support.journals import git
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty bare repository."""
     folder = tmp_path_factory.mktemp("packs") / "bare"
     folder.mkdir()
     git(folder, "init", "-q", "--bare")
@@ -27,7 +28,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=5)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=20))
-def test_git_finds_in_a_pack_what_was_put_in(repository: Path, contents: list[bytes]) -> None:
+def test_git_finds_every_object_of_a_pack(repository: Path, contents: list[bytes]) -> None:
     objects = Objects()
     names = {
         objects.add(BLOB, content).hex(): content
@@ -52,7 +53,7 @@ def test_the_index_is_git_s_own_byte_for_byte(repository: Path, tmp_path: Path) 
     assert pack.stat().st_mode & 0o777 == 0o444
 
 
-def test_places_beyond_two_gigabytes(tmp_path: Path) -> None:
+def test_git_reads_places_beyond_two_gigabytes_in_an_index(tmp_path: Path) -> None:
     rows = [(bytes([n]) * 20, n, place) for n, place in ((3, 2**31 - 1), (1, 2**33 + 5), (2, 12), (255, 2**31))]
     (tmp_path / "far.idx").write_bytes(pack_index(rows, bytes(20)))
     with (tmp_path / "far.idx").open("rb") as index:

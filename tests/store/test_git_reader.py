@@ -1,4 +1,4 @@
-"""Reading hostile repositories: nothing in them runs, nothing in them bends what is read, nothing fills the machine."""
+"""Reading hostile repositories: nothing in them runs, alters the records read, or fills the machine."""
 
 import os
 import zlib
@@ -66,7 +66,7 @@ def test_replacements_grafts_and_caches_bend_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["blob", "tree", "commit"])
-def test_an_object_that_is_not_what_its_name_says(tmp_path: Path, kind: str) -> None:
+def test_an_object_with_another_hash_than_its_name_is_corrupt(tmp_path: Path, kind: str) -> None:
     journal = worked_example(tmp_path)
     name = journal.git("rev-parse", {"blob": f"HEAD:{RECORD}", "tree": "HEAD:settlements", "commit": "HEAD~1"}[kind])
     path = loose(journal, name)
@@ -83,13 +83,13 @@ def test_an_object_that_is_not_what_its_name_says(tmp_path: Path, kind: str) -> 
             verify_journal(journal.path)
 
 
-def test_an_object_that_cannot_be_unpacked(tmp_path: Path) -> None:
+def test_an_object_that_cannot_be_unpacked_is_corrupt(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     loose(journal, journal.git("rev-parse", f"HEAD:{RECORD}")).write_bytes(b"junk")
     assert (FaultKind.CORRUPT, RECORD) in {(f.kind, f.path) for f in verify_journal(journal.path).faults}
 
 
-def test_links_submodules_and_programs_in_place_of_records(tmp_path: Path) -> None:
+def test_links_submodules_and_programs_in_place_of_records_are_malformed(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     commit = journal.git("rev-parse", "HEAD")
     blob = journal.git("hash-object", "-w", "--stdin", given=b"/etc/passwd")
@@ -107,7 +107,7 @@ def test_links_submodules_and_programs_in_place_of_records(tmp_path: Path) -> No
     assert found == {f"reveals/2025/{mode}.json": f"not an ordinary file (mode {mode})" for mode in modes}
 
 
-def test_a_working_copy_of_pipes_and_links(tmp_path: Path) -> None:
+def test_pipes_and_links_in_the_working_copy_are_altered_files(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     record = journal.path / RECORD
     copy = tmp_path / "copy"
@@ -123,21 +123,21 @@ def test_a_working_copy_of_pipes_and_links(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "head", ["", "ref: refs/heads/../../../x", "ref: /etc/passwd", "x" * 40, "ref: refs/heads/main\0"]
 )
-def test_a_head_that_is_none(tmp_path: Path, head: str) -> None:
+def test_a_repository_with_a_malformed_head_is_refused(tmp_path: Path, head: str) -> None:
     journal = worked_example(tmp_path)
     (journal.path / ".git" / "HEAD").write_text(head)
     with pytest.raises(InputError, match="repository: expected"):
         verify_journal(journal.path)
 
 
-def test_references_in_a_circle(tmp_path: Path) -> None:
+def test_references_in_a_circle_are_refused(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     (journal.path / ".git" / "refs" / "heads" / "main").write_text("ref: refs/heads/main\n")
     with pytest.raises(InputError, match="a chain of references"):
         verify_journal(journal.path)
 
 
-def test_folders_that_unfold_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_unfold_without_end_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Handmade.make(tmp_path)
     blob = journal.git("hash-object", "-w", "--stdin", given=b"{}")
     tree = journal.git("mktree", given="".join(f"100644 blob {blob}\tf{n}\n" for n in range(10)).encode())
@@ -152,14 +152,14 @@ def test_folders_that_unfold_without_end(tmp_path: Path, monkeypatch: pytest.Mon
             read(journal.path)
 
 
-def test_more_changes_than_any_journal_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_changes_than_any_journal_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = worked_example(tmp_path)
     monkeypatch.setattr(git_reader, "MAX_CHANGES", 5)
     with pytest.raises(InputError, match="at most 5 changed files"):
         verify_journal(journal.path)
 
 
-def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_corrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = worked_example(tmp_path)
     monkeypatch.setattr(git_reader, "MAX_OBJECT_BYTES", 2_000_000)
     large = record_path("attestations", "gamma", FIRST)
@@ -172,7 +172,7 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         verify_journal(journal.path)
 
 
-def test_paths_that_write_on_the_terminal(tmp_path: Path) -> None:
+def test_a_path_of_control_characters_is_printed_without_them(tmp_path: Path) -> None:
     from tasks.verification_text import render_report  # noqa: PLC0415
 
     journal = Handmade.make(tmp_path)
@@ -183,7 +183,7 @@ def test_paths_that_write_on_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in render_report(report)
 
 
-def test_repositories_of_sha256_objects(tmp_path: Path) -> None:
+def test_a_repository_of_sha256_objects_is_verified(tmp_path: Path) -> None:
     journal = Handmade.make(tmp_path)
     other = Handmade(tmp_path / "other", journal.key)
     other.path.mkdir()
@@ -194,7 +194,7 @@ def test_repositories_of_sha256_objects(tmp_path: Path) -> None:
     assert (len(report.head), report.holds) == (64, True)
 
 
-def test_only_what_was_asked_for_is_kept(tmp_path: Path) -> None:
+def test_only_objects_that_were_asked_for_are_kept(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     with open_repository(journal.path) as repository:
         names = repository.history()

@@ -68,7 +68,7 @@ def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path, ledger_url: str)
         Home(tmp_path, ledger_url, tmp_path / "lake").create()
 
 
-def test_the_simulated_clock_stands_until_it_is_moved(home: Home) -> None:
+def test_the_simulated_clock_stays_until_it_is_moved(home: Home) -> None:
     home.clock.set(NOW)
     assert other(home).clock.now() == NOW
     with pytest.raises(InputError, match="a time with a zone"):
@@ -97,7 +97,7 @@ def test_the_address_of_the_ledger_is_not_shown(tmp_path: Path) -> None:
 
 
 def use_read_only(path: Path, url: str) -> None:
-    """Whatever would write says what it could not write; what is there is read as ever."""
+    """Check that writers of a read-only home name the file that they could not write, and that readers read on."""
     new, old = Home(path / "new", f"sqlite:///{path / 'new.db'}", path / "new"), Home(path, url, path / "lake")
     assert old.clock.simulated
     assert old.sessions.days

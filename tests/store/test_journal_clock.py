@@ -21,7 +21,7 @@ NOW = datetime(2025, 1, 2, 1, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("simulated", [True, False])
-def test_the_first_commit_says_which_clock(tmp_path: Path, simulated: bool) -> None:
+def test_the_first_commit_names_the_journals_clock(tmp_path: Path, simulated: bool) -> None:
     journal = Journal(tmp_path / "journal", tmp_path)
     journal.create()
     for n in range(2):

@@ -1,4 +1,4 @@
-"""The lake: what counts, what does not, and what a crash or a full disk leaves behind."""
+"""The lake: files that count, files that do not, and those that a crash or a full disk leaves behind."""
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta

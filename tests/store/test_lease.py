@@ -35,7 +35,7 @@ def row(ledger: Ledger) -> Lease | None:
         return db.get(Lease, "settle")
 
 
-def test_a_second_holder_is_refused_and_told_who_has_it(ledger_url: str) -> None:
+def test_a_second_holder_is_refused_with_the_name_of_the_first(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     with lease(ledger, "settle"):
         assert (is_held(ledger, "settle"), is_held(ledger, "another")) == (True, False)

@@ -1,4 +1,4 @@
-"""The ledger: what concurrent writers and readers may rely on, and what schema it accepts."""
+"""The ledger: guarantees to concurrent writers and readers, and the schemas that it accepts."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ def test_processes_that_read_and_then_write_lose_nothing(ledger_url: str) -> Non
     assert count(Ledger(ledger_url)) == 40
 
 
-def test_the_migrations_make_what_the_models_say(empty_url: str) -> None:
+def test_the_migrations_make_the_tables_of_the_models(empty_url: str) -> None:
     ledger = Ledger(empty_url)
     ledger.migrate()
     ledger.migrate()
@@ -137,7 +137,7 @@ def test_a_reader_sees_one_state_throughout(ledger_url: str) -> None:
     assert count(ledger) == before + 1
 
 
-def test_what_a_reader_writes_is_dropped_and_what_it_read_stays_readable(ledger_url: str) -> None:
+def test_a_readers_writes_are_dropped_and_its_rows_stay_readable(ledger_url: str) -> None:
     ledger = Ledger(ledger_url)
     add_one(ledger)
     with ledger.read() as db:

@@ -67,6 +67,7 @@ COLUMNS = {
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with nothing settled."""
     return make_home(tmp_path / "home")
 
 
@@ -88,7 +89,7 @@ def test_a_home_with_nothing_settled_has_every_table_empty(home: Home) -> None:
         assert query(home, f"FROM {table.name}").height == (3 if table.name == "strategies" else 0)
 
 
-def test_before_the_first_publication_a_reader_is_told_what_to_do(home: Home) -> None:
+def test_before_the_first_publication_the_error_says_how_to_publish(home: Home) -> None:
     with open_lens(home.path) as lens, pytest.raises(StoreError, match="countersign publish"), lens.use():
         pass
 
@@ -124,7 +125,7 @@ def test_every_table_and_column_has_a_comment(home: Home) -> None:
     assert bare.filter(pl.col("comment").fill_null("") == "").height == 0
 
 
-def test_the_lens_shows_what_the_lake_holds(home: Home) -> None:
+def test_the_lens_shows_the_rows_of_the_lake(home: Home) -> None:
     for session in DAYS[:5]:
         settle(home, session, chunks=2)
     published = publish(home)
@@ -197,7 +198,7 @@ def test_a_changed_status_is_news(home: Home) -> None:
     assert query(home, "SELECT status FROM strategies WHERE slug = 'strategy-00000'").item() == "paused"
 
 
-def test_what_is_not_committed_or_not_settled_is_not_shown(home: Home) -> None:
+def test_rows_that_are_not_committed_or_not_settled_are_not_shown(home: Home) -> None:
     settle(home, DAYS[1])
     staged = stage(home, DAYS[2], results(DAYS[2], slugs(3), ("600000.SH",), 0))
     publish(home)
@@ -211,7 +212,7 @@ def test_what_is_not_committed_or_not_settled_is_not_shown(home: Home) -> None:
     assert sessions_shown(home, "bars") == DAYS[:2]
 
 
-def test_a_correction_replaces_what_was_shown(home: Home) -> None:
+def test_a_correction_replaces_the_rows_shown(home: Home) -> None:
     for session in DAYS[:15]:
         settle(home, session, chunks=2)
     publish(home)
@@ -230,7 +231,7 @@ def test_a_correction_replaces_what_was_shown(home: Home) -> None:
     assert_frame_equal(positions, corrected["positions"].select(positions.columns), check_row_order=False)
 
 
-def test_what_was_corrected_stays_on_view(home: Home) -> None:
+def test_corrected_rows_stay_on_view(home: Home) -> None:
     first = settle(home, DAYS[0], chunks=2)["nav"]
     settle(home, DAYS[1])
     publish(home)

@@ -1,4 +1,4 @@
-"""External signals in the lens: the ledger's rows, exactly; extended, not made again; with gaps as they stand."""
+"""External signals in the lens: the ledger's rows, exactly; extended, not made again; with gaps as they are."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -45,7 +45,7 @@ def test_signals_and_gaps_are_shown_and_extended(tmp_path: Path, monkeypatch: An
 
     assert not publish(home).new
     poll(1, ITEM | {"id": 1}, ITEM | {"id": 9, "buy_start": "0.000000000000000001", "leverage": "7.5"})
-    assert lens_is_current(home)  # what is settled is all there
+    assert lens_is_current(home)  # the settled sessions are all there
     second = publish(home)
     assert second.new
     assert second.path != first.path

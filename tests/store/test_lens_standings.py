@@ -1,4 +1,4 @@
-"""Standings and claims in the lens: one row a strategy, whatever came late, was corrected, or ended long ago."""
+"""Standings and claims in the lens: one row a strategy, also one that came late, was corrected, or ended long ago."""
 
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ STANDINGS = "FROM standings ORDER BY strategy"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with nothing settled."""
     return make_home(tmp_path / "home")
 
 
@@ -54,7 +55,7 @@ def held(home: Home) -> list[dict[str, Any]]:
     return [dict(row) for row in shown(home).iter_rows(named=True)]
 
 
-def test_they_follow_whatever_happens(home: Home) -> None:
+def test_standings_equal_the_newest_evaluations_after_every_publication(home: Home) -> None:
     publish(home)
     assert held(home) == []
     for session in DAYS[:3]:

@@ -23,6 +23,7 @@ DAYS = weekdays(20)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with nothing settled."""
     return make_home(tmp_path / "home")
 
 

@@ -44,14 +44,14 @@ def test_nothing_of_a_home_that_our_processes_make_is_readable_by_others(tmp_pat
     assert wide(home.path) == []
 
 
-def test_others_cannot_enter_a_home_whatever_the_umask_was(tmp_path: Path) -> None:
+def test_others_cannot_enter_a_home_under_any_umask(tmp_path: Path) -> None:
     with umask(0):
         home = make(tmp_path / "home")
     for path in (home.path, home.lake_path, home.path / "keys", *(home.path / "keys").iterdir()):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_a_home_that_others_could_read_is_narrowed_when_it_is_opened_and_that_is_told_once(
+def test_a_home_that_others_could_read_is_narrowed_at_opening_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     home = make(tmp_path / "home")

@@ -1,4 +1,4 @@
-"""Who a process is: the same one for as long as it lives, whatever is done to the system clock."""
+"""Identity of a process: the same for as long as it lives, also when the system clock is set."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 @pytest.fixture
 def stepped_clock(tmp_path: Path) -> Iterator[None]:
-    """What the kernel shows after the clock was set forward by an hour: another time at which the machine started."""
+    """The kernel's files after the clock was set forward by an hour: another time at which the machine started."""
     if not Path("/proc/stat").exists():
         pytest.skip("this system has no /proc")
     for pid in (each for each in Path("/proc").iterdir() if each.name.isdecimal()):

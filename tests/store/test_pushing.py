@@ -73,7 +73,7 @@ def test_without_a_remote_commits_wait(sealed: Home) -> None:
     assert unpushed(sealed) == 1
 
 
-def test_to_a_bare_repository_on_disk(sealed: Home, tmp_path: Path) -> None:
+def test_a_bare_repository_on_disk_gets_all_commits(sealed: Home, tmp_path: Path) -> None:
     home = to(sealed, bare(tmp_path / "remote.git"))
     assert remote_head(home) is None
     assert push_pending(home, NOW).state is PushState.PUSHED
@@ -110,7 +110,7 @@ def test_a_remote_that_refuses_loses_nothing(sealed: Home, tmp_path: Path) -> No
     assert (push_pending(home, NOW).commits, told(home)) == (2, [])
 
 
-def test_a_remote_that_is_not_there(sealed: Home, tmp_path: Path) -> None:
+def test_a_remote_that_is_not_there_fails_the_push(sealed: Home, tmp_path: Path) -> None:
     home = to(sealed, tmp_path / "nowhere.git")
     assert push_pending(home, NOW).state is PushState.FAILED
     with pytest.raises(StoreError, match="cannot be asked"):
@@ -144,7 +144,9 @@ def move_back(remote: Path, to: str | None) -> None:
 
 
 @pytest.mark.parametrize("emptied", [False, True])
-def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home, tmp_path: Path, emptied: bool) -> None:
+def test_a_remote_that_lost_commits_is_a_problem_and_gets_them_again(
+    sealed: Home, tmp_path: Path, emptied: bool
+) -> None:
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     seal_one(home, 2)
@@ -152,7 +154,7 @@ def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home,
     push_pending(home, NOW)
     first, head = git(remote, "rev-parse", "main~2", "main").split()
     move_back(remote, None if emptied else first)
-    # It refuses everything for now: what it lacks is not pushed any more.
+    # It refuses everything for now: the commits that it lacks are not pushed any more.
     hook = remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\nexit 1\n")
@@ -169,7 +171,7 @@ def test_a_remote_that_lost_commits_is_told_of_and_gets_them_again(sealed: Home,
     assert told(home) == []
 
 
-def test_what_a_replaced_remote_lacks_is_not_pushed_any_more(sealed: Home, tmp_path: Path) -> None:
+def test_commits_that_a_replaced_remote_lacks_count_as_unpushed(sealed: Home, tmp_path: Path) -> None:
     remote = bare(tmp_path / "remote.git")
     home = to(sealed, remote)
     seal_one(home, 2)
@@ -232,7 +234,7 @@ def test_a_remote_that_hangs_is_given_up(sealed: Home) -> None:
     assert not mine.strip()
 
 
-def test_over_http_with_a_password_that_nobody_sees(sealed: Home, tmp_path: Path) -> None:
+def test_a_push_over_http_shows_its_password_to_nobody(sealed: Home, tmp_path: Path) -> None:
     bare(tmp_path / "remote.git")
     git(tmp_path / "remote.git", "config", "http.receivepack", "true")
     with serving(tmp_path, "robot:s3cret/word") as port:

@@ -106,7 +106,7 @@ def foreign(home: Home, message: str = "theirs") -> str:
     return git(clone, "rev-parse", "HEAD").strip()
 
 
-def test_a_ledger_of_before_adopts_what_the_journal_has_and_goes_on(begun: Home, fork: Fork) -> None:
+def test_an_older_ledger_adopts_the_journals_records_and_goes_on(begun: Home, fork: Fork) -> None:
     """Signals and a strategy in between, and a revision submitted anew before anybody looked: all one chain."""
     old = fork(begun)
     submit(begun, 1, alpha=0.1)
@@ -193,7 +193,7 @@ def test_a_key_given_after_the_back_up_comes_back_with_the_journal(home: Home, f
     assert faults(restored) == []
 
 
-def test_what_is_lost_is_not_traded_and_is_named(fresh: Home, fork: Fork) -> None:
+def test_a_lost_signal_is_not_traded_and_is_named(fresh: Home, fork: Fork) -> None:
     with fresh.ledger.read() as db:
         slug = db.exec(select(Strategy.slug).order_by(col(Strategy.id))).first()
     assert slug
@@ -234,7 +234,7 @@ def test_a_day_settled_again_in_a_restored_ledger_gets_the_journals_bytes(fresh:
 def test_restored_at_any_moment_the_chain_holds(
     databases: Databases, tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bool]], backup: int
 ) -> None:
-    """Whatever was submitted and sealed before and after the back-up, the journal verifies and keeps every file."""
+    """The journal verifies and keeps every file, for any submissions and seals before and after the back-up."""
     folder = tmp_path_factory.mktemp("law")
     home = make_home(folder / "home", databases.ledger("sqlite"))
     open_strategies(home, EARLY, "aaa", "bbb", "ccc")

@@ -1,4 +1,4 @@
-"""Ends of strategies in the journal: when they are known, and what becomes of them in a crash or a restored ledger."""
+"""Ends of strategies in the journal: when they are known, and how they survive a crash or a restored ledger."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -31,7 +31,7 @@ def end_of(home: Home, slug: str) -> dict[str, Any] | None:
 
 
 def named(home: Home) -> set[FaultKind]:
-    """What does not hold, but for seals that tests make hours after their deadline."""
+    """Return the kinds of faults, but for seals that tests make hours after their deadline."""
     return {fault.kind for fault in verify_journal(home.path / "journal").faults} - {FaultKind.LATE}
 
 
@@ -73,7 +73,7 @@ def test_days_that_waited_are_disclosed_with_each_end_at_its_place(settled: Home
         pytest.param(timedelta(days=2, hours=8, minutes=59), marks=pytest.mark.slow),
     ],
 )
-def test_retired_on_a_day_without_a_session_or_in_the_evening(settled: Home, after: timedelta) -> None:
+def test_an_end_after_the_newest_close_is_sealed_at_once(settled: Home, after: timedelta) -> None:
     """Friday was settled and is disclosed: nothing comes before Monday, and the end is sealed at once."""
     seal_pending(settled, settled.clock.now())
     at = deadline(DAYS[-1], "close") + after
@@ -88,7 +88,7 @@ def test_retired_on_a_day_without_a_session_or_in_the_evening(settled: Home, aft
 
 
 @SQLITE
-def test_retired_on_monday_waits_for_monday(settled: Home) -> None:
+def test_an_end_on_monday_waits_for_mondays_settlement(settled: Home) -> None:
     seal_pending(settled, settled.clock.now())
     move(settled, "s01", StrategyStatus.RETIRED, datetime(2025, 3, 10, 1, 0, tzinfo=UTC))
     assert not is_pending(settled)
@@ -100,7 +100,7 @@ def test_retired_on_monday_waits_for_monday(settled: Home) -> None:
     check_journal(settled)
 
 
-def test_ended_before_it_was_ever_settled(home: Home) -> None:
+def test_a_strategy_ended_before_it_was_ever_settled_has_an_end_without_a_session(home: Home) -> None:
     """With a sealed signal for a session that comes after its end; and one that never signalled is in no journal."""
     at = morning(DAYS[0])
     open_strategies(home, at, "ahead", "silent", "stays")
@@ -119,7 +119,7 @@ def test_ended_before_it_was_ever_settled(home: Home) -> None:
 
 @SQLITE
 def test_ends_from_before_there_were_records_are_filled_in(settled: Home) -> None:
-    """A ledger of an older version, or one restored from a back-up: what the journal has is taken as it stands."""
+    """A ledger of an older version, or one restored from a back-up, takes the journal's ends as they are."""
     seal_pending(settled, settled.clock.now())
     before = end_of(settled, "s03")
     with settled.ledger.write() as db:

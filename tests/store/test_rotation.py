@@ -131,7 +131,7 @@ def commit_by_hand(home: Home, folder: Path, key: bytes, at: datetime, signers: 
     return git(clone, "rev-parse", "HEAD").strip()
 
 
-def test_before_the_first_commit_nobody_has_to_be_told(home: Home) -> None:
+def test_before_the_first_commit_a_new_key_needs_no_announcement(home: Home) -> None:
     rotate_key(home)
     home.clock.set(NOW)
     open_strategies(home, NOW, "alpha")
@@ -145,7 +145,7 @@ def test_one_rotation_at_a_time(desk: Home) -> None:
         rotate_key(desk)
     with sealing(desk), pytest.raises(LeaseError, match="when it comes round"):
         rotate_key(desk, patience_seconds=0)
-    # What waits now is finished by the next one that seals.
+    # The next sealer finishes the waiting rotation.
     new = prepare_rotation(desk)
     seal_one(desk, 2)
     assert load_key(desk.journal.keys).public == new.public
@@ -205,7 +205,7 @@ def test_killed_between_any_two_steps_the_home_seals_again(desk: Home, databases
     assert set(codes) == {processes.KILLED, 0}
 
 
-def test_what_is_written_down_is_read_again() -> None:
+def test_allowed_signers_are_read_as_written() -> None:
     at = datetime(2026, 1, 5, 1, 2, 3, tzinfo=UTC)
     first = (Signer(b"one"),)
     second = hand_over(first, b"one", b"two", at)

@@ -1,4 +1,4 @@
-"""Sealing: what the ledger has, the journal gets, once, in order, whatever happens on the way."""
+"""Sealing: the journal gets every signal of the ledger, once, in order, through every failure on the way."""
 
 import shutil
 import subprocess
@@ -273,7 +273,7 @@ def test_another_key_than_the_journals_is_refused(fresh: Home) -> None:
 
 
 @pytest.mark.parametrize("simulated", [True, False])
-def test_a_clock_that_steps_back(home: Home, simulated: bool) -> None:
+def test_under_a_clock_that_steps_back_no_seal_is_older_than_its_receipt(home: Home, simulated: bool) -> None:
     """On the system clock no commit claims to be earlier than the one before; a simulated one may go where it likes."""
     open_strategies(home, EARLY, "alpha")
     send(home, DAYS[1], {"alpha": {"600001.SH": 0.5}}, EARLY)

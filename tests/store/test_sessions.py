@@ -21,7 +21,7 @@ def test_the_sessions_of_a_year_are_the_weekdays_the_exchange_did_not_close(tmp_
     assert load_sessions(tmp_path).between(date(year, 1, 1), date(year, 12, 31)) == expected
 
 
-def test_what_the_exchange_knows_is_kept_for_the_version_that_said_it(tmp_path: Path) -> None:
+def test_the_exchanges_calendar_is_kept_for_its_version(tmp_path: Path) -> None:
     (tmp_path / OVERRIDES).write_text(OVERRIDES_TEMPLATE)
     kept, asked = tmp_path / KEPT, load_sessions(tmp_path)
     days = json.loads(kept.read_text())

@@ -42,7 +42,7 @@ def test_every_round_has_its_own_time_and_its_own_signals(home: Home) -> None:
     check_journal(home)
 
 
-def test_what_came_after_a_round_was_handed_over_is_not_its_own(home: Home) -> None:
+def test_a_signal_that_came_after_a_round_was_handed_over_waits_for_the_next(home: Home) -> None:
     open_strategies(home, EARLY, "alpha")
     send(home, DAYS[0], {"alpha": {"600001.SH": 0.5}}, EARLY)
     first, later = extent(home), EARLY + timedelta(minutes=5)
@@ -56,7 +56,7 @@ def test_what_came_after_a_round_was_handed_over_is_not_its_own(home: Home) -> N
 
 @pytest.fixture
 def desk(databases: Databases, tmp_path: Path) -> Home:
-    """A home on SQLite: what is about processes is the same on both databases."""
+    """A home on SQLite: processes behave the same on both databases."""
     return make_home(tmp_path / "home", databases.ledger("sqlite"))
 
 
@@ -65,7 +65,7 @@ def test_a_second_sealer_is_refused(desk: Home) -> None:
         pass
 
 
-def test_a_death_is_told_and_loses_nothing(desk: Home) -> None:
+def test_a_death_is_raised_and_loses_nothing(desk: Home) -> None:
     open_strategies(desk, EARLY, "alpha")
     with pytest.raises(StoreError, match="has died"), side_sealer(desk) as sealer:
         [process] = [child for child in multiprocessing.active_children() if child.name == "sealer"]

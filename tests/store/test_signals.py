@@ -1,4 +1,4 @@
-"""Submitting: who may, until when, and what becomes of the same portfolio again. On both databases."""
+"""Submitting: permission, deadline, and the same portfolio again. On both databases."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +31,7 @@ TEXT = "000001.SZ=0.25 600519.SH=0.5"
 
 @pytest.fixture
 def desk(home: Home) -> Home:
+    """A home with two strategies that trade at the open, and one at the close."""
     open_strategies(home, BEFORE, "one", "two")
     open_strategies(home, BEFORE, "closer", execution_price="close")
     return home
@@ -95,7 +96,7 @@ def test_one_faulty_portfolio_keeps_all_out(
     assert status_of(desk, "two") == "pending"
 
 
-def test_twenty_sessions_ahead_and_no_more(desk: Home) -> None:
+def test_a_signal_is_taken_twenty_sessions_ahead_and_no_further(desk: Home) -> None:
     ahead = desk.sessions.between(DAY, date(2025, 3, 31))
     send(desk, ahead[20], {"one": PORTFOLIO}, OPEN)
     with pytest.raises(InputError, match="at most 20 sessions ahead"):
@@ -109,7 +110,7 @@ def test_twenty_sessions_ahead_and_no_more(desk: Home) -> None:
 
 
 @pytest.mark.parametrize("status", [StrategyStatus.PAUSED, StrategyStatus.RETIRED])
-def test_who_rests_is_refused(desk: Home, status: StrategyStatus) -> None:
+def test_a_signal_of_a_paused_or_retired_strategy_is_refused(desk: Home, status: StrategyStatus) -> None:
     send(desk, DAY, {"one": PORTFOLIO}, BEFORE)
     move(desk, "one", status, BEFORE)
     with pytest.raises(RefusedError, match=f"one is {status}, expected pending or active"):
@@ -195,7 +196,7 @@ def test_the_first_signal_starts_a_strategy(desk: Home) -> None:
         assert first_session(db) == DAY
 
 
-def test_terms_are_those_of_the_deadline_whatever_happened_since(desk: Home) -> None:
+def test_terms_are_those_of_the_deadline_after_later_changes(desk: Home) -> None:
     send(desk, DAY, {"one": PORTFOLIO, "two": PORTFOLIO, "closer": PORTFOLIO}, BEFORE)
     paused, retired = StrategyStatus.PAUSED, StrategyStatus.RETIRED
     move(desk, "one", paused, OPEN - MICROSECOND)

@@ -1,4 +1,4 @@
-"""Signatures made by ssh-keygen, checked here; and anything else that could stand in a commit."""
+"""Signatures made by ssh-keygen, checked here; and other texts that a commit could carry."""
 
 import subprocess
 from pathlib import Path
@@ -22,28 +22,29 @@ def sign(key: Key, *options: str, namespace: str = "git") -> bytes:
 
 @pytest.fixture
 def key(tmp_path: Path) -> Key:
+    """A key made by ssh-keygen."""
     return Key.make(tmp_path / "key")
 
 
 @pytest.mark.parametrize("options", [[], ["-O", "hashalg=sha256"], ["-O", "hashalg=sha512"]])
-def test_what_ssh_keygen_signs(key: Key, options: list[str]) -> None:
+def test_a_signature_by_ssh_keygen_is_valid(key: Key, options: list[str]) -> None:
     signature = check_signature(sign(key, *options), MESSAGE)
     (signer,) = read_signers(key.line().encode())
     assert (signature.valid, signature.key) == (True, signer.key)
     assert not check_signature(sign(key, *options), MESSAGE + b"!").valid
 
 
-def test_a_signature_for_something_else(key: Key) -> None:
+def test_a_signature_in_another_namespace_is_invalid(key: Key) -> None:
     assert not check_signature(sign(key, namespace="file"), MESSAGE).valid
 
 
-def test_a_key_of_another_kind(tmp_path: Path) -> None:
+def test_a_key_of_another_type_is_invalid(tmp_path: Path) -> None:
     path = tmp_path / "rsa"
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(path)], check=True)
     assert not check_signature(sign(Key(path)), MESSAGE).valid
 
 
-def test_two_signatures_are_none(key: Key) -> None:
+def test_two_signatures_are_invalid(key: Key) -> None:
     header = "gpgsig " + sign(key).decode().rstrip("\n").replace("\n", "\n ") + "\n"
     found = commit_signature(b"tree 1\n" + header.encode() + b"\nmessage\n")
     assert found is not None
@@ -77,7 +78,7 @@ def test_noise_is_never_valid_and_never_an_error(noise: bytes) -> None:
         ("a ssh-ed25519 ???", 0),
     ],
 )
-def test_lines_of_allowed_signers(key: Key, line: str, keys: int) -> None:
+def test_a_line_of_allowed_signers_gives_its_key_or_none(key: Key, line: str, keys: int) -> None:
     public = " ".join(key.path.with_suffix(".pub").read_text().split()[:2])
     text = line.format(public)
     assert len(read_signers((text if text.startswith("a") or keys == 0 else f"x {text}").encode())) == keys

@@ -26,7 +26,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("since", list(StrategyStatus))
-def test_steps(home: Home, since: StrategyStatus) -> None:
+def test_a_strategy_takes_the_allowed_steps_of_status_alone(home: Home, since: StrategyStatus) -> None:
     for status in StrategyStatus:
         slug = f"from-{since}-to-{status}"
         open_strategies(home, NOW, slug)

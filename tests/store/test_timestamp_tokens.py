@@ -97,7 +97,7 @@ def test_a_token_is_evidence_once_its_authority_is_trusted(tmp_path: Path) -> No
     assert [(str(s.evidence), s.tokens) for s in distrusted.signals] == [("server_only", ())]
 
 
-def test_a_token_of_something_else_and_one_of_a_commit_that_is_gone(tmp_path: Path) -> None:
+def test_a_token_of_other_bytes_is_bad_and_one_of_a_missing_commit_shows_the_loss(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "authority")
     journal, commit, now = sealed_now(tmp_path)
     put(journal, commit, authority.stamp(b"something else"), now)
@@ -108,14 +108,14 @@ def test_a_token_of_something_else_and_one_of_a_commit_that_is_gone(tmp_path: Pa
 
 
 @pytest.mark.parametrize("token", [b"", b"junk", b"0\x82\xff\xff", b"\x30\x03\x02\x01\x00"])
-def test_a_token_that_is_none(tmp_path: Path, token: bytes) -> None:
+def test_a_token_of_junk_is_a_bad_timestamp(tmp_path: Path, token: bytes) -> None:
     journal, commit, now = sealed_now(tmp_path)
     put(journal, commit, token, now)
     (fault,) = verify_journal(journal.path).faults
     assert (fault.kind, fault.commit) == (FaultKind.BAD_TIMESTAMP, commit)
 
 
-def test_certificates_that_are_none(tmp_path: Path) -> None:
+def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     with pytest.raises(InputError, match="tsa-ca: expected a file of PEM certificates"):
         verify_journal(tmp_path, authorities=[tmp_path / "ca.pem"])

@@ -1,4 +1,4 @@
-"""Tricks that git allows: each is performed with git's own commands, signed with the journal's key, and is told."""
+"""Tricks that git allows: each is performed with git's own commands, signed with the journal's key, and reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def blob(journal: Handmade, content: bytes = b"{}") -> str:
 
 
 def told(report: Report) -> set[tuple[FaultKind, str]]:
-    """Kinds and paths of what is in the tree; the working copy does not show what `place` did."""
+    """Kinds and paths of the tree's faults; the working copy does not show the entries that `place` made."""
     return {(fault.kind, fault.path) for fault in report.faults if "working copy" not in fault.detail}
 
 
@@ -53,14 +53,14 @@ def test_a_known_file_made_a_program_or_a_link_with_the_same_bytes(tmp_path: Pat
 
 
 @pytest.mark.parametrize("mode", ["100755", "120000", "160000"])
-def test_something_else_than_a_file_in_the_journals_folders(tmp_path: Path, mode: str) -> None:
+def test_an_entry_of_the_journals_folders_that_is_no_file_is_malformed(tmp_path: Path, mode: str) -> None:
     journal = worked_example(tmp_path)
     path = record_path("reveals", "alpha", "2025-01-06")
     place(journal, mode, journal.git("rev-parse", "HEAD") if mode == "160000" else blob(journal), path)
     assert (FaultKind.MALFORMED, path) in told(verify_journal(journal.path))
 
 
-def test_a_folder_made_a_link(tmp_path: Path) -> None:
+def test_a_folder_made_a_link_is_malformed_and_its_files_are_removed(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     journal.git("rm", "-q", "-r", "--cached", "reveals")
     place(journal, "120000", blob(journal, b"/tmp/other"), "reveals")
@@ -97,7 +97,7 @@ def test_a_folder_beside_ours_that_passes_for_it(tmp_path: Path, name: str, spel
     ("one", "other"),
     [("docs/a.md", "docs/A.md"), ("caf\u00e9.md", "cafe\u0301.md"), ("stra\u00dfe.md", "STRASSE.md")],
 )
-def test_two_paths_that_are_one_elsewhere(tmp_path: Path, one: str, other: str) -> None:
+def test_two_paths_that_are_one_on_other_systems_are_malformed(tmp_path: Path, one: str, other: str) -> None:
     journal = worked_example(tmp_path)
     place(journal, "100644", blob(journal), one)
     place(journal, "100644", blob(journal, b"other"), other)
@@ -105,20 +105,20 @@ def test_two_paths_that_are_one_elsewhere(tmp_path: Path, one: str, other: str) 
 
 
 @pytest.mark.parametrize("path", [".gitattributes", ".gitmodules", "docs/.GITIGNORE", "attestations/.gitattributes"])
-def test_entries_that_git_obeys(tmp_path: Path, path: str) -> None:
+def test_an_entry_that_git_obeys_is_malformed(tmp_path: Path, path: str) -> None:
     journal = worked_example(tmp_path)
     place(journal, "100644", blob(journal), path)
     assert (FaultKind.MALFORMED, path) in told(verify_journal(journal.path))
 
 
 @pytest.mark.parametrize("mode", ["120000", "160000"])
-def test_links_and_submodules_beside_the_journals_folders(tmp_path: Path, mode: str) -> None:
+def test_a_link_or_submodule_beside_the_journals_folders_is_malformed(tmp_path: Path, mode: str) -> None:
     journal = worked_example(tmp_path)
     place(journal, mode, journal.git("rev-parse", "HEAD") if mode == "160000" else blob(journal), "more")
     assert told(verify_journal(journal.path)) == {(FaultKind.MALFORMED, "more")}
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_a_path_that_is_no_text_is_malformed(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     listed = journal.git("ls-tree", "HEAD").encode() + f"\n100644 blob {blob(journal)}\t".encode() + b"a\xff\x01b\n"
     commit = commit_tree(journal, journal.git("mktree", given=listed))
@@ -151,7 +151,7 @@ def test_trees_that_git_would_not_write(tmp_path: Path, entry: tuple[bytes, byte
     assert f"folder {tree}: {detail}" in {fault.detail for fault in verify_journal(journal.path).faults}
 
 
-def test_what_lies_beside_is_free(tmp_path: Path) -> None:
+def test_a_file_beside_the_journals_folders_is_no_fault(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     for mode, path in (("100644", "README.md"), ("100755", "tools/check"), ("100644", "Docs/na\u00efve.md")):
         place(journal, mode, blob(journal, path.encode()), path)

@@ -36,7 +36,7 @@ accuracy = secs:1
 
 
 class Authority:
-    """Keys and certificates in a folder; `answer` is what the server says to a query, and can be replaced."""
+    """Keys and certificates in a folder; `answer` is the server's answer to a query, and can be replaced."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()

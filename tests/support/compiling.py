@@ -1,4 +1,4 @@
-"""Kernels, compiled once for all processes of a test run: who comes second waits, and reads what the first kept."""
+"""Kernels, compiled once for all processes of a test run: a second process waits, and reads those of the first."""
 
 import fcntl
 import threading
@@ -10,7 +10,7 @@ import domain.kernel
 
 
 def compile_once() -> None:
-    """Compile in turn from now on, in this process and all others that were told the same."""
+    """Compile in turn from now on, in this process and all others that call it."""
     compile_now, turn = Dispatcher.compile, threading.RLock()
     lock, depth = open(domain.kernel.__file__), 0  # noqa: SIM115 - as long as the process
 

@@ -36,7 +36,7 @@ def no_levels() -> pl.DataFrame:
 
 
 def correct_session(home: Home, session: date, stop_after: int = 100) -> tuple[str, ...]:
-    """Correct one session by the tasks' own functions; return what had changed. `stop_after` cuts it short."""
+    """Correct one session by the tasks' own functions; return the changed inputs. `stop_after` cuts it short."""
     for waiting in correction.find_changes.fn(home, session).waiting:
         settle_session(home, waiting)
     found = correction.find_changes.fn(home, session)
@@ -65,7 +65,7 @@ def versions(home: Home) -> dict[date, list[int]]:
 
 
 def values(home: Home) -> dict[tuple[str, date], pl.DataFrame]:
-    """Everything that counts, by dataset and session, whatever its files are called."""
+    """Every frame that counts, by dataset and session, whatever the names of its files."""
     return {
         (dataset.name, day): home.lake.read(dataset, day)
         for dataset in (BARS, INDEX_LEVELS, *RESULTS, EVALUATIONS)
@@ -74,7 +74,7 @@ def values(home: Home) -> dict[tuple[str, date], pl.DataFrame]:
 
 
 def told(home: Home) -> dict[str, Any]:
-    """What a correction left in the ledger: every version by its hash, the audit log's words, word to the owners."""
+    """Rows of the ledger after a correction: every version by its hash, the audit log's words, notifications."""
     with home.ledger.read() as db:
         return {
             "versions": [

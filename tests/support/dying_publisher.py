@@ -86,7 +86,7 @@ def check(home: Home, days: list[date]) -> None:
 
 
 def check_whole(home: Home) -> None:
-    """What was published through all deaths shows what a lens made from nothing does."""
+    """Check that the lens published through all deaths equals a lens made from nothing."""
     publish(home)
     shown = content(home)
     rebuild(home)

@@ -1,4 +1,4 @@
-"""Histories to evaluate, as frames: what a test says of one strategy or several, and the rest in its plainest form."""
+"""Histories to evaluate, as frames: a test's figures of one strategy or several, and the rest in its plainest form."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta

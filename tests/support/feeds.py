@@ -1,4 +1,4 @@
-"""Feeds that misbehave, on the loopback: what they send is written byte by byte. The well-behaved one is simulated."""
+"""Feeds that misbehave, on the loopback: their answers are written byte by byte. The well-behaved one is simulated."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ def ask(url: str, window: int = 5, total_seconds: float = 10, **terms: Any) -> t
 
 @contextmanager
 def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
-    """Serve what `answer` says to each request; None: never, until the test ends."""
+    """Serve the bytes of `answer` to each request; None: never, until the test ends."""
     over = threading.Event()
     server = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
@@ -98,7 +98,7 @@ def raw_feed(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
 
 
 def _whole(request: bytes) -> bool:
-    """Whether head and body are there: what is closed unread would cut the answer off."""
+    """Return whether head and body are there: closing with bytes unread would cut the answer off."""
     head, end, body = request.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)
     return bool(end) and len(body) >= int(length[1] if length else 0)

@@ -1,6 +1,6 @@
 """Journals made by hand: plain git commands, ssh-keygen and JSON written down here, nothing of the product's.
 
-What the verifier says of them is therefore not the sealer's own word for itself.
+The verifier's report on them is therefore not the sealer's own word for itself.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-# What `audit --json` says, in order: the contract.
+# Fields of `audit --json`, in order: the contract.
 AUDIT_KEYS = [
     "commits",
     "entries",
@@ -132,7 +132,7 @@ class Handmade:
         self.waiting.append(path)
 
     def commit(self, at: datetime, message: str = "by hand", *, key: Key | None = None, sign: bool = True) -> str:
-        """Commit what waits; return the commit's name."""
+        """Commit the waiting files; return the commit's name."""
         self.git("add", "-A")
         self.waiting.clear()
         signing = ["-c", "gpg.format=ssh", "-c", f"user.signingkey={(key or self.key).path}"] if sign else []

@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 
 def no_server() -> str:
-    """Stand for the PostgreSQL server where only SQLite is wanted."""
+    """Refuse a PostgreSQL server where only SQLite is wanted."""
     raise AssertionError("this test asked for SQLite only")
 
 
@@ -49,7 +49,7 @@ def put_ledger(path: Path) -> str:
 
 @dataclass
 class Databases:
-    """Where fresh ledgers come from; `serve` gives the URI of a running server's database `postgres`."""
+    """Source of fresh ledgers; `serve` gives the URI of a running server's database `postgres`."""
 
     folder: Path
     serve: Callable[[], str] = no_server
@@ -98,7 +98,7 @@ class Databases:
 
 
 def make_careless(postgres: str) -> None:
-    """Let a server skip what only a power cut of the test machine would miss: half of the time of a small test."""
+    """Let a server skip flushes, of use only in a power cut of the test machine: half the time of a small test."""
     with psycopg.connect(postgres, autocommit=True) as connection:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[call-overload]
@@ -106,7 +106,7 @@ def make_careless(postgres: str) -> None:
 
 
 def end_at_once(data: Path) -> None:
-    """Let a server end without writing down what is thrown away."""
+    """Let a server end without writing down data that is thrown away."""
     process = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
     process.send_signal(signal.SIGQUIT)
     psutil.wait_procs([process], timeout=PATIENCE_SECONDS)

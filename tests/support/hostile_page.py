@@ -1,11 +1,11 @@
-"""A page of somebody else, which tries what any page can: to reach a server on the machine of its reader."""
+"""A page of somebody else, which tries all that a page can to reach a server on the machine of its reader."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Asks as a page may: with and without the other origin's leave, by form, by picture and by WebSocket. Says what it saw.
+# Asks as a page may: with and without the other origin's leave, by form, picture and WebSocket. Reports its results.
 ATTACK = """
 async (server) => {
   const json = {"content-type": "application/json"};

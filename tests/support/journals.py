@@ -1,4 +1,4 @@
-"""A journal looked at from outside: a clone, git's own checks, and plain JSON against what the ledger received.
+"""A journal looked at from outside: a clone, git's own checks, and plain JSON against the ledger's signals.
 
 Nothing here is taken from the code under test but the ledger's rows: records, paths and hashes are made anew.
 """

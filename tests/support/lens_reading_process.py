@@ -1,4 +1,4 @@
-"""A process that reads a home's lens until a file `stop` appears, then prints how often it read and what it saw.
+"""A process that reads a home's lens until a file `stop` appears, then prints its reads' count and contents.
 
 python -m tests.support.lens_reading_process HOME
 """

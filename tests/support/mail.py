@@ -1,4 +1,4 @@
-"""An SMTP server on the loopback: takes whatever mail it is sent, and keeps it."""
+"""An SMTP server on the loopback: takes any mail, and keeps it."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 @dataclass
 class Post:
-    """What arrived; `refuse` makes it refuse that many mails first."""
+    """Mails that arrived; `refuse` makes it refuse that many mails first."""
 
     port: int = 0
     refuse: int = 0
@@ -48,7 +48,7 @@ class Post:
 
 @contextmanager
 def post_office() -> Iterator[Post]:
-    """Run the server in a thread; yields what it keeps, and its port."""
+    """Run the server in a thread; yields its mails and its port."""
     post, ready, done = Post(), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 

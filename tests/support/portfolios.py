@@ -29,7 +29,7 @@ SLOTS = {slot.stage: slot for slot in TIMETABLE}
 
 @dataclass(frozen=True)
 class Lab:
-    """Who owns what; `later` are the sessions after the factors were admitted, whose bars are there."""
+    """Names in a home of factors; `later` are the sessions with bars after the factors were admitted."""
 
     owner: int
     factors: dict[str, str]
@@ -94,6 +94,6 @@ def upload(home: Home, owner_id: int, factor_id: str, name: str, since: date, th
 
 
 def factor_of(home: Home, lab: Lab, name: str) -> Factor:
-    """A factor as it stands."""
+    """A factor's row of the ledger."""
     with home.ledger.read() as db:
         return db.get_one(Factor, lab.factors[name])

@@ -1,4 +1,4 @@
-"""What the fork server imports and reads once, for all processes of tests.support.processes."""
+"""Modules and files that the fork server loads once, for all processes of tests.support.processes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A home whose Prefect database exists already: making one takes a server 6 s."""
+"""A home with a Prefect database: making one takes a server 6 s."""
 
 import sqlite3
 from contextlib import closing

@@ -1,6 +1,6 @@
 """Threads that are over with the tests that started them.
 
-What goes on behind a test's back meddles with the next one: Prefect's connection for events draws random numbers each
+A thread behind a test's back meddles with the next test: Prefect's connection for events draws random numbers each
 20 seconds, and Hypothesis, which looks after the generator while it draws, cannot know that they are not the test's.
 """
 
@@ -30,7 +30,7 @@ def quiet() -> Iterator[None]:
 
 
 def end_prefect() -> None:
-    """End the threads of Prefect in this process, if it has any; whoever runs a flow next starts them anew."""
+    """End the threads of Prefect in this process, if it has any; the next flow starts them anew."""
     threads = sys.modules.get("prefect._internal.concurrency.threads")
     if threads is None:
         return

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Reply:
-    """What a service answers: bytes as they are, anything else as JSON."""
+    """Answer of a service: bytes as they are, anything else as JSON."""
 
     body: Any
     status: int = 200
@@ -108,7 +108,7 @@ class FakeEastmoney:
             return Reply({"rc": 0, "data": {"code": query["secid"].split(".")[1], "klines": lines}})
         rows = self.funds if query["fs"].startswith("b:") else self.shares
         start = (int(query["pn"]) - 1) * 100
-        # Fields come in the service's order, whatever the request's, and f128 brings two companions.
+        # Fields come in the service's order, not the request's, and f128 brings two companions.
         names = sorted({*query["fields"].split(","), "f140", "f141"}, key=lambda name: int(name[1:]))
         diff = [{name: row.get(name, "-") for name in names} for row in rows[start : start + 100]]
         return Reply({"rc": 0, "data": {"total": len(rows), "diff": diff}})

@@ -74,7 +74,7 @@ def _routes() -> list[BaseRoute]:
 def _share_routes(app: FastAPI) -> None:
     """Take the routers from one app for all: each would work out all its routes at its first request, 0.3 s of a test.
 
-    What is no router is of the app's own: its document, its metrics.
+    Other routes are of the app's own: its document, its metrics.
     """
     for n, route in enumerate(_routes()):
         if not isinstance(route, Route):

@@ -233,7 +233,7 @@ def results(session: date, strategies: Sequence[str], symbols: Sequence[str], se
 
 
 def _typed(dataset: Dataset, columns: dict[str, object], session: date) -> pl.DataFrame:
-    """Columns as the dataset has them: money comes in as integer fen, what is left out is null."""
+    """Columns as the dataset has them: money comes in as integer fen, columns left out are null."""
     frame = pl.DataFrame(columns, strict=False).with_columns(pl.lit(session).alias("session"))
     missing = [pl.lit(None).alias(name) for name in dataset.schema if name not in frame.columns]
     frame = frame.with_columns(missing)

@@ -1,4 +1,4 @@
-"""Settling without Prefect, and what a home then holds, byte for byte."""
+"""Settling without Prefect, and the content of a home after it, byte for byte."""
 
 import hashlib
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def settle_session(home: Home, session: date) -> bool:
 
 
 def settle_due(home: Home, through: date) -> int:
-    """Settle what is due; return how many sessions that were."""
+    """Settle the due sessions; return how many there were."""
     due = tasks.find_due_sessions.fn(home, through)
     for session in due:
         settle_session(home, session)
@@ -33,7 +33,7 @@ def settle_due(home: Home, through: date) -> int:
 
 
 def evaluate_due(home: Home, through: date) -> int:
-    """Evaluate what waits, in one pass; return how many sessions that were."""
+    """Evaluate the waiting sessions in one pass; return how many there were."""
     due = evaluation.find_unevaluated.fn(home, through)
     return len(evaluation.evaluate_sessions.fn(home, due)) if due else 0
 

@@ -246,7 +246,7 @@ def fill(order: Row, quantity: float, price: float, commission_rate: float) -> N
 
 
 def sell(market: Market, term: Row, orders: list[Row], positions: dict[str, Row]) -> int:
-    """Fill the sells that are not refused; what they bring."""
+    """Fill the sells that are not refused; return their proceeds."""
     proceeds = 0
     for order in orders:
         if order["side"] == "sell" and order["reason"] is None:
@@ -273,7 +273,7 @@ def shorten(buys: list[Row], total: int, cash: int, rate: float) -> None:
 
 
 def buy(market: Market, term: Row, cash: int, orders: list[Row], positions: dict[str, Row]) -> int:
-    """Fill the buys that are not refused; what they cost."""
+    """Fill the buys that are not refused; return their cost."""
     buys = [order for order in orders if order["side"] == "buy" and order["reason"] is None]
     for order in buys:
         price = market.bars[order["symbol"]][term["execution_price"]] * (1 + term["slippage_rate"])

@@ -1,4 +1,4 @@
-"""Readers of the stream: what arrives is parsed line by line as the standard of server-sent events says."""
+"""Readers of the stream: they parse it line by line as the standard of server-sent events says."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ class Sent:
 
 
 class Listener:
-    """A reader that hangs at the stream; it waits for what comes."""
+    """A reader that stays at the stream and waits for events."""
 
     def __init__(self, url: str, headers: dict[str, str], since: str | None = None, **query: str) -> None:
         parts = urlsplit(url)
@@ -65,7 +65,7 @@ class Listener:
                 setattr(block, name, value)
 
     def events(self) -> Iterator[Sent]:
-        """Yield what has data."""
+        """Yield the events with data."""
         return (block for block in self.blocks() if block.data is not None)
 
     def take(self, count: int) -> list[Sent]:

@@ -1,4 +1,4 @@
-"""Flows small enough to see through: what Prefect is tried out with."""
+"""Flows small enough to see through, to try Prefect out with."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def double(number: int) -> int:
 
 @flow(name="tiny_note", flow_run_name=run_name("note"), on_running=[record_process])
 def note(session: date | None = None, home: str | None = None) -> int:
-    """Write down what this run saw."""
+    """Write down the values that this run saw."""
     now = datetime.now(UTC)
     seen = {"at": scheduled_at(now).isoformat(), "now": now.isoformat(), "pid": os.getpid()}
     seen |= {"session": session.isoformat() if session else None, "home": home}
@@ -49,6 +49,6 @@ def _stand_unsaid(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None
 
 @flow(name="tiny_start", on_running=[_stand_unsaid, record_process])
 def start(where: str = "", home: str | None = None) -> None:
-    """Stand still while it starts: before it has said who it is, or with a step that has not."""
+    """Stop while it starts: before it has written its identity, or with a step that has not."""
     if where == "step":
         start(where="unsaid", home=home)

@@ -6,11 +6,11 @@ from models.timetable import Slot
 
 NOTE = Slot("note", "tiny_note", "tests.support.tiny_flows:note", time(4, 5), time(5, 0))
 HANG = Slot("hang", "tiny_hang", "tests.support.tiny_flows:hang", time(4, 10), time(5, 0))
-# What catches up is the slot of this stage.
+# The slot of this stage catches up.
 WATCHDOG = Slot("watchdog", "tiny_note", "tests.support.tiny_flows:note", time(4, 45), time(5, 0))
 SLOTS = (NOTE, HANG, WATCHDOG)
 
-# Turns: what the runner begins first, what it skips, and what it leaves a place for. Any moment is before the deadline.
+# Turns: a run that begins first, one that is skipped, and one that finds a place. Any moment is before the deadline.
 URGENT = Slot(
     "turn-urgent", "tiny_note", "tests.support.tiny_flows:note", time(4, 5), time(5, 0), deadline=time(23, 59, 59)
 )

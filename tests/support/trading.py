@@ -1,7 +1,7 @@
 """A small platform in full swing: a sample market, ten strategies, their signals and their changes of mind.
 
-What is sent to a home, and what must come of it: `expected` calls the engine itself, session by session, on frames of
-its own, and never looks into a ledger or a lake.
+Requests to a home, and their expected results: `expected` calls the engine itself, session by session, on frames of its
+own, and never looks into a ledger or a lake.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ Weights = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Trading:
-    """The market and what the strategies do in the sessions traded; `weights` are the portfolios that count.
+    """The market and the strategies' deeds in the sessions traded; `weights` are the portfolios that count.
 
     s02 is paused before the third session, having signalled for it, and goes on in the fifth. s03 signals ahead for the
     fifth session and retires in the evening of the third. s07 begins in the fourth, s08 never does.
@@ -94,7 +94,7 @@ def fill(home: Home) -> None:
         at = deadline(session, "open") - 60 * minute
         if n == 4:
             move(home, "s02", StrategyStatus.ACTIVE, at)
-        # A first thought of some, and then what counts.
+        # First revisions of some, and then the ones that count.
         send(home, session, {"s00": {"600001.SH": 0.1}, "s01": {"000001.SZ": 1.0}}, at)
         send(home, session, plan.weights[n], at + minute)
         if n == 1:
@@ -113,7 +113,7 @@ def put_market(home: Home, bars: pl.DataFrame, levels: pl.DataFrame) -> None:
 
 
 def expected() -> list[Settled]:
-    """Return what each session must come to."""
+    """Return the result that each session must have."""
     plan, settled = trading(), list[Settled]()
     for n, session in enumerate(plan.sessions):
         terms = [

@@ -1,4 +1,4 @@
-"""The worked example of the settlement rules as a journal made by hand: what each file says is written down here.
+"""The worked example of the settlement rules as a journal made by hand: the text of each file is written down here.
 
 Two sessions of two strategies. alpha changes its mind once and rebalances in both sessions; beta takes the same first
 portfolio, to another hash, and says nothing for the second session.
@@ -57,7 +57,7 @@ def result(slug: str, nav: str, cash: str, event: str, orders: str, positions: s
 
 
 def results(session: str) -> list[dict[str, Any]]:
-    """What the settled day says of alpha and beta."""
+    """Rows of alpha and beta in the settled day."""
     if session == FIRST:
         return [
             result(slug, "1015929.46", "97929.46", "REBALANCE", BOUGHT.format(slug), HELD.format(slug, FIRST))

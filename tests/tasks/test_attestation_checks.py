@@ -1,4 +1,4 @@
-"""What the watchdog sees of sealing: each matter when it holds, and nothing of it when it does not."""
+"""Problems of sealing that the watchdog sees: each is reported when it holds, and not when it does not."""
 
 import shutil
 from dataclasses import replace
@@ -49,11 +49,11 @@ def sealed(fresh: Home) -> Home:
     return home
 
 
-def test_all_is_well(sealed: Home) -> None:
+def test_a_sealed_home_has_no_problem(sealed: Home) -> None:
     assert seen(sealed) == []
 
 
-def test_signals_past_their_deadline(fresh: Home) -> None:
+def test_unsealed_signals_past_their_deadline_are_a_problem(fresh: Home) -> None:
     days = [day for day in DAYS if ("unsealed signals", str(day), Repair.SEAL) in kinds(fresh)]
     assert days == list(DAYS)
     seal_pending(fresh, fresh.clock.now())
@@ -64,14 +64,14 @@ def test_signals_past_their_deadline(fresh: Home) -> None:
     assert seen(fresh) == []
 
 
-def test_settled_sessions_that_are_not_revealed(sealed: Home) -> None:
+def test_settled_sessions_undisclosed_for_an_hour_are_a_problem(sealed: Home) -> None:
     settle_session(sealed, DAYS[1])
     assert seen(sealed) == []
     sealed.clock.set(sealed.clock.now() + HOUR)
     assert kinds(sealed) == [("undisclosed session", str(DAYS[1]), Repair.SEAL)]
 
 
-def test_commits_that_are_not_pushed(sealed: Home) -> None:
+def test_commits_unpushed_for_an_hour_are_a_problem(sealed: Home) -> None:
     settle_session(sealed, DAYS[1])
     seal_pending(sealed, sealed.clock.now())
     assert seen(sealed) == []
@@ -79,7 +79,7 @@ def test_commits_that_are_not_pushed(sealed: Home) -> None:
     assert kinds(sealed) == [("unpushed commits", "journal", Repair.SEAL)]
 
 
-def test_a_remote_that_has_moved_on(sealed: Home, tmp_path: Path) -> None:
+def test_a_remote_that_has_moved_on_is_a_problem(sealed: Home, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(sealed.journal_remote), str(clone))
     git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
@@ -92,18 +92,18 @@ def test_a_remote_out_of_reach_is_a_warning(sealed: Home) -> None:
     assert [(problem.kind, problem.warning) for problem in seen(sealed)] == [("remote out of reach", True)]
 
 
-def test_the_signing_key(sealed: Home) -> None:
+def test_a_missing_signing_key_is_a_problem(sealed: Home) -> None:
     (sealed.path / "keys" / "journal_ed25519").unlink()
     assert kinds(sealed) == [("signing key", "journal", Repair.NONE)]
 
 
-def test_a_journal_from_an_old_copy(sealed: Home) -> None:
+def test_a_journal_from_an_old_copy_stops_sealing(sealed: Home) -> None:
     git(sealed.journal.path, "update-ref", "refs/heads/main", "main~1")
     git(sealed.journal.path, "update-ref", "-d", "refs/heads/main")
     assert ("sealing stopped", "journal", Repair.NONE) in kinds(sealed)
 
 
-def test_a_commit_of_others_in_the_journal(sealed: Home, tmp_path: Path) -> None:
+def test_a_commit_of_others_in_the_journal_stops_sealing(sealed: Home, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", str(sealed.journal.path), str(clone))
     git(clone, "-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "-q", "--allow-empty", "-m", "theirs")
@@ -113,7 +113,7 @@ def test_a_commit_of_others_in_the_journal(sealed: Home, tmp_path: Path) -> None
     assert "countersign admin journal reset" in problem.text
 
 
-def test_a_remote_that_was_moved_back(sealed: Home) -> None:
+def test_a_remote_that_was_moved_back_is_a_problem_until_the_next_push(sealed: Home) -> None:
     git(Path(str(sealed.journal_remote)), "update-ref", "refs/heads/main", "main~1")
     assert kinds(sealed) == [("remote moved back", "journal", Repair.SEAL)]
     git(Path(str(sealed.journal_remote)), "update-ref", "-d", "refs/heads/main")
@@ -122,7 +122,7 @@ def test_a_remote_that_was_moved_back(sealed: Home) -> None:
     assert seen(sealed) == []
 
 
-def test_a_strategy_that_is_set_aside(fresh: Home) -> None:
+def test_a_strategy_that_is_set_aside_is_a_problem(fresh: Home) -> None:
     path = seal_path("s00", DAYS[0], 1)
     with fresh.journal.writing(simulated=True) as writer:
         writer.add({path: b"{}\n"}, "forged", fresh.clock.now())
@@ -146,7 +146,7 @@ def test_a_sealer_that_is_gone_is_a_warning(sealed: Home) -> None:
         assert [problem.kind for problem in seen(home)] == ["sealer"]
 
 
-def test_commits_without_a_token(sealed: Home) -> None:
+def test_commits_without_a_token_are_a_warning(sealed: Home) -> None:
     home = replace(sealed, timestamp_authorities=("http://127.0.0.1:9/tsr",))
     with home.ledger.read() as db:
         count = len(db.exec(select(JournalCommit)).all())

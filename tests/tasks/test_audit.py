@@ -26,7 +26,7 @@ def day(journal: Handmade, date: str, *entries: Any) -> None:
     journal.write(f"attestations/{date}.json", json.dumps({"date": date, "strategies": list(entries)}).encode())
 
 
-def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
+def test_an_entry_is_dated_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
     day(foreign, "2026-05-14", {"strategy_slug": "one", "signal_hash": A, "execution_price": "open"})
     first = foreign.commit(utc("2026-05-14 09:15"), sign=False)
     day(
@@ -53,7 +53,16 @@ def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
         ("2026-05-14", "two", C, second, "on_time"),
         ("2026-05-15", "two", C, third, "late"),
     ]
-    assert list(done["findings"][0]) == ["date", "strategy", "hash", "commit", "committed_at", "deadline", "class"]
+    assert list(done["findings"][0]) == [
+        "date",
+        "strategy",
+        "hash",
+        "commit",
+        "committed_at",
+        "deadline",
+        "class",
+        "detail",
+    ]
     assert done["findings"][0]["committed_at"] == utc("2026-05-14 09:15:20")
     assert done["findings"][3]["deadline"] == utc("2026-05-14 15:00")
     text = render_audit(audit_repository(foreign.path))
@@ -68,14 +77,30 @@ def test_each_entry_by_the_first_commit_that_has_it(foreign: Handmade) -> None:
      b'{"strategies":[{"strategy_slug":{},"signal_hash":"a"}]}',
      b'{"strategies":[{"strategy_slug":"x","signal_hash":"a","execution_price":["open"]}]}', b"[" * 100_000, b"\xff"],
 )  # fmt: skip
-def test_what_cannot_be_read_is_told(foreign: Handmade, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_a_finding(foreign: Handmade, content: bytes) -> None:
     foreign.write("attestations/2026-05-14.json", content)
     foreign.commit(utc("2026-05-14 09:00"))
     done = audit_repository(foreign.path)
     assert (done.entries, [finding.kind for finding in done.findings]) == (0, ["unreadable"])
 
 
-def test_a_date_that_is_none_and_files_that_are_not_meant(foreign: Handmade) -> None:
+def test_an_entry_with_a_name_twice_is_told_and_the_others_count(foreign: Handmade) -> None:
+    twice = b'{"strategy_slug": "x", "signal_hash": "%b", "signal_hash": "%b"}' % (A.encode(), B.encode())
+    once = b'{"strategy_slug": "y", "signal_hash": "%b", "extra": [NaN, %b]}' % (C.encode(), b"9" * 5_000)
+    foreign.write("attestations/2026-05-14.json", b'{"strategies": [%b, %b]}' % (twice, once))
+    foreign.write("attestations/2026-05-15.json", b'{"strategies": [%b], "strategies": []}' % once)
+    foreign.commit(utc("2026-05-14 09:00"))
+    done = audit_repository(foreign.path)
+    told = [(each.date, each.strategy, each.kind, each.detail) for each in done.findings]
+    assert told == [
+        ("2026-05-14", "", "unreadable", "expected each name once in an object, got 'signal_hash' twice"),
+        ("2026-05-14", "y", "on_time", ""),
+        ("2026-05-15", "", "unreadable", "expected each name once in an object, got 'strategies' twice"),
+    ]
+    assert "got 'strategies' twice" in render_audit(done)
+
+
+def test_a_file_named_by_no_date_is_unreadable_and_other_files_are_ignored(foreign: Handmade) -> None:
     entry = json.dumps({"strategies": [{"strategy_slug": "x", "signal_hash": A}]}).encode()
     for name in ("attestations/2026-02-30.json", "attestations/notes.json", "attestations/x/2026-05-14.json", "b.json"):
         foreign.write(name, entry)

@@ -1,4 +1,4 @@
-"""Correcting a settled session: what comes out, what stays, what is told; cut short anywhere, it ends the same."""
+"""Correcting a settled session: new results, old versions, notifications; cut short anywhere, it ends the same."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ from tests.support.trading import put_market, trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
-# What does not lean on the ledger beyond what the others do.
+# Tests that use the ledger no further than the others do.
 SQLITE = pytest.mark.parametrize("traded", ["sqlite"], indirect=True)
 
 
@@ -62,7 +62,7 @@ def test_a_correction_is_as_if_the_market_had_always_been_so(settled: Home, othe
         change_levels(home, DAYS[1])
     settle_due(other, LAST)
     evaluate_due(other, LAST)
-    # The levels of a session are what the next one's benchmark starts from.
+    # The next session's benchmark starts from the levels of a session.
     assert changed(settled) == {DAYS[1]: ("bars", "index levels"), DAYS[2]: ("index levels",)}
     assert correct_session(settled, DAYS[1]) == ("bars", "index levels")
     assert evaluate_due(settled, LAST) == 4
@@ -75,7 +75,7 @@ def test_a_correction_is_as_if_the_market_had_always_been_so(settled: Home, othe
 
 
 @SQLITE
-def test_once_more_nothing_changes(settled: Home) -> None:
+def test_a_repeated_correction_changes_nothing(settled: Home) -> None:
     first = settled.lake.read(NAV, LAST)
     assert correct_session(settled, DAYS[2]) == ()
     change_bars(settled, DAYS[2])
@@ -105,7 +105,7 @@ def test_the_old_versions_stay_whole(settled: Home) -> None:
         assert all(file.superseded_at for file in kept)
 
 
-def test_the_audit_log_and_the_owners_are_told(settled: Home) -> None:
+def test_a_correction_is_in_the_audit_log_and_notifies_the_owners(settled: Home) -> None:
     before = {day: settled.lake.read(NAV, day) for day in DAYS}
     change_bars(settled, DAYS[3])
     correct_session(settled, DAYS[3])
@@ -129,7 +129,7 @@ def test_the_audit_log_and_the_owners_are_told(settled: Home) -> None:
 
 
 @SQLITE
-def test_actions_that_came_late(settled: Home, other: Home) -> None:
+def test_late_actions_correct_a_session_as_if_they_had_been_there(settled: Home, other: Home) -> None:
     held = settled.lake.read(NAV, DAYS[0])
     assert held.height
     symbol = trading().market.bars["symbol"][0]
@@ -165,7 +165,7 @@ def test_bars_that_are_imported_are_noticed(settled: Home, tmp_path: Path) -> No
 
 
 @SQLITE
-def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
+def test_a_session_that_cannot_be_corrected_is_refused_and_stays(
     settled: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for day in (date(2025, 2, 28), date(2025, 3, 8), date(2025, 3, 10)):
@@ -179,7 +179,7 @@ def test_what_cannot_be_corrected_is_refused_and_changes_nothing(
     assert isinstance(held, tasks.Held)
     assert "bad price" in "; ".join(held.reasons)
     assert told(settled) == before
-    # Another rule book is part of a correction, and of what rests on it; of nothing else.
+    # Another rule book is part of a correction, and of results that rest on it; of nothing else.
     put_market(settled, bars.with_columns(pl.col("volume") * 2), levels)
     monkeypatch.setattr(tasks, "rules_sha256", lambda _: "of other rules")
     with pytest.raises(ConflictError, match="rules"):

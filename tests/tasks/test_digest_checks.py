@@ -1,19 +1,23 @@
-"""Files that somebody altered: nothing is made of them, everybody is told, and what can be is made again."""
+"""Altered files: no result is made of them, a problem names each, and derived ones are made again."""
 
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
-import polars.selectors as cs
 import pytest
 from sqlmodel import select
 
 from models.datasets import (
+    ALL,
     BARS,
     EVALUATIONS,
+    FACTOR_IC,
+    FACTOR_VALUES,
     INDEX_LEVELS,
+    KLINES,
     MARKS,
     NAV,
     ORDERS,
@@ -21,68 +25,88 @@ from models.datasets import (
     SIGNALS,
     Dataset,
 )
+from models.enums import FactorStatus
 from models.errors import StoreError
+from models.factors import Factor
 from models.lake import LakeFile
+from models.strategies import Strategy
 from store import digests
+from store.backup import LAKE, back_up
 from store.digests import check_turn, checked_through, identity
 from store.home import Home
-from store.lake import encode
 from store.lens import current_version, lens_is_current, publish, rebuild
 from store.lens_reader import Lens, open_lens
 from store.sealing import seal_pending
 from store.settlements import settled_through
 from tasks.digest_checks import MADE_AGAIN, damaged_files
+from tasks.market import import_index
 from tasks.problems import Repair
+from tests.support import klines
+from tests.support.harming import change_a_figure, flip_a_bit, put_another_in_its_place
 from tests.support.settling import evaluate_due, settle_session
 from tests.support.trading import trading
 
 DAYS = trading().sessions
 LAST = DAYS[-1]
-KINDS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS, EVALUATIONS, BARS, INDEX_LEVELS)
+NOW = datetime(2025, 3, 10, tzinfo=UTC)
+# The lens shows the rows of all others, and so reads them.
+NOT_SHOWN = (MARKS, KLINES)
+NOT_MADE_AGAIN = (BARS, INDEX_LEVELS, FACTOR_VALUES, KLINES)
+BARS_OF_A_PAIR = klines.bars(*[(10.0, 11.0, 9.0, 10.5)] * 40)
 
 
-def change_a_figure(path: Path) -> None:
-    """Write a valid file with one figure more in its first row, and its old time."""
-    before, frame = path.stat(), pl.read_parquet(path, hive_partitioning=False)
-    [column, *_] = frame.select(cs.numeric()).columns
-    more = pl.when(pl.int_range(pl.len()) == 0).then(pl.col(column) + 1).otherwise(pl.col(column))
-    path.write_bytes(encode(frame.with_columns(more.cast(frame.schema[column]).alias(column))))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def flip_a_bit(path: Path) -> None:
-    """Change one bit in the middle, and give the file its old time."""
-    before, content = path.stat(), bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+def put_series(home: Home) -> None:
+    """Put in the datasets that the platform of the tests lacks: a factor's values and IC, and klines of a pair."""
+    with home.ledger.write() as db:
+        owner = db.exec(select(Strategy.owner_id)).first()
+        factor = Factor(name="f", universe="HS300", owner_id=owner, status=FactorStatus.ACTIVE, created_at=NOW)
+        db.add(factor)
+        db.flush()
+        name = factor.id
+    rows = [(name, day, f"60000{n}.SH", n / 7) for day in DAYS for n in range(9)]
+    figures = [(name, day, 0.02 * n, 9, 0.001, "is") for n, day in enumerate(DAYS)]
+    values, ic = (
+        pl.DataFrame(given, schema=dataset.schema, orient="row")
+        for given, dataset in ((rows, FACTOR_VALUES), (figures, FACTOR_IC))
+    )
+    staged = [
+        home.lake.stage(FACTOR_VALUES, LAST, values, series=name),
+        home.lake.stage(FACTOR_IC, LAST, ic, series=name),
+    ]
+    with home.ledger.write() as db:
+        home.lake.commit(db, staged, NOW)
+    klines.put(home, BARS_OF_A_PAIR)
 
 
 @pytest.fixture
 def published(settled: Home) -> Home:
+    """A settled home with a file of every dataset, sealed and published."""
+    put_series(settled)
     seal_pending(settled, settled.clock.now())
     publish(settled)
     return settled
 
 
 def first_file(home: Home, dataset: Dataset) -> tuple[LakeFile, Path]:
-    file = home.lake.files(dataset, LAST, LAST)[0]
-    return file, home.lake_path / file.path
+    files = home.lake.files(dataset) if dataset.series else home.lake.files(dataset, LAST, LAST)
+    assert files, f"{dataset.name}: a dataset without a file in the home of these tests is attacked by none of them"
+    return files[0], home.lake_path / files[0].path
 
 
-@pytest.mark.parametrize("dataset", KINDS, ids=lambda dataset: dataset.name)
+@pytest.mark.parametrize("dataset", ALL, ids=lambda dataset: dataset.name)
 def test_nothing_is_made_of_a_file_that_was_altered(published: Home, dataset: Dataset) -> None:
     file, path = first_file(published, dataset)
     shown, right = current_version(published.path), path.read_bytes()
-    repair = MADE_AGAIN.get(dataset.name, Repair.NONE)
-    for harm in (change_a_figure, flip_a_bit):
+    # A series is measured by a command, with the sessions that it takes: the watchdog names it.
+    repair = Repair.NONE if dataset.series else MADE_AGAIN.get(dataset.name, Repair.NONE)
+    for harm in (change_a_figure, flip_a_bit, put_another_in_its_place):
         harm(path)
         assert path.read_bytes() != right
         [problem] = damaged_files(published, LAST)
         assert (problem.subject, problem.warning, problem.repair) == (file.path, False, repair)
         with pytest.raises(StoreError, match=f"{file.path} is (altered|cut) since it was committed"):
-            published.lake.read(dataset, LAST)
-        if dataset is not MARKS:  # the lens does not show them
+            published.lake.read_files(dataset, [file])
+        if dataset not in NOT_SHOWN:
             with pytest.raises(StoreError, match=file.path):
                 rebuild(published)
             assert current_version(published.path) == shown
@@ -123,8 +147,41 @@ def test_no_session_is_evaluated_upon_an_altered_nav(fresh: Home) -> None:
     assert fresh.lake.files(EVALUATIONS) == []
 
 
-def test_rot_that_changes_no_time_is_found_by_turns_and_then_refused(published: Home) -> None:
-    file, path = first_file(published, NAV)
+@pytest.mark.parametrize("dataset", NOT_MADE_AGAIN, ids=lambda dataset: dataset.name)
+def test_what_no_stage_makes_is_put_back_as_the_operator_is_told(
+    published: Home, dataset: Dataset, tmp_path: Path
+) -> None:
+    file, path = first_file(published, dataset)
+    right = path.read_bytes()
+    back_up(published, tmp_path / "saved", NOW)
+    flip_a_bit(path)
+    [problem] = damaged_files(published, LAST)
+    assert f"{file.path} is altered: copy it from {LAKE}/{file.path} of a back-up" in problem.text
+    assert ("import" in problem.text) == (dataset is BARS)
+    shutil.copy(tmp_path / "saved" / LAKE / file.path, path)
+    assert damaged_files(published, LAST) == []
+    assert path.read_bytes() == right
+
+
+def test_every_dataset_is_made_again_or_put_back() -> None:
+    assert {each.name for each in ALL} == MADE_AGAIN.keys() | {each.name for each in NOT_MADE_AGAIN}
+
+
+def test_an_import_cannot_make_again_what_it_is_merged_with(published: Home, tmp_path: Path) -> None:
+    levels, handed = published.lake.read(INDEX_LEVELS, LAST), tmp_path / "levels.csv"
+    levels.write_csv(handed)
+    for dataset, bring in (
+        (INDEX_LEVELS, lambda: import_index(published, handed, NOW)),
+        (KLINES, lambda: klines.put(published, BARS_OF_A_PAIR)),
+    ):
+        flip_a_bit(first_file(published, dataset)[1])
+        with pytest.raises(StoreError, match="is altered since it was committed"):
+            bring()
+
+
+@pytest.mark.parametrize("dataset", ALL, ids=lambda dataset: dataset.name)
+def test_rot_that_changes_no_time_is_found_by_turns_and_then_refused(published: Home, dataset: Dataset) -> None:
+    file, path = first_file(published, dataset)
     flip_a_bit(path)
     with published.ledger.write() as db:  # as if the disk had done it
         db.merge(file).checked_as = identity(path.stat())
@@ -134,6 +191,11 @@ def test_rot_that_changes_no_time_is_found_by_turns_and_then_refused(published: 
     # Another process, such as the api, may have found it whole before it rotted: that counts no more either.
     digests._found_whole[str(path), file.sha256] = identity(path.stat())
     assert [problem.subject for problem in damaged_files(published, LAST)] == [file.path]
+    with pytest.raises(StoreError, match=f"{file.path} is altered since it was committed"):
+        published.lake.read_files(dataset, [first_file(published, dataset)[0]])
+    if dataset not in NOT_SHOWN:
+        with pytest.raises(StoreError, match=file.path):
+            rebuild(published)
 
 
 def test_every_file_has_its_turn(published: Home) -> None:

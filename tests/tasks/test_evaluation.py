@@ -1,4 +1,4 @@
-"""Evaluating sessions of a home by the tasks' own functions: what waits, what comes out, and that it never changes."""
+"""Evaluating sessions of a home by the tasks' own functions: waiting sessions, their figures, and that these stay."""
 
 from collections.abc import Callable
 from datetime import date, time
@@ -61,7 +61,7 @@ def test_figures_agree_with_the_nav_they_come_from(undisturbed: Home) -> None:
     assert set(rows["trials"]) == {len(trading().terms)}  # those that never began and that retired, too
 
 
-def test_what_trading_cost_by_the_orders_and_the_prices_of_the_bars(undisturbed: Home) -> None:
+def test_the_cost_of_trading_follows_from_the_orders_and_the_prices_of_the_bars(undisturbed: Home) -> None:
     with undisturbed.ledger.read() as db:
         strategies = read_strategies(db)
         settlement = settlement_of(db, DAYS[0])
@@ -108,7 +108,7 @@ def test_after_a_correction_its_session_and_all_later_ones_wait(settled: Home) -
     assert sorted(after.values()) == sorted(before.values())  # the results were not corrected, only rest on others
 
 
-def test_what_is_not_settled_is_refused_and_nothing_written(fresh: Home) -> None:
+def test_a_session_that_is_not_settled_is_refused_and_nothing_written(fresh: Home) -> None:
     settle_session(fresh, DAYS[0])
     with pytest.raises(ConflictError, match="not all of these sessions are settled"):
         evaluate_sessions.fn(fresh, DAYS[:2])
@@ -156,7 +156,7 @@ def test_a_home_that_settled_long_without_evaluating_catches_up(fresh: Home, und
     assert files(fresh) == files(undisturbed)
 
 
-def test_a_session_is_evaluated_by_what_was_claimed_before_its_close_whenever_that_is_done(settled: Home) -> None:
+def test_a_session_evaluated_late_counts_the_claim_before_its_close(settled: Home) -> None:
     before = files(settled)
     nav = settled.lake.scan(NAV).filter(pl.col("strategy") == "s00").sort("session").collect()
     records = write_records((day, float(level)) for day, level in nav.select("session", "nav").rows())

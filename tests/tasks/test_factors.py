@@ -1,4 +1,4 @@
-"""Factors tracked out of sample: what waits, what comes of it, and values that came late."""
+"""Factors tracked out of sample: waiting sessions, their figures, and values that came late."""
 
 from datetime import date
 
@@ -25,6 +25,7 @@ from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
 @pytest.fixture
 def home(lab_home: Home) -> Home:
+    """The home of the lab, under its usual name."""
     return lab_home
 
 

@@ -1,4 +1,4 @@
-"""Trying a feed: what one poll would bring, item by item, with nothing kept and no key shown."""
+"""Trying a feed: the items of one poll, each with its outcome, with nothing kept and no key shown."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ def terms(url: str, **more: Any) -> FeedTerms:
     return FeedTerms(name="feed", url=url, **({"adapter": "cqs"} | more))
 
 
-def test_each_item_in_order_and_what_becomes_of_it() -> None:
+def test_items_are_shown_in_order_with_their_outcomes() -> None:
     items = [ITEM, ITEM | {"id": 2, "buy_start": "0"}, ITEM, ITEM | {"ask": "1"}, "nonsense", "nonsense"]
     with raw_feed(lambda _: reply(envelope(*items))) as url:
         found = try_feed(terms(url))

@@ -21,6 +21,7 @@ MONDAY, TUESDAY = date(2025, 6, 23), date(2025, 6, 24)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home without a market."""
     return new_home(tmp_path / "home")
 
 
@@ -50,7 +51,7 @@ def test_a_second_file_adds_to_the_first_and_is_audited(home: Home, tmp_path: Pa
     assert entries == [("import instruments", "a.csv", "2 changed"), ("import instruments", "b.csv", "1 changed")]
 
 
-def test_a_file_that_contradicts_what_is_known_changes_nothing(home: Home, tmp_path: Path) -> None:
+def test_a_file_that_contradicts_known_instruments_changes_nothing(home: Home, tmp_path: Path) -> None:
     import_instruments(home, saved(tmp_path / "a.csv", "symbol,listed\n600999.SH,2001-01-02\n"), NOW)
     worse = saved(tmp_path / "b.csv", "symbol,name,delisted\n600000.SH,x,\n600999.SH,y,2000-01-04\n")
     with pytest.raises(InputError, match=r"a day after 600999\.SH was listed \(2001-01-02\)"):

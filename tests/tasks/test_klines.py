@@ -77,7 +77,7 @@ def test_a_folder_without_files_of_klines_is_refused(home: Home, tmp_path: Path)
         import_kline_files(home, tmp_path, SERIES, NOW)
 
 
-def test_a_packed_file_is_named_by_what_is_in_it(home: Home, tmp_path: Path) -> None:
+def test_a_packed_file_is_named_by_its_member(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "dump.csv.gz"
     path.write_bytes(gzip.compress((row(1735689600, 10**6) + "1,2\n").encode()))
     with pytest.raises(InputError, match=r"^dump\.csv, line 2: expected 12 fields, as in line 1, got 2$"):

@@ -35,6 +35,7 @@ Import = Callable[[Home, Path, datetime], Any]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home without a market."""
     return new_home(tmp_path / "home")
 
 
@@ -108,7 +109,7 @@ def test_faulty_bars_leave_nothing_behind(home: Home, tmp_path: Path, frame: pl.
 
 
 @pytest.mark.parametrize("take_in", [import_bars, import_index, import_universe, import_actions])
-def test_what_is_no_table_is_refused(home: Home, tmp_path: Path, take_in: Import) -> None:
+def test_a_file_that_is_no_table_is_refused(home: Home, tmp_path: Path, take_in: Import) -> None:
     path = tmp_path / "bars.parquet"
     path.write_bytes(b"not Parquet")
     with pytest.raises(InputError, match="neither"):
@@ -195,7 +196,7 @@ def test_a_sample_that_cannot_be_is_refused(home: Home, wrong: dict[str, Any], f
 
 
 class Provider:
-    """A provider that has what it is given."""
+    """A provider with the data that a test gives it."""
 
     def __init__(self, frame: pl.DataFrame, of_indices: pl.DataFrame) -> None:
         self.frame, self.of_indices = frame, of_indices
@@ -269,7 +270,9 @@ def test_a_provider_that_talks_nonsense_is_refused(
     ("session", "error"),
     [(date(2025, 7, 1), InputError), (date(2025, 6, 29), InputError), (WEDNESDAY, SourceBusy)],
 )
-def test_what_cannot_be_had_yet(home: Home, tmp_path: Path, session: date, error: type[CountersignError]) -> None:
+def test_a_session_that_is_open_none_or_not_delivered_is_an_error(
+    home: Home, tmp_path: Path, session: date, error: type[CountersignError]
+) -> None:
     with pytest.raises(error):
         ingest.fn(home, FilesProvider(tmp_path / "drop"), session, NOW)
 

@@ -1,4 +1,4 @@
-"""Exports of other tools into a home, and what the command prints."""
+"""Exports of other tools into a home, and the command's output."""
 
 import json
 from datetime import date
@@ -23,6 +23,7 @@ LINE = "2025-06-23,{code},12.1,12.2,12.3,12.0,800000,976000000.0,2.49,1.24,0.15,
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home without a market."""
     return new_home(tmp_path / "home")
 
 

@@ -1,4 +1,4 @@
-"""What the market really delivers, through import, gate and settlement to the journal: nobody stops everybody."""
+"""Bars as the market delivers them, through import, gate and settlement to the journal: no account stops all others."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -107,7 +107,7 @@ def verified(home: Home, folder: Path, bars: pl.DataFrame) -> list[str]:
     return sorted({fault.kind.value for fault in report.faults})
 
 
-def test_what_one_account_signals_holds_nobody(home: Home, tmp_path: Path) -> None:
+def test_a_signal_without_market_data_holds_no_other_account(home: Home, tmp_path: Path) -> None:
     put_bars(home, tmp_path, bars_of({}))
     trade(home, "alpha", "beta")
     signal(home, DAYS[1], {"alpha": {OTHERS[0]: 0.5}, "beta": {f"6039{n:02}.SH": 0.01 for n in range(60)}})
@@ -147,7 +147,7 @@ def test_a_holding_whose_bars_end_is_marked_and_exchanged_once_its_value_is_know
     assert settle_session(home, DAYS[4]) is False
 
 
-def test_shares_of_a_successor_by_ratio(home: Home, tmp_path: Path) -> None:
+def test_a_delisted_holding_becomes_shares_of_its_successor_by_ratio(home: Home, tmp_path: Path) -> None:
     bars = bars_of({GONE: dict.fromkeys(DAYS[:3], 1.0)})
     put_bars(home, tmp_path, bars)
     trade(home, "alpha")
@@ -207,7 +207,7 @@ def test_noise_of_float32_is_gone_from_lake_and_verification_takes_the_vendors_f
     assert verified(home, tmp_path, noisy) == []
 
 
-def test_a_rule_that_starts_later_leaves_what_is_settled_alone(
+def test_a_rule_that_starts_later_leaves_settled_sessions_alone(
     settled: Home, undisturbed: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days, late = trading().sessions, date(2026, 12, 1)
@@ -229,10 +229,10 @@ def test_a_rule_that_starts_later_leaves_what_is_settled_alone(
             cached.cache_clear()
 
 
-def test_what_was_settled_under_the_first_edition_stays_settled(
+def test_sessions_settled_under_the_first_edition_stay_settled(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first edition knew no listings: it refused what is filled now, and keeps refusing it in that session."""
+    """The first edition knew no listings: it refused orders that are filled now, and does so in its sessions still."""
     fresh = {"301999.SZ": dict(zip(DAYS[1:], (20.0, 20.0, 27.0, 27.0), strict=True))}
     bars = bars_of(fresh)
     put_bars(home, tmp_path, bars)

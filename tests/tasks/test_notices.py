@@ -1,4 +1,4 @@
-"""Notifications on their way: real webhooks and mail on the loopback, failures, repetitions, and what is refused."""
+"""Notifications on their way: real webhooks and mail on the loopback, failures, repetitions, and refused addresses."""
 
 import logging
 import socket
@@ -76,6 +76,7 @@ def simple(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def hook() -> Iterator[tuple[Hook, str]]:
+    """A webhook on the loopback that keeps its requests, and its address."""
     kept = Hook()
     with serve(kept) as url:
         yield kept, url
@@ -133,7 +134,7 @@ def test_a_broken_address_is_tried_again_later_and_stops_no_other(simple: Home, 
         assert [(each.failures, each.next_at) for each in db.exec(select(Address))] == [(0, None), (0, None)]
 
 
-def test_what_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
+def test_a_notification_that_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     send_to(simple, f"http://127.0.0.1:{port}/")
@@ -150,7 +151,7 @@ def test_what_nobody_takes_for_three_days_is_given_up(simple: Home) -> None:
         assert [each.given_up_at for each in db.exec(select(Delivery))] == [NOW + timedelta(days=3, minutes=2)]
 
 
-def test_only_what_is_wanted_is_sent(simple: Home, hook: tuple[Hook, str]) -> None:
+def test_only_wanted_kinds_are_sent(simple: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     address = send_to(simple, url)
     with simple.ledger.write() as db:
@@ -171,7 +172,7 @@ def test_only_what_is_wanted_is_sent(simple: Home, hook: tuple[Hook, str]) -> No
     assert kept.lines == ["near"]
 
 
-def test_the_operators_own_notices(home: Home, hook: tuple[Hook, str]) -> None:
+def test_the_operators_notices_go_to_the_operators_addresses_alone(home: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     keep_operators(home, [f"{url}/old", f"{url}/a"], NOW)
     with home.ledger.write() as db:
@@ -191,7 +192,7 @@ def test_the_operators_own_notices(home: Home, hook: tuple[Hook, str]) -> None:
     assert (kept.lines, set(kept.paths)) == (["it is broken", "it is broken again"], {"/a"})
 
 
-def test_what_was_told_long_before_anything_sent_is_not_sent(simple: Home, hook: tuple[Hook, str]) -> None:
+def test_a_notification_four_days_old_is_not_sent(simple: Home, hook: tuple[Hook, str]) -> None:
     kept, url = hook
     send_to(simple, url)
     tell(simple, "old")
@@ -224,7 +225,7 @@ def test_this_machine_is_not_reached_through_an_address(
 ) -> None:
     kept, url = hook
     port = int(url.rpartition(":")[2])
-    # Whatever a name or an odd spelling leads to is looked at when it is connected to.
+    # The address behind a name or an odd spelling is checked when it is connected to.
     with caplog.at_level(logging.DEBUG), pytest.raises(SourceRefused) as caught:
         send(f"json://{host}:{port}/secret-path", "title", "body")
     assert kept.paths == []
@@ -240,7 +241,7 @@ def test_a_redirect_is_not_followed(hook: tuple[Hook, str]) -> None:
     assert kept.paths == []
 
 
-def test_whoever_drips_is_cut_off() -> None:
+def test_a_server_that_drips_its_answer_is_cut_off() -> None:
     pause, cut_off = threading.Event(), threading.Event()
 
     def drip() -> None:
@@ -248,7 +249,7 @@ def test_whoever_drips_is_cut_off() -> None:
         with connection:
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: ")
             try:
-                # Whoever listens to the end has a whole answer, and nothing to complain of.
+                # A client that listens to the end has a whole answer, and nothing to complain of.
                 for _ in range(int(PATIENCE_SECONDS / 0.02)):
                     connection.sendall(b"y")
                     pause.wait(0.02)

@@ -1,4 +1,4 @@
-"""Outages of a feed from end to end, with the clock going on in steps of ten seconds: what is lost, and what is not."""
+"""Outages of a feed from end to end, with the clock going on in steps of ten seconds: signals lost and kept."""
 
 import asyncio
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def test_only_an_outage_longer_than_the_feed_reaches_back_leaves_a_gap(outage: O
     ((start, end),) = gaps
     assert start == GOOD
     assert missed == {n for n in LOOKED_AT if start < NOON + n * MINUTE < end}
-    # What no question could have reached any more, and the time until the next question.
+    # The span that no question could have reached any more, and the time until the next question.
     wait = MINUTE if outage.unheard <= REACH + 5 * MINUTE else 10 * MINUTE
     assert timedelta(0) <= end - start - (outage.unheard - REACH) <= wait
 

@@ -77,7 +77,7 @@ def test_from_pending_to_decided_and_never_again(home: Home) -> None:
     assert judge(home, hours=2) == []
 
 
-def test_what_rests_on_changed_klines_is_judged_again(home: Home) -> None:
+def test_outcomes_on_changed_klines_are_judged_again(home: Home) -> None:
     come(home, SIGNAL, SIGNAL | {"id": 2, "timestamp": "2026-05-24 12:30:00"})
     put(home, bars(FLAT, FALL, FLAT, FALL))
     judge(home)
@@ -94,12 +94,12 @@ def test_what_rests_on_changed_klines_is_judged_again(home: Home) -> None:
     assert {key: each.outcome for key, each in outcomes(home).items()} == {ITEM["id"]: "target2", "2": "stopped"}
 
 
-def test_what_a_feed_changes_or_dates_back_counts_from_when_it_came(home: Home) -> None:
+def test_a_revision_or_a_back_dated_signal_counts_from_its_arrival(home: Home) -> None:
     put(home, bars(FLAT, FALL, FLAT, FIRST, SECOND))
     come(home, SIGNAL)
     # The stop was touched at 12:15; two minutes later there never was such a stop.
     come(home, SIGNAL | {"stop_loss": "80"}, at=NOON + timedelta(minutes=32))
-    # At 13:10 somebody knows since noon what will have been seen at 13:00.
+    # A signal that comes at 13:10 and is dated to noon knows the bars until 13:00: none of them counts for it.
     come(home, SIGNAL | {"id": 2, "stop_loss": "80"}, at=NOON + timedelta(minutes=70))
     assert judge(home) == [("binance-BTC-USDT", 3, 3)]
     with home.ledger.read() as db:
@@ -142,7 +142,7 @@ def test_the_finest_klines_that_cover_the_publication_judge(home: Home) -> None:
     assert put(home, bars(FALL)) == (0, 1, 0)
 
 
-def test_coarser_klines_decide_what_the_finer_leave_open(home: Home) -> None:
+def test_coarser_klines_decide_outcomes_that_the_finer_leave_open(home: Home) -> None:
     minutes = series_of("binance", "BTC/USDT", "1m")
     put(home, bars(FLAT, FLAT, step=minutes.step), minutes)
     come(home, SIGNAL)
@@ -179,7 +179,7 @@ def test_other_exchanges_and_pairs_do_not_stand_in(home: Home) -> None:
     }
 
 
-def test_the_record_of_a_source(home: Home) -> None:
+def test_a_sources_record_counts_its_outcomes(home: Home) -> None:
     no_second = {"target2": ""}
     come(home, SIGNAL | {"id": 1}, SIGNAL | {"id": 2} | no_second, SIGNAL | {"id": 3, "stop_loss": "80"})
     come(home, SIGNAL | {"id": 4, "buy_start": "70", "buy_end": "71", "stop_loss": "60"} | no_second)

@@ -24,7 +24,7 @@ def sign(key: Key, text: str, namespace: str = "countersign-signal") -> str:
 
 @dataclass
 class Signed:
-    """What goes into a journal of one strategy and one seal, before it is written."""
+    """Keys and fields of a journal of one strategy and one seal, before it is written."""
 
     key: Key
     other: Key

@@ -1,4 +1,4 @@
-"""Polls from end to end: the simulated feed over HTTP, the ledger behind it, and whatever goes wrong between."""
+"""Polls from end to end: the simulated feed over HTTP, the ledger behind it, and failures between them."""
 
 import asyncio
 import logging
@@ -34,12 +34,13 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def home(tmp_path: Path, databases: Databases) -> Any:
+    """A home on SQLite, with the simulated clock."""
     with disposed(databases.ledger("sqlite")) as url:
         yield make_home(tmp_path / "home", url)
 
 
 class Time:
-    """The time of a test: it moves when it is told to."""
+    """The time of a test: it moves when a test moves it."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -155,7 +156,7 @@ def test_when_to_ask_again_is_the_feeds_to_say(home: Home) -> None:
     assert due_sources(home, NOON + timedelta(seconds=777)) != []
 
 
-def test_stopped_sources_are_told_of_and_asked_no_more_until_someone_has_looked(
+def test_stopped_sources_are_a_problem_and_asked_no_more_until_taken_up_again(
     home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -222,7 +223,7 @@ def test_the_watchdog_tells_of_fields_that_a_feed_does_not_have_until_it_has_the
         assert feed_problems(home, NOON.date()) == []
 
 
-def test_the_watchdog_tells_of_what_cqs_leaves_out(home: Home) -> None:
+def test_the_watchdog_names_fields_that_cqs_leaves_out(home: Home) -> None:
     item = {name: value for name, value in ITEM.items() if name != "buy_end"}
     with raw_feed(lambda _: reply(envelope(item, item | {"id": 2}))) as url:
         enter(home, "feed", url)
@@ -244,7 +245,7 @@ def test_by_hand_a_source_is_asked_before_it_is_due_but_not_while_it_backs_off(h
 
 
 def _poll_until_stuck(url: str, path: Path) -> None:
-    """A poller whose poll never comes to its end: the transaction is open when it is killed."""
+    """A poller with a poll that never ends: the transaction is open when it is killed."""
     from tasks import polling  # noqa: PLC0415
 
     store = polling.store_answer
@@ -289,7 +290,7 @@ def test_two_pollers_at_once_make_no_duplicates(home: Home) -> None:
         assert set(db.exec(select(ExternalSignal.revision))) == {1}
 
 
-def test_times_are_utc(home: Home) -> None:
+def test_times_of_a_stored_signal_are_utc(home: Home) -> None:
     with raw_feed(lambda _: reply(envelope(ITEM))) as url:
         enter(home, "feed", url)
         poll_round(home, lambda: NOON)

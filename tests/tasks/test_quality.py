@@ -21,7 +21,7 @@ from tasks.quality import check_quality, finding_rows, make_report, recent_rows
 from tasks.quality_checks import missing_reports
 from tests.support.market_homes import NOW, new_home
 
-# Great Expectations, pandas and numpy disagree about what is deprecated; that is between them.
+# Great Expectations, pandas and numpy disagree about deprecations; that is between them.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 LAST, NEXT = date(2025, 6, 26), date(2025, 6, 27)
@@ -29,6 +29,7 @@ LAST, NEXT = date(2025, 6, 26), date(2025, 6, 27)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
+    """A home with a sample market of 20 symbols and 25 sessions."""
     home = new_home(tmp_path / "home")
     simulate_market(home, NOW, symbols=20, sessions=25, seed=2, end=LAST)
     return home

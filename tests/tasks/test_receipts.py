@@ -65,7 +65,7 @@ def counts(report: Report) -> Any:
     return report_json(report)["receipts"]
 
 
-def test_all_receipts_of_an_honest_journal(tmp_path: Path) -> None:
+def test_all_receipts_of_an_honest_journal_are_sealed(tmp_path: Path) -> None:
     report = look(worked_example(tmp_path), *OWN)
     assert report.holds
     assert counts(report) == {"receipts": 3, "sealed": 3, "not_yet": 0}
@@ -80,7 +80,7 @@ def test_an_accepted_signal_left_out(tmp_path: Path) -> None:
     assert "revision 2: accepted, and not in the journal" in render_report(report)
 
 
-def test_a_strategy_left_out_altogether(tmp_path: Path) -> None:
+def test_a_strategy_left_out_altogether_is_found_by_its_receipt(tmp_path: Path) -> None:
     report = look(worked_example(tmp_path), *OWN, text(FIRST, LATER, FIRST_AT, strategy="gamma"))
     assert faults(report) == [(K.RECEIPT_LEFT_OUT, "gamma", FIRST)]
 
@@ -107,7 +107,7 @@ def test_sessions_outside_those_of_the_receipts_are_nobodys_business(tmp_path: P
     assert look(worked_example(tmp_path), OWN[2]).holds
 
 
-def test_what_may_still_wait_for_its_seal_is_no_fault(tmp_path: Path) -> None:
+def test_a_receipt_that_may_still_wait_for_its_seal_is_no_fault(tmp_path: Path) -> None:
     newest = utc("2025-01-03 18:16")
     early, late = (newest + timedelta(seconds=s) for s in (-31, -29))
     report = look(worked_example(tmp_path), *OWN, text("2025-01-06", LATER, late))
@@ -132,7 +132,7 @@ def test_what_may_still_wait_for_its_seal_is_no_fault(tmp_path: Path) -> None:
         lambda receipt, key: sign(Key.make(key.path.with_name("other")), receipt["text"]),
     ],
 )
-def test_a_receipt_that_the_journals_key_did_not_sign(tmp_path: Path, spoil: Any) -> None:
+def test_a_receipt_that_the_journals_key_did_not_sign_is_bad(tmp_path: Path, spoil: Any) -> None:
     journal = worked_example(tmp_path)
     folder = keep(tmp_path / "receipts", spoil(sign(journal.key, OWN[0]), journal.key), sign(journal.key, OWN[2]))
     report = verify_journal(journal.path, receipts=folder)
@@ -151,13 +151,13 @@ def test_a_key_that_has_ended_is_good_for_ten_minutes_more(tmp_path: Path) -> No
     assert [(fault.path, fault.detail) for fault in bad] == [
         ("1.json", "signed by a key that was no longer the journal's then")
     ]
-    # The new key signs again what was accepted before it came.
+    # The new key signs again the submissions that were accepted before it came.
     again = keep(tmp_path / "again", sign(second, OWN[0]))
     report = verify_journal(journal.path, receipts=again)
     assert K.BAD_RECEIPT not in {fault.kind for fault in report.faults}
 
 
-def test_answers_as_a_client_saved_them(tmp_path: Path) -> None:
+def test_answers_are_read_as_a_client_saved_them(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     first, second, third = (sign(journal.key, each) for each in OWN)
     folder = keep(
@@ -184,7 +184,27 @@ def test_a_folder_without_a_receipt_is_refused(tmp_path: Path, content: str) -> 
         verify_journal(journal.path, receipts=tmp_path / "nowhere")
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"text": "a", "signature": "b", "text": "c"}', "got 'text' twice"),
+        (b'{"id": {"x": 1, "x": 1}, "receipt": {"text": "a", "signature": "b"}}', "got 'x' twice"),
+        (b'{"id": NaN, "receipt": {"text": "a", "signature": "b"}}', "NaN is no number"),
+        (b'{"id": %b}' % (b"9" * 5_000), "digits"),
+        (b"[" * 100_000, "too deep"),
+    ],
+    ids=["a text twice", "twice beside it", "no number", "a huge number", "deep"],
+)
+def test_a_file_that_means_two_things_or_harm_is_refused_by_name(tmp_path: Path, content: bytes, words: str) -> None:
+    journal = worked_example(tmp_path)
+    folder = tmp_path / "receipts"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=f"receipts: .*a.json: .*{words}"):
+        verify_journal(journal.path, receipts=folder)
+
+
+def test_the_command_reports_a_signal_without_receipt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     journal = worked_example(tmp_path)
     folder = keep(tmp_path / "receipts", *(sign(journal.key, each) for each in (OWN[0], OWN[2])))
     assert run(["verify", str(journal.path), "--receipts", str(folder), "--json"]) == 1

@@ -1,4 +1,4 @@
-"""The files of a replay: what they may hold, and how they are refused."""
+"""The files of a replay: their fields, and how faulty ones are refused."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_faulty_strategies_are_named(tmp_path: Path, text: str, words: str) -> N
         read_strategies(path)
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_a_path_without_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.parquet").write_text("nothing of the kind")
     for path in (tmp_path / "missing.parquet", tmp_path / "missing.csv", tmp_path / "no.parquet", tmp_path):
         with pytest.raises(InputError, match="path: expected a Parquet"):

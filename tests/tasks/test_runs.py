@@ -1,4 +1,4 @@
-"""The reaper: what it takes for dead (by hand), and real processes killed and left alive."""
+"""The reaper: runs that it takes for dead (by hand), and real processes killed and left alive."""
 
 import os
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_a_run_without_its_process_is_dead(dead: FlowRun) -> None:
     assert why_dead(dead, NOW)
 
 
-def test_while_the_runner_stands_still_nobody_starts_its_pending_runs() -> None:
+def test_while_the_runner_is_suspended_nobody_starts_its_pending_runs() -> None:
     served = run(StateType.PENDING, timedelta(0), deployment_id=uuid4())
     assert why_dead(served, NOW) is None
     assert why_dead(served, NOW, runner_stopped=True)
@@ -77,7 +77,7 @@ def test_while_the_runner_stands_still_nobody_starts_its_pending_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
-def test_a_run_that_has_not_said_who_it_is_ends_with_its_runner(kind: StateType) -> None:
+def test_a_run_without_an_identity_ends_with_its_runner(kind: StateType) -> None:
     for labels in ({}, {"owner": NOBODY, "attempt": 0}):
         served = run(kind, timedelta(0), deployment_id=uuid4(), **labels)
         assert why_dead(served, NOW) is None
@@ -88,7 +88,7 @@ def test_a_run_that_has_not_said_who_it_is_ends_with_its_runner(kind: StateType)
 
 
 @pytest.mark.parametrize("kind", [StateType.PENDING, StateType.RUNNING])
-def test_a_step_that_has_not_said_who_it_is_ends_with_the_run_that_it_is_a_step_of(kind: StateType) -> None:
+def test_a_step_without_an_identity_ends_with_its_run(kind: StateType) -> None:
     step = run(kind, timedelta(0))
     assert why_dead(step, NOW, parent=run(StateType.RUNNING, HOUR, ME)) is None
     assert why_dead(step, NOW, parent=run(StateType.RUNNING, HOUR, NOBODY))

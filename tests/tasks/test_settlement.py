@@ -1,4 +1,4 @@
-"""Settling a home's sessions by the tasks' own functions: what comes out, again and again, whatever happened before."""
+"""Settling a home's sessions by the tasks' own functions: the same results each time, after any interruption."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -32,6 +32,7 @@ LAST = DAYS[-1]
 
 @pytest.fixture(scope="module")
 def truth() -> list[Settled]:
+    """Results of the engine, called directly, session by session."""
     return expected()
 
 
@@ -63,12 +64,12 @@ def test_all_revisions_are_on_record_with_their_margins(undisturbed: Home) -> No
     # Received an hour before the open deadline; the close deadline is 5 h 45 min later.
     margins = set(first["margin_seconds"])
     assert margins == {3600.0 if trading().terms["s01"]["execution_price"] == "open" else 24_300.0}
-    # What a strategy signalled ahead before it retired stays on record too.
+    # A signal that a strategy sent ahead before it retired stays on record too.
     assert "s03" in undisturbed.lake.read(SIGNALS, LAST)["strategy"].to_list()
     assert "s03" not in undisturbed.lake.read(ORDERS, LAST)["strategy"].to_list()
 
 
-def test_a_manifest_names_what_went_in_and_every_file(undisturbed: Home) -> None:
+def test_a_manifest_names_its_inputs_and_every_file(undisturbed: Home) -> None:
     with undisturbed.ledger.read() as db:
         rows = db.exec(select(Settlement).order_by("session")).all()
         hashes = db.exec(select(Signal.signal_hash).where(Signal.session == LAST)).all()

@@ -32,11 +32,13 @@ PAST = trading().sessions[1]
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A timestamp authority with a key and certificates of its own."""
     return Authority(tmp_path_factory.mktemp("tsa") / "authority")
 
 
 @pytest.fixture
 def address(authority: Authority) -> Iterator[str]:
+    """The address of `authority`, which answers as it should."""
     authority.answer, authority.asked = (lambda query: (200, authority.stamp(query))), 0
     with serving(authority) as url:
         yield url
@@ -91,7 +93,7 @@ def test_a_token_counts_as_evidence_only_from_before_the_deadline(sealed: Home) 
 
 
 @pytest.mark.parametrize("corner", ["with modifications", "certificates in the order of the chain"])
-def test_what_is_kept_is_what_a_verifier_takes(sealed: Home, authority: Authority, corner: str) -> None:
+def test_a_token_of_a_legal_corner_is_kept_and_verifies(sealed: Home, authority: Authority, corner: str) -> None:
     """Both corners are legal, openssl takes them, and the client library alone would not."""
     if corner == "with modifications":
         authority.answer = lambda query: (200, authority.stamp(query).replace(GRANTED, GRANTED_WITH_MODS, 1))
@@ -129,7 +131,7 @@ def without_certificate(query: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("answer", ["busy", "html", "garbage", "other", "empty"])
-def test_an_authority_that_fails_is_told_and_tried_again(sealed: Home, authority: Authority, answer: str) -> None:
+def test_an_authority_that_fails_is_a_problem_and_tried_again(sealed: Home, authority: Authority, answer: str) -> None:
     answers = {
         "busy": (503, b""),
         "html": (404, b"<html>"),

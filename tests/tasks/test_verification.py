@@ -44,6 +44,7 @@ def kinds(report: Report) -> set[FaultKind]:
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
+    """A file of the worked example's bars."""
     path = tmp_path / "bars.csv"
     path.write_text(bars_csv())
     return path
@@ -79,7 +80,7 @@ def test_clones_bare_ones_and_worktrees_read_the_same(tmp_path: Path) -> None:
         assert (report.faults, report.commits) == ((), 5)
 
 
-def test_one_strategy_alone(tmp_path: Path, bars: Path) -> None:
+def test_one_strategy_is_verified_alone(tmp_path: Path, bars: Path) -> None:
     journal = worked_example(tmp_path)
     report = verify_journal(journal.path, strategy="beta", bars=bars)
     assert (report.holds, report.replayed, len(report.signals), set(report.gaps)) == (True, 2, 1, {"beta"})
@@ -87,7 +88,7 @@ def test_one_strategy_alone(tmp_path: Path, bars: Path) -> None:
         verify_journal(journal.path, strategy="gamma")
 
 
-def test_the_json_is_a_contract(tmp_path: Path) -> None:
+def test_the_json_report_has_the_fields_of_the_contract(tmp_path: Path) -> None:
     journal = worked_example(tmp_path, at={"next day": "2025-01-03 09:40"})
     document = json.loads(json.dumps(report_json(verify_journal(journal.path)), default=str))
     assert document["holds"] is False
@@ -120,7 +121,9 @@ def test_each_signal_names_who_signed_its_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("second", "kind"), [("30", "sealed_late"), ("31", "late")])
-def test_received_in_time_and_committed_after_the_deadline(tmp_path: Path, second: str, kind: str) -> None:
+def test_a_commit_within_half_a_minute_of_the_deadline_is_sealed_late_and_a_later_one_late(
+    tmp_path: Path, second: str, kind: str
+) -> None:
     report = verify_journal(worked_example(tmp_path, at={"next day": f"2025-01-03 09:15:{second}"}).path)
     assert report.classes == {"on_time": 3, kind: 1}
     assert kinds(report) == ({K.LATE} if kind == "late" else set())
@@ -149,7 +152,7 @@ def test_a_close_signal_of_the_last_moment_is_no_fault(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("minute", ["09:15", "09:16"])
-def test_received_too_late(tmp_path: Path, minute: str) -> None:
+def test_a_signal_received_at_the_deadline_or_after_is_late(tmp_path: Path, minute: str) -> None:
     def late(journal: Handmade) -> None:
         journal.seal("alpha", SECOND, LATER, utc(f"2025-01-03 {minute}"))
 
@@ -179,7 +182,7 @@ def test_a_file_removed_in_a_later_commit(tmp_path: Path) -> None:
     assert (fault.kind, fault.path, fault.commit) == (K.REMOVED, ALPHA_FIRST, name)
 
 
-def test_a_file_altered_or_removed_in_the_working_copy(tmp_path: Path) -> None:
+def test_a_file_altered_or_removed_in_the_working_copy_is_named(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     reveal = record_path("reveals", "beta", FIRST)
     (journal.path / ALPHA_FIRST).write_bytes(b"{}")
@@ -190,7 +193,7 @@ def test_a_file_altered_or_removed_in_the_working_copy(tmp_path: Path) -> None:
     ]
 
 
-def test_history_rewritten_by_somebody_without_the_key(tmp_path: Path) -> None:
+def test_history_rewritten_without_the_key_is_unsigned(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     journal.git("reset", "-q", "--hard", "HEAD~1")
     next_day_record = journal.path / record_path("attestations", "alpha", SECOND)
@@ -200,7 +203,7 @@ def test_history_rewritten_by_somebody_without_the_key(tmp_path: Path) -> None:
     assert {(fault.kind, fault.commit) for fault in report.faults} >= {(K.UNSIGNED, unsigned)}
 
 
-def test_a_commit_amended_under_its_old_signature(tmp_path: Path) -> None:
+def test_a_commit_amended_under_its_old_signature_has_a_bad_signature(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     raw = journal.git("cat-file", "commit", "HEAD").encode() + b"\n"
     committer = str(int(utc("2025-01-03 18:16").timestamp())).encode()
@@ -246,7 +249,7 @@ def test_a_key_may_not_bring_itself_in(tmp_path: Path) -> None:
     assert (fault.kind, fault.commit) == (K.FUTURE_DATED_KEY, commit)
 
 
-def test_a_commit_dated_before_its_key(tmp_path: Path) -> None:
+def test_a_commit_dated_before_its_key_is_a_fault(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     second = Key.make(tmp_path / "keys" / "second")
     new = second.line('namespaces="git",valid-after="20250110000000Z"')
@@ -277,7 +280,7 @@ def test_a_date_before_the_parent(tmp_path: Path) -> None:
     assert [fault.commit for fault in backdated] == [journal.git("rev-parse", "HEAD~1")]
 
 
-def test_a_date_before_what_the_commit_holds(tmp_path: Path) -> None:
+def test_a_commit_dated_before_its_record_is_forged(tmp_path: Path) -> None:
     report = verify_journal(worked_example(tmp_path, at={"next day": "2025-01-03 08:30"}).path)
     assert named(report) == [(K.DATE_FORGED, record_path("attestations", "alpha", SECOND), "alpha")]
 
@@ -292,7 +295,7 @@ def test_a_deadline_of_ones_own(tmp_path: Path) -> None:
     assert kinds(report) == {K.DATE_FORGED}
 
 
-def test_settled_before_the_close(tmp_path: Path) -> None:
+def test_a_day_settled_before_the_close_is_forged(tmp_path: Path) -> None:
     journal = worked_example(tmp_path, order=list(STEPS)[:4])
     journal.reveal("alpha", SECOND, LATER)
     settle(journal, SECOND, settled_at="2025-01-03T06:59:00.000000Z")
@@ -300,7 +303,7 @@ def test_settled_before_the_close(tmp_path: Path) -> None:
     assert named(verify_journal(journal.path)) == [(K.DATE_FORGED, f"settlements/2025/{SECOND}.1.json", "")]
 
 
-def test_a_fork(tmp_path: Path) -> None:
+def test_a_merged_side_branch_is_a_fork(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     journal.git("checkout", "-q", "-b", "side", "HEAD~1")
     journal.commit(utc("2025-01-03 18:15"))
@@ -309,7 +312,7 @@ def test_a_fork(tmp_path: Path) -> None:
     assert K.FORKED in kinds(verify_journal(journal.path))
 
 
-# --- what the platform itself could do, having the key ---
+# --- deeds of a platform that has the key ---
 
 
 def test_a_commit_dropped_by_whoever_has_the_key(tmp_path: Path) -> None:
@@ -364,7 +367,7 @@ def test_two_records_after_one(tmp_path: Path) -> None:
     assert "2 records follow nothing" in faults[0].detail
 
 
-def test_a_settled_day_dropped(tmp_path: Path) -> None:
+def test_a_settled_day_dropped_breaks_the_chain(tmp_path: Path) -> None:
     def hide(journal: Handmade) -> None:
         settle_first(journal)
         (journal.path / f"settlements/2025/{FIRST}.1.json").unlink()
@@ -447,7 +450,7 @@ def test_other_bars_are_told_from_another_nav(tmp_path: Path, bars: Path) -> Non
     assert {fault.strategy for fault in faults if fault.kind is K.NAV_MISMATCH} == {"alpha", "beta"}
 
 
-def test_bars_that_end_too_early(tmp_path: Path, bars: Path) -> None:
+def test_bars_that_end_too_early_do_not_match(tmp_path: Path, bars: Path) -> None:
     journal = worked_example(tmp_path)
     bars.write_text("".join(line for line in bars_csv().splitlines(keepends=True) if SECOND not in line))
     report = verify_journal(journal.path, bars=bars)
@@ -455,7 +458,7 @@ def test_bars_that_end_too_early(tmp_path: Path, bars: Path) -> None:
     assert [(fault.kind, fault.session) for fault in report.faults] == [(K.BARS_MISMATCH, SECOND)]
 
 
-# --- what is no journal at all ---
+# --- folders that are no journal ---
 
 
 @pytest.mark.parametrize(
@@ -471,14 +474,14 @@ def test_bars_that_end_too_early(tmp_path: Path, bars: Path) -> None:
         "strategies/8e/alpha.json",
     ],
 )
-def test_malformed_records(tmp_path: Path, path: str, content: bytes) -> None:
+def test_bytes_that_are_no_record_are_malformed(tmp_path: Path, path: str, content: bytes) -> None:
     journal = Handmade.make(tmp_path)
     journal.write(path, content)
     journal.commit(utc("2025-01-02 09:01"))
     assert [(fault.kind, fault.path) for fault in verify_journal(journal.path).faults] == [(K.MALFORMED, path)]
 
 
-def test_records_with_something_hidden_in_them(tmp_path: Path) -> None:
+def test_a_record_that_repeats_a_field_is_malformed(tmp_path: Path) -> None:
     def twice(journal: Handmade) -> None:
         open_first(journal)
         path = journal.path / ALPHA_FIRST
@@ -488,7 +491,7 @@ def test_records_with_something_hidden_in_them(tmp_path: Path) -> None:
     assert (K.MALFORMED, ALPHA_FIRST, "alpha") in named(report)
 
 
-def test_a_record_at_another_place(tmp_path: Path) -> None:
+def test_a_record_at_another_place_is_malformed(tmp_path: Path) -> None:
     def elsewhere(journal: Handmade) -> None:
         next_day(journal)
         (journal.path / record_path("attestations", "alpha", SECOND)).rename(journal.path / "attestations/alpha.1.json")
@@ -497,7 +500,7 @@ def test_a_record_at_another_place(tmp_path: Path) -> None:
     assert (K.MALFORMED, "attestations/alpha.1.json", "alpha") in named(report)
 
 
-def test_what_is_no_repository(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a git repository"):
         verify_journal(tmp_path)
     with pytest.raises(InputError, match="expected a git repository"):
@@ -514,7 +517,7 @@ def test_a_shallow_clone_is_refused(tmp_path: Path) -> None:
         verify_journal(tmp_path / "shallow")
 
 
-def test_a_commit_that_is_missing(tmp_path: Path) -> None:
+def test_a_journal_without_one_of_its_commits_cannot_be_read(tmp_path: Path) -> None:
     journal = worked_example(tmp_path)
     name = journal.git("rev-parse", "HEAD~2")
     (journal.path / ".git" / "objects" / name[:2] / name[2:]).unlink()

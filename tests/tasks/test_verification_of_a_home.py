@@ -1,4 +1,4 @@
-"""What the product sealed and settled itself, verified: both sides of the format, met in one journal."""
+"""Journals that the product sealed and settled itself, verified: both sides of the format, met in one journal."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_a_traded_home_settles_again_to_the_fen(settled: Home, tmp_path: Path) -
     git(tmp_path, "clone", "-q", f"file://{settled.path / 'journal'}", str(clone))
     plan.market.bars.write_parquet(bars)
     report = verify_journal(clone, bars=bars)
-    # Everything was sealed in one go after the last session, so that is what there is to say of it, and nothing else.
+    # Everything was sealed in one go after the last session, so each signal is late, and nothing else is wrong.
     assert {fault.kind for fault in report.faults} == {FaultKind.LATE}
     assert len(report.faults) == report.classes["late"] == len(report.signals)
     assert (report.settled, report.replayed) == (len(plan.sessions), len(plan.sessions))
@@ -35,7 +35,7 @@ def test_a_traded_home_settles_again_to_the_fen(settled: Home, tmp_path: Path) -
 
 
 def faults(report: Report) -> list[tuple[FaultKind, str, str]]:
-    """What is wrong but for the time of the seals: everything was sealed in one go, after the last session."""
+    """Return the faults but for late seals: everything was sealed in one go, after the last session."""
     return [
         (fault.kind, fault.session, fault.detail.split(":")[0])
         for fault in report.faults

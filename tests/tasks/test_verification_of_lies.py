@@ -1,4 +1,4 @@
-"""What a dishonest operator could try, who has the key: each lie is performed, and `verify` calls it by its name."""
+"""Lies of a dishonest operator, who has the key: each lie is performed, and `verify` calls it by its name."""
 
 import json
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_a_signal_from_after_the_close_under_a_simulated_clock(tmp_path: Path) -
     assert [str(each.time_class) for each in report.signals if each.revision == 3] == ["late"]
 
 
-def test_a_settled_day_of_the_other_clock(tmp_path: Path) -> None:
+def test_a_settled_day_of_the_other_clock_mixes_clocks(tmp_path: Path) -> None:
     def simulated(journal: Handmade) -> None:
         journal.reveal("alpha", SECOND, LATER)
         settle(journal, SECOND, simulated=True)
@@ -117,7 +117,7 @@ def test_one_record_of_the_real_clock_takes_the_relief_from_all(tmp_path: Path) 
     assert sorted(kinds) == [K.CHAIN_BROKEN, K.CLOCK_MIXED, K.DATE_FORGED]
 
 
-def test_the_first_commit_says_which_clock_whatever_records_say(tmp_path: Path) -> None:
+def test_the_first_commit_names_the_clock_against_all_records(tmp_path: Path) -> None:
     journal = Handmade.make(tmp_path)
     rehearse(journal, clock=False)
     report = verify_journal(journal.path)
@@ -183,7 +183,7 @@ def test_a_strategy_opened_after_its_first_signal(tmp_path: Path, created: str, 
     assert {path.split("/")[0] for _, path in named(report)} == paths
 
 
-def test_revealed_before_its_session_was_over(tmp_path: Path) -> None:
+def test_a_reveal_before_its_session_was_over_is_forged(tmp_path: Path) -> None:
     def reveal(journal: Handmade) -> None:
         next_day(journal)
         journal.reveal("alpha", SECOND, LATER)
@@ -195,7 +195,7 @@ def test_revealed_before_its_session_was_over(tmp_path: Path) -> None:
     assert named(verify_journal(journal.path)) == {(K.DATE_FORGED, record_path("reveals", "alpha", SECOND))}
 
 
-# --- order, whatever the dates say ---
+# --- order, against any dates ---
 
 
 def close_day(folder: Path, then: Callable[[Handmade], None]) -> Handmade:
@@ -225,8 +225,8 @@ def test_sealed_after_the_session_was_settled_with_dates_that_fit(tmp_path: Path
     assert [str(each.time_class) for each in report.signals] == ["on_time", "late"]
 
 
-def test_sealed_for_a_session_that_was_left_out_between_settled_ones(tmp_path: Path) -> None:
-    """Sealed after a later session was settled: its own never was, and what it would trade at is long known."""
+def test_a_seal_for_a_session_left_out_between_settled_ones_is_late(tmp_path: Path) -> None:
+    """A seal after a later session was settled: its own never was, and the prices it would trade at are long known."""
 
     def skip(journal: Handmade) -> None:
         journal.seal("gamma", "2025-01-01", BETTER, utc("2025-01-01 14:59"), execution_price="close")
@@ -241,7 +241,7 @@ sessions = st.sampled_from([date(2025, 1, day) for day in (2, 3, 6, 7)])
 
 @given(st.lists(st.tuples(st.sampled_from(["seal", "day"]), sessions), max_size=12))
 def test_order_alone_makes_a_signal_late(events: list[tuple[str, date]]) -> None:
-    """Whatever is sealed in or after a commit that settled its session or a later one, though its dates be perfect."""
+    """A seal is late in or after a commit that settled its session or a later one, though its dates be perfect."""
     records, commits = Records(), []
     for place, (what, session) in enumerate(events):
         commits.append(Commit(f"{place}", (), deadline(session, "open"), None))
@@ -406,6 +406,7 @@ def invented_bonus(folder: Path) -> Handmade:
 
 @pytest.fixture
 def bars(tmp_path: Path) -> Path:
+    """A file of the worked example's bars."""
     path = tmp_path / "bars.csv"
     path.write_text(bars_csv())
     return path
@@ -432,7 +433,7 @@ def test_an_invented_bonus_is_doubted_by_the_bars_and_refuted_by_the_readers_act
 
 
 def test_a_dividend_kept_back_from_its_holders(tmp_path: Path, bars: Path) -> None:
-    """Of what nobody held or signalled, and of other days, nothing is said."""
+    """An action of a symbol that nobody held or signalled, or of another day, is no fault."""
     actions = tmp_path / "actions.csv"
     rows = ["688001.SH,2025-01-03,0.5,0", "600519.SH,2025-01-03,20,0", "688001.SH,2025-01-06,0.5,0"]
     actions.write_text("\n".join(["symbol,session,cash,bonus", *rows]) + "\n")

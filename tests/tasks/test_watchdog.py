@@ -1,4 +1,4 @@
-"""What the watchdog sees in a home, problem by problem; looking changes nothing. Repairing: tests/flows."""
+"""Problems that the watchdog sees in a home, one by one; looking changes nothing. Repairing: tests/flows."""
 
 import os
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ LAST = DAYS[-1]
 
 def seen(home: Home, session: date = LAST) -> list[tuple[str, str, Repair]]:
     found = find_problems.fn(home, session)
-    # What waits to be sealed has tests of its own.
+    # Signals that wait for a seal have tests of their own.
     ours = (problem for problem in found if problem.repair is not Repair.SEAL)
     return [(problem.kind, problem.subject, problem.repair) for problem in ours]
 
@@ -45,6 +45,7 @@ def lose(home: Home, *files: LakeFile) -> None:
 
 @pytest.fixture
 def healthy(settled: Home) -> Home:
+    """A settled home, sealed and published: without a problem."""
     seal_pending(settled, settled.clock.now())
     publish(settled)
     return settled
@@ -56,7 +57,7 @@ def test_a_healthy_home_has_no_problem_and_looking_leaves_no_trace(healthy: Home
     assert results(healthy) == before
 
 
-def test_sessions_that_wait_and_bars_that_are_missing(fresh: Home) -> None:
+def test_waiting_sessions_and_missing_bars_are_problems(fresh: Home) -> None:
     publish(fresh)
     settle_session(fresh, DAYS[0])
     evaluate_due(fresh, DAYS[0])
@@ -82,7 +83,7 @@ def test_the_oldest_waiting_session_is_fetched_again_while_the_gate_holds_it(fre
     assert [kind for kind, _, _ in seen(fresh, DAYS[0])] == ["not settled", "damaged file"]
 
 
-def test_delisted_holdings_without_a_value_are_told_and_fail_nobody(healthy: Home) -> None:
+def test_delisted_holdings_without_a_value_are_a_warning(healthy: Home) -> None:
     held = healthy.lake.read(POSITIONS, LAST).group_by("symbol").len().sort("symbol").rows()
     (symbol, count), (other, _) = held[:2]
     say(healthy, symbol=symbol, delisted=LAST)
@@ -103,7 +104,7 @@ def say(home: Home, **values: Any) -> None:
         put_instruments(db, normalise_instruments(pl.DataFrame([values])))
 
 
-def test_files_of_results_that_are_lost_or_cut(healthy: Home) -> None:
+def test_lost_or_cut_files_of_results_are_damaged(healthy: Home) -> None:
     [nav], [marks] = healthy.lake.files(NAV, DAYS[1], DAYS[1]), healthy.lake.files(MARKS, DAYS[3], DAYS[3])
     lose(healthy, nav)
     path = healthy.lake_path / marks.path
@@ -125,7 +126,7 @@ def test_a_settled_session_is_evaluated_by_a_quarter_to_seven(healthy: Home) -> 
     assert seen(healthy) == [("not evaluated", str(LAST), Repair.EVALUATE)]
 
 
-def test_an_evaluation_that_is_lost(healthy: Home) -> None:
+def test_a_lost_evaluation_is_damaged(healthy: Home) -> None:
     [file] = healthy.lake.files(EVALUATIONS, DAYS[2], DAYS[2])
     lose(healthy, file)
     assert seen(healthy) == [("damaged file", file.path, Repair.EVALUATE)]
@@ -140,7 +141,7 @@ def test_files_of_the_market_that_are_lost_or_cut_are_nobodys_to_repair(healthy:
     assert seen(healthy) == [("damaged file", file.path, Repair.NONE) for file in (lost, cut)]
 
 
-def test_a_strategy_without_its_nav(healthy: Home) -> None:
+def test_a_missing_nav_is_a_problem(healthy: Home) -> None:
     with healthy.ledger.write() as db:
         row = db.exec(select(LakeFile).where(LakeFile.dataset == "nav", LakeFile.session == DAYS[1])).one()
         row.rows -= 1
@@ -161,14 +162,14 @@ def test_one_nav_too_few_and_one_too_many_is_not_all_of_them(healthy: Home) -> N
     assert ("damaged file", file.path, Repair.SETTLE) in seen(healthy)
 
 
-def test_who_pauses_or_retires_later_is_not_missed(healthy: Home) -> None:
+def test_a_strategy_that_pauses_or_retires_later_is_not_missed(healthy: Home) -> None:
     late = datetime(2025, 3, 10, tzinfo=UTC)
     move(healthy, "s00", StrategyStatus.PAUSED, late)
     move(healthy, "s01", StrategyStatus.RETIRED, late)
     assert [problem for problem in seen(healthy) if problem[0] != "stale lens"] == []
 
 
-def test_a_lens_that_is_behind(settled: Home) -> None:
+def test_a_lens_that_is_behind_is_stale_until_published(settled: Home) -> None:
     assert seen(settled) == [("stale lens", "lens", Repair.PUBLISH)]
     publish(settled)
     assert seen(settled) == []
@@ -197,12 +198,12 @@ def test_the_calendars_end_is_a_warning(healthy: Home) -> None:
     assert (problem.kind, problem.subject, problem.warning) == ("calendar horizon", "2026-12-31", True)
 
 
-def test_a_disk_that_is_nearly_full(healthy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_nearly_full_is_a_problem(healthy: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchdog, "LEAST_FREE_BYTES", 2**62)
     assert seen(healthy) == [("disk nearly full", str(healthy.path), Repair.NONE)]
 
 
-def test_the_operator_is_told_once_and_the_matter_is_closed_when_it_is_gone(home: Home) -> None:
+def test_the_operator_is_notified_once_and_the_matter_closed_when_it_is_gone(home: Home) -> None:
     first = Problem("stale lens", "lens", "behind", Repair.PUBLISH)
     second = Problem("disk nearly full", "/", "1 GB left")
 
@@ -223,11 +224,11 @@ def test_the_operator_is_told_once_and_the_matter_is_closed_when_it_is_gone(home
     assert open_texts() == []
 
 
-def test_a_clock_that_stepped_back(healthy: Home) -> None:
+def test_a_system_clock_that_stepped_back_more_than_five_seconds_is_a_problem(healthy: Home) -> None:
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     with healthy.ledger.read() as db:
         newest = db.exec(select(func.max(JournalCommit.committed_at))).one()
-    # A simulated clock may go where it likes; the same times under the system's clock are told.
+    # A simulated clock may go where it likes; the same times under the system's clock are a problem.
     healthy.clock.set(newest - timedelta(seconds=6))
     assert "clock stepped back" not in {kind for kind, _, _ in seen(healthy)}
     for seconds, told in ((5, False), (6, True)):

@@ -14,9 +14,10 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     """Apply."""
     op.add_column("user", sa.Column("kept_login", sa.String(), nullable=True))
-    with op.batch_alter_table("address") as table:
-        table.add_column(sa.Column("key_id", sa.Integer(), nullable=True))
-        table.create_foreign_key("fk_address_key_id_api_key", "api_key", ["key_id"], ["id"])
+    # In plain words: SQLite would have the table made anew, and cannot drop the old one while deliveries point at it.
+    op.execute(
+        "ALTER TABLE address ADD COLUMN key_id INTEGER CONSTRAINT fk_address_key_id_api_key REFERENCES api_key (id)"
+    )
 
 
 def downgrade() -> None:
