@@ -13,9 +13,12 @@ from sqlmodel import select
 
 from domain.quality_rules import RULES
 from models.datasets import BARS
+from models.enums import Severity
 from models.market import QualityReport
 from models.operations import Notification
+from models.quality import Finding
 from store.home import Home
+from tasks.expectations import stand_alone, validate
 from tasks.market import simulate_market
 from tasks.quality import check_quality, finding_rows, make_report, recent_rows
 from tasks.quality_checks import missing_reports
@@ -134,6 +137,34 @@ def test_the_library_finds_not_met_what_the_gate_finds_broken(home: Home) -> Non
         seen |= broken
     assert {"price disorder", "bad price", "beyond limit", "zero amount", "falling factor", "too few rows"} <= seen
     assert "duplicate symbols" in seen
+
+
+def test_markup_in_a_finding_is_text_on_the_page() -> None:
+    finding = Finding("no bars", Severity.HOLD, 1, "a < b & c", ("<b onclick=x>",))
+    page = validate(LAST, pl.DataFrame(), [(RULES[0], finding)], {"rows": "<u>0</u>"}, NOW).page
+    assert "Gate: hold, count 1: a &lt; b &amp; c: &lt;b onclick=x&gt;." in page
+    assert "<b onclick" not in page
+    assert "<u>" not in page
+    assert_stands_alone(page)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        '<script src="https://cdn.example/a.js"></script>',
+        "<script>\nload('https://cdn.example/a')\n</script>",
+        '<link\n  rel="stylesheet" href="//cdn.example/a.css"/>',
+        '<img class="x" src="pictures/a.png">',
+        '<style>a { background: url("https://cdn.example/a.png") }</style>',
+    ],
+)
+def test_page_that_loads_something_loads_nothing_afterwards(load: str) -> None:
+    link = '<a class="x" href="../index.html">there</a>'
+    page = f"<html><head><title>Other</title>{load}</head><body>{link}</body></html>"
+    alone = stand_alone(page, "Bars")
+    assert re.findall(r"example|src=|href|url", alone) == []
+    assert "<title>Bars</title>" in alone
+    assert '<a class="x">there</a>' in alone
 
 
 def test_only_the_last_twenty_sessions_count(home: Home) -> None:
