@@ -1,7 +1,9 @@
 """The `countersign` command: arguments and printing only.
 
-Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr. What Prefect needs is imported by the
-commands that use it, after its environment is set.
+Exit codes: 0 done, 1 it failed, 2 wrong use. Errors are one line on stderr.
+
+Each command imports what it needs when it runs, so that `--help` takes no longer than Typer, and Prefect is imported
+after its environment is set. At the top of these modules stand the standard library, Typer, and light modules of ours.
 """
 
 import atexit

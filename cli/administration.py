@@ -1,25 +1,20 @@
 """Administration: accounts, the keys that sign the journal and the tokens, and the simulated clock."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, show
+from cli.common import HomeOption, JsonOption, group, open_home, show
 from cli.journal import journal
 from models.enums import TicketStatus
 from models.errors import InputError, RefusedError
-from models.operations import OPERATOR, AuditEntry
-from models.tickets import Ticket
-from models.users import User
-from settings import load_settings, open_home
-from store.accounts import create_invite, disable_user, grant_admin, set_tier
-from store.custody import give_password_code, give_strategy, list_accounts, revoke_keys
-from store.prefect_login import ensure_login
-from store.signing_keys import name_secret, rotate_secrets
-from store.tickets import answer_ticket, list_tickets
-from tasks.rotation import rotate_key
+
+if TYPE_CHECKING:
+    from models.tickets import Ticket
 
 admin = group(
     "Accounts: who may come in, and with how many strategies. And the keys that sign the journal and the tokens."
@@ -41,6 +36,8 @@ def admin_invite(
     as_json: JsonOption = False,
 ) -> None:
     """Make an invite code. It is shown here and never again."""
+    from store.accounts import create_invite
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         code = create_invite(db, uses, opened.clock.now())
@@ -50,6 +47,8 @@ def admin_invite(
 @admin.command("tier")
 def admin_tier(who: WhoArgument, tier: str, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Give an account another tier."""
+    from store.accounts import set_tier
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         user = set_tier(db, who, tier, opened.clock.now())
@@ -64,6 +63,8 @@ def admin_disable(
     as_json: JsonOption = False,
 ) -> None:
     """Shut an account out. Its strategies go on as they are."""
+    from store.accounts import disable_user
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         user = disable_user(db, who, opened.clock.now(), disabled=not undo)
@@ -73,6 +74,8 @@ def admin_disable(
 @admin.command("accounts")
 def admin_accounts(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List all accounts, oldest first."""
+    from store.custody import list_accounts
+
     with open_home(home).ledger.read() as db:
         show(list_accounts(db), as_json=as_json)
 
@@ -83,6 +86,8 @@ def admin_password_code(who: WhoArgument, home: HomeOption = None, as_json: Json
 
     Whoever has the code has the account: give it to nobody but its holder.
     """
+    from store.custody import give_password_code
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         user, code = give_password_code(db, who, opened.clock.now())
@@ -93,6 +98,8 @@ def admin_password_code(who: WhoArgument, home: HomeOption = None, as_json: Json
 @admin.command("revoke-keys")
 def admin_revoke_keys(who: WhoArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Revoke all API keys of an account, for good, with what they added."""
+    from store.custody import revoke_keys
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         user, count = revoke_keys(db, who, opened.clock.now())
@@ -107,6 +114,9 @@ def admin_give_strategy(
     as_json: JsonOption = False,
 ) -> None:
     """Give an account a strategy that only the journal knew after a restore. Its new owner is told."""
+    from models.users import User
+    from store.custody import give_strategy
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         given = give_strategy(db, slug, who, opened.clock.now())
@@ -116,18 +126,26 @@ def admin_give_strategy(
 @admin.command("rotate-key")
 def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
+    from tasks.rotation import rotate_key
+
     show(rotate_key(open_home(home)), as_json=as_json)
 
 
 @admin.command("prefect-login")
 def admin_prefect_login(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Print the words that log in to Prefect's UI. Whoever has them can run anything as this home's user."""
+    from store.prefect_login import ensure_login
+
     show({"login": ensure_login(open_home(home).path)}, as_json=as_json)
 
 
 @admin.command("rotate-token-key")
 def admin_rotate_token_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the api's tokens with a new secret from now on. What the older ones signed stays good until it expires."""
+    from models.operations import OPERATOR, AuditEntry
+    from settings import load_settings
+    from store.signing_keys import name_secret, rotate_secrets
+
     opened = open_home(home)
     if load_settings(home).jwt_secret is not None:
         raise RefusedError(
@@ -147,6 +165,9 @@ def ticket_list(
     as_json: JsonOption = False,
 ) -> None:
     """List tickets, newest first."""
+    from models.users import User
+    from store.tickets import list_tickets
+
     opened = open_home(home)
     with opened.ledger.read() as db:
         found = list_tickets(db, user_id=None, status=status, limit=limit)
@@ -176,6 +197,9 @@ def ticket_resolve(
 
 
 def _answer(number: int, text: str | None, home: Path | None, *, resolved: bool, as_json: bool) -> None:
+    from models.users import User
+    from store.tickets import answer_ticket
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         found = answer_ticket(db, number, text, opened.clock.now(), resolved=resolved)
@@ -183,7 +207,7 @@ def _answer(number: int, text: str | None, home: Path | None, *, resolved: bool,
 
 
 def _ticket(found: Ticket, nickname: str) -> dict[str, Any]:
-    rest = {name: getattr(found, name) for name in Ticket.model_fields if name not in {"id", "user_id"}}
+    rest = {name: getattr(found, name) for name in type(found).model_fields if name not in {"id", "user_id"}}
     return {"id": found.id, "nickname": nickname, **rest}
 
 
@@ -195,6 +219,8 @@ def admin_grant(
     as_json: JsonOption = False,
 ) -> None:
     """Let an account enter and change external sources over the api."""
+    from store.accounts import grant_admin
+
     opened = open_home(home)
     with opened.ledger.write() as db:
         user = grant_admin(db, who, opened.clock.now(), granted=not undo)

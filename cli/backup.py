@@ -1,17 +1,17 @@
 """Back up and restore a home."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, show
+from cli.common import HomeOption, JsonOption, group, open_home, show
 from models.errors import CountersignError
-from settings import load_settings, locate_home, open_home
-from store.backup import back_up, check_backup, describe
-from store.home import Home
-from store.journal_repair import fetch_journal
-from store.restoring import restore as restore_home
+
+if TYPE_CHECKING:
+    from store.home import Home
 
 app = group("Back-ups.")
 WARNING = "The back-up holds secrets (keys, settings, accounts): keep it where only you can read it."
@@ -26,6 +26,8 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Back up the home while everything runs: ledger, journal, lake, settings, clock and keys. It holds secrets."""
+    from store.backup import back_up, check_backup, describe
+
     if check:
         show(describe(check_backup(dest)), as_json=as_json)
         return
@@ -41,6 +43,10 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an empty home from a back-up, checked file by file; then fetch what the journal's remote has beyond it."""
+    from settings import load_settings, locate_home
+    from store.backup import describe
+    from store.restoring import restore as restore_home
+
     target = load_settings(home).home.expanduser().absolute()
     load_settings.cache_clear()  # the settings to come are those of the back-up
     restored, manifest = restore_home(src.expanduser().absolute(), target, locate_home)
@@ -49,6 +55,8 @@ def restore(
 
 
 def _fetch(home: Home) -> dict[str, Any]:
+    from store.journal_repair import fetch_journal
+
     if not home.journal_remote:
         return {"fetched": 0}
     try:

@@ -1,4 +1,6 @@
-"""Parts that the commands share: options, the printing of a result, the way to Prefect."""
+"""Parts that the commands share: options, the printing of a result, the opening of a home, the way to Prefect."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Iterator
@@ -6,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from settings import open_home
-from store.home import Home
+if TYPE_CHECKING:
+    from store.home import Home
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Home folder (default: COUNTERSIGN_HOME).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -43,11 +45,18 @@ def day_of(value: datetime | None) -> date | None:
     return value.date() if value else None
 
 
+def open_home(home: Path | None) -> Home:
+    """Open the home that the settings name, as `settings.open_home` does."""
+    from settings import open_home as open_checked
+
+    return open_checked(home)
+
+
 @contextmanager
 def prefect(home: Path | None, *modules: str) -> Iterator[Home]:
     """Open a home and reach its Prefect server, the running one or one for the while; `modules` are imported then."""
     opened = open_home(home)
-    from deployments.server import prefect_api  # noqa: PLC0415 - its environment comes before Prefect
+    from deployments.server import prefect_api
 
     with prefect_api(opened.path, *modules):
         yield opened

@@ -14,6 +14,6 @@ def _group() -> None:
 def revalidate(since: SinceOption, until: UntilOption, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Measure every factor again that was validated on bars of these days; the active ones stay active."""
     with prefect(home, "flows.factors") as opened:
-        from flows.factors import factor_revalidation  # noqa: PLC0415 - Prefect, whose environment is set only now
+        from flows.factors import factor_revalidation
 
         show(factor_revalidation(since.date(), until.date(), home=opened.path), as_json=as_json)

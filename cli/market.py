@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, show
+from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, open_home, show
 from cli.operations import Stage, run
 from domain.profiles import PROFILES
 from models.klines import series_of
-from settings import open_home
 from store.clock import wall_clock
 
 market = group("Market data: import it, simulate it, fetch it.")
@@ -43,7 +42,7 @@ def market_import(
     With --from, files as a tool exports them: what was taken for what is printed first. Without it nothing is guessed.
     """
     opened = open_home(home)
-    from tasks.market import import_bars  # noqa: PLC0415
+    from tasks.market import import_bars
 
     show(import_bars(opened, path, opened.clock.now(), profile=profile), as_json=as_json)
 
@@ -79,10 +78,10 @@ def market_import_klines(
     """
     series = series_of(exchange, pair, interval)
     opened = open_home(home)
-    from rich.console import Console  # noqa: PLC0415 - for this command alone
-    from rich.progress import track  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import track
 
-    from tasks.klines import import_kline_files  # noqa: PLC0415
+    from tasks.klines import import_kline_files
 
     console = Console(stderr=True)
 
@@ -103,7 +102,7 @@ def market_simulate(
 ) -> None:
     """Make a sample market: seeded, so that the same options give the same prices."""
     opened = open_home(home)
-    from tasks.market import simulate_market  # noqa: PLC0415
+    from tasks.market import simulate_market
 
     done = simulate_market(opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=day_of(end))
     show(done, as_json=as_json)

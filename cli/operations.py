@@ -1,14 +1,29 @@
 """Running the platform: a home, its processes, its stages."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, SessionOption, SinceOption, UntilOption, day_of, group, prefect, show
-from settings import locate_home, open_home
+from cli.common import (
+    HomeOption,
+    JsonOption,
+    SessionOption,
+    SinceOption,
+    UntilOption,
+    day_of,
+    group,
+    open_home,
+    prefect,
+    show,
+)
+
+if TYPE_CHECKING:
+    from store.home import Home
 
 app = group("Daily trading signals, turned into track records that anybody can check.")
 
@@ -33,9 +48,17 @@ class Stage(StrEnum):
 
 @app.command()
 def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone."""
+    """Create a home: ledger, lake and settings. A home that exists is brought up to date and otherwise left alone.
+
+    The first time on a machine, what computes is compiled too: some fifteen seconds.
+    """
+    from deployments.kernels import compile_kernels
+    from settings import locate_home
+
     located = locate_home(home)
-    show({"home": str(located.path), "new": located.create(), "clock": located.clock.kind}, as_json=as_json)
+    new = located.create()
+    compile_kernels()
+    show({"home": str(located.path), "new": new, "clock": located.clock.kind}, as_json=as_json)
 
 
 @app.command()
@@ -48,13 +71,13 @@ def up(
 ) -> None:
     """Start everything: Prefect's server and UI, api, sealer, poller, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
-    from deployments.ahead import compiling  # noqa: PLC0415
-    from deployments.feed import feed_part  # noqa: PLC0415
-    from deployments.poller import poller_part  # noqa: PLC0415
-    from deployments.ready import schedules_are_planned  # noqa: PLC0415
-    from deployments.sealer import sealer_part  # noqa: PLC0415
-    from deployments.up import up as start  # noqa: PLC0415
-    from deployments.web import api_part  # noqa: PLC0415
+    from deployments.ahead import compiling
+    from deployments.feed import feed_part
+    from deployments.poller import poller_part
+    from deployments.ready import schedules_are_planned
+    from deployments.sealer import sealer_part
+    from deployments.up import up as start
+    from deployments.web import api_part
 
     def checked() -> bool:
         return check and schedules_are_planned(opened.path)
@@ -79,9 +102,9 @@ def api(
 ) -> None:
     """Start only the api, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
-    from deployments.ahead import compiling  # noqa: PLC0415
-    from deployments.supervisor import Supervisor, stop_on_signals  # noqa: PLC0415
-    from deployments.web import api_part  # noqa: PLC0415
+    from deployments.ahead import compiling
+    from deployments.supervisor import Supervisor, stop_on_signals
+    from deployments.web import api_part
 
     supervisor = Supervisor([api_part(opened.path, host, port, workers)], typer.echo)
     with compiling(opened.path), stop_on_signals(supervisor):
@@ -92,7 +115,7 @@ def api(
 def sealer(home: HomeOption = None) -> None:
     """Start only the sealer, which `up` starts too; Ctrl-C stops it. A second one stands by to take over."""
     opened = open_home(home)
-    from deployments.sealer import main as start  # noqa: PLC0415
+    from deployments.sealer import main as start
 
     start([str(opened.path)])
 
@@ -101,7 +124,7 @@ def sealer(home: HomeOption = None) -> None:
 def poller(home: HomeOption = None) -> None:
     """Start only the poller of external feeds, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
-    from deployments.poller import main as start  # noqa: PLC0415
+    from deployments.poller import main as start
 
     start([str(opened.path)])
 
@@ -114,7 +137,7 @@ def deploy(
 ) -> None:
     """Register the same flows and schedules on a Prefect work pool, for more than one machine."""
     with prefect(home):
-        from deployments.deploy import deploy as register  # noqa: PLC0415
+        from deployments.deploy import deploy as register
 
         show([{"deployment": str(each)} for each in register(work_pool)], as_json=as_json)
 
@@ -122,6 +145,9 @@ def deploy(
 @app.command()
 def run(stage: Stage, session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Run one stage now (default: for the newest closed session)."""
+    if stage is Stage.SETTLE and session is None and _ends_idle(open_home(home)):
+        show([], as_json=as_json)
+        return
     with prefect(home) as opened:
         show(_flow(stage)(session=day_of(session), home=opened.path), as_json=as_json)
 
@@ -134,9 +160,24 @@ def backfill(stage: Stage, since: SinceOption, until: UntilOption, home: HomeOpt
             show(_flow(stage)(session=session, home=opened.path), as_json=False)
 
 
+def _ends_idle(home: Home) -> bool:
+    """Whether no session waits to be settled, which the ledger then says of this run too: no Prefect is needed for it.
+
+    A server for the while and its client cost six seconds of processor time.
+    """
+    from store.settlements import due_sessions
+    from store.standing import note_run
+
+    with home.ledger.read() as db:
+        if due_sessions(db, home.sessions, home.sessions.newest_closed(home.clock.now())):
+            return False
+    note_run(home, Stage.SETTLE, failed=False)
+    return True
+
+
 def _flow(stage: Stage) -> Any:
-    from deployments.schedules import load_flow  # noqa: PLC0415
-    from models.timetable import TIMETABLE  # noqa: PLC0415
+    from deployments.schedules import load_flow
+    from models.timetable import TIMETABLE
 
     return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
 
@@ -152,7 +193,7 @@ def correct(
     The old versions are kept, and both are shown.
     """
     with prefect(home, "flows.correction") as opened:
-        from flows.correction import correct_settlement  # noqa: PLC0415
+        from flows.correction import correct_settlement
 
         show(correct_settlement(session.date(), home=opened.path), as_json=as_json)
 
@@ -168,7 +209,7 @@ def replay(
 ) -> None:
     """Run the whole lifecycle session by session under the simulated clock."""
     with prefect(home, "flows.replay") as opened:
-        from flows.replay import replay as flow  # noqa: PLC0415
+        from flows.replay import replay as flow
 
         first, last = since.date(), until.date()
         done = flow(first, last, strategies=strategies, signals=signals, home=opened.path)
@@ -183,10 +224,10 @@ def replay(
 @app.command()
 def sample(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Prepare a home with a sample market and sample strategies, and replay their last 60 sessions. Safe to repeat."""
-    located = locate_home(home)
-    from deployments.sample import prepare_sample  # noqa: PLC0415
+    from deployments.sample import prepare_sample
+    from settings import locate_home
 
-    show(prepare_sample(located), as_json=as_json)
+    show(prepare_sample(locate_home(home)), as_json=as_json)
 
 
 @app.command()
@@ -198,6 +239,6 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Publish the lens: what is settled, in one DuckDB file."""
-    from store import lens  # noqa: PLC0415 - DuckDB, for this command alone
+    from store import lens
 
     show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)

@@ -29,8 +29,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify a journal offline: signatures, chains, deadlines, reveals, tokens and, given bars, every NAV."""
-    from tasks.verification import report_json, verify_journal  # noqa: PLC0415
-    from tasks.verification_text import render_report  # noqa: PLC0415
+    from tasks.verification import report_json, verify_journal
+    from tasks.verification_text import render_report
 
     report = verify_journal(
         journal,
@@ -53,8 +53,8 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Audit a foreign attestation repository: which commit first held each entry, and whether that was in time."""
-    from tasks.verification import audit_json, audit_repository  # noqa: PLC0415
-    from tasks.verification_text import render_audit  # noqa: PLC0415
+    from tasks.verification import audit_json, audit_repository
+    from tasks.verification_text import render_audit
 
     done = audit_repository(repository)
     typer.echo(json.dumps(audit_json(done), default=str) if as_json else render_audit(done))

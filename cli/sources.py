@@ -1,20 +1,21 @@
 """External feeds: entering them, their state, and a simulated one to try things with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, show
+from cli.common import HomeOption, JsonOption, group, open_home, show
 from models.errors import InputError
-from models.external import Source
-from models.feeds import NO_SETTINGS, FeedTerms
-from models.operations import OPERATOR
-from settings import open_home
 from store.clock import wall_clock
-from store.sources import add_source, list_sources, pause_source, remove_source
+
+if TYPE_CHECKING:
+    from models.external import Source
+    from models.feeds import FeedTerms
 
 source = group("External feeds: whose signals are polled.")
 
@@ -44,6 +45,10 @@ def source_add(
 
     With --try nothing is entered or kept: exit 1 where no signal comes.
     """
+    from models.feeds import NO_SETTINGS, FeedTerms
+    from models.operations import OPERATOR
+    from store.sources import add_source
+
     wanted = FeedTerms(
         name=name,
         adapter=adapter,
@@ -66,6 +71,8 @@ def source_add(
 @source.command("list")
 def source_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the sources and how their polling stands. Keys are not shown."""
+    from store.sources import list_sources
+
     with open_home(home).ledger.read() as db:
         rows = [
             _shape(each.source)
@@ -90,6 +97,9 @@ def source_pause(
     as_json: JsonOption = False,
 ) -> None:
     """Stop polling a source for the while. What it publishes meanwhile is a gap."""
+    from models.operations import OPERATOR
+    from store.sources import pause_source
+
     with open_home(home).ledger.write() as db:
         found = pause_source(db, name, wall_clock(), OPERATOR, paused=not undo)
         show({"name": found.name, "paused": found.paused_at is not None}, as_json=as_json)
@@ -98,6 +108,9 @@ def source_pause(
 @source.command("remove")
 def source_remove(name: NameArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Poll a source no more and forget its key. Its signals are kept."""
+    from models.operations import OPERATOR
+    from store.sources import remove_source
+
     with open_home(home).ledger.write() as db:
         show({"name": remove_source(db, name, wall_clock(), OPERATOR).name, "removed": True}, as_json=as_json)
 
@@ -111,7 +124,7 @@ def source_simulate(
     broken_minutes: Annotated[int, typer.Option(min=0, max=60, help="Be down for the first minutes of an hour.")] = 0,
 ) -> None:
     """Serve a made-up feed that keeps to the API of the adapter cqs, until Ctrl-C."""
-    from deployments.feed import main as start  # noqa: PLC0415
+    from deployments.feed import main as start
 
     keys = [word for key in premium_key or () for word in ("--premium-key", key)]
     fault = ["--failing", str(failing)] if failing is not None else []
@@ -119,7 +132,7 @@ def source_simulate(
 
 
 def _try(wanted: FeedTerms, *, as_json: bool) -> None:
-    from tasks.feed_trials import try_feed  # noqa: PLC0415
+    from tasks.feed_trials import try_feed
 
     found = asdict(try_feed(wanted))
     if as_json:

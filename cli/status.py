@@ -1,18 +1,21 @@
 """Status: runs, lateness, waiting work, and the watchdog's problems."""
 
+from __future__ import annotations
+
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, show
+from cli.common import HomeOption, JsonOption, group, open_home, show
 from domain.sessions import EXCHANGE_ZONE
-from settings import open_home
-from store.agreement import Agreement
-from store.home import Home
-from store.standing import Stage, Standing, overdue_through, read_standing
-from tasks.problems import Problem
+
+if TYPE_CHECKING:
+    from store.agreement import Agreement
+    from store.home import Home
+    from store.standing import Stage, Standing
+    from tasks.problems import Problem
 
 app = group("Where the platform stands.")
 
@@ -20,9 +23,10 @@ app = group("Where the platform stands.")
 @app.command()
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show what ran, what is late, unsealed, unpushed and unsettled; exit 1 if anything is late or wrong."""
-    opened = open_home(home)
-    from tasks.watchdog import find_problems  # noqa: PLC0415 - Prefect, for this command and a few others
+    from store.standing import overdue_through, read_standing
+    from tasks.watchdog import find_problems
 
+    opened = open_home(home)
     now = opened.clock.now()
     standing = read_standing(opened, now)
     problems = find_problems.fn(opened, overdue_through(opened.sessions, now))

@@ -15,6 +15,7 @@ from typing import Any, Self
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import AsyncClientContext
 from prefect.deployments.runner import RunnerDeployment
 from prefect.logging import get_logger
 from prefect.runner.runner import Runner
@@ -92,11 +93,12 @@ def serve(
 
     async def main() -> None:
         runner = ScheduleRunner(home, slots, query_seconds)
-        for deployment in deployments:
-            await runner.aadd_deployment(deployment)
-        if catch_up:
-            async with get_client() as client:
-                await runner.turns.catch_up(client, wall_clock())
+        # One connection for all: each client reads the world's certificate authorities.
+        async with AsyncClientContext() as shared:
+            for deployment in deployments:
+                await runner.aadd_deployment(deployment)
+            if catch_up:
+                await runner.turns.catch_up(shared.client, wall_clock())
         await runner.start()
 
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import Flow
+from prefect._internal.versioning import VersionType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
@@ -38,6 +39,8 @@ def deployment_of(slot: Slot, home: Path | None = None) -> RunnerDeployment:
         tags=[TAG],
         # A file entrypoint would put the file's own folder on the import path, not the root.
         entrypoint_type=EntrypointType.MODULE_PATH,
+        # Prefect would ask git three times a deployment, of whichever repository the current folder is in.
+        version_type=VersionType.SIMPLE,
     )
 
 

@@ -10,7 +10,6 @@ from deployments.parts import Part
 from deployments.server import refuse_second, running_server, server_part
 from deployments.supervisor import Supervisor, stop_on_signals
 from models.errors import ConflictError
-from store.lens import LINK
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
 RUNNER_PATIENCE_SECONDS = 15.0
@@ -59,6 +58,8 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
 
 
 def _announce(home: Path, say: Callable[[str], None]) -> None:
+    from store.lens import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
+
     say("Prefect's UI asks for words to log in with: `countersign admin prefect-login` prints them")
     if (home / LINK).exists():
         say(f"lens: {home / LINK}")

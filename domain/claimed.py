@@ -11,8 +11,6 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from domain.evaluation_kernel import measure
-
 SCHEMA = {"session": pl.Date, "nav": pl.Float64}
 
 
@@ -51,6 +49,8 @@ def read_records(text: str) -> pl.DataFrame:
 
 def summarise(records: pl.DataFrame) -> Summary:
     """Sum up records, two or more: the first is where NAV starts from, so there is one return less than records."""
+    from domain.evaluation_kernel import measure  # noqa: PLC0415 - brings a compiler in, see store/measuring.py
+
     nav = records["nav"].to_numpy()
     later = nav[1:].reshape(1, -1)
     figures = measure(later, np.full_like(later, np.nan), nav[:1], later.size - 1)

@@ -32,7 +32,6 @@ import polars as pl
 from domain.arrays import Floats, Integers
 from domain.books import codes, fen_of, money
 from domain.checks import require
-from domain.evaluation_kernel import YEAR, measure, weigh
 from models.datasets import EVALUATIONS, MONEY, ColumnType
 from models.enums import Verdict
 from models.errors import InputError
@@ -59,6 +58,7 @@ TRADING_SCHEMA: dict[str, ColumnType] = {
 CARRIED_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "traded": pl.Float64, "costs": MONEY}
 
 MIN_SCORED_SESSIONS = 20
+FULL_SCORE_SESSIONS = 252
 TOLERATED_DRAWDOWN = 0.20
 CLAIM_POINTS = {
     Verdict.CONSISTENT: 1.0,
@@ -84,6 +84,8 @@ def evaluate(
     none. trading: of these sessions, traded notional and costs. carried: traded and costs of the session before
     `since`, as it was evaluated; no rows where there was none. InputError if a frame is not as described.
     """
+    from domain.evaluation_kernel import measure, weigh  # noqa: PLC0415 - brings a compiler in, see store/measuring.py
+
     require("nav", nav, NAV_SCHEMA)
     require("strategies", strategies, STRATEGIES_SCHEMA)
     require("verdicts", verdicts, VERDICTS_SCHEMA)
@@ -137,14 +139,14 @@ def add_score(rows: pl.DataFrame) -> pl.DataFrame:
     sessions, verdict = pl.col("sessions"), pl.col("verdict")
     claim = (
         pl.when(verdict.is_null())
-        .then(pl.when(sessions >= YEAR).then(1.0).otherwise(0.5))
+        .then(pl.when(sessions >= FULL_SCORE_SESSIONS).then(1.0).otherwise(0.5))
         .otherwise(verdict.replace_strict(CLAIM_POINTS, return_dtype=pl.Float64))
     )
     parts = {
         "score_psr": 35.0 * pl.col("psr").fill_null(0.0),
         "score_excess": 20.0 * pl.col("share_above").fill_null(0.0),
         "score_drawdown": 20.0 / (1.0 + (pl.col("max_drawdown") / TOLERATED_DRAWDOWN) ** 2),
-        "score_length": 15.0 * (sessions / YEAR).clip(upper_bound=1.0),
+        "score_length": 15.0 * (sessions / FULL_SCORE_SESSIONS).clip(upper_bound=1.0),
         "score_claim": 10.0 * claim,
     }
     ripe = sessions >= MIN_SCORED_SESSIONS

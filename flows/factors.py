@@ -85,7 +85,7 @@ def factor_revalidation(since: date, until: date, home: Path | None = None) -> l
     opened = open_home(home)
     chunks = find_affected(opened, since, until)
     # All of them share one reading of the bars.
-    measured = revalidate_chunk.map(unmapped(opened), unmapped(Closes(opened.lake)), chunks).result()
+    measured = revalidate_chunk.task.map(unmapped(opened), unmapped(Closes(opened.lake)), chunks).result()
     done = [each for chunk in measured for each in chunk]
     rows = [row_of(each) for each in sorted(done, key=lambda each: (not each.error, not each.fails, each.name))]
     if rows:

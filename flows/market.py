@@ -50,7 +50,7 @@ def market_data_ingest(
             if provider is None:
                 log.info("no market_provider is set: checking what the lake has of %s", due)
             else:
-                fetch = ingest if patient else ingest.with_options(retries=0)
+                fetch = ingest if patient else ingest.task.with_options(retries=0)
                 for imported in fetch(opened, provider, due, opened.clock.now()):
                     news = "new" if imported.changed else "known"
                     log.info("%s of %s: %d rows, %s", imported.what, due, imported.rows, news)
@@ -71,7 +71,7 @@ def market_data_ingest(
 def _ingest_instruments(home: Home, provider: MarketProvider, due: date) -> None:
     """Fetch the instruments with the day's market. Bars come first: a failure here is a warning."""
     log = get_run_logger()
-    state = ingest_instruments(home, provider, due, home.clock.now(), return_state=True)
+    state = ingest_instruments.task(home, provider, due, home.clock.now(), return_state=True)
     if state.is_completed():
         log.info("instruments: %d new or different", state.result())
     else:

@@ -15,7 +15,7 @@ def report_and_link(home: Home, session: date, *, patient: bool = True) -> None:
 
     The watchdog makes what is missing. Only a `patient` run tries again itself.
     """
-    attempt = make_report if patient else make_report.with_options(retries=0)
+    attempt = make_report.task if patient else make_report.task.with_options(retries=0)
     state = attempt(home, session, home.clock.now(), return_state=True)
     if not state.is_completed():
         get_run_logger().warning("no report on the bars of %s: %s", session, state.message)

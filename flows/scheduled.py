@@ -16,11 +16,11 @@ from prefect.context import FlowRunContext
 
 from domain.sessions import EXCHANGE_ZONE
 from models.errors import CountersignError
-from models.operations import StageRun
 from models.timetable import TIMETABLE
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
+from store.standing import note_run
 
 
 def scheduled_at(now: datetime) -> datetime:
@@ -88,8 +88,7 @@ def remember_run(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
         return
     try:
         home = open_home(flow_run.parameters.get("home"))
-        with home.ledger.write() as db:
-            db.merge(StageRun(stage=slot.stage, finished_at=home.clock.now(), failed=not state.is_completed()))
+        note_run(home, slot.stage, failed=not state.is_completed())
     except CountersignError as error:
         logging.getLogger("countersign").warning("the end of %s was not noted: %s", flow.name, error)
 

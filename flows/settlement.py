@@ -120,7 +120,7 @@ def settle_in_order(
             yield Outcome(session, held=plan.reasons)
             return
         if as_tasks:
-            chunks = settle_chunk.map(unmapped(home), unmapped(plan), plan.chunks).result()
+            chunks = settle_chunk.task.map(unmapped(home), unmapped(plan), plan.chunks).result()
             commit_session(home, plan, chunks)
         else:
             with ThreadPoolExecutor(os.cpu_count()) as threads:

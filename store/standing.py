@@ -99,6 +99,12 @@ def _stage(db: Session, home: Home, slot: Slot, began: date | None, run: StageRu
     return Stage(slot.stage, session, done, late, 0.0 if done else (now - due).total_seconds(), last, failed)
 
 
+def note_run(home: Home, stage: str, *, failed: bool) -> None:
+    """Note in the ledger that a stage ended now, and how."""
+    with home.ledger.write() as db:
+        db.merge(StageRun(stage=stage, finished_at=home.clock.now(), failed=failed))
+
+
 def overdue_through(sessions: Sessions, now: datetime) -> date:
     """Return the newest session that should be settled by now, which the watchdog checks through."""
     settle = next(slot for slot in TIMETABLE if slot.stage == "settle")

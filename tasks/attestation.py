@@ -6,14 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from models.errors import LeaseError
 from store.home import Home
 from store.pushing import PushOutcome, PushState, push_pending
 from store.sealing import Sealer, is_pending, sealing
 from store.side_sealer import side_sealer
+from tasks.stage import stage_task
 from tasks.timestamps import stamp_pending
 
 PATIENCE_SECONDS = 60.0
@@ -29,7 +27,7 @@ class Sealed:
     by_another: bool = False
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def seal(home: Home, now: datetime | None = None) -> Sealed:
     """Seal signals and disclose sessions that wait (at `now`, default the home's clock); return once none waits.
 
@@ -83,13 +81,13 @@ def _wait_for_sealer(home: Home) -> Sealed:
     return Sealed(by_another=True)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def stamp(home: Home) -> int:
     """Fetch the tokens that are missing; return how many came."""
     return stamp_pending(home, home.clock.now())
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def push(home: Home, attempts: int = 3) -> PushOutcome:
     """Push the commits that are not pushed, trying a few times; return the last outcome, good or bad."""
     pause = 1.0

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from models.errors import InputError
 from store.corrections import changed_sessions, corrections_of
 from store.home import Home
 from store.settlements import due_sessions, settled_through, settlement_of
+from tasks.stage import stage_task
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Standing:
     waiting: tuple[date, ...]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_changes(home: Home, session: date) -> Standing:
     """Compare a session's market with the one it was settled with. InputError for one that is not settled."""
     with home.ledger.read() as db:
@@ -41,7 +39,7 @@ def find_changes(home: Home, session: date) -> Standing:
     return Standing(changed, tuple(home.sessions.between(session, newest)[1:]), tuple(waiting))
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def describe_corrections(home: Home, sessions: Collection[date]) -> list[dict[str, Any]]:
     """List the audit log's lines on the newest versions of corrected sessions, in order."""
     with home.ledger.read() as db:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import select
 
 from models.datasets import (
@@ -28,6 +26,7 @@ from store.home import Home
 from store.lens import current_version
 from store.lens_digest import check_version
 from tasks.problems import Problem, Repair
+from tasks.stage import stage_task
 
 # Once a day, and at each start: some 10 GB an evening.
 TURN_SECONDS, TURN_FILES = 20.0, 20_000
@@ -40,7 +39,7 @@ MADE_AGAIN = {
 }
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
     """Hash the lens, and the files of the lake whose turn it is, for at most this long."""
     lens = current_version(home.path)
@@ -50,7 +49,7 @@ def check_in_turn(home: Home, seconds: float = TURN_SECONDS) -> Turn:
     return check_turn(home.ledger, home.lake.root, lambda: time.monotonic() < end, TURN_FILES)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def note_checked(home: Home) -> None:
     """Record in the ledger the files found whole on the way, repaired ones too."""
     note_all(home.ledger, home.lake.root)

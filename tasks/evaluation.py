@@ -9,8 +9,6 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from domain.evaluation import TRADING_SCHEMA, evaluate
 from models.datasets import EVALUATIONS
@@ -27,6 +25,7 @@ from store.evaluations import (
 )
 from store.home import Home
 from store.settlements import settlement_of
+from tasks.stage import stage_task
 
 # Sessions that share one reading of the history, and one pass over it; more of them only take more memory.
 SESSIONS_PER_BATCH = 60
@@ -42,7 +41,7 @@ class Evaluated:
     scored: int
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_unevaluated(home: Home, through: date) -> list[date]:
     """List the settled sessions up to `through` to evaluate, oldest first: the first that waits and all later ones."""
     with home.ledger.read() as db:
@@ -50,7 +49,7 @@ def find_unevaluated(home: Home, through: date) -> list[date]:
         return [day for day in settled_histories(db, through) if waiting and day >= waiting[0]]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def evaluate_sessions(home: Home, sessions: Sequence[date]) -> list[Evaluated]:
     """Evaluate settled sessions, neighbours in order, in one pass; each is committed by itself.
 
@@ -85,7 +84,7 @@ def evaluate_sessions(home: Home, sessions: Sequence[date]) -> list[Evaluated]:
     return done
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def rank(home: Home, session: date) -> list[dict[str, Any]]:
     """List the best and the worst by score as of an evaluated session, and the changes since the one before."""
     with home.ledger.read() as db:
@@ -107,7 +106,7 @@ def rank(home: Home, session: date) -> list[dict[str, Any]]:
     return (frame if frame.height <= 2 * RANKED else pl.concat([frame.head(RANKED), frame.tail(RANKED)])).to_dicts()
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def count_scores(home: Home, session: date) -> list[int]:
     """Count the strategies by score as of an evaluated session, in steps of ten points; 100 is among the last."""
     tens = (pl.col("score") / 10).floor().clip(upper_bound=9).cast(pl.Int32)

@@ -8,8 +8,7 @@ from datetime import date, timedelta
 from store.clock import wall_clock
 from store.home import Home
 from store.sources import Polled, list_sources
-from tasks.polling import stopped_problem
-from tasks.problems import Problem
+from tasks.problems import Problem, stopped_problem
 
 LATE_AFTER_CADENCES = 3
 

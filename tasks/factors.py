@@ -6,8 +6,6 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from domain.factor_tracking import forward_returns, os_means, track
 from models.datasets import FACTOR_IC
@@ -24,6 +22,7 @@ from store.tracking import (
     untracked,
     write_tracking,
 )
+from tasks.stage import stage_task
 
 # Sessions whose values are in memory at once: 220 MB with a thousand factors of 500 symbols.
 SESSIONS_PER_BATCH = 10
@@ -40,7 +39,7 @@ class Tracked:
     measured: int
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_untracked(home: Home, through: date) -> dict[date, str]:
     """Map the sessions to track to their runs, oldest first: those that wait, and those that lost their file."""
     lost = {file.session for file, _ in home.lake.damaged(FACTOR_IC) if file.series is None}
@@ -52,7 +51,7 @@ def find_untracked(home: Home, through: date) -> dict[date, str]:
     return dict(sorted(due.items()))
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def track_sessions(home: Home, due: Mapping[date, str]) -> list[Tracked]:
     """Track sessions, and write the means that they lead to; all of it is committed at once."""
     with home.ledger.read() as db:
@@ -99,7 +98,7 @@ def _figures(home: Home, tracked: pl.DataFrame, active: pl.DataFrame) -> pl.Data
     )
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def list_tracked(home: Home, session: date) -> list[dict[str, Any]]:
     """List the active factors with their IC at a tracked session, the largest mean of 60 sessions first."""
     ics = home.lake.read(FACTOR_IC, session).filter(pl.col("phase") == Phase.OS)
@@ -121,7 +120,7 @@ def list_tracked(home: Home, session: date) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-abs(row["os_60d"] or 0.0), row["factor"]))
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def chart(home: Home, rows: list[dict[str, Any]]) -> str:
     """Draw the last ICs of the first of these factors as bars from −1 to 1 of their largest, in Markdown."""
     series = read_tracked(home.lake).sort("session").group_by("factor").agg(pl.col("ic").tail(CHART_SESSIONS))

@@ -4,8 +4,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session
 
 from domain.listings import normalise_instruments
@@ -16,6 +14,7 @@ from sources.market import MarketProvider
 from store.home import Home
 from store.instruments import put_instruments
 from store.market import audit_import
+from tasks.stage import stage_task
 
 # The fact that names the newest session with which the provider's instruments were fetched.
 FETCHED = "instruments fetched"
@@ -32,7 +31,7 @@ def import_instruments(home: Home, path: Path, now: datetime) -> dict[str, objec
     return {"what": "instruments", "rows": listings.height, "changed": changed}
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="ingest instruments {session}")
+@stage_task(task_run_name="ingest instruments {session}")
 def ingest_instruments(home: Home, provider: MarketProvider, session: date, now: datetime) -> int:
     """Fetch the provider's instruments unless that was done with this session or a later one; return how many changed.
 

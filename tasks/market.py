@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import select
 
 from domain.instruments import is_taken, refusal
@@ -25,7 +23,7 @@ from domain.market import (
     normalise_index_levels,
     normalise_universe,
 )
-from domain.profiles import understand
+from domain.profiles.reading import understand
 from domain.remarks import remarks_on
 from domain.simulation import simulate
 from domain.tables import SYMBOL
@@ -50,6 +48,7 @@ from store.market import (
     upsert,
 )
 from store.settlements import read_marks, settlement_of
+from tasks.stage import stage_task
 
 MOST_NAMED = 10
 
@@ -168,9 +167,7 @@ def _is_busy(_task: object, _run: object, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), SourceBusy)
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
+@stage_task(
     retries=5,
     retry_delay_seconds=[30, 120, 300, 600, 900],
     retry_condition_fn=_is_busy,

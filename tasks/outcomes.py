@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session
 
 from domain.outcomes import judge
@@ -15,6 +13,7 @@ from models.lake import LakeFile
 from store.home import Home
 from store.klines import kline_files, list_series
 from store.outcomes import FINAL, OUTCOME, put_outcomes, read_undecided
+from tasks.stage import stage_task
 
 Files = dict[KlineSeries, list[LakeFile]]
 
@@ -28,7 +27,7 @@ class Judged:
     changed: int
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def judge_signals(home: Home, now: datetime) -> list[Judged]:
     """Judge undecided signals, a market (an exchange's pair) at a time. Signals without klines of theirs wait.
 

@@ -25,7 +25,7 @@ from store.external import Poll, Stored, open_gap, store_answer, store_failure
 from store.home import Home
 from store.notifications import notify
 from store.sources import Polled, list_sources
-from tasks.problems import Problem
+from tasks.problems import stopped_problem
 
 Now = Callable[[], datetime]
 _log = logging.getLogger("polling")
@@ -117,12 +117,6 @@ def unexpected(name: str, error: Exception) -> SourceBusy:
 def open_source(source: Source) -> Feed:
     """Open the feed of a source; InputError if its settings are not valid (any more)."""
     return open_feed(FeedTerms(**{field.name: getattr(source, field.name) for field in fields(FeedTerms)}))
-
-
-def stopped_problem(name: str, trouble: str) -> Problem:
-    """Make the problem of a source that stays stopped until an operator resumes it."""
-    text = f"source {name} has stopped: {trouble}; mend it, then `countersign source pause {name} --undo`"
-    return Problem("source stopped", name, text, warning=True)
 
 
 def _store(home: Home, poll: Poll, items: list[Any], missing: Sequence[str] | None) -> Stored:

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from domain.sessions import at, deadline
 from models.enums import ExecutionPrice
 from models.errors import CountersignError
@@ -19,6 +16,7 @@ from store.home import Home
 from store.notifications import notify, resolve
 from store.portfolio_signals import PortfolioSignal, active_portfolios, signals_for, tell, unanswered, unmade
 from store.signals import submit_each
+from tasks.stage import stage_task
 
 MADE_AT = next(slot.at for slot in TIMETABLE if slot.stage == "portfolio-signals")
 # Key of the operator's notification: one, until the signals are made in time again.
@@ -40,7 +38,7 @@ class Made:
     reason: str | None
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def make_signals(home: Home, session: date, now: datetime) -> list[Made]:
     """Make and submit the signals of all active portfolios for a session at `now`; notify owners without one.
 

@@ -37,3 +37,9 @@ class Problem:
     def key(self) -> str:
         """The key of its notification to the operator."""
         return f"{KEY}{self.kind} {self.subject}"
+
+
+def stopped_problem(name: str, trouble: str) -> Problem:
+    """Make the problem of a source that stays stopped until an operator has looked."""
+    text = f"source {name} has stopped: {trouble}; mend it, then `countersign source pause {name} --undo`"
+    return Problem("source stopped", name, text, warning=True)

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from domain.provenance import frame_sha256
 from domain.quality import inspect, judge, verdict, with_limits
@@ -31,12 +29,13 @@ from store.notifications import notify, resolve
 from store.settlements import read_actions, read_marks, settlement_of
 from store.strategies import live_universes
 from tasks.expectations import validate
+from tasks.stage import stage_task
 
 REPORTS = "quality"
 VALIDATION = "great_expectations"
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="check {session}")
+@stage_task(task_run_name="check {session}")
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     """Check a session's bars and record the verdict. Safe to repeat."""
     bars, _, findings, _ = look(home, session)
@@ -52,13 +51,7 @@ def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
     return report
 
 
-@task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=2,
-    retry_delay_seconds=[10, 60],
-    task_run_name="report on {session}",
-)
+@stage_task(retries=2, retry_delay_seconds=[10, 60], task_run_name="report on {session}")
 def make_report(home: Home, session: date, now: datetime) -> Path:
     """Make the page and the JSON on a session's bars as they are now, unless both are there; return the page.
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 from sqlmodel import select
 
@@ -30,6 +28,7 @@ from store.settlements import settled_through
 from store.signals import submit
 from store.strategies import ensure_user, open_strategy
 from tasks.portfolios import MADE_AT, make_signals
+from tasks.stage import stage_task
 
 OWNER = "replay"
 LEAD = timedelta(minutes=10)
@@ -50,7 +49,7 @@ class PreparedSignals:
     rows: dict[date, int]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def open_strategies(home: Home, terms: Sequence[StrategyTerms], now: datetime) -> int:
     """Open strategies in the replay's name, outside the tier limits; those that are open already stay as they are."""
     with home.ledger.write() as db:
@@ -83,7 +82,7 @@ def _understand_strategies(frame: pl.DataFrame) -> list[StrategyTerms]:
     return terms
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def prepare_signals(path: Path, folder: Path) -> PreparedSignals:
     """Check a file of signals, row by row; take it as it is if it is typed and sorted by session, else a copy.
 
@@ -166,7 +165,7 @@ def submit_portfolios(home: Home, session: date, seal: Callable[[datetime], obje
     return taken
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def remaining_sessions(home: Home, since: date, until: date) -> list[date]:
     """List the sessions of a replay that are not settled yet: a replay goes on where it was stopped."""
     with home.ledger.read() as db:

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from store.closes import Closes
 from store.home import Home
 from store.revalidation import SHOWN, Revalidated, affected, revalidate
+from tasks.stage import stage_task
 
 FACTORS_PER_CHUNK = 25
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_affected(home: Home, since: date, until: date) -> list[list[str]]:
     """List the factors measured on bars from `since` to `until`, in chunks."""
     with home.ledger.read() as db:
@@ -22,7 +20,7 @@ def find_affected(home: Home, since: date, until: date) -> list[list[str]]:
     return [found[start : start + FACTORS_PER_CHUNK] for start in range(0, len(found), FACTORS_PER_CHUNK)]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def revalidate_chunk(home: Home, closes: Closes, factor_ids: Sequence[str]) -> list[Revalidated]:
     """Measure factors again, one after the other; each is committed by itself, and none keeps another out."""
     found = (revalidate(home.lake, home.sessions, closes, each, home.clock.now()) for each in factor_ids)

@@ -11,8 +11,6 @@ from typing import Any
 
 import orjson
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from domain.books import SIGNALS_SCHEMA
 from domain.corrections import MARKET, changed_inputs
@@ -45,6 +43,7 @@ from store.settlements import (
 from store.signals import read_signals
 from store.strategies import read_terms
 from tasks.quality import look
+from tasks.stage import stage_task
 
 # Datasets that settling a session writes: a new version replaces all of them, though it may have no rows of one.
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -86,14 +85,14 @@ class Chunk:
     worst: tuple[float, str] | None
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_due_sessions(home: Home, through: date) -> list[date]:
     """List the sessions up to `through` that wait to be settled, oldest first."""
     with home.ledger.read() as db:
         return due_sessions(db, home.sessions, through)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | Held:
     """Decide whether a session can be settled, and name all inputs.
 
@@ -144,7 +143,7 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
     return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)), began_at)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="settle {plan.session} chunk {n}")
+@stage_task(task_run_name="settle {plan.session} chunk {n}")
 def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
     """Settle the strategies of one chunk and stage the files; nothing counts before `commit_session`."""
     first, last = n * STRATEGIES_PER_CHUNK, (n + 1) * STRATEGIES_PER_CHUNK - 1
@@ -184,7 +183,7 @@ def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
     return _summary(tuple(files), settled)
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
     """Make a session's results count, all at once; return whether it was new.
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import polars as pl
 import sqlalchemy as sa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from sqlmodel import Session, col, func, select
 
 from domain.sessions import EXCHANGE_ZONE, at
@@ -41,6 +39,7 @@ from tasks.instrument_checks import delisted_holdings
 from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
 from tasks.quality_checks import missing_reports
+from tasks.stage import stage_task
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # Problems that a settlement under way leaves behind while it runs.
@@ -53,7 +52,7 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 LEAST_FREE_BYTES = 2 * 1024**3
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def find_problems(home: Home, session: date) -> list[Problem]:
     """Run all checks up to `session`; an empty list is a healthy home."""
     checks: tuple[Callable[[Home, date], list[Problem]], ...] = (
@@ -76,7 +75,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
     return list(chain.from_iterable(check(home, session) for check in checks))
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def sweep_orphans(home: Home) -> int:
     """Delete files of the lake that no row ever named and that are too old to be about to count; return how many."""
     stale = _old_orphans(home)
@@ -95,7 +94,7 @@ def settled_elsewhere(problems: list[Problem]) -> list[Problem]:
     ]
 
 
-@task(cache_policy=NO_CACHE, persist_result=False)
+@stage_task()
 def tell_operator(home: Home, problems: list[Problem]) -> None:
     """Make each problem a notification, and close those whose problem is gone."""
     now = home.clock.now()

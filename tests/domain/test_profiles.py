@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from domain.market import normalise_bars
-from domain.profiles import understand
+from domain.profiles.reading import understand
 from models.errors import InputError
 from sources.loose_files import read_loose
 from tests.support.workbooks import Cell, write_workbook

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.market import normalise_bars
-from domain.profiles import understand
+from domain.profiles.reading import understand
 from models.errors import InputError
 from sources.loose_files import read_loose
 

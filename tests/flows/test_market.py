@@ -106,7 +106,7 @@ def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
 
     @flow
     def ingesting(provider: Hesitant) -> list[int]:
-        impatient = ingest.with_options(retry_delay_seconds=0)
+        impatient = ingest.task.with_options(retry_delay_seconds=0)
         return [imported.rows for imported in impatient(home, provider, SESSIONS[0], CLOCK)]
 
     busy = Hesitant(sample, [SourceBusy("not yet"), SourceBusy("not yet", 60)])
