@@ -58,9 +58,10 @@ def make_report(home: Home, session: date, now: datetime) -> Path:
     StoreError if they cannot be written.
     """
     bars, context, findings, _ = look(home, session)
+    digest = frame_sha256(bars)
     facts = {
         "session": session,
-        "bars_sha256": frame_sha256(bars),
+        "bars_sha256": digest,
         "rows": bars.height,
         "verdict": verdict(findings),
         "findings": findings,
@@ -71,7 +72,7 @@ def make_report(home: Home, session: date, now: datetime) -> Path:
     if page.exists() and facts_of(record) == orjson.loads(orjson.dumps(facts)):
         return page
     known = with_limits(session, bars, context)
-    shown = {"rows": str(bars.height), "bars_sha256": frame_sha256(bars)}
+    shown = {"rows": str(bars.height), "bars_sha256": digest}
     result, text = validate(session, known, judge(known, context), shown, now)
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
     # The record comes last: with it the report is made.
