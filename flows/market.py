@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_link_artifact
 
-from flows.artifacts import artifact_key, show_table
+from flows.artifacts import show_table
+from flows.quality import report_and_link
 from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import LeaseError
 from settings import load_settings, open_home
@@ -30,13 +30,14 @@ DROP_FOLDER = "drop"
     on_failure=[remember_run],
 )
 def market_data_ingest(
-    session: date | None = None, home: Path | None = None, *, patient: bool = True
+    session: date | None = None, home: Path | None = None, *, patient: bool = True, report: bool = True
 ) -> dict[str, Any]:
     """Fetch, check and commit the market of `session` (default: the newest closed one). Safe to repeat.
 
     Without a provider nothing is fetched, and the session's bars in the lake are checked. A session that the quality
     gate holds is no failure of this flow: the verdict says so, and settlement waits. A source that is busy is asked
-    again for half an hour, or not at all unless `patient`.
+    again for half an hour, or not at all unless `patient`. The report comes last, when the bars count and the lease is
+    given back, and its failure fails nothing; a caller that goes on to settle leaves it out and makes it afterwards.
     """
     log = get_run_logger()
     opened = open_home(home)
@@ -56,20 +57,15 @@ def market_data_ingest(
                     for remark in imported.remarks:
                         log.warning("%s of %s: %s", imported.what, due, remark)
                 _ingest_instruments(opened, provider, due)
-            report = check_quality(opened, due, opened.clock.now())
+            checked = check_quality(opened, due, opened.clock.now())
     except LeaseError as error:
         log.warning("another run is at it: %s", error)
         return {}
-    log.info("bars of %s: %s", due, report.verdict)
-    show_table(finding_rows(report), "quality", description=f"Bars of {due}: {report.verdict}")
-    page = (opened.path / report.report).resolve()
-    create_link_artifact(
-        link=page.as_uri(),
-        link_text=str(page),
-        key=artifact_key("quality", "report"),
-        description=f"Full report on the bars of {due}",
-    )
-    return {"session": due.isoformat(), "verdict": report.verdict, "report": report.report}
+    log.info("bars of %s: %s", due, checked.verdict)
+    show_table(finding_rows(checked), "quality", description=f"Bars of {due}: {checked.verdict}")
+    if report:
+        report_and_link(opened, due, patient=patient)
+    return {"session": due.isoformat(), "verdict": checked.verdict, "report": checked.report}
 
 
 def _ingest_instruments(home: Home, provider: MarketProvider, due: date) -> None:

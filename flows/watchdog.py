@@ -13,6 +13,7 @@ from flows.factors import factor_os_tracking
 from flows.market import market_data_ingest
 from flows.portfolios import portfolio_signal_generation
 from flows.publish import publish
+from flows.quality import report_and_link
 from flows.scheduled import remember_run, run_name, session_of_run
 from flows.settlement import LEASE as SETTLING_LEASE
 from flows.settlement import settle_all_active_strategies
@@ -24,6 +25,7 @@ from store.home import Home
 from store.lease import is_held, lease
 from tasks.digest_checks import check_in_turn, note_checked
 from tasks.problems import Problem, Repair
+from tasks.quality_checks import unreported
 from tasks.runs import reap_dead_runs, record_process
 from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
 
@@ -96,7 +98,7 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
     if Repair.SWEEP in wanted:
         sweep_orphans(home)
     for session in _sessions(problems, Repair.INGEST):
-        state = _attempt(market_data_ingest, session=session, home=home.path, patient=False)
+        state = _attempt(market_data_ingest, session=session, home=home.path, patient=False, report=False)
         if state.is_failed() and isinstance(state.result(raise_on_failure=False), SourceBusy):
             break  # it would say so of the later ones too, which have to wait for this one anyway
     _run_again(settle_all_active_strategies, problems, Repair.SETTLE, "not settled", through, home)
@@ -111,6 +113,8 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
         _attempt(attestation_retry, home=home.path)
     if wanted & {Repair.SETTLE, Repair.EVALUATE, Repair.TRACK, Repair.SEAL, Repair.PUBLISH}:
         _attempt(publish, home=home.path)
+    for session in unreported(home, through):
+        report_and_link(home, session, patient=False)
 
 
 def _run_again(stage: Any, problems: list[Problem], repair: Repair, waiting: str, through: date, home: Home) -> None:

@@ -54,5 +54,5 @@ class QualityReport(SQLModel, table=True):
     bars_sha256: str = Field(description="of the bars it looked at; a report on other bars is out of date")
     verdict: str = Field(description="pass, warn or hold")
     findings: str = Field(description="JSON list")
-    report: str = Field(description="the page for people, relative to the home folder; empty where none was made")
+    report: str = Field(description="the page for people, relative to the home folder; it is made after the verdict")
     checked_at: datetime = instant()

@@ -16,6 +16,7 @@ class Repair(StrEnum):
     PORTFOLIOS = "portfolio-signals"
     TRACK = "factor-tracking"
     PUBLISH = "publish"
+    REPORT = "report"
     SWEEP = "sweep"
     SEAL = "attestation-retry"
     NONE = "none"

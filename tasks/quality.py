@@ -1,19 +1,22 @@
-"""The quality gate at work: checks a session's bars in the lake, keeps the report, notifies the operator.
+"""The quality gate at work: checks a session's bars in the lake, notifies the operator, and makes the report.
 
 Settlement decides again for itself, with the same rules, when its turn comes; this is the early look and its record.
+Nothing waits for the report, which takes seconds to make.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
 
 from domain.provenance import frame_sha256
-from domain.quality import RECENT_SESSIONS, Context, inspect, least_rows, verdict, with_limits
+from domain.quality import inspect, judge, verdict, with_limits
+from domain.quality_rules import RECENT_SESSIONS, RULES, Context
 from models.datasets import BARS, INDEX_LEVELS
 from models.enums import Severity, Universe
 from models.market import QualityReport
@@ -25,30 +28,71 @@ from store.market import put_report
 from store.notifications import notify, resolve
 from store.settlements import read_actions, read_marks, settlement_of
 from store.strategies import live_universes
-from tasks.expectations import render, validate
+from tasks.expectations import validate
 from tasks.stage import stage_task
 
 REPORTS = "quality"
+VALIDATION = "great_expectations"
 
 
 @stage_task(task_run_name="check {session}")
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
-    """Check a session's bars, keep the report as JSON and HTML, and record the verdict. Safe to repeat."""
-    bars, context, findings, _ = look(home, session)
-    validation: dict[str, Any] = {"success": False, "results": []}
-    if not bars.is_empty():
-        validation = validate(with_limits(session, bars, context), least_rows(context.recent_rows))
+    """Check a session's bars and record the verdict. Safe to repeat."""
+    bars, _, findings, _ = look(home, session)
     report = QualityReport(
         session=session,
         bars_sha256=frame_sha256(bars),
         verdict=verdict(findings),
         findings=orjson.dumps([asdict(finding) for finding in findings]).decode(),
-        report=f"{REPORTS}/{session}/report.html",
+        report=report_path(session),
         checked_at=now,
     )
-    _write(home, report, bars.height, findings, validation)
     _record(home, report, findings, now)
     return report
+
+
+@stage_task(retries=2, retry_delay_seconds=[10, 60], task_run_name="report on {session}")
+def make_report(home: Home, session: date, now: datetime) -> Path:
+    """Make the page and the JSON on a session's bars as they are now, unless both are there; return the page.
+
+    StoreError if they cannot be written.
+    """
+    bars, context, findings, _ = look(home, session)
+    digest = frame_sha256(bars)
+    facts = {
+        "session": session,
+        "bars_sha256": digest,
+        "rows": bars.height,
+        "verdict": verdict(findings),
+        "findings": findings,
+        "rules": [rule.name for rule in RULES],
+    }
+    page = home.path / report_path(session)
+    record = page.with_suffix(".json")
+    if page.exists() and facts_of(record) == orjson.loads(orjson.dumps(facts)):
+        return page
+    known = with_limits(session, bars, context)
+    shown = {"rows": str(bars.height), "bars_sha256": digest}
+    result, text = validate(session, known, judge(known, context), shown, now)
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    # The record comes last: with it the report is made.
+    write_atomically(page, text.encode())
+    write_atomically(record, orjson.dumps({**facts, VALIDATION: result}, option=options))
+    return page
+
+
+def report_path(session: date) -> str:
+    """Return the path of a session's page for people, relative to the home folder."""
+    return f"{REPORTS}/{session}/report.html"
+
+
+def facts_of(record: Path) -> dict[str, Any]:
+    """Read what a report is of; nothing if there is none, or none that can be read."""
+    try:
+        facts = orjson.loads(record.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return {name: value for name, value in facts.items() if name != VALIDATION}
 
 
 class Look(NamedTuple):
@@ -109,23 +153,6 @@ def finding_rows(report: QualityReport) -> list[dict[str, Any]]:
         for finding in orjson.loads(report.findings)
     ]
     return rows or [{"session": report.session.isoformat(), "rule": "all", "severity": report.verdict, "count": 0}]
-
-
-def _write(
-    home: Home, report: QualityReport, rows: int, findings: Sequence[Finding], validation: dict[str, Any]
-) -> None:
-    record = {
-        "session": report.session,
-        "bars_sha256": report.bars_sha256,
-        "rows": rows,
-        "verdict": report.verdict,
-        "findings": [asdict(finding) for finding in findings],
-        "great_expectations": validation,
-    }
-    page = home.path / report.report
-    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    write_atomically(page.with_suffix(".json"), orjson.dumps(record, option=options))
-    write_atomically(page, render(report.session, rows, report.verdict, findings, validation).encode())
 
 
 def _record(home: Home, report: QualityReport, findings: Sequence[Finding], now: datetime) -> None:

@@ -38,6 +38,7 @@ from tasks.factor_checks import FACTOR_CHECKS
 from tasks.instrument_checks import delisted_holdings
 from tasks.problems import KEY, Problem, Repair
 from tasks.quality import look
+from tasks.quality_checks import missing_reports
 from tasks.stage import stage_task
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
@@ -69,6 +70,7 @@ def find_problems(home: Home, session: date) -> list[Problem]:
         *FACTOR_CHECKS,
         feed_problems,
         delisted_holdings,
+        missing_reports,
     )
     return list(chain.from_iterable(check(home, session) for check in checks))
 

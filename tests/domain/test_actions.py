@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.actions import Action, differences, unborne_actions
-from domain.quality import Context, inspect
+from domain.quality import inspect
+from domain.quality_rules import Context
 from domain.quotes import ACTIONS_SCHEMA
 from models.datasets import MARKS
 from models.enums import Severity

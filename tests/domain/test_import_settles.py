@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from domain.market import normalise_bars
 from domain.marks import next_marks
-from domain.quality import Context, inspect, verdict
+from domain.quality import inspect, verdict
+from domain.quality_rules import Context
 from domain.settlement import settle
 from models.errors import InputError
 from tests.support import frames

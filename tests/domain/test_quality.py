@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.quality import Context, inspect, verdict
+from domain.quality import inspect, verdict
+from domain.quality_rules import Context
 from models.enums import Severity, Universe
 from models.quality import Finding
 from tests.support.frames import bars, listings, no_marks

@@ -10,7 +10,8 @@ from domain.instruments import board_expr
 from domain.listings import normalise_instruments
 from domain.market import normalise_actions, normalise_bars, normalise_index_levels, normalise_universe
 from domain.marks import next_marks
-from domain.quality import Context, inspect
+from domain.quality import inspect
+from domain.quality_rules import Context
 from domain.settlement import settle
 from domain.simulation import SampleMarket, simulate
 from models.datasets import MARKS

@@ -14,6 +14,7 @@ from models.errors import SourceBusy, SourceError, SourceRefused
 from models.market import QualityReport
 from store.home import Home
 from store.instruments import read_instruments
+from tasks.quality_checks import unreported
 from tests.support.artifacts import artifact
 from tests.support.market_homes import new_home
 
@@ -114,6 +115,26 @@ def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
     with pytest.raises(SourceRefused):
         ingesting(refusing)
     assert len(refusing.errors) == 1
+
+
+def test_ingest_whose_report_fails_completes_and_leaves_the_report_to_the_watchdog(
+    served_home: Path, tmp_path: Path, sample: SampleMarket
+) -> None:
+    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from flows.watchdog import settlement_watchdog  # noqa: PLC0415
+
+    home = fed_by_files(tmp_path)
+    dropped(home, sample, SESSIONS[0])
+    (home.path / "quality").rmdir()
+    (home.path / "quality").touch()
+    assert market_data_ingest(SESSIONS[0], home.path, patient=False)["verdict"] == "pass"
+    assert home.lake.sessions(BARS) == SESSIONS[:1]
+    assert unreported(home, SESSIONS[0]) == SESSIONS[:1]
+    (home.path / "quality").unlink()
+    found = {row["problem"]: row["state"] for row in settlement_watchdog(SESSIONS[0], home.path)}
+    assert found["no quality report"] == "repaired"
+    assert unreported(home, SESSIONS[0]) == []
+    assert str(home.path) in artifact("quality-report")
 
 
 def test_without_a_provider_and_bars_a_session_is_held(served_home: Path, tmp_path: Path) -> None:

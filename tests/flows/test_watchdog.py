@@ -18,6 +18,8 @@ from store.lease import lease
 from store.lens import lens_is_current, publish
 from store.notifications import open_matters
 from store.sealing import seal_pending
+from tasks.quality import report_path
+from tasks.quality_checks import unreported
 from tests.support.journals import check_journal
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
@@ -117,6 +119,11 @@ def test_a_held_session_is_settled_once_there_are_better_bars_to_fetch(
     found = watch(fresh, DAYS[0])
     assert {("held by the gate", "repaired"), ("not settled", "repaired")} <= set(found)
     assert matters(fresh) == []
+    # The report on the better bars was made after the settlement.
+    assert unreported(fresh, DAYS[0]) == []
+    [settled] = fresh.lake.files(NAV, DAYS[0], DAYS[0])
+    written = [path.stat().st_mtime_ns for path in (fresh.lake_path / settled.path, fresh.path / report_path(DAYS[0]))]
+    assert written == sorted(written)
     ours, theirs = (home.lake.files(NAV, DAYS[0], DAYS[0]) for home in (fresh, undisturbed))
     assert [file.sha256 for file in ours] == [file.sha256 for file in theirs]
 
