@@ -1,7 +1,8 @@
-"""The program git, started by GitPython: with our variables alone, no shell, no questions, and a limit on its time.
+"""The program git, started by GitPython: no variable of git's but ours, no shell, no questions, and a time limit.
 
-GitPython adds the variables of this process to those it is given, and has no way to leave one out. The program `env`
-takes them out again before it becomes git: `GIT_DIR`, `GIT_CONFIG_COUNT` or `GIT_EXEC_PATH` of an account reach no git.
+GitPython adds the variables of this process to those it is given, and has no way to leave one out. Where the account
+has some of git's own (`GIT_DIR`, `GIT_CONFIG_COUNT`, `GIT_EXEC_PATH`), the program `env` takes them out again before it
+becomes git; it costs 0.8 ms, so that it is left out where there are none.
 """
 
 import os
@@ -18,6 +19,15 @@ import psutil
 from models.errors import StoreError
 
 TIMEOUT_SECONDS = 600.0
+# The files of the system and of the account are not read, and nobody is asked.
+UNCONFIGURED = {
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+    "XDG_CONFIG_HOME": os.devnull,
+}
 MISSING = "missing"
 SAID_BYTES = 2_000
 
@@ -25,8 +35,7 @@ SAID_BYTES = 2_000
 def environment(path: Path) -> dict[str, str]:
     """Return the environment of a git that works on the repository alone: no other configuration, and no questions."""
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
-    settings = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0"}
-    return kept | settings | {"GIT_DIR": str(path), "LC_ALL": "C"}
+    return kept | UNCONFIGURED | {"GIT_DIR": str(path)}
 
 
 def run_git(path: Path, arguments: Sequence[str], given: bytes = b"", keep: Collection[int] = ()) -> bytes:
@@ -137,8 +146,9 @@ def _start(
         from git import Git, GitCommandNotFound  # noqa: PLC0415
     except ImportError as error:
         raise StoreError(f"git was not found ({' '.join(str(error).split())[:200]})") from error
-    foreign = [word for name in os.environ.keys() - variables.keys() if name for word in ("-u", name)]
-    command = ["env", *foreign, "git", "--no-pager", *arguments]
+    foreign = [name for name in os.environ.keys() - variables.keys() if name.startswith("GIT_")]
+    cleaned = ["env", *(f"-u{name}" for name in foreign)] if foreign else []
+    command = [*cleaned, "git", "--no-pager", *arguments]
     options: dict[str, Any] = {"istream": given, "as_process": True, "shell": False, "pass_fds": tuple(keep)}
     try:
         wrapped = cast("Git.AutoInterrupt", Git(folder).execute(command, env=variables, **options))

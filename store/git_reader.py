@@ -18,7 +18,7 @@ from typing import IO
 
 from domain.journal import Change
 from models.errors import InputError, StoreError
-from store.git_commands import stream_git
+from store.git_commands import UNCONFIGURED, stream_git
 from store.git_objects import COMMIT, TREE, tree_fault
 
 OBJECT_NAME = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
@@ -80,18 +80,13 @@ class GitObjects:
         (folder / "config").write_text(configuration)
         self._folder = folder
         self._algorithm = algorithm
-        self._environment = {
+        self._environment = UNCONFIGURED | {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
             "GIT_DIR": str(folder),
             "GIT_OBJECT_DIRECTORY": str(common / "objects"),
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_NO_LAZY_FETCH": "1",
-            "GIT_TERMINAL_PROMPT": "0",
         }
 
     def history(self) -> list[str]:

@@ -63,13 +63,13 @@ def is_ahead(theirs: Journal, tip: str | None) -> bool:
 def talk(repository: Path, remote: str, arguments: Sequence[str], timeout_seconds: float) -> tuple[int, str, str]:
     """Run a git that talks to the remote: exit code, output and error output. Silence is a failure."""
     try:
-        code, said, complained = finish_git(repository, arguments, _environment(repository, remote), timeout_seconds)
+        code, said, complained = finish_git(repository, arguments, environment(repository, remote), timeout_seconds)
     except TimeoutError:
         return -1, "", f"the remote did not answer within {timeout_seconds:g} s"
     return code, said.decode(errors="replace"), complained.decode(errors="replace")
 
 
-def _environment(repository: Path, remote: str) -> dict[str, str]:
+def environment(repository: Path, remote: str) -> dict[str, str]:
     """Return git's environment: the account's own configuration (proxies, ssh, certificates), and no questions."""
     address, header = _without_secret(remote)
     settings = {f"remote.{REMOTE}.url": address, "http.lowSpeedLimit": "1", "http.lowSpeedTime": "20"}

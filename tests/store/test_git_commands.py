@@ -1,6 +1,7 @@
 """The program git as the store starts it: no variable of the account, a limit on its time, and its own words."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from tests.support.journals import git
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.worked_example import worked_example
 
-# Git adds these for the programs that it starts, the shell those that follow, and GitPython the last.
-ADDED = {"GIT_CONFIG_PARAMETERS", "GIT_PREFIX", "GIT_EXEC_PATH", "GIT_PAGER", "OLDPWD", "PWD", "SHLVL", "_", "LANGUAGE"}
+# Git adds these for the programs that it starts.
+ADDED = {"GIT_CONFIG_PARAMETERS", "GIT_EXEC_PATH", "GIT_PAGER", "GIT_PREFIX"}
 TELL = ("-c", "alias.tell=!env -0", "tell")
 
 
@@ -74,39 +75,37 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     return trace
 
 
-def told(output: bytes) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in output.decode().rstrip("\0").split("\0"))
+def told(output: bytes, given: Mapping[str, str]) -> dict[str, str]:
+    """The variables that git told, once those of git's are found to be the given ones and its own."""
+    found = dict(line.split("=", 1) for line in output.decode().rstrip("\0").split("\0"))
+    theirs = {name: value for name, value in found.items() if name.startswith("GIT_") and name not in given}
+    assert set(theirs) <= ADDED
+    assert not [name for name, value in theirs.items() if value == os.environ.get(name)]
+    assert {(name, value) for name, value in given.items() if name.startswith("GIT_")} <= found.items()
+    return found
 
 
-def test_git_gets_the_given_variables_and_no_other(repository: Path, hostile: Path) -> None:
+def test_git_gets_the_given_variables_and_none_of_the_account(repository: Path, hostile: Path) -> None:
     given = environment(repository)
     code, output, _ = finish_git(repository, TELL, given, PATIENCE_SECONDS)
-    found = told(output)
     assert code == 0
-    assert set(found) <= set(given) | ADDED
-    assert {name: found[name] for name in given if name != "PATH"} == {
-        name: value for name, value in given.items() if name != "PATH"
-    }
-    assert not [name for name in set(found) & ADDED if found[name] == os.environ.get(name) and name.startswith("GIT_")]
+    assert told(output, given)["XDG_CONFIG_HOME"] == os.devnull
     assert not hostile.exists()
 
 
-def test_a_stream_gets_the_given_variables_and_no_other(repository: Path, hostile: Path) -> None:
+def test_a_stream_gets_the_given_variables_and_none_of_the_account(repository: Path, hostile: Path) -> None:
     given = environment(repository)
     with stream_git(repository, TELL, given, PATIENCE_SECONDS) as output:
-        found = told(output.read())
-    assert set(found) <= set(given) | ADDED
+        assert told(output.read(), given)["XDG_CONFIG_HOME"] == os.devnull
     assert not hostile.exists()
 
 
 def test_git_of_the_remote_gets_no_variable_of_git_but_ours(repository: Path, hostile: Path) -> None:
     code, output, _ = remote.talk(repository, "https://robot:s3cret@example.com/x.git", TELL, PATIENCE_SECONDS)
-    found = told(output.encode())
     assert code == 0
+    found = told(output.encode(), remote.environment(repository, "https://robot:s3cret@example.com/x.git"))
     assert found["GIT_DIR"] == str(repository)
     assert found["GIT_CONFIG_KEY_0"] == "remote.journal.url"
-    theirs = {name for name in os.environ if name.startswith("GIT_") and os.environ[name] == found.get(name)}
-    assert theirs == set()
     assert "GIT_FUTURE_VARIABLE" not in found
     assert not hostile.exists()
 
