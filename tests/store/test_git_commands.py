@@ -1,6 +1,8 @@
 """The program git as the store starts it: no variable of the account, a limit on its time, and its own words."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.support.journals import git
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.worked_example import worked_example
 
+ROOT = Path(__file__).parents[2]
 # Git adds these for the programs that it starts.
 ADDED = {"GIT_CONFIG_PARAMETERS", "GIT_EXEC_PATH", "GIT_PAGER", "GIT_PREFIX"}
 TELL = ("-c", "alias.tell=!env -0", "tell")
@@ -192,3 +195,16 @@ def test_git_that_is_not_installed_is_said(repository: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", str(tools))
     with pytest.raises(StoreError, match="git"):
         run_git(repository, ["rev-parse"])
+
+
+def test_gitpython_is_imported_by_the_first_start_of_git_and_not_before(repository: Path) -> None:
+    code = (
+        "import sys, pathlib, cli, store.backup, store.git_reader, store.pushing\n"
+        "from store.git_commands import run_git\n"
+        "before = 'git' in sys.modules\n"
+        "run_git(pathlib.Path(sys.argv[1]), ['rev-parse', '--git-dir'])\n"
+        "print(before, 'git' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code, str(repository)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "False True\n"
