@@ -142,7 +142,7 @@ def _start(
     keep: Collection[int] = (),
 ) -> Popen[bytes]:
     try:
-        # Takes longer to import than all that `countersign --help` does, and asks git for its version.
+        # Takes 0.09 s to import, which `--help` and `status` need not pay, and asks git for its version.
         from git import Git, GitCommandNotFound  # noqa: PLC0415
     except ImportError as error:
         raise StoreError(f"git was not found ({' '.join(str(error).split())[:200]})") from error
