@@ -1,9 +1,11 @@
 """Cache: values made from one published version, kept for as long as that version is the published one."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 T = TypeVar("T")
 
@@ -11,16 +13,14 @@ T = TypeVar("T")
 class Cache(Generic[T]):
     """Keeps values of one version, for any number of threads; the least recently used go first.
 
-    `size` says how many bytes one of them takes.
+    `size` says how many bytes one of them takes. One that takes more than all may is not kept.
     """
 
     def __init__(self, max_bytes: int, size: Callable[[T], int]) -> None:
-        self._max_bytes, self._size = max_bytes, size
         self._lock = threading.Lock()
         self._version: Hashable = None
-        self._held: OrderedDict[Hashable, T] = OrderedDict()
+        self._held = LRUCache[Hashable, T](max_bytes, size)
         self._making: dict[Hashable, threading.Lock] = {}
-        self._bytes = 0
 
     def get(self, version: Hashable, key: Hashable, make: Callable[[], T]) -> T:
         """Return the kept value, or make and keep it: once, however many ask for it meanwhile."""
@@ -44,18 +44,13 @@ class Cache(Generic[T]):
         """Return the value kept under this key for this version; values of another version are dropped."""
         with self._lock:
             if version != self._version:
-                self._version, self._bytes = version, 0
+                self._version = version
                 self._held.clear()
-            found = self._held.get(key)
-            if found is not None:
-                self._held.move_to_end(key)
-            return found
+            return self._held.get(key)
 
     def keep(self, version: Hashable, key: Hashable, made: T) -> None:
         """Keep a value, unless another version has been asked for meanwhile."""
         with self._lock:
-            if version == self._version and key not in self._held:
-                self._held[key] = made
-                self._bytes += self._size(made)
-                while self._bytes > self._max_bytes:
-                    self._bytes -= self._size(self._held.popitem(last=False)[1])
+            if version == self._version:
+                with suppress(ValueError):  # larger than all may be
+                    self._held[key] = made

@@ -9,8 +9,6 @@ reported. Indexes and caches beside the objects (commit graph, multi-pack index)
 import hashlib
 import os
 import re
-import resource
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from typing import IO
 
 from domain.journal import Change
 from models.errors import InputError, StoreError
+from store.git_commands import UNCONFIGURED, stream_git
 from store.git_objects import COMMIT, TREE, tree_fault
 
 OBJECT_NAME = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
@@ -27,11 +26,12 @@ REFERENCE = re.compile(r"^refs/[\w./+-]+$", re.ASCII)
 SYMBOLIC_DEPTH = 5
 SMALL_FILE = 4 * 1024**2
 
-# Far above any journal, and safe for a machine's memory: a few kilobytes of git objects can unfold to anything.
+# Far above any journal, and safe for a machine: a few kilobytes of git objects can unfold to anything.
 MAX_CHANGES = 5_000_000
 MAX_GIT_BYTES = 4 * 1024**3
 MAX_OBJECT_BYTES = 64 * 1024**2
 MAX_KEPT_BYTES = 4 * 1024**3
+MAX_SECONDS = 3_600.0  # a pipe in place of an object would be waited for for ever
 CHUNK = 1024**2
 
 CONFIGURATION = """[core]
@@ -80,18 +80,13 @@ class GitObjects:
         (folder / "config").write_text(configuration)
         self._folder = folder
         self._algorithm = algorithm
-        self._environment = {
+        self._environment = UNCONFIGURED | {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
             "GIT_DIR": str(folder),
             "GIT_OBJECT_DIRECTORY": str(common / "objects"),
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_NO_LAZY_FETCH": "1",
-            "GIT_TERMINAL_PROMPT": "0",
         }
 
     def history(self) -> list[str]:
@@ -125,7 +120,7 @@ class GitObjects:
         """Read every commit, and those blobs; hash every object there is, whether wanted or not."""
         objects, kept = Objects(), 0
         with self._git("cat-file", "--batch-all-objects", "--batch", "--unordered", "--buffer") as out:
-            while header := out.readline():
+            while (header := out.readline()).endswith(b"\n"):  # half a line, if git was ended
                 name, kind, *sizes = header.decode("ascii").split()
                 if not sizes:  # "<name> missing": the object cannot even be unpacked
                     objects.corrupt.add(name)
@@ -159,30 +154,12 @@ class GitObjects:
     @contextmanager
     def _git(self, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
         """Run git and give its output as a stream; StoreError if it could not read the repository."""
-        with tempfile.TemporaryFile() as complaints:
-            process = subprocess.Popen(
-                ["git", "--no-pager", *arguments],
-                env=self._environment,
-                cwd=self._folder,
-                stdin=stdin or subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-            )
-            if hasattr(resource, "prlimit"):  # Linux: git gathers a commit's changes in memory before it tells any
-                resource.prlimit(process.pid, resource.RLIMIT_DATA, (MAX_GIT_BYTES, MAX_GIT_BYTES))
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            try:
-                with process.stdout as out:
-                    yield out
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-            if process.wait():
-                complaints.seek(0)
-                said = complaints.read(2_000).decode("utf-8", "backslashreplace").strip()
-                reason = said.splitlines()[0] if said else "git failed"
-                raise StoreError(f"the repository's objects cannot be read: {reason}")
+        try:
+            # Git gathers a commit's changes in memory before it tells any.
+            with stream_git(self._folder, arguments, self._environment, MAX_SECONDS, stdin, MAX_GIT_BYTES) as out:
+                yield out
+        except StoreError as error:
+            raise StoreError(f"the repository's objects cannot be read: {error}") from error
 
 
 @contextmanager

@@ -7,7 +7,6 @@ commit there whole or not at all. `store/journal_lock.py` holds the lock and rem
 
 import secrets
 import shutil
-import subprocess
 from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from domain.signers import read_signers, signs_since
 from domain.timeliness import commit_second
 from models.errors import ConflictError, StoreError
 from store.files import storage_errors, sync_folder, write_atomically
-from store.git_commands import environment, read_batch, run_git
+from store.git_commands import TIMEOUT_SECONDS, environment, read_batch, run_git, stream_git
 from store.git_folders import Folders
 from store.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
 from store.git_packs import Objects
@@ -145,12 +144,9 @@ class Journal:
         if not wanted or self.head() is None:
             return found
         log = ["log", "--no-renames", "--diff-filter=A", "--name-only", "--format=%x00%H %ct", BRANCH, "--"]
-        with subprocess.Popen(
-            ["git", *log], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(self.path), text=True
-        ) as process:
-            assert process.stdout  # noqa: S101 - for the type checker
-            for line in process.stdout:
-                name = line.rstrip("\n")
+        with stream_git(self.path, log, environment(self.path), TIMEOUT_SECONDS) as lines:
+            for line in lines:
+                name = line.decode().rstrip("\n")
                 if name.startswith("\0"):
                     commit = _commit(*name[1:].split())
                 elif name in wanted:
@@ -158,7 +154,6 @@ class Journal:
                     found[name] = commit
                     if not wanted:
                         break
-            process.kill()
         return found
 
     @contextmanager

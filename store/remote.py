@@ -5,18 +5,15 @@ Secrets in its address reach git neither as an argument nor in a file, and no me
 
 import base64
 import os
-import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import psutil
-
 from models.errors import StoreError
 from store.comparison import judge_line
-from store.git_commands import run_git
+from store.git_commands import finish_git, run_git
 from store.home import Home
 from store.journal import BRANCH, Journal
 
@@ -66,41 +63,13 @@ def is_ahead(theirs: Journal, tip: str | None) -> bool:
 def talk(repository: Path, remote: str, arguments: Sequence[str], timeout_seconds: float) -> tuple[int, str, str]:
     """Run a git that talks to the remote: exit code, output and error output. Silence is a failure."""
     try:
-        process = subprocess.Popen(
-            ["git", *arguments],
-            cwd=repository,
-            env=_environment(repository, remote),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-    except OSError as error:
-        raise StoreError(f"journal: git could not be started ({error})") from error
-    try:
-        said, complained = process.communicate(timeout=timeout_seconds)
-    except subprocess.TimeoutExpired:
-        _end(process)
+        code, said, complained = finish_git(repository, arguments, environment(repository, remote), timeout_seconds)
+    except TimeoutError:
         return -1, "", f"the remote did not answer within {timeout_seconds:g} s"
-    except BaseException:
-        _end(process)
-        raise
-    return process.returncode, said, complained
+    return code, said.decode(errors="replace"), complained.decode(errors="replace")
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End git and its helpers, which would go on waiting for the remote."""
-    # Not by a process group of its own: it has to go with ours when that is ended.
-    with suppress(psutil.NoSuchProcess):
-        for helper in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                helper.kill()
-    process.kill()
-    process.communicate()
-
-
-def _environment(repository: Path, remote: str) -> dict[str, str]:
+def environment(repository: Path, remote: str) -> dict[str, str]:
     """Return git's environment: the account's own configuration (proxies, ssh, certificates), and no questions."""
     address, header = _without_secret(remote)
     settings = {f"remote.{REMOTE}.url": address, "http.lowSpeedLimit": "1", "http.lowSpeedTime": "20"}

@@ -44,3 +44,19 @@ def test_an_entry_that_could_not_be_made_is_made_by_the_next_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         cache.get(1, "key", lambda: str(1 / 0))
     assert cache.get(1, "key", lambda: "made") == "made"
+
+
+def test_one_that_is_larger_than_all_may_be_drives_nothing_out() -> None:
+    cache = make_cache(max_bytes=3)
+    cache.get(1, "a", "aa".lower)
+    assert cache.get(1, "b", "bbbb".lower) == "bbbb"
+    assert [cache.find(1, key) for key in "ab"] == ["aa", None]
+
+
+def test_no_more_bytes_are_kept_than_may_be() -> None:
+    cache = make_cache(max_bytes=10)
+    for n in range(1, 8):
+        cache.get(1, n, lambda n=n: "x" * n)  # type: ignore[misc]
+        kept = [found for key in range(1, 8) if (found := cache.find(1, key))]
+        assert sum(map(len, kept)) <= 10
+        assert kept[-1] == "x" * n

@@ -206,3 +206,22 @@ def test_only_objects_that_were_asked_for_are_kept(tmp_path: Path) -> None:
         "settlements/2025/2025-01-03.1.json",
     ]
     assert (set(objects.blobs), set(objects.commits)) == (wanted, set(names))
+
+
+def test_a_pipe_in_place_of_an_object_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = worked_example(tmp_path)
+    path = loose(journal, journal.git("rev-parse", f"HEAD:{RECORD}"))
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(git_reader, "MAX_SECONDS", 1.0)
+    with pytest.raises(StoreError, match="cannot be read: git cat-file did not end within 1 s"):
+        verify_journal(journal.path)
+
+
+def test_more_complaints_than_a_pipe_holds_block_nothing(tmp_path: Path) -> None:
+    journal = worked_example(tmp_path)
+    folder = journal.path / ".git" / "objects" / "ab"
+    folder.mkdir(exist_ok=True)
+    for n in range(1_500):
+        (folder / f"{n:038x}").write_bytes(b"junk")
+    assert {fault.kind for fault in verify_journal(journal.path).faults} == {FaultKind.CORRUPT}

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import git  # noqa: F401 - asks git for its version, which is no step of anything
 import pytest
 from sqlalchemy import Engine, event
 from sqlmodel import Session
@@ -59,8 +60,9 @@ def die_at(step: int, function: Callable[..., Any], *arguments: Any) -> None:
     Path.replace = cast("Any", steps.before(Path.replace))  # type: ignore[method-assign]
     Session.commit = cast("Any", steps.after(steps.before(Session.commit)))  # type: ignore[method-assign]
     # Before a program is started, when it has just been, and when it is done.
-    subprocess.run = cast("Any", steps.after(steps.before(subprocess.run)))
-    subprocess.Popen.__init__ = cast("Any", steps.after(subprocess.Popen.__init__))  # type: ignore[method-assign]
+    started, ended = subprocess.Popen.__init__, subprocess.Popen.communicate
+    subprocess.Popen.__init__ = cast("Any", steps.after(steps.before(started)))  # type: ignore[method-assign]
+    subprocess.Popen.communicate = cast("Any", steps.after(ended))  # type: ignore[method-assign]
     function(*arguments)
 
 
