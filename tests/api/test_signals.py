@@ -95,6 +95,7 @@ def test_a_signal_is_recorded_another_revises_it_and_the_same_adds_nothing(
         "signals": SIGNAL[:1],
         "signal_hash": revised.json()["signal_hash"],
         "salt": revised.json()["salt"],
+        "owner_signature": None,
         "receipt": revised.json()["receipt"],
         "submitted_at": "2025-01-02T01:00:00+00:00",
         "is_settled": False,
