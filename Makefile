@@ -20,7 +20,7 @@ install-bench: .venv/bench
 .venv/runtime: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m deployments.ahead
+	$(BIN)/python -m deployments.precompile
 	touch $@
 
 .venv/dev: requirements-dev.lock .venv/runtime

@@ -10,50 +10,45 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from api import (
-    auth,
-    claimed,
-    errors,
+from api.accounts.passwords import Passwords
+from api.accounts.tokens import Tokens
+from api.app_state import AppState
+from api.description import Description
+from api.live.broadcaster import Broadcaster
+from api.live.group_commit import Submissions
+from api.live.seal_waiter import SealWaiter
+from api.requests.addresses import Proxies
+from api.requests.column_bodies import ColumnReader
+from api.requests.limits import Limits
+from api.requests.queries import KNOWN_QUERIES
+from api.requests.request_guard import Arrivals, RequestGuard
+from api.responses import errors
+from api.responses.public_index import PublicIndex
+from api.responses.response_cache import CachedResponses, ResponseCache
+from api.routers import (
+    accounts,
+    claimed_performance,
     external,
     factor_values,
     factors,
-    health,
     keys,
-    listing,
     notifications,
-    performance,
     portfolios,
-    public,
-    sessions,
     signals,
     strategies,
     streams,
     tickets,
-    verify,
 )
-from api.addresses import Proxies
-from api.column_bodies import ColumnReader
-from api.description import Description
-from api.gate import Arrivals, Gate
-from api.hub import Hub
-from api.limits import Limits
-from api.passwords import Passwords
-from api.queries import KNOWN_QUERIES
-from api.quick import Answers, Quick
-from api.seals import SealWatch
-from api.shown import Shown
-from api.state import State
-from api.stopping import told_to_stop
-from api.submissions import Submissions
-from api.tokens import Tokens
+from api.routers.public import health, listing, performance, proofs, sessions, track_records
+from api.stopping import on_stop_signal
+from services.market.closes import Closes
+from services.market.instruments import KnownSymbols
+from services.publication.track_records import TrackRecords
 from settings import load_settings, open_home
-from store.cache import Cache
-from store.closes import Closes
-from store.commit_signers import CommitSigners
-from store.instruments import KnownSymbols
-from store.lens_reader import Lens
-from store.published import Published
-from store.receipts import ReceiptSigner
+from store.journal.commit_signers import CommitSigners
+from store.journal.receipts import ReceiptSigner
+from store.lens.cache import Cache
+from store.lens.reader import Lens
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
@@ -61,27 +56,27 @@ THREADS = 12
 FILES = 4_096
 LISTS_BYTES = 8 * 1024 * 1024
 ROUTERS = (
-    auth,
+    accounts,
     keys,
     sessions,
     strategies,
     signals,
-    claimed,
+    claimed_performance,
     factors,
     factor_values,
     portfolios,
     notifications,
     tickets,
     listing,
-    public,
+    track_records,
     performance,
-    verify,
+    proofs,
     external,
     streams,
     health,
 )
 # A request is held against one route after the other: those that are asked for most come first.
-BUSIEST = (signals, listing, public, performance, verify)
+BUSIEST = (signals, listing, track_records, performance, proofs)
 DESCRIPTION = """\
 Daily trading signals, sealed before the price is known, settled against the real market, published so that anybody
 can check. Times carry their offset; `trade_date` is a trading session of the exchange, in Asia/Shanghai.
@@ -96,8 +91,8 @@ def create_app(home: Path | None = None) -> FastAPI:
     limits = Limits(settings.rate_limit, proxies)
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
     receipts = ReceiptSigner(opened.journal.keys)
-    lens, shown, known = Lens(opened.path, opened.ledger), Shown(opened.ledger), KnownSymbols(opened.lake)
-    state = State(
+    lens, shown, known = Lens(opened.path, opened.ledger), PublicIndex(opened.ledger), KnownSymbols(opened.lake)
+    state = AppState(
         home=opened,
         lens=lens,
         limits=limits,
@@ -105,12 +100,12 @@ def create_app(home: Path | None = None) -> FastAPI:
         submissions=Submissions(opened.ledger, opened.sessions, known, receipts),
         receipts=receipts,
         known=known,
-        seals=SealWatch(opened.ledger, opened.journal, has_remote=bool(opened.journal_remote)),
+        seal_waiter=SealWaiter(opened.ledger, opened.journal, has_remote=bool(opened.journal_remote)),
         signers=CommitSigners(opened.journal),
-        hub=Hub(opened),
-        shown=shown,
-        published=Published(lens, opened.lake),
-        answers=Answers(lens, shown),
+        broadcaster=Broadcaster(opened),
+        public_index=shown,
+        track_records=TrackRecords(lens, opened.lake),
+        response_cache=ResponseCache(lens, shown),
         lists=Cache(LISTS_BYTES, len),
         closes=Closes(opened.lake),
         columns=ColumnReader(),
@@ -127,7 +122,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Proxies]]:
         to_thread.current_default_thread_limiter().total_tokens = THREADS
         _allow_files()
-        with told_to_stop(state.hub.end):
+        with on_stop_signal(state.broadcaster.end):
             yield {"proxies": proxies}  # for the protocol, which uvicorn hands it to
         await state.submissions.finish()
         state.columns.close()
@@ -137,12 +132,12 @@ def create_app(home: Path | None = None) -> FastAPI:
     app = bare_app(lifespan)
     app.state.countersign = state
     errors.install(app)
-    app.add_middleware(Quick, answers=state.answers)
-    app.add_middleware(Gate, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
+    app.add_middleware(CachedResponses, answers=state.response_cache)
+    app.add_middleware(RequestGuard, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     if settings.metrics:
-        from api.metrics import PATH, Counting, Metrics  # noqa: PLC0415 - off by default
+        from api.metrics import PATH, Counting, RequestMetrics  # noqa: PLC0415 - off by default
 
-        metrics = Metrics(opened)
+        metrics = RequestMetrics(opened)
         app.add_route(PATH, metrics.answer, include_in_schema=False)
         app.add_middleware(Counting, metrics=metrics)
     return app
@@ -159,6 +154,7 @@ def _allow_files() -> None:
 def bare_app(lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
     """Join the routers, without a home to serve: enough for the OpenAPI document."""
     app = FastAPI(
+        generate_unique_id_function=lambda route: route.name,
         title="Countersign",
         version="1",
         description=DESCRIPTION,

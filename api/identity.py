@@ -6,11 +6,11 @@ from anyio import to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from api.errors import refuse
-from api.limits import credential
-from api.state import Here, State
-from models.users import User
-from store.accounts import KEY_PREFIX, authenticate_key
+from api.app_state import AppState, State
+from api.requests.limits import credential
+from api.responses.errors import refuse
+from models.tables.accounts import User
+from services.accounts.accounts import KEY_PREFIX, authenticate_key
 
 _bearer = HTTPBearer(auto_error=False, description="an access token, or an API key (csk_...)")
 _header = APIKeyHeader(name="x-api-key", auto_error=False, description="an API key (csk_...)")
@@ -19,18 +19,18 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 async def _known(
     request: Request,
-    here: Here,
+    state: State,
     _bearer: Annotated[object, Security(_bearer)],
     _key: Annotated[object, Security(_header)],
 ) -> User:
     given = credential(request.scope)
     if not given:
         raise refuse(401, "Not authenticated", CHALLENGE)
-    user = await to_thread.run_sync(_find, here, given)
+    user = await to_thread.run_sync(_find, state, given)
     if user is None:
-        here.limits.proved_bad(given)
+        state.limits.proved_bad(given)
         raise refuse(401, "Invalid token", CHALLENGE)
-    here.limits.proved_good(given)
+    state.limits.proved_good(given)
     return user
 
 
@@ -45,9 +45,9 @@ def require_enabled(user: User) -> None:
         raise refuse(403, "Account disabled")
 
 
-def _find(here: State, given: str) -> User | None:
-    claim = None if given.startswith(KEY_PREFIX) else here.tokens.read(given, "access")
-    with here.home.ledger.read() as db:
+def _find(state: AppState, given: str) -> User | None:
+    claim = None if given.startswith(KEY_PREFIX) else state.tokens.read(given, "access")
+    with state.home.ledger.read() as db:
         if claim is None:
             return authenticate_key(db, given) if given.startswith(KEY_PREFIX) else None
         user = db.get(User, claim.user_id)
@@ -59,16 +59,16 @@ Account = Annotated[User, Depends(_account)]
 AnyAccount = Annotated[User, Depends(_known)]
 
 
-def login_of(request: Request, here: State) -> str:
+def login_of(request: Request, state: AppState) -> str:
     """Return the login whose token a request carries. Refuses (403) an API key."""
-    claim = here.tokens.read(credential(request.scope) or "", "access")
+    claim = state.tokens.read(credential(request.scope) or "", "access")
     if claim is None:
         raise refuse(403, "an API key may not do this: log in (POST /api/v1/auth/login) and send the access token")
     return claim.login
 
 
-async def _owner(request: Request, here: Here, user: Account) -> User:
-    login_of(request, here)
+async def _owner(request: Request, state: State, user: Account) -> User:
+    login_of(request, state)
     return user
 
 

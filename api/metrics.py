@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.errors import CountersignError
+from services.operations.platform_status import read_platform_status
 from store.home import Home
-from store.standing import read_standing
 
 PATH = "/metrics"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,7 +34,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 @dataclass
-class Metrics:
+class RequestMetrics:
     """Counters of one process, and the home whose state it shows."""
 
     home: Home
@@ -79,7 +79,7 @@ class Metrics:
 class Counting:
     """Counts each request, around everything else, so that refusals of the gate are counted too."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,7 +128,7 @@ class _Standing(Collector):
             return GaugeMetricFamily(f"countersign_{name}", words, value=value)
 
         try:
-            found = read_standing(self.home, self.home.clock.now())
+            found = read_platform_status(self.home, self.home.clock.now())
         except CountersignError:
             yield gauge("up", "Whether the ledger answers", 0)
             return

@@ -5,30 +5,30 @@ A key is handed to programs, and is stolen from them. With it alone, nobody may 
 
 from fastapi import Request
 
-from api.errors import refuse
-from api.state import State
-from models.users import User
+from api.app_state import AppState
+from api.responses.errors import refuse
+from models.tables.accounts import User
 
 
-async def proved(here: State, request: Request, user: User | None, password: str) -> bool:
+async def proved(state: AppState, request: Request, user: User | None, password: str) -> bool:
     """Return whether this is the account's password. It counts before the check, so that many at once are no way in.
 
     Refuses with 429 an address that has tried too often, and with 503 while too many others are checked.
     """
-    here.passwords.require_turn()
-    if wait := here.limits.password_wait_seconds(request.scope):
+    state.passwords.require_turn()
+    if wait := state.limits.password_wait_seconds(request.scope):
         raise refuse(429, f"too many failed logins; try again in {wait:.0f} s", {"Retry-After": f"{wait:.0f}"})
-    right = await here.passwords.matches(user.password_hash if user else None, password)
+    right = await state.passwords.matches(user.password_hash if user else None, password)
     if right:
-        here.limits.password_was_right(request.scope)
+        state.limits.password_was_right(request.scope)
     return right
 
 
-async def require_password(here: State, request: Request, user: User, current: str | None) -> None:
+async def require_password(state: AppState, request: Request, user: User, current: str | None) -> None:
     """Refuse (403) a change without the current password; an account without a password needs none."""
     if user.password_hash is None:
         return
     if current is None:
         raise refuse(403, "this needs current_password: the account's password as it is")
-    if not await proved(here, request, user, current):
+    if not await proved(state, request, user, current):
         raise refuse(403, "current_password: not the account's password")

@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def told_to_stop(call: Callable[[], None]) -> Generator[None]:
+def on_stop_signal(call: Callable[[], None]) -> Generator[None]:
     """Let `call` run in this event loop when a signal says to stop.
 
     In a thread there are no signals: the caller that runs a server in one must end its streams.

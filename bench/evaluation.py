@@ -22,8 +22,8 @@ import sqlalchemy as sa
 
 from bench.report import figure, peer_module, seconds
 from domain.arrays import Floats
-from domain.books import money
-from domain.evaluation import (
+from domain.evaluation.kernel import WINDOW, measure, weigh
+from domain.evaluation.metrics import (
     CARRIED_SCHEMA,
     NAV_SCHEMA,
     STRATEGIES_SCHEMA,
@@ -32,12 +32,12 @@ from domain.evaluation import (
     evaluate,
     expected_maximum,
 )
-from domain.evaluation_kernel import WINDOW, measure, weigh
+from domain.settlement.books import money
 from models.datasets import BARS, NAV
-from models.settlement import Settlement
-from store.evaluations import read_nav
+from models.tables.settlement import Settlement
+from services.evaluation.evaluate import SESSIONS_PER_BATCH, evaluate_sessions
+from services.evaluation.evaluations import read_nav
 from store.home import Home
-from tasks.evaluation import SESSIONS_PER_BATCH, evaluate_sessions
 from tests.support.settled import bars, commit, make_home, results, slugs, stage, weekdays
 
 STRATEGIES, SESSIONS, OWNERS, RUNS = 10_000, 500, 500, 5
@@ -188,7 +188,7 @@ def main() -> None:
         fill(home, nav, world)
         history = seconds(lambda: read_nav(home.lake, world.days[-1]), 3)
         figure("evaluation, reading the NAV history of a home", history, "s", must=None, better="lower")
-        whole = seconds(lambda: evaluate_sessions.fn(home, [world.days[-1]]), 3)
+        whole = seconds(lambda: evaluate_sessions(home, [world.days[-1]]), 3)
         figure("evaluation, the day's stage in a home", whole, "s", must=None, better="lower")
 
 

@@ -14,15 +14,15 @@ import psutil
 from bench.report import figure
 from deployments.feed import simulated_feed
 from deployments.poller import poller_part
-from domain.external import Items, normalise
-from domain.feed_simulation import SimulatedFeed
-from sources.feed_answers import open_client
+from domain.external.feed_simulation import SimulatedFeed
+from domain.external.items import Items, normalise
+from services.external.answers import Poll, store_answer
+from services.external.polling import poll_source
+from services.external.sources import list_sources
+from services.publication.publish import publish
+from sources.external.feed_answers import open_client
 from store.clock import wall_clock
-from store.external import Poll, store_answer
 from store.home import Home
-from store.lens import publish
-from store.sources import list_sources
-from tasks.polling import poll_source
 from tests.support.feeds import ITEM, KEY, enter
 from tests.support.homes import make_home
 

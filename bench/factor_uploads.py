@@ -19,15 +19,15 @@ from bench.load import request, rush
 from bench.report import figure
 from bench.rush import running
 from bench.sealing import make_home
-from deployments.server import free_port
+from deployments.orchestration.server import free_port
 from deployments.web import api_part
 from domain.sessions import at
 from models.enums import FactorUniverse
-from models.factors import FactorTerms
-from models.users import User
-from store.accounts import create_key
-from store.factor_values import read_values
-from store.factors import open_factor
+from models.tables.accounts import User
+from models.tables.factors import FactorTerms
+from services.accounts.accounts import create_key
+from services.factors.lifecycle import open_factor
+from services.factors.values import read_values
 from store.home import Home
 
 SESSIONS, SYMBOLS, DATES_A_REQUEST = 1_250, 300, 500

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from bench.market_home import environment, market_home, write_strategies
 from bench.report import figure
-from deployments.server import prefect_api
+from deployments.orchestration.server import prefect_api
 from models.datasets import BARS
 
 STRATEGIES, RUNS = 10_000, 5
@@ -25,14 +25,14 @@ def main() -> None:
         with prefect_api(home.path):
             from flows.replay import SETTLED_AT  # noqa: PLC0415
             from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - after Prefect's environment
-            from tasks.attestation import seal  # noqa: PLC0415
-            from tasks.replay import open_strategies, read_strategies, set_clock, submit_signals  # noqa: PLC0415
+            from services.attestation.seal_and_push import seal  # noqa: PLC0415
+            from services.operations.replay import open_strategies, read_strategies, set_clock, submit_signals  # noqa: PLC0415
 
             set_clock(home, sessions[0], SETTLED_AT.min)
-            open_strategies.fn(home, read_strategies(strategies), home.clock.now())
+            open_strategies(home, read_strategies(strategies), home.clock.now())
             seconds = []
             for session in sessions:
-                submit_signals(home, signals, session, partial(seal.fn, home))
+                submit_signals(home, signals, session, partial(seal, home))
                 set_clock(home, session, SETTLED_AT)
                 start = perf_counter()
                 settle_all_active_strategies(session=session, home=home.path)

@@ -22,12 +22,12 @@ import polars as pl
 
 from bench.report import figure
 from models.datasets import NAV
-from store.digests import identity
+from services.publication.publish import publish, rebuild
+from services.publication.snapshot import take_snapshot
 from store.home import Home
-from store.lake import StagedFile
-from store.lens import publish, rebuild
-from store.lens_reader import open_lens
-from store.snapshot import take_snapshot
+from store.lake.digests import identity
+from store.lake.lake import StagedFile
+from store.lens.reader import open_lens
 from tests.support.settled import bars, commit, index_levels, make_home, results, slugs, stage, weekdays
 
 STRATEGIES = 10_000

@@ -13,9 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from bench.report import figure
-from domain.marks import next_marks
-from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, quotes, tradable
-from domain.rules import MOST_FREE_SESSIONS, Book
+from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, quotes, tradable
+from domain.market.rules import MOST_FREE_SESSIONS, Book
+from domain.settlement.marks import next_marks
 from models.datasets import BARS, MARKS
 
 FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "market"

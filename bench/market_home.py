@@ -9,9 +9,9 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from models.datasets import BARS
+from services.market.imports import import_bars, import_index, simulate_market
 from store.clock import wall_clock
 from store.home import Home
-from tasks.market import import_bars, import_index, simulate_market
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "market"
 NAMES = 50

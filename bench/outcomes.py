@@ -15,14 +15,14 @@ import polars as pl
 import sqlalchemy as sa
 
 from bench.report import figure, seconds
-from domain.external import normalise
-from domain.outcomes import KLINES_SCHEMA, SIGNALS_SCHEMA, judge
-from models.external import ExternalOutcome
+from domain.external.items import normalise
+from domain.external.outcomes import KLINES_SCHEMA, SIGNALS_SCHEMA, judge
 from models.klines import series_of
-from store.external import Poll, store_answer
+from models.tables.external import ExternalOutcome
+from services.external.answers import Poll, store_answer
+from services.external.judge import judge_signals
+from services.external.klines import put_klines
 from store.home import Home
-from store.klines import put_klines
-from tasks.outcomes import judge_signals
 from tests.support.feeds import ITEM, enter
 from tests.support.homes import make_home
 
@@ -85,7 +85,7 @@ def judge_anew(home: Home) -> None:
     """Take all outcomes back and judge again."""
     with home.ledger.write() as db:
         db.execute(sa.delete(ExternalOutcome))
-    (judged,) = judge_signals.fn(home, START)
+    (judged,) = judge_signals(home, START)
     assert judged.changed == SIGNALS
 
 

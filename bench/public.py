@@ -20,11 +20,11 @@ import numpy as np
 from bench.load import Answer, paced, request, rush, saturate
 from bench.report import figure, peer_module
 from bench.rush import running
-from deployments.parts import Part
-from deployments.server import free_port
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import Part
 from deployments.web import BACKLOG, api_part
+from services.publication.publish import publish, rebuild
 from store.home import Home
-from store.lens import publish, rebuild
 from tests.support.settled import make_home, settle, slugs, weekdays
 
 STRATEGIES, SESSIONS, SYMBOLS = 100, 250, tuple(f"{600_000 + n}.SH" for n in range(50))

@@ -21,16 +21,16 @@ from sqlmodel import col, func, select
 from bench.load import Answer, request, rush
 from bench.report import figure
 from bench.sealing import make_home
-from deployments.parts import Part, wait_until_ready
+from deployments.orchestration.server import free_port
 from deployments.sealer import sealer_part
-from deployments.server import free_port
+from deployments.supervision.parts import Part, wait_until_ready
 from deployments.web import api_part
 from domain.sessions import at
-from models.attestation import Seal
-from models.signals import Signal
-from models.strategies import Strategy
-from models.users import User
-from store.accounts import create_key
+from models.tables.accounts import User
+from models.tables.attestation import Seal
+from models.tables.signals import Signal
+from models.tables.strategies import Strategy
+from services.accounts.accounts import create_key
 from store.home import Home
 
 CLIENTS, SIGNALS, NAMES = 50, 10_000, 50

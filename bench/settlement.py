@@ -16,11 +16,11 @@ import polars as pl
 
 from bench.report import figure, peer_module, seconds
 from domain.arrays import Accounts, Flags, Floats, Holdings, Signals
-from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, offsets
-from domain.kernel import settle_arrays
-from domain.marks import next_marks
-from domain.quotes import quotes
-from domain.settlement import settle
+from domain.market.quotes import quotes
+from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, offsets
+from domain.settlement.engine import settle
+from domain.settlement.kernel import settle_arrays
+from domain.settlement.marks import next_marks
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 
 STRATEGIES, NAMES, POOL, SESSIONS, CHUNKS, THREADS, RUNS = 10_000, 50, 60, 20, 4, 2, 5

@@ -27,12 +27,12 @@ from bench.load import Answer, paced, request
 from bench.report import figure
 from bench.rush import running
 from bench.sealing import make_home
-from deployments.server import free_port
+from deployments.orchestration.server import free_port
 from deployments.web import api_part
 from domain.sessions import at
-from models.strategies import Strategy
-from models.users import User
-from store.accounts import create_key
+from models.tables.accounts import User
+from models.tables.strategies import Strategy
+from services.accounts.accounts import create_key
 from store.home import Home
 
 SLOW, ADDRESSES = int(os.environ.get("BENCH_SLOW", "600")), 12

@@ -24,16 +24,16 @@ from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
 from api.app import create_app
-from api.hub import Hub
 from api.identity import Account
-from api.limits import credential
+from api.live.broadcaster import Broadcaster
+from api.requests.limits import credential
 from bench.report import figure
-from deployments.parts import wait_until_ready
-from deployments.server import free_port
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import wait_until_ready
 from deployments.web import api_part
-from domain.streams import Filter
-from models.users import User
-from store.accounts import create_key
+from domain.signals.streams import Filter
+from models.tables.accounts import User
+from services.accounts.accounts import create_key
 from store.home import Home
 from tests.support.feeds import NOON, enter
 from tests.support.homes import make_home
@@ -209,7 +209,7 @@ async def _arrival(reader: asyncio.StreamReader, many: int, last: bytes) -> floa
 def create_peer() -> FastAPI:
     """Make the api with one more route to the same hub, by the framework's own means."""
     app = create_app()
-    hub: Hub = app.state.countersign.hub
+    hub: Broadcaster = app.state.countersign.broadcaster
 
     async def chunks(key: str) -> AsyncIterator[bytes]:
         with hub.joined(Filter(), key) as listener:

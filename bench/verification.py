@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from bench.report import figure
-from domain.attestation import (
+from domain.attestation.records import (
     reveal_path,
     reveal_record,
     seal_path,
@@ -27,17 +27,17 @@ from domain.attestation import (
     terms_path,
     terms_record,
 )
-from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.marks import newest_marks, next_marks
+from domain.market.quotes import ACTIONS_SCHEMA
+from domain.market.rules import rules_sha256
+from domain.market.simulation import simulate
 from domain.provenance import frame_sha256, object_sha256
-from domain.quotes import ACTIONS_SCHEMA
-from domain.rules import rules_sha256
 from domain.sessions import CLOSE, at, deadline
-from domain.settlement import settle
-from domain.signals import encode_portfolios, payload, signal_hash
-from domain.simulation import simulate
+from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from domain.settlement.engine import settle
+from domain.settlement.marks import newest_marks, next_marks
+from domain.signals.payload import encode_portfolios, payload, signal_hash
 from models.datasets import NAV, POSITIONS
-from store.journal import Journal, Writer
+from store.journal.journal import Journal, Writer
 from store.sessions import load_sessions
 
 STRATEGIES, SESSIONS, NAMES, SYMBOLS, COMMITS, RUNS = 100, 250, 50, 800, 4, 5
@@ -159,8 +159,8 @@ def draw_signals(rng: np.random.Generator, symbols: pl.Series) -> pl.DataFrame:
 def run(*arguments: str) -> float:
     """Verify in a process of its own; return its seconds."""
     code = (
-        "import sys; from pathlib import Path; from tasks.verification import verify_journal\n"
-        "from tasks.verification_text import render_report\n"
+        "import sys; from pathlib import Path; from services.verification.verify import verify_journal\n"
+        "from services.verification.text import render_report\n"
         "bars = Path(sys.argv[2]) if len(sys.argv) > 2 else None\n"
         "report = verify_journal(Path(sys.argv[1]), bars=bars)\n"
         "print(render_report(report), file=sys.stderr)\n"

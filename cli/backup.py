@@ -26,7 +26,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Back up the home while everything runs: ledger, journal, lake, settings, clock and keys. It holds secrets."""
-    from store.backup import back_up, check_backup, describe
+    from services.operations.backup import back_up, check_backup, describe
 
     if check:
         show(describe(check_backup(dest)), as_json=as_json)
@@ -43,9 +43,9 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an empty home from a back-up, checked file by file; then fetch what the journal's remote has beyond it."""
+    from services.operations.backup import describe
+    from services.operations.restore import restore as restore_home
     from settings import load_settings, locate_home
-    from store.backup import describe
-    from store.restoring import restore as restore_home
 
     target = load_settings(home).home.expanduser().absolute()
     load_settings.cache_clear()  # the settings to come are those of the back-up
@@ -55,7 +55,7 @@ def restore(
 
 
 def _fetch(home: Home) -> dict[str, Any]:
-    from store.journal_repair import fetch_journal
+    from services.attestation.journal_repair import fetch_journal
 
     if not home.journal_remote:
         return {"fetched": 0}

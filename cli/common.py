@@ -56,7 +56,7 @@ def open_home(home: Path | None) -> Home:
 def prefect(home: Path | None, *modules: str) -> Iterator[Home]:
     """Open a home and reach its Prefect server, the running one or one for the while; `modules` are imported then."""
     opened = open_home(home)
-    from deployments.server import prefect_api
+    from deployments.orchestration.server import prefect_api
 
     with prefect_api(opened.path, *modules):
         yield opened

@@ -32,7 +32,7 @@ HostOption = Annotated[str, typer.Option(help="Address the api listens on.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65_535, help="Port of the api.")]
 
 
-class Stage(StrEnum):
+class StageName(StrEnum):
     """The stages that can be run by hand."""
 
     PORTFOLIO_SIGNALS = "portfolio-signals"
@@ -71,10 +71,10 @@ def up(
 ) -> None:
     """Start everything: Prefect's server and UI, api, sealer, poller, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
-    from deployments.ahead import compiling
     from deployments.feed import feed_part
+    from deployments.orchestration.ready import schedules_are_planned
     from deployments.poller import poller_part
-    from deployments.ready import schedules_are_planned
+    from deployments.precompile import compiling
     from deployments.sealer import sealer_part
     from deployments.up import up as start
     from deployments.web import api_part
@@ -102,8 +102,8 @@ def api(
 ) -> None:
     """Start only the api, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
-    from deployments.ahead import compiling
-    from deployments.supervisor import Supervisor, stop_on_signals
+    from deployments.precompile import compiling
+    from deployments.supervision.supervisor import Supervisor, stop_on_signals
     from deployments.web import api_part
 
     supervisor = Supervisor([api_part(opened.path, host, port, workers)], typer.echo)
@@ -137,15 +137,15 @@ def deploy(
 ) -> None:
     """Register the same flows and schedules on a Prefect work pool, for more than one machine."""
     with prefect(home):
-        from deployments.deploy import deploy as register
+        from deployments.orchestration.deploy import deploy as register
 
         show([{"deployment": str(each)} for each in register(work_pool)], as_json=as_json)
 
 
 @app.command()
-def run(stage: Stage, session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+def run(stage: StageName, session: SessionOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Run one stage now (default: for the newest closed session)."""
-    if stage is Stage.SETTLE and session is None and _ends_idle(open_home(home)):
+    if stage is StageName.SETTLE and session is None and _ends_idle(open_home(home)):
         show([], as_json=as_json)
         return
     with prefect(home) as opened:
@@ -153,7 +153,7 @@ def run(stage: Stage, session: SessionOption = None, home: HomeOption = None, as
 
 
 @app.command()
-def backfill(stage: Stage, since: SinceOption, until: UntilOption, home: HomeOption = None) -> None:
+def backfill(stage: StageName, since: SinceOption, until: UntilOption, home: HomeOption = None) -> None:
     """Run one stage for each session, oldest first."""
     with prefect(home) as opened:
         for session in opened.sessions.between(since.date(), until.date()):
@@ -165,18 +165,18 @@ def _ends_idle(home: Home) -> bool:
 
     A server for the while and its client cost six seconds of processor time.
     """
-    from store.settlements import due_sessions
-    from store.standing import note_run
+    from services.operations.platform_status import note_run
+    from services.settlement.settled import due_sessions
 
     with home.ledger.read() as db:
         if due_sessions(db, home.sessions, home.sessions.newest_closed(home.clock.now())):
             return False
-    note_run(home, Stage.SETTLE, failed=False)
+    note_run(home, StageName.SETTLE, failed=False)
     return True
 
 
-def _flow(stage: Stage) -> Any:
-    from deployments.schedules import load_flow
+def _flow(stage: StageName) -> Any:
+    from deployments.orchestration.schedules import load_flow
     from models.timetable import TIMETABLE
 
     return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
@@ -239,6 +239,6 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Publish the lens: what is settled, in one DuckDB file."""
-    from store import lens
+    from services.publication import publish as lens
 
     show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)

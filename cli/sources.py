@@ -14,8 +14,8 @@ from models.errors import InputError
 from store.clock import wall_clock
 
 if TYPE_CHECKING:
-    from models.external import Source
     from models.feeds import FeedTerms
+    from models.tables.external import Source
 
 source = group("External feeds: whose signals are polled.")
 
@@ -46,8 +46,8 @@ def source_add(
     With --try nothing is entered or kept: exit 1 where no signal comes.
     """
     from models.feeds import NO_SETTINGS, FeedTerms
-    from models.operations import OPERATOR
-    from store.sources import add_source
+    from models.tables.operations import OPERATOR
+    from services.external.sources import add_source
 
     wanted = FeedTerms(
         name=name,
@@ -71,7 +71,7 @@ def source_add(
 @source.command("list")
 def source_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the sources and how their polling stands. Keys are not shown."""
-    from store.sources import list_sources
+    from services.external.sources import list_sources
 
     with open_home(home).ledger.read() as db:
         rows = [
@@ -97,8 +97,8 @@ def source_pause(
     as_json: JsonOption = False,
 ) -> None:
     """Stop polling a source for the while. What it publishes meanwhile is a gap."""
-    from models.operations import OPERATOR
-    from store.sources import pause_source
+    from models.tables.operations import OPERATOR
+    from services.external.sources import pause_source
 
     with open_home(home).ledger.write() as db:
         found = pause_source(db, name, wall_clock(), OPERATOR, paused=not undo)
@@ -108,8 +108,8 @@ def source_pause(
 @source.command("remove")
 def source_remove(name: NameArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Poll a source no more and forget its key. Its signals are kept."""
-    from models.operations import OPERATOR
-    from store.sources import remove_source
+    from models.tables.operations import OPERATOR
+    from services.external.sources import remove_source
 
     with open_home(home).ledger.write() as db:
         show({"name": remove_source(db, name, wall_clock(), OPERATOR).name, "removed": True}, as_json=as_json)
@@ -132,7 +132,7 @@ def source_simulate(
 
 
 def _try(wanted: FeedTerms, *, as_json: bool) -> None:
-    from tasks.feed_trials import try_feed
+    from services.external.feed_trials import try_feed
 
     found = asdict(try_feed(wanted))
     if as_json:

@@ -12,10 +12,10 @@ from cli.common import HomeOption, JsonOption, group, open_home, show
 from domain.sessions import EXCHANGE_ZONE
 
 if TYPE_CHECKING:
-    from store.agreement import Agreement
+    from models.problems import WatchdogProblem
+    from services.attestation.agreement import Agreement
+    from services.operations.platform_status import PlatformStatus, StageStatus
     from store.home import Home
-    from store.standing import Stage, Standing
-    from tasks.problems import Problem
 
 app = group("Where the platform stands.")
 
@@ -23,25 +23,25 @@ app = group("Where the platform stands.")
 @app.command()
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show what ran, what is late, unsealed, unpushed and unsettled; exit 1 if anything is late or wrong."""
-    from store.standing import overdue_through, read_standing
-    from tasks.watchdog import find_problems
+    from services.operations.platform_status import overdue_through, read_platform_status
+    from services.watchdog.checks import find_problems
 
     opened = open_home(home)
     now = opened.clock.now()
-    standing = read_standing(opened, now)
-    problems = find_problems.fn(opened, overdue_through(opened.sessions, now))
-    wrong = any(stage.late for stage in standing.stages) or any(not problem.warning for problem in problems)
+    status_now = read_platform_status(opened, now)
+    problems = find_problems(opened, overdue_through(opened.sessions, now))
+    wrong = any(stage.late for stage in status_now.stages) or any(not problem.warning for problem in problems)
     if as_json:
-        row = asdict(standing) | {"clock": opened.clock.kind, "calendar_until": opened.sessions.known_until}
+        row = asdict(status_now) | {"clock": opened.clock.kind, "calendar_until": opened.sessions.known_until}
         show(row | {"problems": [asdict(problem) for problem in problems], "ok": not wrong}, as_json=True)
     else:
-        for line in _facts(opened, standing.now.astimezone(EXCHANGE_ZONE).isoformat(" ", "seconds")):
+        for line in _facts(opened, status_now.now.astimezone(EXCHANGE_ZONE).isoformat(" ", "seconds")):
             typer.echo(line)
-        typer.echo(_settled(standing))
-        typer.echo(f"unsealed {standing.unsealed}; unpushed {standing.unpushed}")
-        typer.echo(_sealing(standing.attestation))
-        typer.echo(_disk(standing))
-        for stage in standing.stages:
+        typer.echo(_settled(status_now))
+        typer.echo(f"unsealed {status_now.unsealed}; unpushed {status_now.unpushed}")
+        typer.echo(_sealing(status_now.attestation))
+        typer.echo(_disk(status_now))
+        for stage in status_now.stages:
             typer.echo(_stage(stage))
         for problem in problems:
             typer.echo(_problem(problem))
@@ -58,10 +58,10 @@ def _days(days: tuple[Any, ...]) -> str:
     return str(days[0]) if len(days) == 1 else f"{len(days)} sessions, {days[0]} to {days[-1]}"
 
 
-def _settled(standing: Standing) -> str:
-    took = standing.settle_seconds
+def _settled(status_now: PlatformStatus) -> str:
+    took = status_now.settle_seconds
     last = "" if took is None else f"; newest settlement took {took:.2f} s"
-    return f"settled through {standing.settled_through or 'nothing yet'}; waiting: {_days(standing.waiting)}{last}"
+    return f"settled through {status_now.settled_through or 'nothing yet'}; waiting: {_days(status_now.waiting)}{last}"
 
 
 def _sealing(found: Agreement) -> str:
@@ -74,13 +74,13 @@ def _sealing(found: Agreement) -> str:
     return "; ".join([*words, *([f"set aside {found.set_aside}"] if found.set_aside else [])])
 
 
-def _disk(standing: Standing) -> str:
-    since = standing.digests_checked_through
+def _disk(status_now: PlatformStatus) -> str:
+    since = status_now.digests_checked_through
     checked = f"since {since.astimezone(EXCHANGE_ZONE):%F %T}" if since else "not all of them yet"
-    return f"{standing.free_bytes / 1e9:.1f} GB free; files of the lake hashed: {checked}"
+    return f"{status_now.free_bytes / 1e9:.1f} GB free; files of the lake hashed: {checked}"
 
 
-def _stage(stage: Stage) -> str:
+def _stage(stage: StageStatus) -> str:
     lag = timedelta(seconds=int(stage.lag_seconds))
     state = "done" if stage.done else f"{'late' if stage.late else 'due'}, lag {lag}"
     last = ""
@@ -90,5 +90,5 @@ def _stage(stage: Stage) -> str:
     return f"{stage.stage:26} {stage.session or '-'!s:10} {state}{last}"
 
 
-def _problem(problem: Problem) -> str:
+def _problem(problem: WatchdogProblem) -> str:
     return f"{'warning' if problem.warning else 'problem'}: {problem.text}"

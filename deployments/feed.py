@@ -14,13 +14,13 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from deployments.environment import ROOT
-from deployments.parts import Part
-from deployments.server import free_port
-from domain.feed_simulation import PATHS, SAMPLE_SOURCE, SimulatedFeed
+from deployments.orchestration.environment import ROOT
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import Part
+from domain.external.feed_simulation import PATHS, SAMPLE_SOURCE, SimulatedFeed
+from services.external.sources import list_sources, move_source
 from store.clock import wall_clock
 from store.home import Home
-from store.sources import list_sources, move_source
 
 HOST = "127.0.0.1"
 LARGEST_FORM = 65_536

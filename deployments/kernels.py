@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domain import evaluation
-from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.factor_kernel import LEAST_PAIRS
-from domain.factors import evaluate_factor
-from domain.outcomes import KLINES_SCHEMA, judge
-from domain.outcomes import SIGNALS_SCHEMA as EXTERNAL_SCHEMA
-from domain.quotes import ACTIONS_SCHEMA
-from domain.settlement import settle
+from domain.evaluation import metrics
+from domain.external.outcomes import KLINES_SCHEMA, judge
+from domain.external.outcomes import SIGNALS_SCHEMA as EXTERNAL_SCHEMA
+from domain.factors.kernel import LEAST_PAIRS
+from domain.factors.validation import evaluate_factor
+from domain.market.quotes import ACTIONS_SCHEMA
+from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from domain.settlement.engine import settle
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 
 DAYS = [date(2024, 1, 1) + timedelta(n) for n in range(3)]
@@ -47,13 +47,13 @@ def _settle() -> None:
 
 def _evaluate() -> None:
     nav = pl.DataFrame({"strategy": "any", "session": DAYS, "nav": 1, "benchmark_return": 0.0})
-    evaluation.evaluate(
-        nav.cast(pl.Schema(evaluation.NAV_SCHEMA)),
+    metrics.evaluate(
+        nav.cast(pl.Schema(metrics.NAV_SCHEMA)),
         DAYS[0],
-        strategies=pl.DataFrame([("any", "any", 1, DAYS[0])], schema=evaluation.STRATEGIES_SCHEMA, orient="row"),
-        verdicts=pl.DataFrame(schema=evaluation.VERDICTS_SCHEMA),
-        trading=pl.DataFrame(schema=evaluation.TRADING_SCHEMA),
-        carried=pl.DataFrame(schema=evaluation.CARRIED_SCHEMA),
+        strategies=pl.DataFrame([("any", "any", 1, DAYS[0])], schema=metrics.STRATEGIES_SCHEMA, orient="row"),
+        verdicts=pl.DataFrame(schema=metrics.VERDICTS_SCHEMA),
+        trading=pl.DataFrame(schema=metrics.TRADING_SCHEMA),
+        carried=pl.DataFrame(schema=metrics.CARRIED_SCHEMA),
     )
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import httpx
 
-from deployments.environment import ROOT
-from deployments.parts import Part
+from deployments.orchestration.environment import ROOT
+from deployments.supervision.parts import Part
 from models.errors import CountersignError
+from services.external.polling import Now, due_sources, poll_source
+from services.external.sources import Polled
 from settings import open_home
-from sources.feed_answers import open_client
+from sources.external.feed_answers import open_client
 from store.clock import wall_clock
 from store.home import Home
-from store.sources import Polled
-from tasks.polling import Now, due_sources, poll_source
 
 # How often to look for sources that are due: a new one, or one that is to go on, waits no longer.
 LOOK_SECONDS = 2.0

@@ -6,27 +6,25 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from sqlmodel import select
 
 from deployments.feed import HOST
-from deployments.server import prefect_api
-from domain.external import normalise
-from domain.feed_simulation import FREE, MOST_MINUTES, SAMPLE_SOURCE, SimulatedFeed
-from domain.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
+from deployments.orchestration.server import prefect_api
+from domain.external.feed_simulation import FREE, MOST_MINUTES, SAMPLE_SOURCE, SimulatedFeed
+from domain.external.items import normalise
 from domain.sessions import at
+from domain.signals.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
 from models.datasets import BARS
 from models.enums import StrategyStatus
 from models.errors import ConflictError
-from models.external import Source
 from models.feeds import FeedTerms
-from models.operations import OPERATOR
+from models.tables.operations import OPERATOR
 from models.timetable import TIMETABLE
+from services.external.answers import Poll, store_answer
+from services.external.sources import add_source, is_entered
+from services.settlement.settled import settled_through
+from services.strategies.lifecycle import change_status, require_strategy
 from store.clock import wall_clock
-from store.external import Poll, store_answer
 from store.home import Home
-from store.settlements import settled_through
-from store.sources import add_source
-from store.strategies import change_status, require_strategy
 
 SYMBOLS, SESSIONS, SEED = 800, 500, 7
 REPLAYED = 60
@@ -64,11 +62,11 @@ def prepare_sample(home: Home) -> dict[str, Any]:
 
 def enter_feed(home: Home, now: datetime) -> None:
     """Enter the feed that `up` simulates, with a day behind it, unless it was entered, or removed, before."""
-    from tasks.klines import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
-    from tasks.outcomes import judge_signals  # noqa: PLC0415
+    from services.external.judge import judge_signals  # noqa: PLC0415
+    from services.external.kline_imports import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
 
     with home.ledger.write() as db:
-        if db.exec(select(Source).where(Source.name == SAMPLE_SOURCE)).one_or_none() is not None:
+        if is_entered(db, SAMPLE_SOURCE):
             return
         wanted = FeedTerms(name=SAMPLE_SOURCE, adapter="cqs", url=f"http://{HOST}", every_seconds=FEED_SECONDS)
         source = add_source(db, wanted, now - FEED_SINCE, actor=OPERATOR)
@@ -78,11 +76,11 @@ def enter_feed(home: Home, now: datetime) -> None:
             answer = feed.answer({"api_key": FREE, "interval": str(MOST_MINUTES)}, asked)
             store_answer(db, Poll(source.id, asked, asked, FEED_SECONDS), normalise(answer["signals"]))
     extend_sample_klines(home, now)
-    judge_signals.fn(home, now)
+    judge_signals(home, now)
 
 
 def _simulate(home: Home) -> None:
-    from tasks.market import simulate_market  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
+    from services.market.imports import simulate_market  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
 
     now = wall_clock()
     simulate_market(home, now, symbols=SYMBOLS, sessions=SESSIONS, seed=SEED, end=home.sessions.newest_closed(now))

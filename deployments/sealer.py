@@ -14,17 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deployments.environment import ROOT
-from deployments.notices import keep_telling
-from deployments.parts import Part
+from deployments.notifications import keep_notifying
+from deployments.orchestration.environment import ROOT
+from deployments.supervision.parts import Part
 from models.errors import ConflictError, CountersignError, LeaseError
+from services.attestation.pushing import PushState, push_pending
+from services.attestation.rotation import rotation_waits
+from services.attestation.sealing import is_pending, sealing
+from services.attestation.stops import telling
+from services.attestation.timestamps import stamp_pending
 from settings import load_settings, locate_home
 from store.home import Home
-from store.pushing import PushState, push_pending
-from store.rotation import rotation_waits
-from store.sealing import is_pending, sealing
-from store.stops import telling
-from tasks.timestamps import stamp_pending
 
 POLL_SECONDS = 0.05
 # How long to wait after a failure, at first and at most; after a conflict it is the operator's turn.
@@ -133,7 +133,7 @@ def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
 
 def _tell(home: Home, stop: threading.Event) -> None:
     """Send users and the operator their notifications."""
-    keep_telling(home, load_settings(home.path), stop)
+    keep_notifying(home, load_settings(home.path), stop)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

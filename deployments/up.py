@@ -5,10 +5,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployments.environment import prefect_environment, prefect_home
-from deployments.parts import Part
-from deployments.server import refuse_second, running_server, server_part
-from deployments.supervisor import Supervisor, stop_on_signals
+from deployments.orchestration.environment import prefect_environment, prefect_home
+from deployments.orchestration.server import refuse_second, running_server, server_part
+from deployments.supervision.parts import Part
+from deployments.supervision.supervisor import Supervisor, stop_on_signals
 from models.errors import ConflictError
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
@@ -48,7 +48,13 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
     """Describe the flow runner of a home; `timetable` is `module:name` of its slots."""
     return Part(
         name="flow runner",
-        arguments=("deployments.runner", str(home), "--timetable", timetable, *(["--catch-up"] if catch_up else [])),
+        arguments=(
+            "deployments.orchestration.runner",
+            str(home),
+            "--timetable",
+            timetable,
+            *(["--catch-up"] if catch_up else []),
+        ),
         environment=prefect_environment(home, api_url),
         log=home / "logs" / "flow-runner.log",
         patience_seconds=RUNNER_PATIENCE_SECONDS,
@@ -58,7 +64,7 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
 
 
 def _announce(home: Path, say: Callable[[str], None]) -> None:
-    from store.lens import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
+    from store.lens.versions import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
 
     say("Prefect's UI asks for words to log in with: `countersign admin prefect-login` prints them")
     if (home / LINK).exists():

@@ -5,8 +5,8 @@ import shutil
 import socket
 from pathlib import Path
 
-from deployments.environment import ROOT
-from deployments.parts import Part, answers
+from deployments.orchestration.environment import ROOT
+from deployments.supervision.parts import Part, answers
 from models.errors import ConflictError
 from settings import load_settings
 
@@ -37,7 +37,7 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
         arguments=(
             *("uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--no-server-header"),
             # The app settles each client's address: uvicorn would believe any caller on this machine.
-            *("--no-proxy-headers", "--ws=none", "--http=api.protocol:GuardedProtocol"),
+            *("--no-proxy-headers", "--ws=none", "--http=api.requests.protocol:GuardedProtocol"),
             *(f"--{name}={value}" for name, value in options.items()),
         ),
         environment=environment,

@@ -1,7 +1,7 @@
 """The arrays that settlement computes with: one session's quotes, and the books of many strategies.
 
 Columns rather than rows, symbols and strategies as codes that ascend with their names, money in integer fen. Shapes and
-units only; `domain.kernel` computes with them, `domain.settlement` makes them from frames.
+units only; `domain.settlement.kernel` computes with them, `domain.settlement.engine` makes them from frames.
 """
 
 from typing import NamedTuple, Self
@@ -86,7 +86,7 @@ class Signals(NamedTuple):
     weight: Floats
 
 
-class Desk(NamedTuple):
+class Workspace(NamedTuple):
     """Working space for one strategy: the symbols it holds or wants, as in Holdings, with their target weights."""
 
     symbol: Codes
@@ -147,7 +147,7 @@ class Outcome(NamedTuple):
 
 
 class Sorted(NamedTuple):
-    """Cross-sections in ascending order, rows × symbols; `domain.factor_kernel.sort_out` makes and explains them."""
+    """Cross-sections in ascending order, rows × symbols; `domain.factors.kernel.sort_out` makes and explains them."""
 
     chain: Table
     ranks: Table

@@ -6,12 +6,12 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
+from flows.runs import record_process
 from flows.scheduled import remember_run, run_name
 from models.errors import CountersignError
+from services.attestation.pushing import PushState
 from settings import open_home
-from store.pushing import PushState
 from tasks.attestation import push, seal, stamp
-from tasks.runs import record_process
 
 
 class NotPushedError(CountersignError):

@@ -10,14 +10,14 @@ from flows.artifacts import show_table
 from flows.evaluation import evaluate_waiting
 from flows.publish import publish_and_show
 from flows.runners import THREADS
+from flows.runs import record_process
 from flows.scheduled import due_session
 from flows.settlement import LEASE, disclose, settle_in_order
 from models.errors import RefusedError
 from settings import open_home
 from store.home import Home
-from store.lease import lease
+from store.ledger.leases import lease
 from tasks.correction import describe_corrections, find_changes
-from tasks.runs import record_process
 
 
 @flow(name="correct_settlement", flow_run_name="correct {session}", on_running=[record_process], task_runner=THREADS)

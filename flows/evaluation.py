@@ -10,21 +10,15 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
+from flows.runs import record_process
 from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import LeaseError
+from services.evaluation.evaluate import SESSIONS_PER_BATCH, Evaluated
+from services.settlement.settled import settlement_of
 from settings import open_home
 from store.home import Home
-from store.lease import lease
-from store.settlements import settlement_of
-from tasks.evaluation import (
-    SESSIONS_PER_BATCH,
-    Evaluated,
-    count_scores,
-    evaluate_sessions,
-    find_unevaluated,
-    rank,
-)
-from tasks.runs import record_process
+from store.ledger.leases import lease
+from tasks.evaluation import count_scores, evaluate_sessions, find_unevaluated, rank
 
 LEASE = "evaluate"
 BAR_WIDTH = 40

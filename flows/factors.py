@@ -10,15 +10,17 @@ from prefect.artifacts import create_markdown_artifact
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
+from flows.runs import record_process
 from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import InputError, LeaseError, StoreError
+from services.factors.revalidate import row_of
+from services.factors.track import SESSIONS_PER_BATCH, Tracked
+from services.market.closes import Closes
 from settings import open_home
-from store.closes import Closes
 from store.home import Home
-from store.lease import lease
-from tasks.factors import SESSIONS_PER_BATCH, Tracked, chart, find_untracked, list_tracked, track_sessions
-from tasks.revalidation import find_affected, revalidate_chunk, row_of
-from tasks.runs import record_process
+from store.ledger.leases import lease
+from tasks.factors import chart, find_untracked, list_tracked, track_sessions
+from tasks.revalidation import find_affected, revalidate_chunk
 
 LEASE = "factor-tracking"
 
@@ -76,9 +78,9 @@ def track_waiting(home: Home, through: date) -> list[Tracked]:
 def factor_revalidation(since: date, until: date, home: Path | None = None) -> list[dict[str, Any]]:
     """Measure all factors again that were validated on bars from `since` to `until`. Safe to repeat.
 
-    Meant for after a correction of these bars. An active factor stays active with any figures; store/revalidation.py
-    says why, and whom it notifies. The out-of-sample flow tracks its sessions again by itself. StoreError, which fails
-    the run, if some could not be measured: the others are.
+    Meant for after a correction of these bars. An active factor stays active with any figures;
+    services/factors/revalidation.py says why, and whom it notifies. The out-of-sample flow tracks its sessions again by
+    itself. StoreError, which fails the run, if some could not be measured: the others are.
     """
     if since > until:
         raise InputError("from", f"a day not after {until}", since)

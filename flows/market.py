@@ -8,16 +8,17 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
 from flows.quality import report_and_link
+from flows.runs import record_process
 from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import LeaseError
+from services.settlement.quality import finding_rows
 from settings import load_settings, open_home
-from sources.market import MarketProvider, open_provider
+from sources.market.providers import MarketProvider, open_provider
 from store.home import Home
-from store.lease import lease
+from store.ledger.leases import lease
 from tasks.instruments import ingest_instruments
 from tasks.market import ingest
-from tasks.quality import check_quality, finding_rows
-from tasks.runs import record_process
+from tasks.quality import check_quality
 
 DROP_FOLDER = "drop"
 

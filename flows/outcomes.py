@@ -7,14 +7,14 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
+from flows.runs import record_process
 from flows.scheduled import remember_run
+from services.external.kline_imports import extend_sample_klines
+from services.external.outcomes import read_records
 from settings import open_home
 from store.clock import wall_clock
-from store.outcomes import read_records
-from tasks.klines import extend_sample_klines
 from tasks.outcomes import judge_signals
 from tasks.publish import publish_lens
-from tasks.runs import record_process
 
 
 @flow(

@@ -7,13 +7,13 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
+from flows.runs import record_process
 from flows.scheduled import remember_run
+from services.external.polling import poll_round
+from services.external.reader import read_tallies
 from settings import open_home
 from store.clock import wall_clock
-from store.external_reader import read_tallies
-from tasks.polling import poll_round
 from tasks.publish import publish_lens
-from tasks.runs import record_process
 
 SHOWN_HOURS = timedelta(hours=23)
 

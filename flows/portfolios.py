@@ -8,13 +8,13 @@ from typing import Any
 from prefect import flow, get_run_logger
 
 from flows.artifacts import show_table
+from flows.runs import record_process
 from flows.scheduled import due_today, remember_run, run_name
 from models.errors import LeaseError
 from settings import open_home
-from store.lease import lease
+from store.ledger.leases import lease
 from tasks.attestation import seal
 from tasks.portfolios import make_signals
-from tasks.runs import record_process
 
 LEASE = "portfolios"
 

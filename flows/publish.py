@@ -5,12 +5,12 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.runs import record_process
 from flows.scheduled import run_name
+from services.publication.publish import Publication
 from settings import open_home
 from store.home import Home
-from store.lens import Published
 from tasks.publish import publish_lens
-from tasks.runs import record_process
 
 
 @flow(name="publish", flow_run_name=run_name("publish"), on_running=[record_process])
@@ -19,14 +19,14 @@ def publish(home: Path | None = None) -> str:
     return publish_and_show(open_home(home)).version
 
 
-def publish_and_show(home: Home) -> Published:
+def publish_and_show(home: Home) -> Publication:
     """Publish the lens as a step of the calling flow, and leave the operator a link to it."""
     published = publish_lens(home)
     create_markdown_artifact(describe(published), key="lens", description="The published lens")
     return published
 
 
-def describe(published: Published) -> str:
+def describe(published: Publication) -> str:
     """Describe a publication in Markdown: the lens's path and its contents."""
     news = f"new, {published.sessions_added} sessions added" if published.new else "nothing new"
     return (

@@ -17,30 +17,23 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from domain.replay import pass_over
+from domain.signals.replay import pass_over
 from flows.artifacts import show_table
 from flows.evaluation import evaluate_waiting
 from flows.factors import track_waiting
 from flows.publish import publish_and_show
 from flows.runners import THREADS
-from flows.settlement import LEASE, Outcome, settle_in_order
+from flows.runs import record_process
+from flows.settlement import LEASE, SettlementOutcome, settle_in_order
 from models.errors import ConflictError, HeldError
 from models.timetable import TIMETABLE
+from services.attestation.seal_and_push import be_sealer, have_sealer
+from services.operations.replay import read_strategies, set_clock, submit_portfolios, submit_signals
+from services.settlement.settled import due_sessions
 from settings import open_home
 from store.home import Home
-from store.lease import lease
-from store.settlements import due_sessions
-from tasks.attestation import be_sealer, have_sealer
-from tasks.replay import (
-    open_strategies,
-    prepare_signals,
-    read_strategies,
-    remaining_sessions,
-    set_clock,
-    submit_portfolios,
-    submit_signals,
-)
-from tasks.runs import record_process
+from store.ledger.leases import lease
+from tasks.replay import open_strategies, prepare_signals, remaining_sessions
 
 # A process for the sealer takes three seconds of processor time to start.
 SESSIONS_WORTH_A_PROCESS = 20
@@ -71,7 +64,7 @@ def replay(
         raise ConflictError(f"{opened.path}: a replay needs a home with the simulated clock; this one has the system's")
     days = remaining_sessions(opened, since, until)
     terms = read_strategies(strategies) if strategies and days else []
-    outcomes: list[Outcome] = []
+    outcomes: list[SettlementOutcome] = []
     taken = 0
     sealer = have_sealer if len(days) >= SESSIONS_WORTH_A_PROCESS else be_sealer
     with (
@@ -104,7 +97,7 @@ def replay(
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="replay {session}")
 def replay_session(
     home: Home, signals: Path | None, session: date, seal: Callable[[datetime], object]
-) -> tuple[int, list[Outcome]]:
+) -> tuple[int, list[SettlementOutcome]]:
     """Replay one session: submit and seal, settle, disclose; return the count of signals taken, and the outcome.
 
     HeldError if the quality gate holds it.

@@ -17,10 +17,10 @@ from prefect.context import FlowRunContext
 from domain.sessions import EXCHANGE_ZONE
 from models.errors import CountersignError
 from models.timetable import TIMETABLE
+from services.operations.platform_status import note_run
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
-from store.standing import note_run
 
 
 def scheduled_at(now: datetime) -> datetime:

@@ -15,20 +15,21 @@ from prefect import flow, get_run_logger, unmapped
 from flows.artifacts import show_table
 from flows.publish import publish_and_show
 from flows.runners import THREADS
+from flows.runs import record_process
 from flows.scheduled import remember_run, run_name, session_of_run
 from models.errors import CountersignError, InputError, LeaseError
+from services.settlement.settle import Chunk, OnHold
 from settings import open_home
 from store.home import Home
-from store.lease import lease
+from store.ledger.leases import lease
 from tasks.attestation import seal
-from tasks.runs import record_process
-from tasks.settlement import Chunk, Held, commit_session, find_due_sessions, plan_session, settle_chunk
+from tasks.settlement import commit_session, find_due_sessions, plan_session, settle_chunk
 
 LEASE = "settle"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SettlementOutcome:
     """Outcome of one session: settled (with figures), or held (with reasons)."""
 
     session: date
@@ -107,7 +108,7 @@ def disclose(home: Home) -> None:
 
 def settle_in_order(
     home: Home, sessions: Iterable[date], *, correct: date | None = None, as_tasks: bool = True
-) -> Iterator[Outcome]:
+) -> Iterator[SettlementOutcome]:
     """Settle sessions one after the other; end at the first that is held. The caller holds the lease.
 
     `correct` is the one of them, settled before, that takes the market which counts now. The stages are Prefect tasks,
@@ -116,8 +117,8 @@ def settle_in_order(
     for session in sessions:
         decide = plan_session if as_tasks else plan_session.fn
         plan = decide(home, session, correct=session == correct)
-        if isinstance(plan, Held):
-            yield Outcome(session, held=plan.reasons)
+        if isinstance(plan, OnHold):
+            yield SettlementOutcome(session, held=plan.reasons)
             return
         if as_tasks:
             chunks = settle_chunk.task.map(unmapped(home), unmapped(plan), plan.chunks).result()
@@ -126,4 +127,4 @@ def settle_in_order(
             with ThreadPoolExecutor(os.cpu_count()) as threads:
                 chunks = list(threads.map(partial(settle_chunk.fn, home, plan), plan.chunks))
             commit_session.fn(home, plan, chunks)
-        yield Outcome(session, chunks=tuple(chunks))
+        yield SettlementOutcome(session, chunks=tuple(chunks))

@@ -14,20 +14,21 @@ from flows.market import market_data_ingest
 from flows.portfolios import portfolio_signal_generation
 from flows.publish import publish
 from flows.quality import report_and_link
+from flows.runs import reap_dead_runs, record_process
 from flows.scheduled import remember_run, run_name, session_of_run
 from flows.settlement import LEASE as SETTLING_LEASE
 from flows.settlement import settle_all_active_strategies
 from models.errors import CountersignError, LeaseError, SourceBusy
+from models.problems import Repair, WatchdogProblem
 from models.timetable import OTHER_FLOWS, TIMETABLE
+from services.watchdog.checks import settled_elsewhere
+from services.watchdog.quality_checks import unreported
 from settings import open_home
 from store.clock import wall_clock
 from store.home import Home
-from store.lease import is_held, lease
+from store.ledger.leases import is_held, lease
 from tasks.digest_checks import check_in_turn, note_checked
-from tasks.problems import Problem, Repair
-from tasks.quality_checks import unreported
-from tasks.runs import reap_dead_runs, record_process
-from tasks.watchdog import find_problems, settled_elsewhere, sweep_orphans, tell_operator
+from tasks.watchdog import alert_operator, find_problems, sweep_orphans
 
 LEASE = "watchdog"
 FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)
@@ -71,7 +72,7 @@ def settlement_watchdog(session: date | None = None, home: Path | None = None) -
     return rows
 
 
-def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
+def _watch(home: Home, through: date) -> tuple[list[WatchdogProblem], list[WatchdogProblem]]:
     """Find problems, repair them, look again, notify: return the problems found, and those left or new."""
     log = get_run_logger()
     for name in reap_dead_runs(FLOW_NAMES, wall_clock()):
@@ -88,11 +89,11 @@ def _watch(home: Home, through: date) -> tuple[list[Problem], list[Problem]]:
         left = find_problems(home, through)
         if elsewhere:
             left = settled_elsewhere(left)
-    tell_operator(home, left)
+    alert_operator(home, left)
     return found, left
 
 
-def repair(home: Home, through: date, problems: list[Problem]) -> None:
+def repair(home: Home, through: date, problems: list[WatchdogProblem]) -> None:
     """Run the stages that the problems call for, each in the order of its sessions."""
     wanted = {problem.repair for problem in problems}
     if Repair.SWEEP in wanted:
@@ -117,7 +118,9 @@ def repair(home: Home, through: date, problems: list[Problem]) -> None:
         report_and_link(home, session, patient=False)
 
 
-def _run_again(stage: Any, problems: list[Problem], repair: Repair, waiting: str, through: date, home: Home) -> None:
+def _run_again(
+    stage: Any, problems: list[WatchdogProblem], repair: Repair, waiting: str, through: date, home: Home
+) -> None:
     """Run a stage for each session it repairs; those of the kind `waiting` it takes all at once, in their order."""
     due = {problem.session for problem in problems if problem.kind == waiting}
     for session in _sessions(problems, repair):
@@ -135,11 +138,11 @@ def _attempt(stage: Any, **arguments: Any) -> State[Any]:
     return state
 
 
-def _sessions(problems: list[Problem], stage: Repair) -> list[date]:
+def _sessions(problems: list[WatchdogProblem], stage: Repair) -> list[date]:
     return sorted({problem.session for problem in problems if problem.repair is stage and problem.session})
 
 
-def _row(problem: Problem, left: list[Problem]) -> dict[str, Any]:
+def _row(problem: WatchdogProblem, left: list[WatchdogProblem]) -> dict[str, Any]:
     now = next((each for each in left if each.key == problem.key), None)
     state = "repaired" if now is None else "warning" if now.warning else "open"
     return {"problem": problem.kind, "what": problem.text, "repair": problem.repair.value, "state": state}

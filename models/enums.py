@@ -148,7 +148,7 @@ class PortfolioStatus(StrEnum):
     PAUSED = "paused"
 
 
-class Order(StrEnum):
+class SortKey(StrEnum):
     """Sort key of a list of strategies: best first, those without the figure last, ties newest first."""
 
     NEWEST = "newest"

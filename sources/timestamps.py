@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import httpx
 from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
 
-from domain.timestamp_responses import strict
+from domain.attestation.timestamp_responses import strict
 from models.errors import SourceBusy, SourceRefused
 
 TIMEOUT_SECONDS = 10.0

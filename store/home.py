@@ -11,13 +11,13 @@ from sqlmodel import select
 
 from domain.sessions import Sessions
 from models.errors import ConflictError, InputError, StoreError
-from models.operations import HomeFact
+from models.tables.operations import HomeFact
 from store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
 from store.files import storage_errors, write_atomically
-from store.journal import Journal
-from store.journal_clock import require_clock
-from store.lake import Lake
-from store.ledger import Ledger
+from store.journal.clock import require_clock
+from store.journal.journal import Journal
+from store.lake.lake import Lake
+from store.ledger.ledger import Ledger
 from store.prefect_login import ensure_login
 from store.privacy import FOLDER_MODE, narrow
 from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions

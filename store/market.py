@@ -8,9 +8,9 @@ from sqlmodel import Session, SQLModel, col, select
 
 from models.datasets import INDEX_LEVELS, Dataset
 from models.errors import ConflictError
-from models.market import QualityReport, UniverseMember
-from models.operations import OPERATOR, AuditEntry, HomeFact
-from store.lake import Lake, StagedFile
+from models.tables.market import QualityReport, UniverseMember
+from models.tables.operations import OPERATOR, AuditEntry, HomeFact
+from store.lake.lake import Lake, StagedFile
 
 SAMPLE = "sample market"
 

@@ -1,48 +1,22 @@
-"""Correction tasks: compare a settled session's market with the current one, and describe corrections.
-
-The settling itself is `tasks.settlement`'s: a correction is a settlement of the same session in a new version.
-"""
+"""Correction tasks: compare a settled session's market with the current one, and describe corrections."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from models.errors import InputError
-from store.corrections import changed_sessions, corrections_of
+from services.settlement import correct as service
+from services.settlement.correct import CorrectionStatus
 from store.home import Home
-from store.settlements import due_sessions, settled_through, settlement_of
 from tasks.stage import stage_task
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Correction to make: the changes of a session's market, in words, and the sessions that rest on it.
-
-    `waiting` are those that an earlier correction, cut short, has left to be settled again.
-    """
-
-    changed: tuple[str, ...]
-    later: tuple[date, ...]
-    waiting: tuple[date, ...]
-
-
 @stage_task()
-def find_changes(home: Home, session: date) -> Standing:
+def find_changes(home: Home, session: date) -> CorrectionStatus:
     """Compare a session's market with the one it was settled with. InputError for one that is not settled."""
-    with home.ledger.read() as db:
-        newest = settled_through(db)
-        if newest is None or settlement_of(db, session) is None:
-            raise InputError("session", "a settled session", session)
-        waiting = due_sessions(db, home.sessions, newest)
-    changed = changed_sessions(home.lake, home.sessions, session, since=session).get(session, ())
-    return Standing(changed, tuple(home.sessions.between(session, newest)[1:]), tuple(waiting))
+    return service.find_changes(home, session)
 
 
 @stage_task()
 def describe_corrections(home: Home, sessions: Collection[date]) -> list[dict[str, Any]]:
     """List the audit log's lines on the newest versions of corrected sessions, in order."""
-    with home.ledger.read() as db:
-        entries = corrections_of(db, sessions)
-    rows = [(*entry.subject.split("."), entry.detail) for entry in entries]
-    return [{"session": day, "state": "corrected", "version": int(n), "detail": detail} for day, n, detail in rows]
+    return service.describe_corrections(home, sessions)

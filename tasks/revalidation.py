@@ -2,38 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
-from store.closes import Closes
+from services.factors import revalidate as service
+from services.factors.revalidation import Revalidated
+from services.market.closes import Closes
 from store.home import Home
-from store.revalidation import SHOWN, Revalidated, affected, revalidate
 from tasks.stage import stage_task
-
-FACTORS_PER_CHUNK = 25
 
 
 @stage_task()
 def find_affected(home: Home, since: date, until: date) -> list[list[str]]:
     """List the factors measured on bars from `since` to `until`, in chunks."""
-    with home.ledger.read() as db:
-        found = affected(db, home.sessions, since, until)
-    return [found[start : start + FACTORS_PER_CHUNK] for start in range(0, len(found), FACTORS_PER_CHUNK)]
+    return service.find_affected(home, since, until)
 
 
 @stage_task()
 def revalidate_chunk(home: Home, closes: Closes, factor_ids: Sequence[str]) -> list[Revalidated]:
     """Measure factors again, one after the other; each is committed by itself, and none keeps another out."""
-    found = (revalidate(home.lake, home.sessions, closes, each, home.clock.now()) for each in factor_ids)
-    return [each for each in found if each is not None]
-
-
-def row_of(done: Revalidated) -> dict[str, Any]:
-    """Show a factor's figures before and after."""
-    row: dict[str, Any] = {"factor": done.name, "id": done.factor, "status": done.status}
-    for name, before, after in zip(SHOWN, done.before, done.after, strict=True):
-        row |= {f"{name} before": _round(before), f"{name} after": _round(after)}
-    return row | {"fails": done.fails, "error": done.error}
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return service.revalidate_chunk(home, closes, factor_ids)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling
 
-from deployments.server import prefect_api, prefect_server
+from deployments.orchestration.server import prefect_api, prefect_server
 from store.home import Home
 from tests.support.compiling import compile_once
 from tests.support.homes import DATABASES, Databases, copy_home, disposed, end_at_once, make_careless, make_home
@@ -44,11 +44,11 @@ BOTH_AT_ONCE = tuple(
 # Modules that talk to a Prefect server: in one process, so that one server is started.
 SERVED = (
     "tests/flows/",
-    "tests/tasks/test_runs.py",
-    "tests/deployments/test_deploy.py",
+    "tests/flows/test_runs.py",
+    "tests/deployments/orchestration/test_deploy.py",
     "tests/deployments/test_door.py",
     "tests/deployments/test_serving.py",
-    "tests/deployments/test_turns.py",
+    "tests/deployments/orchestration/test_turns.py",
     "tests/deployments/test_up.py",
     "tests/docs/test_api.py",
 )

@@ -15,9 +15,9 @@ import pytest
 from sqlmodel import col, select
 
 import cli
-from api.tokens import Tokens
-from models.operations import AuditEntry
-from models.users import User
+from api.accounts.tokens import Tokens
+from models.tables.accounts import User
+from models.tables.operations import AuditEntry
 from settings import load_settings, open_home
 from store.clock import wall_clock
 from tests.support import listed

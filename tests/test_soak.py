@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environment import ROOT
+from deployments.orchestration.environment import ROOT
 from models.datasets import NAV
+from services.attestation.pushing import push_pending
 from store.home import Home
-from store.pushing import push_pending
 from tests.soak.judging import Evidence, judge
 from tests.soak.plan import Plan, write_market
 from tests.soak.remote import Remote

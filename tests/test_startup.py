@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.operations import StageRun
+from models.tables.operations import StageRun
 from settings import locate_home
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,7 @@ def test_settling_nothing_is_remembered_as_a_run(home: Path) -> None:
 
 
 def test_what_was_compiled_ahead_is_compiled_by_no_other_process() -> None:
-    for module in ("deployments.ahead", "tests.support.kernels_in_use"):
+    for module in ("deployments.precompile", "tests.support.kernels_in_use"):
         line = [sys.executable, "-m", module]
         printed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     done = json.loads(printed)

@@ -9,16 +9,16 @@ from sqlmodel import col, func, select
 from typer.testing import CliRunner
 
 import settings
-from api.metrics import Metrics
+from api.metrics import RequestMetrics
 from cli import app
 from domain.sessions import deadline
-from models.operations import StageRun
-from models.settlement import Settlement
+from models.tables.operations import StageRun
+from models.tables.settlement import Settlement
+from services.attestation.pushing import push_pending
+from services.attestation.sealing import seal_pending
+from services.operations.platform_status import overdue_through, read_platform_status
+from services.publication.publish import publish
 from store.home import Home
-from store.lens import publish
-from store.pushing import push_pending
-from store.sealing import seal_pending
-from store.standing import overdue_through, read_standing
 from tests.support.journals import git
 from tests.support.strategies import send
 from tests.support.trading import trading
@@ -74,7 +74,7 @@ def test_a_day_from_well_to_late(settled: Home) -> None:
 
 
 def test_a_signal_received_and_not_sealed_is_late(fresh: Home) -> None:
-    found = read_standing(fresh, deadline(LAST, "open") + timedelta(minutes=1))
+    found = read_platform_status(fresh, deadline(LAST, "open") + timedelta(minutes=1))
     assert found.unsealed > 0
     assert {stage.stage for stage in found.stages if stage.late} >= {"attestation-retry"}
 
@@ -84,7 +84,7 @@ def test_the_newest_run_of_each_stage_is_shown(settled: Home) -> None:
         db.add(StageRun(stage="watchdog", finished_at=settled.clock.now(), failed=True))
         newest = db.exec(select(func.max(col(Settlement.id)))).one()
         seconds = db.get_one(Settlement, newest).seconds
-    found = read_standing(settled, settled.clock.now())
+    found = read_platform_status(settled, settled.clock.now())
     [watchdog] = [stage for stage in found.stages if stage.stage == "watchdog"]
     assert (watchdog.last_run, watchdog.failed) == (settled.clock.now(), True)
     assert found.settle_seconds == seconds is not None
@@ -93,7 +93,7 @@ def test_the_newest_run_of_each_stage_is_shown(settled: Home) -> None:
 
 
 def gauges(home: Home) -> dict[str, float]:
-    shown = (line.rpartition(" ") for line in Metrics(home).render().decode().splitlines() if line[0] != "#")
+    shown = (line.rpartition(" ") for line in RequestMetrics(home).render().decode().splitlines() if line[0] != "#")
     return {name.removeprefix("countersign_"): float(value) for name, _, value in shown}
 
 
@@ -105,7 +105,7 @@ def test_the_gauges_show_what_waits_and_how_late_it_is(settled: Home) -> None:
     found = gauges(home)
     assert found["unsealed_signals"] == found["waiting_sessions"] == 1
     assert found['stage_lag_seconds{stage="settle"}'] == 26 * 60
-    standing = read_standing(home, home.clock.now())
+    standing = read_platform_status(home, home.clock.now())
     assert found["unpushed_commits"] == standing.unpushed > 0
     assert found["settle_seconds"] == standing.settle_seconds
     assert (found["sealer_alive"], found["journal_agrees"], found["remote_agrees"], found["set_aside"]) == (0, 1, 1, 0)

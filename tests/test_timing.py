@@ -11,7 +11,7 @@ from tests.support.quiet import quiet
 
 TESTS = Path(__file__).parent
 # The one place that waits, and a test that puts a library's clock forward.
-EXCEPTED = {"support/waiting.py", "sources/test_feeds.py"}
+EXCEPTED = {"support/waiting.py", "sources/external/test_feeds.py"}
 CLOCKS = {"time.time", "time.monotonic", "time.perf_counter", "time.process_time", "time.sleep", "asyncio.sleep"}
 # The Prefect server is shared, and gives one page of the runs of all tests.
 SHARED = {"read_flow_runs", "read_artifacts"}

@@ -49,7 +49,7 @@ class ClaimedMeta(Answer):
     times_replaced: int = Field(description="uploads before this one, deleted ones included", examples=[0])
 
 
-class UploadedAnswer(ClaimedMeta):
+class ClaimedUploadedAnswer(ClaimedMeta):
     """Claimed performance as uploaded."""
 
     strategy_slug: str = Field(examples=["hs300-ml-alpha"])

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.external import NAME_PATTERN
 from models.feeds import FeedMapping
 from models.names import Name
+from models.tables.external import NAME_PATTERN
 from models.wire.base import Answer, Moment, Request, Text
 
 

@@ -57,7 +57,7 @@ class NewValues(Request):
     )
 
 
-class UploadedAnswer(Answer):
+class ValuesUploadedAnswer(Answer):
     """Result of an upload."""
 
     uploaded: int = Field(description="sessions in this request", examples=[2])

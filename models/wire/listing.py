@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from models.enums import ExecutionPrice, Order, StrategyStatus, Universe
+from models.enums import ExecutionPrice, SortKey, StrategyStatus, Universe
 from models.names import compose
 from models.wire.base import Text
 
@@ -27,6 +27,6 @@ class StrategiesQuery(BaseModel):
     search: Words | None = Field(
         default=None, description="part of the name or slug; ASCII letters in either case", examples=["alpha"]
     )
-    order: Order = Field(default=Order.NEWEST, description="best first; those without the figure last")
+    order: SortKey = Field(default=SortKey.NEWEST, description="best first; those without the figure last")
     limit: int = Field(default=50, ge=1, le=200, description="most items to return", examples=[50])
     offset: int = Field(default=0, ge=0, le=MAX_COUNT, description="items to skip", examples=[0])

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from api.column_bodies import ColumnReader
-from deployments.parts import wait_until_ready
-from deployments.server import free_port
+from api.requests.column_bodies import ColumnReader
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import wait_until_ready
 from deployments.web import api_part
 from store.home import Home
 from tests.support.factors import FILE, PARQUET, STREAM, open_one, send

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import httpx
 from sqlmodel import col, select
 
-from models.signals import Signal
-from models.strategies import Strategy
+from models.tables.signals import Signal
+from models.tables.strategies import Strategy
 from store.home import Home
 from tests.support.serving import SIGNAL, open_one
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.metrics import Metrics
-from deployments.parts import wait_until_ready
-from deployments.server import free_port
+from api.metrics import RequestMetrics
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import wait_until_ready
 from deployments.web import api_part
+from services.publication.publish import publish
 from store.home import Home
-from store.lens import publish
 from tests.support import settled as made
 from tests.support.serving import browsing, get, join, open_one
 from tests.support.waiting import PATIENCE_SECONDS
@@ -83,7 +83,7 @@ def test_an_answer_from_memory_counts_under_its_route(tmp_path: Path, monkeypatc
 
 def test_counting_costs_little(desk: Home) -> None:
     """Some dozen calls of functions, for any number of routes and any counts before: microseconds."""
-    metrics = Metrics(desk)
+    metrics = RequestMetrics(desk)
     for number in range(500):
         metrics.count("GET", f"/api/v1/{number}", 200, 0.001)
     calls = Counter[str]()
@@ -98,14 +98,14 @@ def test_counting_costs_little(desk: Home) -> None:
 
 def test_a_scrape_shows_the_platforms_state_and_a_lost_ledger(tmp_path: Path) -> None:
     home = made.make_home(tmp_path / "home")
-    text = Metrics(home).render().decode()
+    text = RequestMetrics(home).render().decode()
     found = samples(text)
     assert found["countersign_up",] == 1
     assert found["countersign_unsealed_signals",] == found["countersign_unpushed_commits",] == 0
     assert found["countersign_stage_lag_seconds", "settle"] == 0
     (home.path / "ledger.db").rename(home.path / "gone.db")
     home.ledger.engine.dispose()
-    assert re.search(r"^countersign_up 0\.0$", Metrics(home).render().decode(), re.MULTILINE)
+    assert re.search(r"^countersign_up 0\.0$", RequestMetrics(home).render().decode(), re.MULTILINE)
 
 
 @pytest.mark.slow

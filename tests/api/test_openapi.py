@@ -13,10 +13,10 @@ from schemathesis.generation import GenerationMode
 from sqlmodel import select
 
 from api.app import create_app
-from models.strategies import Strategy
-from store.accounts import find_user, grant_admin
+from models.tables.strategies import Strategy
+from services.accounts.accounts import find_user, grant_admin
+from services.publication.publish import publish
 from store.home import Home
-from store.lens import publish
 from tests.support import settled as made
 from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
 from tests.support.waiting import PATIENCE_SECONDS

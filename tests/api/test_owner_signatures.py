@@ -13,10 +13,10 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from models.signals import Signal
+from models.tables.signals import Signal
+from services.attestation.sealing import seal_pending
+from services.verification.verify import verify_journal
 from store.home import Home
-from store.sealing import seal_pending
-from tasks.verification import verify_journal
 from tests.api.conftest import NINE
 from tests.support.handmade_journal import Key
 from tests.support.serving import SIGNAL, open_one

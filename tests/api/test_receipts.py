@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.journal import FaultKind
+from domain.attestation.journal import FaultKind
+from services.attestation.key_rotation import rotate_key
+from services.attestation.sealing import seal_pending
+from services.verification.verify import verify_journal
 from store.home import Home
-from store.sealing import seal_pending
-from store.signing import KEY_FILE
-from tasks.rotation import rotate_key
-from tasks.verification import verify_journal
+from store.journal.signing import KEY_FILE
 from tests.api.conftest import NINE
 from tests.support.handmade_journal import canonical, require_ssh_keygen
 from tests.support.journals import files_of, git

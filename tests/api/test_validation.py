@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from models.market import UniverseMember
+from models.tables.market import UniverseMember
+from services.factors.tracking import read_in_time
 from store.home import Home
-from store.tracking import read_in_time
 from tests.support.factors import LAST, SYMBOLS, market_of, open_one, submit, upload
 from tests.support.serving import join
 

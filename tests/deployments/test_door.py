@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from deployments.server import running_server
+from deployments.orchestration.server import running_server
 from models.errors import StoreError
 from store.prefect_login import ensure_login, read_login
 from tests.support.hostile_page import ATTACK, hostile_page

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from deployments.environment import ROOT
 from deployments.feed import simulated_feed
-from domain.feed_simulation import PATHS, SimulatedFeed
+from deployments.orchestration.environment import ROOT
+from domain.external.feed_simulation import PATHS, SimulatedFeed
 from tests.support.serving import get
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environment import ROOT, prefect_home
-from deployments.server import free_port
+from deployments.orchestration.environment import ROOT, prefect_home
+from deployments.orchestration.server import free_port
 from domain.sessions import EXCHANGE_ZONE
 from store.home import Home
 from tests.support.homes import put_ledger

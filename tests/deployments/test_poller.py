@@ -10,11 +10,11 @@ from sqlmodel import select
 
 from deployments.feed import feed_part, simulated_feed
 from deployments.poller import poller_part
-from domain.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
-from models.external import ExternalSignal, PollState
+from domain.external.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
+from models.tables.external import ExternalSignal, PollState
+from services.external.sources import list_sources
 from store.clock import wall_clock
 from store.home import Home
-from store.sources import list_sources
 from tests.support.feeds import KEY, enter
 from tests.support.homes import Databases, make_home
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

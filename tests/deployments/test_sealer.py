@@ -14,17 +14,17 @@ import pytest
 from sqlmodel import col, select
 
 from deployments import sealer
-from deployments.child import Child
-from deployments.notices import keep_telling
+from deployments.notifications import keep_notifying
 from deployments.sealer import longest_pause, run_sealer, sealer_part
+from deployments.supervision.child import Child
 from domain.sessions import EXCHANGE_ZONE, deadline
-from models.attestation import JournalCommit
-from models.operations import Notification
+from models.tables.attestation import JournalCommit
+from models.tables.operations import Notification
+from services.attestation.pushing import push_pending
+from services.attestation.remote import remote_head
+from services.attestation.sealing import is_pending
+from services.notifications.notifications import notify, open_alerts
 from store.home import Home
-from store.notifications import notify, open_matters
-from store.pushing import push_pending
-from store.remote import remote_head
-from store.sealing import is_pending
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git
 from tests.support.outages import restart
@@ -141,7 +141,7 @@ def test_the_operator_is_notified_while_the_sealer_seals(home: Home, monkeypatch
         return Reply({})
 
     # It looks every ten seconds; nobody waits for that here.
-    monkeypatch.setattr(sealer, "keep_telling", partial(keep_telling, poll_seconds=0.02))
+    monkeypatch.setattr(sealer, "keep_telling", partial(keep_notifying, poll_seconds=0.02))
     stop = threading.Event()
     thread = threading.Thread(target=run_sealer, args=(home, stop))
     with serve(hook) as url:
@@ -179,7 +179,7 @@ def test_a_push_that_is_refused_is_tried_again_by_itself(
     assert not thread.is_alive()
     assert attempts.read_text() == "\n" * 3
     with home.ledger.read() as db:
-        assert open_matters(db) == []
+        assert open_alerts(db) == []
         assert [entry.kind for entry in db.exec(select(Notification))] == ["journal not pushed"]
     check_journal(home)
 
@@ -217,7 +217,7 @@ def test_once_its_server_is_back_it_seals(
     tmp_path: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease that it could not give back does not keep it out."""
-    monkeypatch.setattr("store.lease.LIFETIME", timedelta(seconds=10 * PATIENCE_SECONDS))
+    monkeypatch.setattr("store.ledger.leases.LIFETIME", timedelta(seconds=10 * PATIENCE_SECONDS))
     made = make_home(tmp_path / "home", databases.ledger("postgresql"))
     made.clock.set(deadline(DAY, "open") - timedelta(minutes=2))
     open_strategies(made, NOW, "alpha")

@@ -13,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from deployments.environment import ROOT, prefect_environment, prefect_home
-from deployments.server import free_port, prefect_api, refuse_second, running_server, server_part
+from deployments.orchestration.environment import ROOT, prefect_environment, prefect_home
+from deployments.orchestration.server import free_port, prefect_api, refuse_second, running_server, server_part
 from deployments.up import up
 from models.errors import ConflictError
 from tests.support.prepared_home import prepare_home

@@ -5,8 +5,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.parts import wait_until_ready
-from deployments.server import free_port
+from deployments.orchestration.server import free_port
+from deployments.supervision.parts import wait_until_ready
 from deployments.web import api_part
 from models.errors import ConflictError
 from store.home import Home

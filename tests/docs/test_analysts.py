@@ -7,16 +7,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from domain.claimed import write_records
-from domain.external import normalise
+from domain.evaluation.claimed_performance import write_records
+from domain.external.items import normalise
 from models.enums import StrategyStatus
-from models.lens import LENS_TABLES
-from store.claimed import upload_claimed
-from store.external import Poll, store_answer
-from store.lens import LINK, publish
-from store.lens_reader import open_lens
-from store.strategies import require_strategy
-from tasks.outcomes import judge_signals
+from models.lens.tables import LENS_TABLES
+from services.evaluation.claimed_performance import upload_claimed
+from services.external.answers import Poll, store_answer
+from services.external.judge import judge_signals
+from services.publication.publish import publish
+from services.strategies.lifecycle import require_strategy
+from store.lens.reader import open_lens
+from store.lens.versions import LINK
 from tests.support.factors import add_active
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.klines import bars, put
@@ -43,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         upload_claimed(db, strategy, records, 20, settled_at(weekdays(21)[-1]), "operator")
     touched = (94_000.0, 97_000.0, 94_000.0, 97_000.0)
     put(made, bars((94_300.0, 94_400.0, 94_300.0, 94_400.0), touched))
-    judge_signals.fn(made, NOON)
+    judge_signals(made, NOON)
     publish(made)
     return made.path
 

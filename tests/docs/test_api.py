@@ -11,9 +11,9 @@ import polars as pl
 from api.app import bare_app, create_app
 from api.document import render
 from domain.sessions import deadline
+from services.attestation.sealing import seal_pending
+from services.publication.publish import publish
 from store.home import Home
-from store.lens import publish
-from store.sealing import seal_pending
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.serving import invite_code, serving
 from tests.support.settling import settle_due

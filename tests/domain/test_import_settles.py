@@ -7,11 +7,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market import normalise_bars
-from domain.marks import next_marks
-from domain.quality import inspect, verdict
-from domain.quality_rules import Context
-from domain.settlement import settle
+from domain.market.bars import normalise_bars
+from domain.market.quality import inspect, verdict
+from domain.market.quality_rules import Context
+from domain.settlement.engine import settle
+from domain.settlement.marks import next_marks
 from models.errors import InputError
 from tests.support import frames
 

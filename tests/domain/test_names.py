@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from models.names import BLANK, UNSEEN, is_reserved, nickname_key, read_name, read_prose
-from models.operations import AuditEntry, account
-from models.strategies import StrategyTerms
+from models.tables.operations import AuditEntry, account
+from models.tables.strategies import StrategyTerms
 from models.wire.accounts import ProfileChange
 from models.wire.base import Request
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.fields import read_fields
+from domain.attestation.fields import read_fields
 from domain.strict_json import (
     MOST_DIGITS,
     Repeated,
@@ -25,16 +25,32 @@ from domain.strict_json import (
 
 ROOT = Path(__file__).parents[2]
 # What these read, we wrote ourselves: the ledger's columns, files of a home, and lines between processes of ours. The
-# bodies of factor values are counted first, and read strictly where the count says so (api.value_bodies).
+# bodies of factor values are counted first, and read strictly where the count says so (api.requests.value_bodies).
 OUR_OWN = {
-    *("api/column_bodies.py", "api/column_reader.py", "api/factors.py", "api/value_bodies.py"),
-    *("deployments/server.py", "store/corrections.py", "store/disclosures.py", "store/evaluations.py"),
-    *("store/lens_digest.py", "store/retirements.py", "store/sessions.py", "store/snapshot.py", "store/streams.py"),
-    *("tasks/quality.py", "tasks/settlement.py"),
+    *(
+        "api/requests/column_bodies.py",
+        "api/requests/column_reader.py",
+        "api/routers/factors.py",
+        "api/requests/value_bodies.py",
+    ),
+    *(
+        "deployments/orchestration/server.py",
+        "services/settlement/corrections.py",
+        "services/attestation/disclosures.py",
+        "services/evaluation/evaluations.py",
+    ),
+    *(
+        "store/lens/digest.py",
+        "services/attestation/retirements.py",
+        "store/sessions.py",
+        "services/publication/snapshot.py",
+        "services/publication/stream.py",
+    ),
+    *("services/settlement/quality.py", "services/settlement/settle.py"),
 }
-READERS = {"domain/strict_json.py", "domain/fields.py"}
+READERS = {"domain/strict_json.py", "domain/attestation/fields.py"}
 # A mapping is read strictly before it is entered.
-CHECKED = {"domain/feeds.py"}
+CHECKED = {"domain/external/feeds.py"}
 PARSERS = {"json.load", "json.loads", "orjson.loads", "pl.read_json", "pl.read_ndjson"}
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from services.attestation.remote import remote_head
+from services.attestation.sealing import is_pending
 from store.home import Home
-from store.lens_reader import open_lens
-from store.remote import remote_head
-from store.sealing import is_pending
+from store.lens.reader import open_lens
 from tests.support.journals import check_journal, git
 from tests.support.trading import trading
 
@@ -45,7 +45,7 @@ def test_the_flow_seals_waiting_signals_and_pushes(served_home: Path, fresh: Hom
 def test_a_remote_that_does_not_take_it_fails_the_run_and_loses_nothing(
     served_home: Path, fresh: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.attestation.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("services.attestation.seal_and_push.time.sleep", lambda _seconds: None)
     with_remote(fresh, tmp_path / "nowhere.git")
     with pytest.raises(Exception, match="commits are not pushed"):
         attest(fresh)

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 import settings
 from models.datasets import EVALUATIONS, NAV
 from models.errors import InputError, LeaseError, RefusedError
+from services.notifications.notifications import open_alerts
+from services.publication.publish import lens_is_current
 from store.home import Home
-from store.lease import lease
-from store.lens import lens_is_current
-from store.lens_reader import open_lens
-from store.notifications import open_matters
+from store.ledger.leases import lease
+from store.lens.reader import open_lens
 from tests.support.correcting import change_bars, correct_session, told, versions
 from tests.support.homes import Databases, copy_home
 from tests.support.settling import evaluate_due
@@ -72,7 +72,7 @@ def test_a_correction_cut_by_a_crash_is_completed_by_the_ordinary_settlement(ser
     rows = settlement_watchdog(home=settled.path)
     assert ("changed after settlement", "warning") in [(row["problem"], row["state"]) for row in rows]
     with settled.ledger.read() as db:
-        assert any(f"--session {DAYS[1]}" in matter.text for matter in open_matters(db))
+        assert any(f"--session {DAYS[1]}" in matter.text for matter in open_alerts(db))
     correct_session(settled, DAYS[1], stop_after=2)
     again = settle_all_active_strategies(home=settled.path)
     assert [row["session"] for row in again] == [str(day) for day in DAYS[3:]]
@@ -80,7 +80,7 @@ def test_a_correction_cut_by_a_crash_is_completed_by_the_ordinary_settlement(ser
     settlement_watchdog(home=settled.path)
     assert lens_is_current(settled)
     with settled.ledger.read() as db:
-        assert open_matters(db) == []
+        assert open_alerts(db) == []
 
 
 def test_a_refused_correction_changes_nothing(served_home: Path, settled: Home) -> None:

@@ -11,12 +11,12 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from domain.sessions import at
 from models.datasets import EVALUATIONS
-from store.evaluations import DEFINITIONS
+from services.evaluation.evaluations import DEFINITIONS
+from services.operations.platform_status import StageStatus, read_platform_status
+from services.publication.publish import lens_is_current
 from store.home import Home
-from store.lease import lease
-from store.lens import lens_is_current
-from store.lens_reader import open_lens
-from store.standing import Stage, read_standing
+from store.ledger.leases import lease
+from store.lens.reader import open_lens
 from tests.support.homes import at_system_time
 from tests.support.settling import settle_session
 from tests.support.trading import trading
@@ -62,10 +62,10 @@ def test_a_session_that_is_not_settled_is_passed_over(served_home: Path, fresh: 
 
 
 def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    import domain.evaluation  # noqa: PLC0415 - of five sessions
+    import domain.evaluation.metrics  # noqa: PLC0415 - of five sessions
 
-    monkeypatch.setattr(domain.evaluation, "MIN_SCORED_SESSIONS", 2)
-    monkeypatch.setattr("store.evaluations.DEFINITIONS", DEFINITIONS + 1)
+    monkeypatch.setattr(domain.evaluation.metrics, "MIN_SCORED_SESSIONS", 2)
+    monkeypatch.setattr("services.evaluation.evaluations.DEFINITIONS", DEFINITIONS + 1)
     assert run(settled) == [str(day) for day in DAYS]
     with get_client(sync_client=True) as client:
         found = {
@@ -81,9 +81,9 @@ def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeyp
 def test_under_the_systems_clock_a_stage_that_ran_is_not_late(served_home: Path, settled: Home) -> None:
     from flows.polling import poll_external_signals  # noqa: PLC0415 - imported where its server is known
 
-    def standing() -> list[Stage]:
+    def standing() -> list[StageStatus]:
         now = at(DAYS[4], time(19, 0))
-        stages = {stage.stage: stage for stage in read_standing(at_system_time(settled, now), now).stages}
+        stages = {stage.stage: stage for stage in read_platform_status(at_system_time(settled, now), now).stages}
         return [stages["evaluate"], stages["poll"]]
 
     assert [(stage.done, stage.late, stage.last_run) for stage in standing()] == [(False, True, None)] * 2

@@ -14,19 +14,19 @@ from domain.sessions import at
 from models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
 from models.enums import FactorStatus, FactorUniverse
 from models.errors import InputError, StoreError
-from models.factors import Factor, FactorTerms
-from models.operations import Notification
-from store.closes import Closes
-from store.factor_series import read_series
-from store.factors import open_factor
+from models.tables.factors import Factor, FactorTerms
+from models.tables.operations import Notification
+from services.factors import revalidate
+from services.factors.lifecycle import open_factor
+from services.factors.series import read_series
+from services.factors.validation import validate
+from services.market.closes import Closes
+from services.publication.publish import lens_is_current
+from services.strategies.lifecycle import ensure_user
+from services.watchdog.digest_checks import damaged_files
 from store.home import Home
-from store.lease import lease
-from store.lens import lens_is_current
+from store.ledger.leases import lease
 from store.market import stage_sessions
-from store.strategies import ensure_user
-from store.validation import validate
-from tasks import revalidation
-from tasks.digest_checks import damaged_files
 from tests.support.artifacts import artifact
 from tests.support.factors import market_of
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, put_market, upload
@@ -132,11 +132,11 @@ def test_only_factors_measured_on_bars_of_the_range_are_measured_again(
 ) -> None:
     from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
-    monkeypatch.setattr(revalidation, "FACTORS_PER_CHUNK", 1)  # each factor is a task run of its own
+    monkeypatch.setattr(revalidate, "FACTORS_PER_CHUNK", 1)  # each factor is a task run of its own
     days = sorted(market_of(home).bars["session"].unique())
     newest = factor_of(home, lab, "first").validated_through
     assert newest == days[-6]
-    chunks = revalidation.find_affected.fn(home, days[0], days[1])
+    chunks = revalidate.find_affected(home, days[0], days[1])
     assert sorted(chunks) == sorted([factor] for factor in lab.factors.values())
     put(home, unforeseen(home))
     # The first values look at prices from the next session on, the last ones as far as six sessions ahead.

@@ -8,13 +8,13 @@ import pytest
 from prefect import flow
 from sqlmodel import select
 
-from domain.simulation import SampleMarket, simulate
+from domain.market.simulation import SampleMarket, simulate
 from models.datasets import BARS, INDEX_LEVELS
 from models.errors import SourceBusy, SourceError, SourceRefused
-from models.market import QualityReport
+from models.tables.market import QualityReport
+from services.market.instruments import read_instruments
+from services.watchdog.quality_checks import unreported
 from store.home import Home
-from store.instruments import read_instruments
-from tasks.quality_checks import unreported
 from tests.support.artifacts import artifact
 from tests.support.market_homes import new_home
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from deployments.sample import enter_feed
-from domain.feed_simulation import SAMPLE_SOURCE
+from domain.external.feed_simulation import SAMPLE_SOURCE
 from flows.outcomes import signal_outcomes
+from services.external.outcomes import read_records
+from services.external.reader import read_gaps
 from store.clock import wall_clock
-from store.external_reader import read_gaps
-from store.lens_reader import open_lens
-from store.outcomes import read_records
+from store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.homes import Databases, make_home
 

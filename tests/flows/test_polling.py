@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from deployments.feed import simulated_feed
-from domain.feed_simulation import SimulatedFeed
+from domain.external.feed_simulation import SimulatedFeed
 from flows.polling import poll_external_signals
 from store.clock import wall_clock
-from store.lens_reader import open_lens
+from store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.feeds import KEY, enter
 from tests.support.homes import Databases, make_home

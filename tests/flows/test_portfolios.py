@@ -10,21 +10,21 @@ import pytest
 from sqlmodel import select
 
 from domain.sessions import at, deadline
-from models.attestation import Seal
 from models.datasets import FACTOR_IC, NAV, ORDERS
 from models.enums import NoticeKind, PortfolioStatus
-from models.operations import Notification
-from models.portfolios import FactorPortfolio
-from models.signals import Signal
+from models.problems import Repair
+from models.tables.attestation import Seal
+from models.tables.operations import Notification
+from models.tables.portfolios import FactorPortfolio
+from models.tables.signals import Signal
+from services.notifications.notifications import open_alerts
+from services.operations.platform_status import read_platform_status
+from services.portfolios.lifecycle import pause_portfolio, resume_portfolio
+from services.portfolios.make_signals import MISSED
+from services.watchdog.factor_checks import FACTOR_CHECKS
 from store.home import Home
-from store.lease import lease
-from store.lens_reader import open_lens
-from store.notifications import open_matters
-from store.portfolios import pause, resume
-from store.standing import read_standing
-from tasks.factor_checks import FACTOR_CHECKS
-from tasks.portfolios import MISSED
-from tasks.problems import Repair
+from store.ledger.leases import lease
+from store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
@@ -84,7 +84,7 @@ def test_before_the_deadline_once_and_after_it_never(served_home: Path, home: Ho
     assert kind == NoticeKind.PORTFOLIO_WITHOUT_SIGNAL
     assert f"has no signal for {third}: not made before the deadline, {third} 01:15:00 UTC" in text
     with home.ledger.read() as db:
-        assert [matter.key for matter in open_matters(db)] == [MISSED]
+        assert [matter.key for matter in open_alerts(db)] == [MISSED]
         assert len(db.exec(select(Signal)).all()) == 3
     assert run(home) == []  # told already
     assert run(home, date(2024, 12, 28)) == []  # a Saturday
@@ -106,7 +106,7 @@ def test_one_that_cannot_be_made_or_is_refused_says_why(served_home: Path, home:
     assert run(home) == [("both", 5, 1, True)]
     assert told(home) == []
     with home.ledger.write() as db:
-        pause(db, db.get_one(FactorPortfolio, lab.portfolio), home.clock.now())
+        pause_portfolio(db, db.get_one(FactorPortfolio, lab.portfolio), home.clock.now())
     assert run(home) == []
 
 
@@ -136,8 +136,8 @@ def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: H
     assert (check(home, second), len(told(home))) == ([], 1)
     with home.ledger.write() as db:
         portfolio = db.get_one(FactorPortfolio, lab.portfolio)
-        pause(db, portfolio, home.clock.now())
-        resume(db, portfolio, home.clock.now())
+        pause_portfolio(db, portfolio, home.clock.now())
+        resume_portfolio(db, portfolio, home.clock.now())
     assert portfolio.status == PortfolioStatus.ACTIVE
     assert check(home, second) == []
 
@@ -155,7 +155,7 @@ def test_sessions_missed_in_an_outage_are_tracked_and_notified_once(served_home:
     assert found == [*missed, ("not tracked", str(first), "repaired")]
     assert [kind for kind, _ in told(home)] == ["portfolio_without_signal"] * 3
     with home.ledger.read() as db:
-        assert [(matter.key, matter.text) for matter in open_matters(db)] == [
+        assert [(matter.key, matter.text) for matter in open_alerts(db)] == [
             (MISSED, f"1 portfolios missed the deadline of {third}")
         ]
     assert factor_of(home, lab, "first").os_sessions == 1
@@ -163,11 +163,11 @@ def test_sessions_missed_in_an_outage_are_tracked_and_notified_once(served_home:
     home.clock.set(at(fourth, NINE))
     assert run(home) == [("both", 5, 1, True)]
     with home.ledger.read() as db:
-        assert open_matters(db) == []
+        assert open_alerts(db) == []
 
 
 def late(home: Home) -> set[str]:
-    standing = read_standing(home, home.clock.now())
+    standing = read_platform_status(home, home.clock.now())
     return {stage.stage for stage in standing.stages if stage.late and stage.stage == "portfolio-signals"}
 
 

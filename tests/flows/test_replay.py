@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.replay import PassedOver
+from domain.signals.replay import PassedOver
 from models.datasets import NAV
 from models.errors import ConflictError, HeldError, InputError
-from models.market import CorporateAction
-from models.signals import Signal
-from models.strategies import Strategy
+from models.tables.market import CorporateAction
+from models.tables.signals import Signal
+from models.tables.strategies import Strategy
+from services.publication.publish import lens_is_current
 from store.home import Home
-from store.lens import lens_is_current
 from store.market import upsert
 from tests.support.homes import Databases, copy_home
 from tests.support.journals import git

@@ -11,13 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from deployments.child import Child
-from deployments.server import prefect_server
+from deployments.orchestration.server import prefect_server
+from deployments.supervision.child import Child
 from models.datasets import BARS, NAV, ORDERS
 from models.errors import InputError
+from services.notifications.notifications import open_alerts
+from services.publication.publish import lens_is_current
 from store.home import Home
-from store.lens import LINK, lens_is_current
-from store.notifications import open_matters
+from store.lens.versions import LINK
 from tests.support.artifacts import artifact
 from tests.support.prepared_home import prepare_home
 from tests.support.settling import results
@@ -38,7 +39,7 @@ def settle(home: Home, session: date | None = None) -> list[dict[str, Any]]:
 
 def matters(home: Home) -> list[str]:
     with home.ledger.read() as db:
-        return [matter.text for matter in open_matters(db)]
+        return [matter.text for matter in open_alerts(db)]
 
 
 def without_bars(home: Home, session: date) -> None:
@@ -173,7 +174,7 @@ def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
 
 
 def _kill_server(home: Path) -> None:
-    from deployments.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
+    from deployments.orchestration.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
 
     record = _read_record(home)
     assert record

@@ -8,18 +8,18 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from models.attestation import Disclosure, JournalCommit, Seal
 from models.datasets import BARS, EVALUATIONS, MARKS, NAV, POSITIONS
 from models.errors import SourceBusy
-from models.lake import LakeFile
-from sources.files import FilesProvider
+from models.tables.attestation import Disclosure, JournalCommit, Seal
+from models.tables.lake import LakeFile
+from services.attestation.sealing import seal_pending
+from services.notifications.notifications import open_alerts
+from services.publication.publish import lens_is_current, publish
+from services.settlement.quality import report_path
+from services.watchdog.quality_checks import unreported
+from sources.files.tables import FilesProvider
 from store.home import Home
-from store.lease import lease
-from store.lens import lens_is_current, publish
-from store.notifications import open_matters
-from store.sealing import seal_pending
-from tasks.quality import report_path
-from tasks.quality_checks import unreported
+from store.ledger.leases import lease
 from tests.support.journals import check_journal
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
@@ -38,7 +38,7 @@ def watch(home: Home, session: date | None = None) -> list[tuple[str, str]]:
 
 def matters(home: Home) -> list[str]:
     with home.ledger.read() as db:
-        return [matter.key for matter in open_matters(db)]
+        return [matter.key for matter in open_alerts(db)]
 
 
 def withdraw(home: Home, file: LakeFile) -> None:
@@ -88,7 +88,7 @@ def test_a_stage_that_another_run_is_at_is_left_to_it(served_home: Path, fresh: 
     with lease(fresh.ledger, "settle"):
         assert watch(fresh, DAYS[0]) == [("not settled", "warning")]
     with fresh.ledger.read() as db:
-        assert [matter.text for matter in open_matters(db)] == [f"{DAYS[0]} is not settled: another run is settling"]
+        assert [matter.text for matter in open_alerts(db)] == [f"{DAYS[0]} is not settled: another run is settling"]
     assert watch(fresh, DAYS[0]) == [("not settled", "repaired")]
     assert matters(fresh) == []
 

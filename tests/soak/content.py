@@ -11,15 +11,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel, col, select
 
-from models.attestation import Disclosure, Seal
-from models.lake import LakeFile
-from models.lens import LENS_TABLES
-from models.market import CorporateAction
-from models.settlement import Settlement
-from models.signals import Signal
-from models.strategies import StatusChange, Strategy
+from models.lens.tables import LENS_TABLES
+from models.tables.attestation import Disclosure, Seal
+from models.tables.lake import LakeFile
+from models.tables.market import CorporateAction
+from models.tables.settlement import Settlement
+from models.tables.signals import Signal
+from models.tables.strategies import StatusChange, Strategy
 from store.home import Home
-from store.lens_reader import open_lens
+from store.lens.reader import open_lens
 from tests.support.journals import files_of
 
 OWN = {"id", "owner_id", "strategy_id"}

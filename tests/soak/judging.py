@@ -17,20 +17,20 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from deployments.environment import ROOT
-from domain.attestation import seal_path
-from models.attestation import Seal
-from models.external import ExternalSignal
-from models.lake import LakeFile
-from models.operations import Lease
+from deployments.orchestration.environment import ROOT
+from domain.attestation.records import seal_path
+from models.tables.attestation import Seal
+from models.tables.external import ExternalSignal
+from models.tables.lake import LakeFile
+from models.tables.operations import Lease
+from services.attestation.pushing import remote_head
+from services.notifications.notifications import open_alerts
+from services.publication.publish import publish, rebuild
+from services.watchdog.checks import ORPHAN_AFTER, sweep_orphans
 from store.clock import wall_clock
 from store.home import Home
-from store.journal_lock import LOCK
-from store.lease import holder_lives
-from store.lens import publish, rebuild
-from store.notifications import open_matters
-from store.pushing import remote_head
-from tasks.watchdog import ORPHAN_AFTER, sweep_orphans
+from store.journal.lock import LOCK
+from store.ledger.leases import holder_lives
 from tests.soak import content
 from tests.soak.herd import those_of
 from tests.support.journals import check_journal, git, history
@@ -116,7 +116,7 @@ def _ledger(home: Home, _evidence: Evidence) -> Iterator[str]:
     with home.ledger.read() as opened:
         claims = opened.exec(select(Seal).where(col(Seal.commit_sha).is_(None))).all()
         leases = [row.name for row in opened.exec(select(Lease)) if holder_lives(row.holder)]
-        matters = [matter.text for matter in open_matters(opened)]
+        matters = [matter.text for matter in open_alerts(opened)]
     if claims or leases or matters:
         yield f"ledger: {len(claims)} claims, leases {leases}, open matters {matters}"
 
@@ -149,7 +149,7 @@ def _lake(home: Home, evidence: Evidence) -> Iterator[str]:
     old = (wall_clock() - 2 * ORPHAN_AFTER).timestamp()
     for path in orphans:
         os.utime(path, (old, old))
-    sweep_orphans.fn(home)
+    sweep_orphans(home)
     if home.lake.orphans():
         yield f"lake: {home.lake.orphans()} are not swept"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from domain.market.simulation import SampleMarket, simulate
 from domain.sessions import at
-from domain.simulation import SampleMarket, simulate
 from models.enums import ExecutionPrice, StrategyStatus, Universe
 from store.sessions import load_sessions
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import uvicorn
 
 import api.app
-import deployments.notices
+import deployments.notifications
 import flows.evaluation
 import flows.settlement
-import tasks.market
-import tasks.polling
-import tasks.timestamps
+import services.attestation.timestamps
+import services.external.polling
+import services.market.imports
 from store.sessions import load_sessions
 
-__all__ = ["api", "deployments", "flows", "tasks", "uvicorn"]
+__all__ = ["api", "deployments", "flows", "services", "uvicorn"]
 
 load_sessions(Path())

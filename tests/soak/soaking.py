@@ -10,16 +10,16 @@ from typing import Any
 import httpx
 
 from deployments.feed import simulated_feed
+from deployments.orchestration.server import free_port
 from deployments.poller import poller_part
 from deployments.sealer import sealer_part
-from deployments.server import free_port
 from deployments.web import HOST, api_part
+from services.accounts.accounts import set_tier
+from services.attestation.pushing import remote_head
+from services.attestation.sealing import is_pending
 from settings import load_settings, open_home
-from store.accounts import set_tier
 from store.clock import wall_clock
 from store.home import Home
-from store.pushing import remote_head
-from store.sealing import is_pending
 from tests.soak.client import Client
 from tests.soak.disk import Disk, mounted
 from tests.soak.feed import RememberingFeed

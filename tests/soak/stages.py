@@ -14,14 +14,14 @@ from flows.evaluation import LEASE as EVALUATING
 from flows.settlement import LEASE as SETTLING
 from flows.settlement import settle_in_order
 from models.errors import HeldError
+from services.attestation.seal_and_push import seal
+from services.evaluation.evaluate import evaluate_sessions, find_unevaluated
+from services.market.imports import import_bars, import_index
+from services.publication.publish import publish
+from services.settlement.settle import find_due_sessions
 from settings import open_home
 from store.home import Home
-from store.lease import lease
-from store.lens import publish
-from tasks.attestation import seal
-from tasks.evaluation import evaluate_sessions, find_unevaluated
-from tasks.market import import_bars, import_index
-from tasks.settlement import find_due_sessions
+from store.ledger.leases import lease
 
 
 def ingest(home: Home, session: date | str, market: Path) -> None:
@@ -33,20 +33,20 @@ def ingest(home: Home, session: date | str, market: Path) -> None:
 def settle(home: Home, session: date, _market: Path) -> None:
     """Settle the waiting sessions, disclose them, and publish. HeldError if the quality gate holds a session."""
     with lease(home.ledger, SETTLING):
-        due = find_due_sessions.fn(home, session)
+        due = find_due_sessions(home, session)
         for outcome in settle_in_order(home, due, as_tasks=False):
             if outcome.held:
                 raise HeldError(f"{outcome.session} is held: {'; '.join(outcome.held)}")
-    seal.fn(home)
+    seal(home)
     publish(home)
 
 
 def evaluate(home: Home, session: date, _market: Path) -> None:
     """Evaluate the waiting sessions, and publish."""
     with lease(home.ledger, EVALUATING):
-        due = find_unevaluated.fn(home, session)
+        due = find_unevaluated(home, session)
         if due:
-            evaluate_sessions.fn(home, due)
+            evaluate_sessions(home, due)
     publish(home)
 
 

@@ -14,15 +14,17 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from deployments import leash
-from deployments.environment import ROOT
+from deployments.orchestration.environment import ROOT
+from deployments.supervision import parent_watch
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.soak.preloaded", "tests.soak.starting"])
 
 
 def become(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, line: Connection) -> None:
-    """Turn a forked process into `python -m deployments.leash ARGUMENTS`, as deployments/child.py starts it."""
+    """Turn a forked process into `python -m deployments.supervision.parent_watch ARGUMENTS`, as
+    deployments/supervision/child.py starts it.
+    """
     os.setsid()
     os.environ.update(environment)
     with log.open("ab") as output:
@@ -30,8 +32,8 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path
         os.dup2(output.fileno(), 2)
     os.dup2(line.fileno(), 0)
     line.close()
-    sys.argv = ["deployments.leash", *arguments]
-    leash.main()
+    sys.argv = ["deployments.supervision.parent_watch", *arguments]
+    parent_watch.main()
 
 
 class Forked:

@@ -13,15 +13,15 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from models.operations import account
-from models.signals import Signal
-from models.strategies import Strategy, StrategyTerms
-from models.users import User
-from store import desk
+from models.tables.accounts import User
+from models.tables.operations import account
+from models.tables.signals import Signal
+from models.tables.strategies import Strategy, StrategyTerms
+from services.attestation.sealing import seal_pending
+from services.market.imports import import_actions
+from services.signals import acceptance
+from services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
 from store.home import Home
-from store.sealing import seal_pending
-from store.strategies import change_status, ensure_user, open_strategy, require_strategy
-from tasks.market import import_actions
 from tests.soak.plan import EVENING, MORNING, NOON, Day, Plan
 from tests.soak.stages import evaluate, ingest, settle
 from tests.support.market_homes import new_home
@@ -95,9 +95,9 @@ class Salts:
     @contextmanager
     def given(self) -> Iterator["Salts"]:
         """Have them given to the signals that are recorded in the block."""
-        real: Any = desk.secrets
-        desk.secrets = SimpleNamespace(token_hex=lambda _length: self._current.pop(0))  # type: ignore[assignment]
+        real: Any = acceptance.secrets
+        acceptance.secrets = SimpleNamespace(token_hex=lambda _length: self._current.pop(0))  # type: ignore[assignment]
         try:
             yield self
         finally:
-            desk.secrets = real
+            acceptance.secrets = real

@@ -8,10 +8,10 @@ import pytest
 from sqlmodel import delete
 
 from models.errors import ConflictError, InputError, StoreError
-from models.operations import HomeFact
+from models.tables.operations import HomeFact
+from services.publication.publish import publish
 from store.clock import CLOCK_FILE
 from store.home import Home
-from store.lens import publish
 from tests.support import processes
 from tests.support.crashing import find_read_only
 

@@ -9,14 +9,15 @@ from sqlmodel import select
 
 from models.datasets import NAV
 from models.errors import StoreError
-from models.lake import LakeFile
-from store.digests import check_turn, identity
-from store.facts import LENS_DIGESTS, keep_fact, read_fact
+from models.tables.lake import LakeFile
+from services.publication.publish import Publication, lens_is_current, publish, rebuild
+from services.publication.snapshot import take_snapshot
 from store.home import Home
-from store.lens import Published, current_version, lens_is_current, publish, rebuild
-from store.lens_digest import check_version, is_as_published
-from store.lens_reader import open_lens
-from store.snapshot import take_snapshot
+from store.lake.digests import check_turn, identity
+from store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
+from store.lens.digest import check_version, is_as_published
+from store.lens.reader import open_lens
+from store.lens.versions import current_version
 from tests.support.harming import change_a_figure, cut, flip_a_bit, put_another_in_its_place
 from tests.support.settled import make_home, settle, settled_at, weekdays
 
@@ -49,7 +50,7 @@ def nav(home: Home) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
 @pytest.mark.parametrize("make", [publish, rebuild], ids=lambda make: make.__name__)
 def test_nothing_is_published_while_any_file_is_not_whole(
-    home: Home, make: Callable[[Home], Published], harm: Callable[[Path], None]
+    home: Home, make: Callable[[Home], Publication], harm: Callable[[Path], None]
 ) -> None:
     shown = version(home)
     with home.ledger.read() as db:

@@ -9,12 +9,12 @@ from sqlmodel import select
 
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS
 from models.enums import NoticeKind
-from models.operations import AuditEntry, Notification
-from models.settlement import Settlement
-from store.corrections import ACTION
+from models.tables.operations import AuditEntry, Notification
+from models.tables.settlement import Settlement
+from services.settlement import correct
+from services.settlement import settle as tasks
+from services.settlement.corrections import ACTION
 from store.home import Home
-from tasks import correction
-from tasks import settlement as tasks
 from tests.support.settling import RESULTS, settle_session
 from tests.support.trading import put_market, trading
 
@@ -37,13 +37,13 @@ def no_levels() -> pl.DataFrame:
 
 def correct_session(home: Home, session: date, stop_after: int = 100) -> tuple[str, ...]:
     """Correct one session by the tasks' own functions; return the changed inputs. `stop_after` cuts it short."""
-    for waiting in correction.find_changes.fn(home, session).waiting:
+    for waiting in correct.find_changes(home, session).waiting:
         settle_session(home, waiting)
-    found = correction.find_changes.fn(home, session)
+    found = correct.find_changes(home, session)
     if found.changed:
-        plan = tasks.plan_session.fn(home, session, correct=True)
+        plan = tasks.plan_session(home, session, correct=True)
         assert isinstance(plan, tasks.Plan), plan
-        tasks.commit_session.fn(home, plan, [tasks.settle_chunk.fn(home, plan, n) for n in plan.chunks])
+        tasks.commit_session(home, plan, [tasks.settle_chunk(home, plan, n) for n in plan.chunks])
         for later in found.later[: stop_after - 1]:
             settle_session(home, later)
     return found.changed

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from domain.marks import next_marks
-from domain.settlement import Settled, settle
+from domain.settlement.engine import Settled, settle
+from domain.settlement.marks import next_marks
 from models.datasets import NAV, ORDERS, POSITIONS
 from tests.support import frames
 from tests.support.slow_settlement import Market, settle_one

@@ -17,14 +17,16 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-from models.lens import LENS_TABLES
-from store import lens, lens_file, lens_seals, snapshot
+from models.lens.tables import LENS_TABLES
+from services.publication import file, seals, snapshot
+from services.publication import publish as lens
+from services.publication.publish import FOLDER, KEPT_VERSIONS, publish, rebuild
 from store.home import Home
-from store.lens import FOLDER, KEPT_VERSIONS, LINK, publish, rebuild
-from store.lens_reader import open_lens
+from store.lens.reader import open_lens
+from store.lens.versions import LINK
 from tests.support.settled import make_home, settle, weekdays
 
-LENS_MODULES = {module.__file__ for module in (lens, lens_file, lens_seals, snapshot)}
+LENS_MODULES = {module.__file__ for module in (lens, file, seals, snapshot)}
 OWN_HELPERS = {
     "_quote",
     "_select",

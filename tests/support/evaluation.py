@@ -6,7 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from domain.evaluation import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA, VERDICTS_SCHEMA, evaluate
+from domain.evaluation.metrics import (
+    CARRIED_SCHEMA,
+    NAV_SCHEMA,
+    STRATEGIES_SCHEMA,
+    TRADING_SCHEMA,
+    VERDICTS_SCHEMA,
+    evaluate,
+)
 
 FIRST, CAPITAL = date(2025, 1, 1), 1_000_000
 

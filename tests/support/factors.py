@@ -11,16 +11,16 @@ import numpy as np
 import orjson
 import polars as pl
 
-from domain.factor_values import UPLOAD_SCHEMA
+from domain.factors.values import UPLOAD_SCHEMA
 from models.datasets import BARS, FACTOR_IC
 from models.enums import FactorStatus, FactorUniverse
-from models.factors import Factor, FactorTerms
-from store.factor_values import put_values
-from store.factors import open_factor
+from models.tables.factors import Factor, FactorTerms
+from services.factors.lifecycle import open_factor
+from services.factors.values import put_values
+from services.strategies.lifecycle import ensure_user
 from store.home import Home
 from store.market import stage_sessions
 from store.sessions import load_sessions
-from store.strategies import ensure_user
 
 SYMBOLS = tuple(f"{600000 + n}.SH" for n in range(20)) + tuple(f"{n + 1:06}.SZ" for n in range(10))
 SESSIONS = 126

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.feeds import FeedTerms
-from sources.feed_answers import open_client
-from sources.feeds import open_feed
+from services.external.sources import add_source
+from sources.external.feed_answers import open_client
+from sources.external.feeds import open_feed
 from store.home import Home
-from store.sources import add_source
 from tests.support.waiting import PATIENCE_SECONDS
 
 NOON = datetime(2026, 5, 24, 12, tzinfo=UTC)

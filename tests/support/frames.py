@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from domain.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
 from models.datasets import BARS, MARKS, NAV, POSITIONS
 
 ORDINARY_TERMS = {

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from store.clock import Clock
 from store.home import Home
-from store.ledger import Ledger
+from store.ledger.ledger import Ledger
 from tests.support.waiting import PATIENCE_SECONDS
 
 DATABASES = ("sqlite", "postgresql")

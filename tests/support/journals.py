@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlmodel import select
 
-from models.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
 from models.datasets import DATASETS
-from models.settlement import Settlement
-from models.signals import Signal
-from models.strategies import Strategy
+from models.tables.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
+from models.tables.settlement import Settlement
+from models.tables.signals import Signal
+from models.tables.strategies import Strategy
+from services.attestation.sealing import seal_pending
 from store.home import Home
-from store.sealing import seal_pending
 
 
 def git(repository: Path, *arguments: str, check: bool = True) -> str:

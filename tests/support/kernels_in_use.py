@@ -11,10 +11,13 @@ import numpy as np
 import polars as pl
 from numba.core.dispatcher import Dispatcher
 
-from domain import evaluation_kernel, factor_kernel, kernel, outcome_kernel
-from domain.factors import evaluate_factor
-from domain.kline_simulation import simulate_klines
-from domain.outcomes import SIGNALS_SCHEMA, judge
+from domain.evaluation import kernel as evaluation_kernel
+from domain.external import outcome_kernel
+from domain.external.kline_simulation import simulate_klines
+from domain.external.outcomes import SIGNALS_SCHEMA, judge
+from domain.factors import kernel as factor_kernel
+from domain.factors.validation import evaluate_factor
+from domain.settlement import kernel
 from models.datasets import KLINES
 from tests.support.evaluation import evaluated, histories
 from tests.support.factor_worlds import calendar, long, prices

@@ -8,10 +8,10 @@ import polars as pl
 from sqlmodel import col, select
 
 from models.datasets import KLINES
-from models.external import ExternalOutcome, ExternalSignal
 from models.klines import KlineSeries, series_of
+from models.tables.external import ExternalOutcome, ExternalSignal
+from services.external.klines import put_klines
 from store.home import Home
-from store.klines import put_klines
 from tests.support.feeds import NOON
 
 SERIES = series_of("binance", "BTC/USDT", "15m")

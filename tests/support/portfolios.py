@@ -8,18 +8,18 @@ import polars as pl
 from domain.sessions import at
 from models.datasets import BARS, INDEX_LEVELS
 from models.enums import FactorUniverse, Universe
-from models.factors import Factor, FactorTerms
-from models.portfolios import PortfolioTerms
+from models.tables.accounts import User
+from models.tables.factors import Factor, FactorTerms
+from models.tables.portfolios import PortfolioTerms
 from models.timetable import TIMETABLE
-from models.users import User
-from store.closes import Closes
-from store.factor_values import put_values
-from store.factors import open_factor
+from services.factors.lifecycle import open_factor
+from services.factors.validation import validate
+from services.factors.values import put_values
+from services.market.closes import Closes
+from services.portfolios.lifecycle import activate_portfolio, add_member, open_portfolio
+from services.strategies.lifecycle import ensure_user
 from store.home import Home
 from store.market import stage_sessions
-from store.portfolios import activate, add_member, open_portfolio
-from store.strategies import ensure_user
-from store.validation import validate
 from tests.support.factors import market_of
 
 LATER = 5
@@ -58,7 +58,7 @@ def prepare(home: Home) -> Lab:
         portfolio = open_portfolio(db, owner, PortfolioTerms(name="both", universe=FactorUniverse.HS300, top_n=5), now)
         for factor in factors.values():
             add_member(db, portfolio, factor, now)
-        strategy = activate(db, portfolio, owner, now)
+        strategy = activate_portfolio(db, portfolio, owner, now)
     return Lab(owner.id, factors, portfolio.id, strategy.slug, tuple(later))
 
 

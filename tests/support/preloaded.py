@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import store.sealing
-import tasks.settlement
+import services.attestation.sealing
+import services.settlement.settle
 from store.sessions import load_sessions
 
-__all__ = ["store", "tasks"]
+__all__ = ["services"]
 
 load_sessions(Path())

@@ -13,10 +13,10 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
+from api.accounts.tokens import Tokens, new_login
 from api.app import bare_app, create_app
-from api.protocol import GuardedProtocol
-from api.tokens import Tokens, new_login
-from store.accounts import create_invite, find_user
+from api.requests.protocol import GuardedProtocol
+from services.accounts.accounts import create_invite, find_user
 from store.home import Home
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from flows import settlement
 from models.datasets import NAV
-from tasks.settlement import Chunk, Plan, commit_session
+from services.settlement.settle import Chunk, Plan, commit_session
 
 
 def gated(home: Any, plan: Plan, chunks: Sequence[Chunk]) -> bool:

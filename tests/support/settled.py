@@ -12,11 +12,11 @@ from sqlmodel import Session, func, select
 
 from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
 from models.enums import Universe
-from models.settlement import Settlement
-from models.strategies import Strategy
-from models.users import User
+from models.tables.accounts import User
+from models.tables.settlement import Settlement
+from models.tables.strategies import Strategy
 from store.home import Home
-from store.lake import StagedFile
+from store.lake.lake import StagedFile
 from tests.support.homes import put_ledger
 
 FIRST = date(2025, 1, 2)

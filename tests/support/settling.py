@@ -8,25 +8,25 @@ from pathlib import Path
 from sqlmodel import select
 
 from models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.settlement import Settlement
+from models.tables.settlement import Settlement
+from services.evaluation import evaluate
+from services.settlement import settle as tasks
 from store.home import Home
-from tasks import evaluation
-from tasks import settlement as tasks
 
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 
 
 def settle_session(home: Home, session: date) -> bool:
     """Settle one session by the tasks' own functions, one after the other; return whether it was news."""
-    plan = tasks.plan_session.fn(home, session)
+    plan = tasks.plan_session(home, session)
     assert isinstance(plan, tasks.Plan), plan
-    chunks = [tasks.settle_chunk.fn(home, plan, n) for n in plan.chunks]
-    return tasks.commit_session.fn(home, plan, chunks)
+    chunks = [tasks.settle_chunk(home, plan, n) for n in plan.chunks]
+    return tasks.commit_session(home, plan, chunks)
 
 
 def settle_due(home: Home, through: date) -> int:
     """Settle the due sessions; return how many there were."""
-    due = tasks.find_due_sessions.fn(home, through)
+    due = tasks.find_due_sessions(home, through)
     for session in due:
         settle_session(home, session)
     return len(due)
@@ -34,8 +34,8 @@ def settle_due(home: Home, through: date) -> int:
 
 def evaluate_due(home: Home, through: date) -> int:
     """Evaluate the waiting sessions in one pass; return how many there were."""
-    due = evaluation.find_unevaluated.fn(home, through)
-    return len(evaluation.evaluate_sessions.fn(home, due)) if due else 0
+    due = evaluate.find_unevaluated(home, through)
+    return len(evaluate.evaluate_sessions(home, due)) if due else 0
 
 
 def settle_in_a_process(path: Path, url: str, session: date, per_chunk: int) -> None:

@@ -44,7 +44,7 @@ def newey_west_t(ic: pd.Series) -> float:
 
 
 def slow_report(values: Floats, closes: Floats) -> dict[str, Any]:
-    """Figures as in domain.factors.FactorReport; nan where undefined. The closes go on after the values."""
+    """Figures as in domain.factors.validation.FactorReport; nan where undefined. The closes go on after the values."""
     f, c = pd.DataFrame(values), pd.DataFrame(closes)
     days = pd.DatetimeIndex(calendar(len(values)))
     decay = []

@@ -6,10 +6,10 @@ from typing import Any
 
 from domain.sessions import deadline
 from models.enums import ExecutionPrice, StrategyStatus
-from models.strategies import StrategyTerms
+from models.tables.strategies import StrategyTerms
+from services.signals.submission import Receipt, submit
+from services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
 from store.home import Home
-from store.signals import Receipt, submit
-from store.strategies import change_status, ensure_user, open_strategy, require_strategy
 from tests.support.frames import signals
 
 

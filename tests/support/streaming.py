@@ -12,10 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI
 
-from api.hub import Hub
-from domain.external import normalise
-from domain.streams import parse_cursor
-from store.external import Poll, store_answer
+from api.live.broadcaster import Broadcaster
+from domain.external.items import normalise
+from domain.signals.streams import parse_cursor
+from services.external.answers import Poll, store_answer
 from store.home import Home
 from tests.support.feeds import ITEM, NOON
 from tests.support.serving import serving
@@ -117,12 +117,12 @@ def dawdling(url: str, headers: dict[str, str]) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def streaming(home: Home, send_bytes: int | None = None, **pace: float) -> Iterator[tuple[str, Hub]]:
+def streaming(home: Home, send_bytes: int | None = None, **pace: float) -> Iterator[tuple[str, Broadcaster]]:
     """Serve a home with a hub of this pace, by default one that looks often."""
-    hubs: list[Hub] = []
+    hubs: list[Broadcaster] = []
 
     def prepare(app: FastAPI) -> None:
-        hubs.append(app.state.countersign.hub)
+        hubs.append(app.state.countersign.broadcaster)
         for name, value in ({"poll_seconds": 0.01} | pace).items():
             setattr(hubs[0].pace, name, value)
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import polars as pl
 
+from domain.market.simulation import SampleMarket, simulate
 from domain.sessions import deadline
-from domain.settlement import Settled, settle
-from domain.simulation import SampleMarket, simulate
+from domain.settlement.engine import Settled, settle
 from models.datasets import BARS, INDEX_LEVELS, MARKS
 from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.market import CorporateAction
+from models.tables.market import CorporateAction
 from store.home import Home
 from store.market import stage_sessions, upsert
 from store.sessions import load_sessions

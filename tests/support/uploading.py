@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from store.factor_values import put_values
-from store.lake import Lake
-from store.ledger import Ledger
+from services.factors.values import put_values
+from store.lake.lake import Lake
+from store.ledger.ledger import Ledger
 from store.sessions import load_sessions
 
 

@@ -9,9 +9,9 @@ import pytest
 from sqlmodel import col, select
 
 from domain.strict_json import MOST_DIGITS
-from models.external import ExternalSignal, QuarantinedItem
+from models.tables.external import ExternalSignal, QuarantinedItem
+from services.external.polling import poll_round
 from store.home import Home
-from tasks.polling import poll_round
 from tests.support import listed
 from tests.support.feeds import ITEM, KEY, NOON, enter, raw_feed, reply
 from tests.support.homes import Databases, disposed, make_home

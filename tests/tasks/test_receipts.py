@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cli import run
-from domain.journal import FaultKind
-from domain.verification import Report
+from domain.attestation.journal import FaultKind
+from domain.verification.report import Report
 from models.errors import InputError
-from tasks.verification import report_json, verify_journal
-from tasks.verification_text import render_report
+from services.verification.text import render_report
+from services.verification.verify import report_json, verify_journal
 from tests.support.handmade_journal import Handmade, Key, canonical, instant, payload, record_path, sha256, utc
 from tests.support.worked_example import FIRST, LATER, SECOND, WEIGHTS, worked_example
 

@@ -1,0 +1,1 @@
+"""Requests: bounds, limits and bodies."""

@@ -1,0 +1,1 @@
+"""Responses: JSON, errors, paging and the response cache."""

@@ -1,0 +1,1 @@
+"""Public routers: no login."""

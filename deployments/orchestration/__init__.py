@@ -1,0 +1,1 @@
+"""Orchestration: Prefect's server, schedules, runner and deployments."""

@@ -1,0 +1,1 @@
+"""Supervision: child processes, their readiness and their restarts."""

@@ -1,0 +1,1 @@
+"""External signals: feeds, items, polling, klines and outcomes. Pure."""

@@ -1,0 +1,1 @@
+"""Factors: their values, IC, validation and tracking. Pure."""

@@ -1,0 +1,1 @@
+"""Market: bars, instruments, the exchange's rules, the quality gate. Pure."""

@@ -1,0 +1,1 @@
+"""Notifications: the addresses that they may be sent to. Pure."""

@@ -1,0 +1,1 @@
+"""Multi-factor portfolios: target weights out of factor values. Pure."""

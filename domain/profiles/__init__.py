@@ -1,5 +1,0 @@
-"""Profiles: daily bars as the tools of the field export them, read as ours by header and content, with remarks."""
-
-from domain.profiles.recognition import FILE, PROFILES, ROW
-
-__all__ = ["FILE", "PROFILES", "ROW"]

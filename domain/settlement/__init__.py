@@ -1,0 +1,1 @@
+"""Settlement: one session's signals, traded and marked. Pure."""

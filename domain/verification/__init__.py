@@ -1,0 +1,1 @@
+"""Verification: every check of a journal that a sceptic runs. Pure."""

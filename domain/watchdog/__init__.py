@@ -1,0 +1,1 @@
+"""Watchdog: the order in which due runs begin. Pure."""

@@ -1,0 +1,1 @@
+"""Tables of the lens: names, columns, types and comments."""

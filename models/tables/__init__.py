@@ -1,0 +1,1 @@
+"""Tables of the ledger: one module a subject. `registry` imports them all."""

@@ -1,0 +1,1 @@
+"""Use cases over stores, sources and domain. No Prefect, no HTTP."""

@@ -1,0 +1,1 @@
+"""Accounts: invitations, keys, tiers and tickets."""

@@ -1,0 +1,1 @@
+"""Attestation: sealing, disclosing, pushing and stamping."""

@@ -1,0 +1,1 @@
+"""Reconciliation: what journal and ledger lack of each other."""

@@ -1,0 +1,47 @@
+"""Seals in the ledger, and the sealer at work. Read-only: `services/attestation/sealing.py` seals."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Session, col
+
+from models.tables.attestation import JournalCommit, Seal
+from models.tables.operations import Lease
+from services.attestation.sealing import LEASE
+from store.clock import wall_clock
+from store.ledger.leases import holder_is_here, holder_lives
+
+
+@dataclass(frozen=True)
+class SealStatus:
+    """The commit that sealed a signal; `pushed_at` None: no remote has it yet."""
+
+    commit_sha: str
+    commit_time: datetime
+    pushed_at: datetime | None
+
+
+def read_seals(db: Session, signal_ids: Collection[int]) -> dict[int, SealStatus]:
+    """Return the seals of those signals that are in the journal, by signal."""
+    ids, found = sorted(signal_ids), dict[int, SealStatus]()
+    columns = (Seal.signal_id, JournalCommit.sha, JournalCommit.committed_at, JournalCommit.pushed_at)
+    query = sa.select(*(col(column) for column in columns)).join(
+        JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha)
+    )
+    for start in range(0, len(ids), 500):
+        rows = db.execute(query.where(col(Seal.signal_id).in_(ids[start : start + 500])))
+        found |= {signal_id: SealStatus(sha, time, pushed) for signal_id, sha, time, pushed in rows}
+    return found
+
+
+def sealer_at_work(db: Session) -> bool:
+    """Whether a live process holds the right to seal.
+
+    One of this machine is asked itself: after a step of the clock its lease looks expired until it renews it.
+    """
+    found = db.get(Lease, LEASE)
+    if found is None or not holder_lives(found.holder):
+        return False
+    return holder_is_here(found.holder) or found.expires_at > wall_clock()

@@ -1,0 +1,1 @@
+"""Evaluation: metrics of settled sessions, and claimed performance beside them."""

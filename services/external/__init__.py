@@ -1,0 +1,1 @@
+"""External signals: sources, polling, klines and outcomes."""

@@ -1,0 +1,1 @@
+"""Factors: values, validation, revalidation and out-of-sample tracking."""

@@ -1,0 +1,1 @@
+"""Market: imports of bars, levels, actions, universes and instruments."""

@@ -1,0 +1,1 @@
+"""Notifications: inboxes, reminders, addresses and delivery."""

@@ -1,0 +1,1 @@
+"""Operations: back-up, restore, replay and the platform's status."""

@@ -1,0 +1,1 @@
+"""Multi-factor portfolios: their members, states and daily signals."""

@@ -1,0 +1,1 @@
+"""Signals: submission, acceptance, history and evidence."""

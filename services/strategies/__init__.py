@@ -1,0 +1,1 @@
+"""Strategies: opening them and moving them through their states."""

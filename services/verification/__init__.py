@@ -1,0 +1,1 @@
+"""Verification: a clone is read, checked and reported on."""

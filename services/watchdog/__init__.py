@@ -1,0 +1,1 @@
+"""Watchdog: checks that find what is missing, late or damaged."""

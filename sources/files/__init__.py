@@ -1,0 +1,1 @@
+"""Tables in files: Parquet, CSV, Excel and packed ones."""

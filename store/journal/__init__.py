@@ -1,0 +1,1 @@
+"""The journal: one git repository, its packs, signatures and tokens."""

@@ -1,0 +1,1 @@
+"""The lake: immutable Parquet files, and the digests that they are held to."""

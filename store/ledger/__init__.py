@@ -1,0 +1,1 @@
+"""The ledger: one SQL database, its migrations, leases and facts."""

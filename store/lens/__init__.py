@@ -1,0 +1,1 @@
+"""The lens: the published DuckDB file, opened for reading."""

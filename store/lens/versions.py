@@ -1,0 +1,20 @@
+"""The lens's published version: where it lies, and how it is opened."""
+
+from pathlib import Path
+
+import duckdb
+
+LINK = "countersign.duckdb"
+
+
+def current_version(home: Path) -> Path | None:
+    """Return the resolved path of the published version of the home at `home`; None before the first publication."""
+    try:
+        return home / (home / LINK).readlink()
+    except FileNotFoundError:
+        return None
+
+
+def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published version. The one way to: DuckDB refuses two configurations of a file in one process."""
+    return duckdb.connect(path, read_only=True)
