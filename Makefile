@@ -20,7 +20,7 @@ install-bench: .venv/bench
 .venv/runtime: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m deployments.precompile
+	$(BIN)/python -m countersign.deployments.precompile
 	touch $@
 
 .venv/dev: requirements-dev.lock .venv/runtime
@@ -52,7 +52,7 @@ check: install-dev
 
 # The page for API clients; a test fails when it is stale.
 docs: install
-	$(BIN)/python -m api.document docs/daily_loop.py docs/api.md
+	$(BIN)/python -m countersign.api.document docs/daily_loop.py docs/api.md
 
 # ONLY: one of the files in bench/, such as ONLY=settlement.
 bench: install-bench

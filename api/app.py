@@ -10,22 +10,22 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from api.accounts.passwords import Passwords
-from api.accounts.tokens import Tokens
-from api.app_state import AppState
-from api.description import Description
-from api.live.broadcaster import Broadcaster
-from api.live.group_commit import Submissions
-from api.live.seal_waiter import SealWaiter
-from api.requests.addresses import Proxies
-from api.requests.column_bodies import ColumnReader
-from api.requests.limits import Limits
-from api.requests.queries import KNOWN_QUERIES
-from api.requests.request_guard import Arrivals, RequestGuard
-from api.responses import errors
-from api.responses.public_index import PublicIndex
-from api.responses.response_cache import CachedResponses, ResponseCache
-from api.routers import (
+from countersign.api.accounts.passwords import Passwords
+from countersign.api.accounts.tokens import Tokens
+from countersign.api.app_state import AppState
+from countersign.api.description import Description
+from countersign.api.live.broadcaster import Broadcaster
+from countersign.api.live.group_commit import Submissions
+from countersign.api.live.seal_waiter import SealWaiter
+from countersign.api.requests.addresses import Proxies
+from countersign.api.requests.column_bodies import ColumnReader
+from countersign.api.requests.limits import Limits
+from countersign.api.requests.queries import KNOWN_QUERIES
+from countersign.api.requests.request_guard import Arrivals, RequestGuard
+from countersign.api.responses import errors
+from countersign.api.responses.public_index import PublicIndex
+from countersign.api.responses.response_cache import CachedResponses, ResponseCache
+from countersign.api.routers import (
     accounts,
     claimed_performance,
     external,
@@ -39,16 +39,16 @@ from api.routers import (
     streams,
     tickets,
 )
-from api.routers.public import health, listing, performance, proofs, sessions, track_records
-from api.stopping import on_stop_signal
-from services.market.closes import Closes
-from services.market.instruments import KnownSymbols
-from services.publication.track_records import TrackRecords
-from settings import load_settings, open_home
-from store.journal.commit_signers import CommitSigners
-from store.journal.receipts import ReceiptSigner
-from store.lens.cache import Cache
-from store.lens.reader import Lens
+from countersign.api.routers.public import health, listing, performance, proofs, sessions, track_records
+from countersign.api.stopping import on_stop_signal
+from countersign.services.market.closes import Closes
+from countersign.services.market.instruments import KnownSymbols
+from countersign.services.publication.track_records import TrackRecords
+from countersign.settings import load_settings, open_home
+from countersign.store.journal.commit_signers import CommitSigners
+from countersign.store.journal.receipts import ReceiptSigner
+from countersign.store.lens.cache import Cache
+from countersign.store.lens.reader import Lens
 
 # More would only wait for each other, and for the ledger's connections.
 THREADS = 12
@@ -135,7 +135,7 @@ def create_app(home: Path | None = None) -> FastAPI:
     app.add_middleware(CachedResponses, answers=state.response_cache)
     app.add_middleware(RequestGuard, arrivals=Arrivals(clock.now, may_go_back=clock.simulated), limits=limits)
     if settings.metrics:
-        from api.metrics import PATH, Counting, RequestMetrics  # noqa: PLC0415 - off by default
+        from countersign.api.metrics import PATH, Counting, RequestMetrics  # noqa: PLC0415 - off by default
 
         metrics = RequestMetrics(opened)
         app.add_route(PATH, metrics.answer, include_in_schema=False)

@@ -7,24 +7,24 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from api.accounts.passwords import Passwords
-from api.accounts.tokens import Tokens
-from api.live.broadcaster import Broadcaster
-from api.live.group_commit import Submissions
-from api.live.seal_waiter import SealWaiter
-from api.requests.column_bodies import ColumnReader
-from api.requests.limits import Limits
-from api.requests.request_guard import ARRIVAL, WHOLE
-from api.responses.public_index import PublicIndex
-from api.responses.response_cache import ResponseCache
-from services.market.closes import Closes
-from services.market.instruments import KnownSymbols
-from services.publication.track_records import TrackRecords
-from store.home import Home
-from store.journal.commit_signers import CommitSigners
-from store.journal.receipts import ReceiptSigner
-from store.lens.cache import Cache
-from store.lens.reader import Lens
+from countersign.api.accounts.passwords import Passwords
+from countersign.api.accounts.tokens import Tokens
+from countersign.api.live.broadcaster import Broadcaster
+from countersign.api.live.group_commit import Submissions
+from countersign.api.live.seal_waiter import SealWaiter
+from countersign.api.requests.column_bodies import ColumnReader
+from countersign.api.requests.limits import Limits
+from countersign.api.requests.request_guard import ARRIVAL, WHOLE
+from countersign.api.responses.public_index import PublicIndex
+from countersign.api.responses.response_cache import ResponseCache
+from countersign.services.market.closes import Closes
+from countersign.services.market.instruments import KnownSymbols
+from countersign.services.publication.track_records import TrackRecords
+from countersign.store.home import Home
+from countersign.store.journal.commit_signers import CommitSigners
+from countersign.store.journal.receipts import ReceiptSigner
+from countersign.store.lens.cache import Cache
+from countersign.store.lens.reader import Lens
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The API as one document for people: the daily loop as a program, then every operation of the OpenAPI document.
 
-python -m api.document PROGRAM PAGE
+python -m countersign.api.document PROGRAM PAGE
 
 writes PAGE; `make docs` does it, and a test fails when the page is stale.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from api.app import bare_app
+from countersign.api.app import bare_app
 
 HEAD = """\
 # The HTTP API

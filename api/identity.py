@@ -6,11 +6,11 @@ from anyio import to_thread
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from api.app_state import AppState, State
-from api.requests.limits import credential
-from api.responses.errors import refuse
-from models.tables.accounts import User
-from services.accounts.accounts import KEY_PREFIX, authenticate_key
+from countersign.api.app_state import AppState, State
+from countersign.api.requests.limits import credential
+from countersign.api.responses.errors import refuse
+from countersign.models.tables.accounts import User
+from countersign.services.accounts.accounts import KEY_PREFIX, authenticate_key
 
 _bearer = HTTPBearer(auto_error=False, description="an access token, or an API key (csk_...)")
 _header = APIKeyHeader(name="x-api-key", auto_error=False, description="an API key (csk_...)")

@@ -19,9 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models.errors import CountersignError
-from services.operations.platform_status import read_platform_status
-from store.home import Home
+from countersign.models.errors import CountersignError
+from countersign.services.operations.platform_status import read_platform_status
+from countersign.store.home import Home
 
 PATH = "/metrics"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

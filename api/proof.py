@@ -5,9 +5,9 @@ A key is handed to programs, and is stolen from them. With it alone, nobody may 
 
 from fastapi import Request
 
-from api.app_state import AppState
-from api.responses.errors import refuse
-from models.tables.accounts import User
+from countersign.api.app_state import AppState
+from countersign.api.responses.errors import refuse
+from countersign.models.tables.accounts import User
 
 
 async def proved(state: AppState, request: Request, user: User | None, password: str) -> bool:

@@ -21,9 +21,9 @@ import polars as pl
 import sqlalchemy as sa
 
 from bench.report import figure, peer_module, seconds
-from domain.arrays import Floats
-from domain.evaluation.kernel import WINDOW, measure, weigh
-from domain.evaluation.metrics import (
+from countersign.domain.arrays import Floats
+from countersign.domain.evaluation.kernel import WINDOW, measure, weigh
+from countersign.domain.evaluation.metrics import (
     CARRIED_SCHEMA,
     NAV_SCHEMA,
     STRATEGIES_SCHEMA,
@@ -32,12 +32,12 @@ from domain.evaluation.metrics import (
     evaluate,
     expected_maximum,
 )
-from domain.settlement.books import money
-from models.datasets import BARS, NAV
-from models.tables.settlement import Settlement
-from services.evaluation.evaluate import SESSIONS_PER_BATCH, evaluate_sessions
-from services.evaluation.evaluations import read_nav
-from store.home import Home
+from countersign.domain.settlement.books import money
+from countersign.models.datasets import BARS, NAV
+from countersign.models.tables.settlement import Settlement
+from countersign.services.evaluation.evaluate import SESSIONS_PER_BATCH, evaluate_sessions
+from countersign.services.evaluation.evaluations import read_nav
+from countersign.store.home import Home
 from tests.support.settled import bars, commit, make_home, results, slugs, stage, weekdays
 
 STRATEGIES, SESSIONS, OWNERS, RUNS = 10_000, 500, 500, 5

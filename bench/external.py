@@ -12,17 +12,17 @@ from typing import Any
 import psutil
 
 from bench.report import figure
-from deployments.feed import simulated_feed
-from deployments.poller import poller_part
-from domain.external.feed_simulation import SimulatedFeed
-from domain.external.items import Items, normalise
-from services.external.answers import Poll, store_answer
-from services.external.polling import poll_source
-from services.external.sources import list_sources
-from services.publication.publish import publish
-from sources.external.feed_answers import open_client
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.feed import simulated_feed
+from countersign.deployments.poller import poller_part
+from countersign.domain.external.feed_simulation import SimulatedFeed
+from countersign.domain.external.items import Items, normalise
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.external.polling import poll_source
+from countersign.services.external.sources import list_sources
+from countersign.services.publication.publish import publish
+from countersign.sources.external.feed_answers import open_client
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, KEY, enter
 from tests.support.homes import make_home
 

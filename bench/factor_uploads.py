@@ -19,16 +19,16 @@ from bench.load import request, rush
 from bench.report import figure
 from bench.rush import running
 from bench.sealing import make_home
-from deployments.orchestration.server import free_port
-from deployments.web import api_part
-from domain.sessions import at
-from models.enums import FactorUniverse
-from models.tables.accounts import User
-from models.tables.factors import FactorTerms
-from services.accounts.accounts import create_key
-from services.factors.lifecycle import open_factor
-from services.factors.values import read_values
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.web import api_part
+from countersign.domain.sessions import at
+from countersign.models.enums import FactorUniverse
+from countersign.models.tables.accounts import User
+from countersign.models.tables.factors import FactorTerms
+from countersign.services.accounts.accounts import create_key
+from countersign.services.factors.lifecycle import open_factor
+from countersign.services.factors.values import read_values
+from countersign.store.home import Home
 
 SESSIONS, SYMBOLS, DATES_A_REQUEST = 1_250, 300, 500
 TODAY = date(2025, 1, 2)

@@ -26,10 +26,10 @@ import pandas as pd
 import polars as pl
 
 from bench.report import figure, seconds
-from domain.factors.panel import rank_values
-from domain.factors.tracking import os_means, track
-from domain.factors.validation import evaluate_factor
-from domain.portfolios.multi_factor import combine
+from countersign.domain.factors.panel import rank_values
+from countersign.domain.factors.tracking import os_means, track
+from countersign.domain.factors.validation import evaluate_factor
+from countersign.domain.portfolios.multi_factor import combine
 
 OTHERS, RUNS, MISSING = 20, 5, 0.03
 # Of the large panel's sessions pandas gets one in so many.

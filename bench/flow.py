@@ -8,8 +8,8 @@ from time import perf_counter
 
 from bench.market_home import environment, market_home, write_strategies
 from bench.report import figure
-from deployments.orchestration.server import prefect_api
-from models.datasets import BARS
+from countersign.deployments.orchestration.server import prefect_api
+from countersign.models.datasets import BARS
 
 STRATEGIES, RUNS = 10_000, 5
 
@@ -23,10 +23,15 @@ def main() -> None:
         sessions = home.lake.sessions(BARS)[-RUNS - 2 : -1]
         strategies, signals = write_strategies(home, STRATEGIES, sessions, Path(name))
         with prefect_api(home.path):
-            from flows.replay import SETTLED_AT  # noqa: PLC0415
-            from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - after Prefect's environment
-            from services.attestation.seal_and_push import seal  # noqa: PLC0415
-            from services.operations.replay import open_strategies, read_strategies, set_clock, submit_signals  # noqa: PLC0415
+            from countersign.flows.replay import SETTLED_AT  # noqa: PLC0415
+            from countersign.flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - after Prefect's environment
+            from countersign.services.attestation.seal_and_push import seal  # noqa: PLC0415
+            from countersign.services.operations.replay import (  # noqa: PLC0415
+                open_strategies,
+                read_strategies,
+                set_clock,
+                submit_signals,
+            )
 
             set_clock(home, sessions[0], SETTLED_AT.min)
             open_strategies(home, read_strategies(strategies), home.clock.now())

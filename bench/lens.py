@@ -21,13 +21,13 @@ import numpy as np
 import polars as pl
 
 from bench.report import figure
-from models.datasets import NAV
-from services.publication.publish import publish, rebuild
-from services.publication.snapshot import take_snapshot
-from store.home import Home
-from store.lake.digests import identity
-from store.lake.lake import StagedFile
-from store.lens.reader import open_lens
+from countersign.models.datasets import NAV
+from countersign.services.publication.publish import publish, rebuild
+from countersign.services.publication.snapshot import take_snapshot
+from countersign.store.home import Home
+from countersign.store.lake.digests import identity
+from countersign.store.lake.lake import StagedFile
+from countersign.store.lens.reader import open_lens
 from tests.support.settled import bars, commit, index_levels, make_home, results, slugs, stage, weekdays
 
 STRATEGIES = 10_000

@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from bench.report import figure
-from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, quotes, tradable
-from domain.market.rules import MOST_FREE_SESSIONS, Book
-from domain.settlement.marks import next_marks
-from models.datasets import BARS, MARKS
+from countersign.domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, quotes, tradable
+from countersign.domain.market.rules import MOST_FREE_SESSIONS, Book
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import BARS, MARKS
 
 FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "market"
 FILES = ("bars_full_market_2025_2026.parquet", "bars_csi800_2018_2026.parquet")

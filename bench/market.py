@@ -41,8 +41,8 @@ def bars_file(folder: Path) -> Path:
 
 def write_sample(path: Path) -> Path:
     """Write about as many bars as the real file has, on real sessions."""
-    from domain.market.simulation import simulate  # noqa: PLC0415 - in a process of its own
-    from store.sessions import load_sessions  # noqa: PLC0415
+    from countersign.domain.market.simulation import simulate  # noqa: PLC0415 - in a process of its own
+    from countersign.store.sessions import load_sessions  # noqa: PLC0415
 
     days = [day for day in load_sessions(path.parent).days if day >= date(2018, 1, 2)][:SESSIONS]
     simulate(SYMBOLS, days, 1).bars.write_parquet(path)
@@ -51,8 +51,8 @@ def write_sample(path: Path) -> Path:
 
 def import_once(path: Path) -> tuple[float, float]:
     """Seconds and peak MiB of one import into a new home."""
-    from services.market.imports import import_bars  # noqa: PLC0415
-    from store.home import Home  # noqa: PLC0415 - in a process of its own
+    from countersign.services.market.imports import import_bars  # noqa: PLC0415
+    from countersign.store.home import Home  # noqa: PLC0415 - in a process of its own
 
     with TemporaryDirectory() as folder:
         home = Home(Path(folder), f"sqlite:///{folder}/ledger.db", Path(folder) / "lake")
@@ -96,7 +96,7 @@ def main() -> None:
         runs, peer_runs = [run[n] for run in ours], [run[n] for run in theirs]
         figure(f"market {name}", runs, unit, must=must, better="lower", peer=peer, peer_runs=peer_runs)
 
-    from domain.market.simulation import simulate  # noqa: PLC0415 - not needed before
+    from countersign.domain.market.simulation import simulate  # noqa: PLC0415 - not needed before
 
     days = weekdays(500)
     figure("market sample, 800 x 500", seconds(lambda: simulate(800, days, 1), RUNS), "s", must=10, better="lower")

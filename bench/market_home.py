@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from models.datasets import BARS
-from services.market.imports import import_bars, import_index, simulate_market
-from store.clock import wall_clock
-from store.home import Home
+from countersign.models.datasets import BARS
+from countersign.services.market.imports import import_bars, import_index, simulate_market
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "market"
 NAMES = 50

@@ -15,14 +15,14 @@ import polars as pl
 import sqlalchemy as sa
 
 from bench.report import figure, seconds
-from domain.external.items import normalise
-from domain.external.outcomes import KLINES_SCHEMA, SIGNALS_SCHEMA, judge
-from models.klines import series_of
-from models.tables.external import ExternalOutcome
-from services.external.answers import Poll, store_answer
-from services.external.judge import judge_signals
-from services.external.klines import put_klines
-from store.home import Home
+from countersign.domain.external.items import normalise
+from countersign.domain.external.outcomes import KLINES_SCHEMA, SIGNALS_SCHEMA, judge
+from countersign.models.klines import series_of
+from countersign.models.tables.external import ExternalOutcome
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.external.judge import judge_signals
+from countersign.services.external.klines import put_klines
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, enter
 from tests.support.homes import make_home
 

@@ -20,11 +20,11 @@ import numpy as np
 from bench.load import Answer, paced, request, rush, saturate
 from bench.report import figure, peer_module
 from bench.rush import running
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import Part
-from deployments.web import BACKLOG, api_part
-from services.publication.publish import publish, rebuild
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import Part
+from countersign.deployments.web import BACKLOG, api_part
+from countersign.services.publication.publish import publish, rebuild
+from countersign.store.home import Home
 from tests.support.settled import make_home, settle, slugs, weekdays
 
 STRATEGIES, SESSIONS, SYMBOLS = 100, 250, tuple(f"{600_000 + n}.SH" for n in range(50))
@@ -117,7 +117,7 @@ def _part(home: Home, port: int, workers: int, *, granian: bool) -> Part:
     options = {"interface": "asgi", "http": "1", "host": "127.0.0.1", "port": port, "workers": workers}
     options |= {"backlog": BACKLOG, "loop": "uvloop", "log-level": "warning"}
     arguments = ("granian", "--factory", "--no-ws", *(f"--{name}={value}" for name, value in options.items()))
-    return replace(part, arguments=(*arguments, "api.app:create_app"))
+    return replace(part, arguments=(*arguments, "countersign.api.app:create_app"))
 
 
 def _beside(peer: tuple[Any, str] | None, runs: list[float] | None) -> dict[str, Any]:

@@ -18,15 +18,15 @@ from sqlmodel import col
 from bench.load import Answer, paced, request
 from bench.report import figure
 from bench.rush import running
-from deployments.orchestration.server import free_port
-from deployments.web import api_part
-from domain.evaluation.claimed_performance import write_records
-from models.enums import StrategyStatus
-from models.tables.accounts import User
-from models.tables.claimed import ClaimedPerformance
-from models.tables.strategies import Strategy
-from services.publication.publish import publish, rebuild
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.web import api_part
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.accounts import User
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.models.tables.strategies import Strategy
+from countersign.services.publication.publish import publish, rebuild
+from countersign.store.home import Home
 from tests.support.settled import commit, make_home, results, settled_at, slugs, stage, weekdays
 
 STRATEGIES, SESSIONS, OWNERS, CLAIMS, PER_SECOND, RUNS = 10_000, 120, 500, 300, 10, 3

@@ -9,8 +9,8 @@ from time import perf_counter
 
 from bench.market_home import environment, market_home, write_strategies
 from bench.report import figure
-from models.datasets import BARS, NAV
-from store.home import Home
+from countersign.models.datasets import BARS, NAV
+from countersign.store.home import Home
 
 STRATEGIES, SESSIONS = 1_000, 250
 

@@ -21,17 +21,17 @@ from sqlmodel import col, func, select
 from bench.load import Answer, request, rush
 from bench.report import figure
 from bench.sealing import make_home
-from deployments.orchestration.server import free_port
-from deployments.sealer import sealer_part
-from deployments.supervision.parts import Part, wait_until_ready
-from deployments.web import api_part
-from domain.sessions import at
-from models.tables.accounts import User
-from models.tables.attestation import Seal
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.accounts.accounts import create_key
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.sealer import sealer_part
+from countersign.deployments.supervision.parts import Part, wait_until_ready
+from countersign.deployments.web import api_part
+from countersign.domain.sessions import at
+from countersign.models.tables.accounts import User
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.accounts.accounts import create_key
+from countersign.store.home import Home
 
 CLIENTS, SIGNALS, NAMES = 50, 10_000, 50
 SESSION = date(2025, 1, 2)

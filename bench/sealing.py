@@ -14,16 +14,16 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from bench.report import figure
-from domain.attestation.records import seal_path
-from domain.sessions import deadline
-from domain.signals.payload import payload, signal_hash
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.tables.accounts import User
-from models.tables.attestation import Seal
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.sealing import Sealer, sealing
-from store.home import Home
+from countersign.domain.attestation.records import seal_path
+from countersign.domain.sessions import deadline
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.tables.accounts import User
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.sealing import Sealer, sealing
+from countersign.store.home import Home
 
 PENDING, FILES, RUNS, SMALL, SMALL_RUNS, PEER_SIGNALS = 10_000, 100_000, 3, 10, 10, 200
 PORTFOLIO = " ".join(f"{600000 + n:06}.SH=0.05" for n in range(20))

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 
 from bench.report import figure, peer_module, seconds
-from domain.arrays import Accounts, Flags, Floats, Holdings, Signals
-from domain.market.quotes import quotes
-from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, offsets
-from domain.settlement.engine import settle
-from domain.settlement.kernel import settle_arrays
-from domain.settlement.marks import next_marks
-from models.datasets import BARS, MARKS, NAV, POSITIONS
+from countersign.domain.arrays import Accounts, Flags, Floats, Holdings, Signals
+from countersign.domain.market.quotes import quotes
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, offsets
+from countersign.domain.settlement.engine import settle
+from countersign.domain.settlement.kernel import settle_arrays
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import BARS, MARKS, NAV, POSITIONS
 
 STRATEGIES, NAMES, POOL, SESSIONS, CHUNKS, THREADS, RUNS = 10_000, 50, 60, 20, 4, 2, 5
 PEER_STRATEGIES = 20

@@ -27,13 +27,13 @@ from bench.load import Answer, paced, request
 from bench.report import figure
 from bench.rush import running
 from bench.sealing import make_home
-from deployments.orchestration.server import free_port
-from deployments.web import api_part
-from domain.sessions import at
-from models.tables.accounts import User
-from models.tables.strategies import Strategy
-from services.accounts.accounts import create_key
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.web import api_part
+from countersign.domain.sessions import at
+from countersign.models.tables.accounts import User
+from countersign.models.tables.strategies import Strategy
+from countersign.services.accounts.accounts import create_key
+from countersign.store.home import Home
 
 SLOW, ADDRESSES = int(os.environ.get("BENCH_SLOW", "600")), 12
 SUBMISSIONS, PER_SECOND = 600, 20.0

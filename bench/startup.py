@@ -58,9 +58,9 @@ def main() -> None:
             runs = [cost("cli", *words, *ports, **home) for _ in range(RUNS + 1)][1:]
             figure(f"countersign {command}, processor time", runs, "s", must=must, better="lower")
         kernels = {"NUMBA_CACHE_DIR": f"{name}/kernels"}
-        first = cost("deployments.precompile", **kernels)
+        first = cost("countersign.deployments.precompile", **kernels)
         figure("compiling on a fresh installation, processor time", [first], "s", must=None, better="lower")
-        runs = [cost("deployments.precompile", **kernels) for _ in range(RUNS)]
+        runs = [cost("countersign.deployments.precompile", **kernels) for _ in range(RUNS)]
         figure("the same where all is compiled", runs, "s", must=COMPILED_AHEAD, better="lower")
 
 

@@ -23,18 +23,18 @@ import psutil
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 
-from api.app import create_app
-from api.identity import Account
-from api.live.broadcaster import Broadcaster
-from api.requests.limits import credential
 from bench.report import figure
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import wait_until_ready
-from deployments.web import api_part
-from domain.signals.streams import Filter
-from models.tables.accounts import User
-from services.accounts.accounts import create_key
-from store.home import Home
+from countersign.api.app import create_app
+from countersign.api.identity import Account
+from countersign.api.live.broadcaster import Broadcaster
+from countersign.api.requests.limits import credential
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import wait_until_ready
+from countersign.deployments.web import api_part
+from countersign.domain.signals.streams import Filter
+from countersign.models.tables.accounts import User
+from countersign.services.accounts.accounts import create_key
+from countersign.store.home import Home
 from tests.support.feeds import NOON, enter
 from tests.support.homes import make_home
 from tests.support.streaming import bring
@@ -114,7 +114,7 @@ def measure(home: Home, source: int, keys: list[str], route: str) -> Measured:
     port = free_port()
     part = api_part(home.path, port=port)
     if route == PEER:
-        words = (word.replace("api.app:create_app", "bench.stream:create_peer") for word in part.arguments)
+        words = (word.replace("countersign.api.app:create_app", "bench.stream:create_peer") for word in part.arguments)
         part = replace(part, arguments=tuple(words))
     child = part.start()
     here, there = multiprocessing.Pipe()

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from bench.report import figure
-from domain.attestation.records import (
+from countersign.domain.attestation.records import (
     reveal_path,
     reveal_record,
     seal_path,
@@ -27,18 +27,18 @@ from domain.attestation.records import (
     terms_path,
     terms_record,
 )
-from domain.market.quotes import ACTIONS_SCHEMA
-from domain.market.rules import rules_sha256
-from domain.market.simulation import simulate
-from domain.provenance import frame_sha256, object_sha256
-from domain.sessions import CLOSE, at, deadline
-from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.settlement.engine import settle
-from domain.settlement.marks import newest_marks, next_marks
-from domain.signals.payload import encode_portfolios, payload, signal_hash
-from models.datasets import NAV, POSITIONS
-from store.journal.journal import Journal, Writer
-from store.sessions import load_sessions
+from countersign.domain.market.quotes import ACTIONS_SCHEMA
+from countersign.domain.market.rules import rules_sha256
+from countersign.domain.market.simulation import simulate
+from countersign.domain.provenance import frame_sha256, object_sha256
+from countersign.domain.sessions import CLOSE, at, deadline
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from countersign.domain.settlement.engine import settle
+from countersign.domain.settlement.marks import newest_marks, next_marks
+from countersign.domain.signals.payload import encode_portfolios, payload, signal_hash
+from countersign.models.datasets import NAV, POSITIONS
+from countersign.store.journal.journal import Journal, Writer
+from countersign.store.sessions import load_sessions
 
 STRATEGIES, SESSIONS, NAMES, SYMBOLS, COMMITS, RUNS = 100, 250, 50, 800, 4, 5
 FIRST = date(2025, 1, 2)
@@ -159,8 +159,8 @@ def draw_signals(rng: np.random.Generator, symbols: pl.Series) -> pl.DataFrame:
 def run(*arguments: str) -> float:
     """Verify in a process of its own; return its seconds."""
     code = (
-        "import sys; from pathlib import Path; from services.verification.verify import verify_journal\n"
-        "from services.verification.text import render_report\n"
+        "import sys; from pathlib import Path; from countersign.services.verification.verify import verify_journal\n"
+        "from countersign.services.verification.text import render_report\n"
         "bars = Path(sys.argv[2]) if len(sys.argv) > 2 else None\n"
         "report = verify_journal(Path(sys.argv[1]), bars=bars)\n"
         "print(render_report(report), file=sys.stderr)\n"

@@ -12,16 +12,16 @@ import sys
 
 import typer
 
-from cli.administration import admin, clock
-from cli.backup import app as backup
-from cli.factors import factors
-from cli.market import market
-from cli.operations import app
-from cli.proof import app as proof
-from cli.sources import source
-from cli.status import app as status
-from models.errors import CountersignError, InputError
-from store.privacy import keep_to_owner
+from countersign.cli.administration import admin, clock
+from countersign.cli.backup import app as backup
+from countersign.cli.factors import factors
+from countersign.cli.market import market
+from countersign.cli.operations import app
+from countersign.cli.proof import app as proof
+from countersign.cli.sources import source
+from countersign.cli.status import app as status
+from countersign.models.errors import CountersignError, InputError
+from countersign.store.privacy import keep_to_owner
 
 app.add_typer(proof)
 app.add_typer(status)

@@ -1,5 +1,5 @@
-"""python -m cli."""
+"""python -m countersign.cli."""
 
-from cli import main
+from countersign.cli import main
 
 main()

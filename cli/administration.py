@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, open_home, show
-from cli.journal import journal
-from models.enums import TicketStatus
-from models.errors import InputError, RefusedError
+from countersign.cli.common import HomeOption, JsonOption, group, open_home, show
+from countersign.cli.journal import journal
+from countersign.models.enums import TicketStatus
+from countersign.models.errors import InputError, RefusedError
 
 if TYPE_CHECKING:
-    from models.tables.tickets import Ticket
+    from countersign.models.tables.tickets import Ticket
 
 admin = group(
     "Accounts: who may come in, and with how many strategies. And the keys that sign the journal and the tokens."
@@ -36,7 +36,7 @@ def admin_invite(
     as_json: JsonOption = False,
 ) -> None:
     """Make an invite code. It is shown here and never again."""
-    from services.accounts.accounts import create_invite
+    from countersign.services.accounts.accounts import create_invite
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -47,7 +47,7 @@ def admin_invite(
 @admin.command("tier")
 def admin_tier(who: WhoArgument, tier: str, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Give an account another tier."""
-    from services.accounts.accounts import set_tier
+    from countersign.services.accounts.accounts import set_tier
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -63,7 +63,7 @@ def admin_disable(
     as_json: JsonOption = False,
 ) -> None:
     """Shut an account out. Its strategies go on as they are."""
-    from services.accounts.accounts import disable_user
+    from countersign.services.accounts.accounts import disable_user
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -74,7 +74,7 @@ def admin_disable(
 @admin.command("accounts")
 def admin_accounts(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List all accounts, oldest first."""
-    from services.accounts.custody import list_accounts
+    from countersign.services.accounts.custody import list_accounts
 
     with open_home(home).ledger.read() as db:
         show(list_accounts(db), as_json=as_json)
@@ -86,7 +86,7 @@ def admin_password_code(who: WhoArgument, home: HomeOption = None, as_json: Json
 
     Whoever has the code has the account: give it to nobody but its holder.
     """
-    from services.accounts.custody import give_password_code
+    from countersign.services.accounts.custody import give_password_code
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -98,7 +98,7 @@ def admin_password_code(who: WhoArgument, home: HomeOption = None, as_json: Json
 @admin.command("revoke-keys")
 def admin_revoke_keys(who: WhoArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Revoke all API keys of an account, for good, with what they added."""
-    from services.accounts.custody import revoke_keys
+    from countersign.services.accounts.custody import revoke_keys
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -114,8 +114,8 @@ def admin_give_strategy(
     as_json: JsonOption = False,
 ) -> None:
     """Give an account a strategy that only the journal knew after a restore. Its new owner is told."""
-    from models.tables.accounts import User
-    from services.accounts.custody import give_strategy
+    from countersign.models.tables.accounts import User
+    from countersign.services.accounts.custody import give_strategy
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -126,7 +126,7 @@ def admin_give_strategy(
 @admin.command("rotate-key")
 def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the journal with a new key from now on. The old key announces it, and stays good for what it signed."""
-    from services.attestation.key_rotation import rotate_key
+    from countersign.services.attestation.key_rotation import rotate_key
 
     show(rotate_key(open_home(home)), as_json=as_json)
 
@@ -134,7 +134,7 @@ def admin_rotate_key(home: HomeOption = None, as_json: JsonOption = False) -> No
 @admin.command("prefect-login")
 def admin_prefect_login(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Print the words that log in to Prefect's UI. Whoever has them can run anything as this home's user."""
-    from store.prefect_login import ensure_login
+    from countersign.store.prefect_login import ensure_login
 
     show({"login": ensure_login(open_home(home).path)}, as_json=as_json)
 
@@ -142,9 +142,9 @@ def admin_prefect_login(home: HomeOption = None, as_json: JsonOption = False) ->
 @admin.command("rotate-token-key")
 def admin_rotate_token_key(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Sign the api's tokens with a new secret from now on. What the older ones signed stays good until it expires."""
-    from models.tables.operations import OPERATOR, AuditEntry
-    from settings import load_settings
-    from store.signing_keys import name_secret, rotate_secrets
+    from countersign.models.tables.operations import OPERATOR, AuditEntry
+    from countersign.settings import load_settings
+    from countersign.store.signing_keys import name_secret, rotate_secrets
 
     opened = open_home(home)
     if load_settings(home).jwt_secret is not None:
@@ -165,8 +165,8 @@ def ticket_list(
     as_json: JsonOption = False,
 ) -> None:
     """List tickets, newest first."""
-    from models.tables.accounts import User
-    from services.accounts.tickets import list_tickets
+    from countersign.models.tables.accounts import User
+    from countersign.services.accounts.tickets import list_tickets
 
     opened = open_home(home)
     with opened.ledger.read() as db:
@@ -197,8 +197,8 @@ def ticket_resolve(
 
 
 def _answer(number: int, text: str | None, home: Path | None, *, resolved: bool, as_json: bool) -> None:
-    from models.tables.accounts import User
-    from services.accounts.tickets import answer_ticket
+    from countersign.models.tables.accounts import User
+    from countersign.services.accounts.tickets import answer_ticket
 
     opened = open_home(home)
     with opened.ledger.write() as db:
@@ -219,7 +219,7 @@ def admin_grant(
     as_json: JsonOption = False,
 ) -> None:
     """Let an account enter and change external sources over the api."""
-    from services.accounts.accounts import grant_admin
+    from countersign.services.accounts.accounts import grant_admin
 
     opened = open_home(home)
     with opened.ledger.write() as db:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, open_home, show
-from models.errors import CountersignError
+from countersign.cli.common import HomeOption, JsonOption, group, open_home, show
+from countersign.models.errors import CountersignError
 
 if TYPE_CHECKING:
-    from store.home import Home
+    from countersign.store.home import Home
 
 app = group("Back-ups.")
 WARNING = "The back-up holds secrets (keys, settings, accounts): keep it where only you can read it."
@@ -26,7 +26,7 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Back up the home while everything runs: ledger, journal, lake, settings, clock and keys. It holds secrets."""
-    from services.operations.backup import back_up, check_backup, describe
+    from countersign.services.operations.backup import back_up, check_backup, describe
 
     if check:
         show(describe(check_backup(dest)), as_json=as_json)
@@ -43,9 +43,9 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an empty home from a back-up, checked file by file; then fetch what the journal's remote has beyond it."""
-    from services.operations.backup import describe
-    from services.operations.restore import restore as restore_home
-    from settings import load_settings, locate_home
+    from countersign.services.operations.backup import describe
+    from countersign.services.operations.restore import restore as restore_home
+    from countersign.settings import load_settings, locate_home
 
     target = load_settings(home).home.expanduser().absolute()
     load_settings.cache_clear()  # the settings to come are those of the back-up
@@ -55,7 +55,7 @@ def restore(
 
 
 def _fetch(home: Home) -> dict[str, Any]:
-    from services.attestation.journal_repair import fetch_journal
+    from countersign.services.attestation.journal_repair import fetch_journal
 
     if not home.journal_remote:
         return {"fetched": 0}

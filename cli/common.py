@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from store.home import Home
+    from countersign.store.home import Home
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="Home folder (default: COUNTERSIGN_HOME).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -47,7 +47,7 @@ def day_of(value: datetime | None) -> date | None:
 
 def open_home(home: Path | None) -> Home:
     """Open the home that the settings name, as `settings.open_home` does."""
-    from settings import open_home as open_checked
+    from countersign.settings import open_home as open_checked
 
     return open_checked(home)
 
@@ -56,7 +56,7 @@ def open_home(home: Path | None) -> Home:
 def prefect(home: Path | None, *modules: str) -> Iterator[Home]:
     """Open a home and reach its Prefect server, the running one or one for the while; `modules` are imported then."""
     opened = open_home(home)
-    from deployments.orchestration.server import prefect_api
+    from countersign.deployments.orchestration.server import prefect_api
 
     with prefect_api(opened.path, *modules):
         yield opened

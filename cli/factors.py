@@ -1,6 +1,6 @@
 """Factors: measuring them again."""
 
-from cli.common import HomeOption, JsonOption, SinceOption, UntilOption, group, prefect, show
+from countersign.cli.common import HomeOption, JsonOption, SinceOption, UntilOption, group, prefect, show
 
 factors = group("Alpha factors: measuring them again after a correction of bars.")
 
@@ -13,7 +13,7 @@ def _group() -> None:
 @factors.command()
 def revalidate(since: SinceOption, until: UntilOption, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Measure every factor again that was validated on bars of these days; the active ones stay active."""
-    with prefect(home, "flows.factors") as opened:
-        from flows.factors import factor_revalidation
+    with prefect(home, "countersign.flows.factors") as opened:
+        from countersign.flows.factors import factor_revalidation
 
         show(factor_revalidation(since.date(), until.date(), home=opened.path), as_json=as_json)

@@ -8,18 +8,18 @@ from typing import Annotated
 
 import typer
 
-from cli.common import HomeOption, JsonOption, SessionOption, day_of, group, open_home, show
-from cli.operations import StageName, run
-from domain.market.profiles import PROFILES
-from models.klines import series_of
-from store.clock import wall_clock
+from countersign.cli.common import HomeOption, JsonOption, SessionOption, day_of, group, open_home, show
+from countersign.cli.operations import StageName, run
+from countersign.domain.market.profiles import PROFILES
+from countersign.models.klines import series_of
+from countersign.store.clock import wall_clock
 
 market = group("Market data: import it, simulate it, fetch it.")
 
 FileArgument = Annotated[Path, typer.Argument(help="Parquet or CSV file.")]
 
 
-def _importer(kind: str, module: str = "services.market.imports") -> Callable[..., None]:
+def _importer(kind: str, module: str = "countersign.services.market.imports") -> Callable[..., None]:
     def command(path: FileArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
         opened = open_home(home)
         imports = import_module(module)
@@ -42,7 +42,7 @@ def market_import(
     With --from, files as a tool exports them: what was taken for what is printed first. Without it nothing is guessed.
     """
     opened = open_home(home)
-    from services.market.imports import import_bars
+    from countersign.services.market.imports import import_bars
 
     show(import_bars(opened, path, opened.clock.now(), profile=profile), as_json=as_json)
 
@@ -57,7 +57,7 @@ market.command(
     "import-instruments",
     help="Import instruments: symbol, and name, kind, board, listed, delisted, delisting_value (CNY a share, or "
     "ratio*successor), each where it is known.",
-)(_importer("import_instruments", "services.market.instrument_imports"))
+)(_importer("import_instruments", "countersign.services.market.instrument_imports"))
 
 
 @market.command("import-klines")
@@ -81,7 +81,7 @@ def market_import_klines(
     from rich.console import Console
     from rich.progress import track
 
-    from services.external.kline_imports import import_kline_files
+    from countersign.services.external.kline_imports import import_kline_files
 
     console = Console(stderr=True)
 
@@ -102,7 +102,7 @@ def market_simulate(
 ) -> None:
     """Make a sample market: seeded, so that the same options give the same prices."""
     opened = open_home(home)
-    from services.market.imports import simulate_market
+    from countersign.services.market.imports import simulate_market
 
     done = simulate_market(opened, opened.clock.now(), symbols=symbols, sessions=sessions, seed=seed, end=day_of(end))
     show(done, as_json=as_json)

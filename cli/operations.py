@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import (
+from countersign.cli.common import (
     HomeOption,
     JsonOption,
     SessionOption,
@@ -23,7 +23,7 @@ from cli.common import (
 )
 
 if TYPE_CHECKING:
-    from store.home import Home
+    from countersign.store.home import Home
 
 app = group("Daily trading signals, turned into track records that anybody can check.")
 
@@ -52,8 +52,8 @@ def init(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
     The first time on a machine, what computes is compiled too: some fifteen seconds.
     """
-    from deployments.kernels import compile_kernels
-    from settings import locate_home
+    from countersign.deployments.kernels import compile_kernels
+    from countersign.settings import locate_home
 
     located = locate_home(home)
     new = located.create()
@@ -71,13 +71,13 @@ def up(
 ) -> None:
     """Start everything: Prefect's server and UI, api, sealer, poller, all schedules. Ctrl-C stops it all."""
     opened = open_home(home)
-    from deployments.feed import feed_part
-    from deployments.orchestration.ready import schedules_are_planned
-    from deployments.poller import poller_part
-    from deployments.precompile import compiling
-    from deployments.sealer import sealer_part
-    from deployments.up import up as start
-    from deployments.web import api_part
+    from countersign.deployments.feed import feed_part
+    from countersign.deployments.orchestration.ready import schedules_are_planned
+    from countersign.deployments.poller import poller_part
+    from countersign.deployments.precompile import compiling
+    from countersign.deployments.sealer import sealer_part
+    from countersign.deployments.up import up as start
+    from countersign.deployments.web import api_part
 
     def checked() -> bool:
         return check and schedules_are_planned(opened.path)
@@ -102,9 +102,9 @@ def api(
 ) -> None:
     """Start only the api, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
-    from deployments.precompile import compiling
-    from deployments.supervision.supervisor import Supervisor, stop_on_signals
-    from deployments.web import api_part
+    from countersign.deployments.precompile import compiling
+    from countersign.deployments.supervision.supervisor import Supervisor, stop_on_signals
+    from countersign.deployments.web import api_part
 
     supervisor = Supervisor([api_part(opened.path, host, port, workers)], typer.echo)
     with compiling(opened.path), stop_on_signals(supervisor):
@@ -115,7 +115,7 @@ def api(
 def sealer(home: HomeOption = None) -> None:
     """Start only the sealer, which `up` starts too; Ctrl-C stops it. A second one stands by to take over."""
     opened = open_home(home)
-    from deployments.sealer import main as start
+    from countersign.deployments.sealer import main as start
 
     start([str(opened.path)])
 
@@ -124,7 +124,7 @@ def sealer(home: HomeOption = None) -> None:
 def poller(home: HomeOption = None) -> None:
     """Start only the poller of external feeds, which `up` starts too; Ctrl-C stops it."""
     opened = open_home(home)
-    from deployments.poller import main as start
+    from countersign.deployments.poller import main as start
 
     start([str(opened.path)])
 
@@ -137,7 +137,7 @@ def deploy(
 ) -> None:
     """Register the same flows and schedules on a Prefect work pool, for more than one machine."""
     with prefect(home):
-        from deployments.orchestration.deploy import deploy as register
+        from countersign.deployments.orchestration.deploy import deploy as register
 
         show([{"deployment": str(each)} for each in register(work_pool)], as_json=as_json)
 
@@ -165,8 +165,8 @@ def _ends_idle(home: Home) -> bool:
 
     A server for the while and its client cost six seconds of processor time.
     """
-    from services.operations.platform_status import note_run
-    from services.settlement.settled import due_sessions
+    from countersign.services.operations.platform_status import note_run
+    from countersign.services.settlement.settled import due_sessions
 
     with home.ledger.read() as db:
         if due_sessions(db, home.sessions, home.sessions.newest_closed(home.clock.now())):
@@ -176,8 +176,8 @@ def _ends_idle(home: Home) -> bool:
 
 
 def _flow(stage: StageName) -> Any:
-    from deployments.orchestration.schedules import load_flow
-    from models.timetable import TIMETABLE
+    from countersign.deployments.orchestration.schedules import load_flow
+    from countersign.models.timetable import TIMETABLE
 
     return load_flow(next(slot for slot in TIMETABLE if slot.stage == stage))
 
@@ -192,8 +192,8 @@ def correct(
 
     The old versions are kept, and both are shown.
     """
-    with prefect(home, "flows.correction") as opened:
-        from flows.correction import correct_settlement
+    with prefect(home, "countersign.flows.correction") as opened:
+        from countersign.flows.correction import correct_settlement
 
         show(correct_settlement(session.date(), home=opened.path), as_json=as_json)
 
@@ -208,8 +208,8 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Run the whole lifecycle session by session under the simulated clock."""
-    with prefect(home, "flows.replay") as opened:
-        from flows.replay import replay as flow
+    with prefect(home, "countersign.flows.replay") as opened:
+        from countersign.flows.replay import replay as flow
 
         first, last = since.date(), until.date()
         done = flow(first, last, strategies=strategies, signals=signals, home=opened.path)
@@ -224,8 +224,8 @@ def replay(
 @app.command()
 def sample(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Prepare a home with a sample market and sample strategies, and replay their last 60 sessions. Safe to repeat."""
-    from deployments.sample import prepare_sample
-    from settings import locate_home
+    from countersign.deployments.sample import prepare_sample
+    from countersign.settings import locate_home
 
     show(prepare_sample(locate_home(home)), as_json=as_json)
 
@@ -239,6 +239,6 @@ def publish(
     as_json: JsonOption = False,
 ) -> None:
     """Publish the lens: what is settled, in one DuckDB file."""
-    from services.publication import publish as lens
+    from countersign.services.publication import publish as lens
 
     show((lens.rebuild if rebuild else lens.publish)(open_home(home)), as_json=as_json)

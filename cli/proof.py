@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.common import JsonOption, group
+from countersign.cli.common import JsonOption, group
 
 app = group("Proof.")
 
@@ -29,8 +29,8 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify a journal offline: signatures, chains, deadlines, reveals, tokens and, given bars, every NAV."""
-    from services.verification.text import render_report
-    from services.verification.verify import report_json, verify_journal
+    from countersign.services.verification.text import render_report
+    from countersign.services.verification.verify import report_json, verify_journal
 
     report = verify_journal(
         journal,
@@ -53,8 +53,8 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Audit a foreign attestation repository: which commit first held each entry, and whether that was in time."""
-    from services.verification.text import render_audit
-    from services.verification.verify import audit_json, audit_repository
+    from countersign.services.verification.text import render_audit
+    from countersign.services.verification.verify import audit_json, audit_repository
 
     done = audit_repository(repository)
     typer.echo(json.dumps(audit_json(done), default=str) if as_json else render_audit(done))

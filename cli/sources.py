@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, open_home, show
-from models.errors import InputError
-from store.clock import wall_clock
+from countersign.cli.common import HomeOption, JsonOption, group, open_home, show
+from countersign.models.errors import InputError
+from countersign.store.clock import wall_clock
 
 if TYPE_CHECKING:
-    from models.feeds import FeedTerms
-    from models.tables.external import Source
+    from countersign.models.feeds import FeedTerms
+    from countersign.models.tables.external import Source
 
 source = group("External feeds: whose signals are polled.")
 
@@ -45,9 +45,9 @@ def source_add(
 
     With --try nothing is entered or kept: exit 1 where no signal comes.
     """
-    from models.feeds import NO_SETTINGS, FeedTerms
-    from models.tables.operations import OPERATOR
-    from services.external.sources import add_source
+    from countersign.models.feeds import NO_SETTINGS, FeedTerms
+    from countersign.models.tables.operations import OPERATOR
+    from countersign.services.external.sources import add_source
 
     wanted = FeedTerms(
         name=name,
@@ -71,7 +71,7 @@ def source_add(
 @source.command("list")
 def source_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """List the sources and how their polling stands. Keys are not shown."""
-    from services.external.sources import list_sources
+    from countersign.services.external.sources import list_sources
 
     with open_home(home).ledger.read() as db:
         rows = [
@@ -97,8 +97,8 @@ def source_pause(
     as_json: JsonOption = False,
 ) -> None:
     """Stop polling a source for the while. What it publishes meanwhile is a gap."""
-    from models.tables.operations import OPERATOR
-    from services.external.sources import pause_source
+    from countersign.models.tables.operations import OPERATOR
+    from countersign.services.external.sources import pause_source
 
     with open_home(home).ledger.write() as db:
         found = pause_source(db, name, wall_clock(), OPERATOR, paused=not undo)
@@ -108,8 +108,8 @@ def source_pause(
 @source.command("remove")
 def source_remove(name: NameArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Poll a source no more and forget its key. Its signals are kept."""
-    from models.tables.operations import OPERATOR
-    from services.external.sources import remove_source
+    from countersign.models.tables.operations import OPERATOR
+    from countersign.services.external.sources import remove_source
 
     with open_home(home).ledger.write() as db:
         show({"name": remove_source(db, name, wall_clock(), OPERATOR).name, "removed": True}, as_json=as_json)
@@ -124,7 +124,7 @@ def source_simulate(
     broken_minutes: Annotated[int, typer.Option(min=0, max=60, help="Be down for the first minutes of an hour.")] = 0,
 ) -> None:
     """Serve a made-up feed that keeps to the API of the adapter cqs, until Ctrl-C."""
-    from deployments.feed import main as start
+    from countersign.deployments.feed import main as start
 
     keys = [word for key in premium_key or () for word in ("--premium-key", key)]
     fault = ["--failing", str(failing)] if failing is not None else []
@@ -132,7 +132,7 @@ def source_simulate(
 
 
 def _try(wanted: FeedTerms, *, as_json: bool) -> None:
-    from services.external.feed_trials import try_feed
+    from countersign.services.external.feed_trials import try_feed
 
     found = asdict(try_feed(wanted))
     if as_json:

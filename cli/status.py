@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cli.common import HomeOption, JsonOption, group, open_home, show
-from domain.sessions import EXCHANGE_ZONE
+from countersign.cli.common import HomeOption, JsonOption, group, open_home, show
+from countersign.domain.sessions import EXCHANGE_ZONE
 
 if TYPE_CHECKING:
-    from models.problems import WatchdogProblem
-    from services.attestation.agreement import Agreement
-    from services.operations.platform_status import PlatformStatus, StageStatus
-    from store.home import Home
+    from countersign.models.problems import WatchdogProblem
+    from countersign.services.attestation.agreement import Agreement
+    from countersign.services.operations.platform_status import PlatformStatus, StageStatus
+    from countersign.store.home import Home
 
 app = group("Where the platform stands.")
 
@@ -23,8 +23,8 @@ app = group("Where the platform stands.")
 @app.command()
 def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show what ran, what is late, unsealed, unpushed and unsettled; exit 1 if anything is late or wrong."""
-    from services.operations.platform_status import overdue_through, read_platform_status
-    from services.watchdog.checks import find_problems
+    from countersign.services.operations.platform_status import overdue_through, read_platform_status
+    from countersign.services.watchdog.checks import find_problems
 
     opened = open_home(home)
     now = opened.clock.now()

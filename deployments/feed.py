@@ -1,6 +1,6 @@
 """The feed simulator's process: a made-up signal feed on the loopback. A part of `up` in the sample home.
 
-python -m deployments.feed PORT [--seed N] [--premium-key KEY]… [--failing CODE] [--broken-minutes N]
+python -m countersign.deployments.feed PORT [--seed N] [--premium-key KEY]… [--failing CODE] [--broken-minutes N]
 """
 
 import argparse
@@ -14,13 +14,13 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from deployments.orchestration.environment import ROOT
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import Part
-from domain.external.feed_simulation import PATHS, SAMPLE_SOURCE, SimulatedFeed
-from services.external.sources import list_sources, move_source
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import Part
+from countersign.domain.external.feed_simulation import PATHS, SAMPLE_SOURCE, SimulatedFeed
+from countersign.services.external.sources import list_sources, move_source
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 HOST = "127.0.0.1"
 LARGEST_FORM = 65_536
@@ -37,7 +37,7 @@ def feed_part(home: Home) -> Part | None:
         move_source(db, SAMPLE_SOURCE, f"http://{HOST}:{port}")
     return Part(
         name="sample feed",
-        arguments=("deployments.feed", str(port)),
+        arguments=("countersign.deployments.feed", str(port)),
         environment={"PYTHONPATH": str(ROOT)},
         log=home.path / "logs" / "sample-feed.log",
         ready=lambda: _listens(port),
@@ -104,7 +104,7 @@ def _handler(find: Callable[[], SimulatedFeed], now: Callable[[], datetime]) -> 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = print) -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="deployments.feed")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.feed")
     parser.add_argument("port", type=int)
     parser.add_argument("--seed", type=int, default=SimulatedFeed.seed)
     parser.add_argument("--premium-key", action="append", default=[])

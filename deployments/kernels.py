@@ -9,15 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from domain.evaluation import metrics
-from domain.external.outcomes import KLINES_SCHEMA, judge
-from domain.external.outcomes import SIGNALS_SCHEMA as EXTERNAL_SCHEMA
-from domain.factors.kernel import LEAST_PAIRS
-from domain.factors.validation import evaluate_factor
-from domain.market.quotes import ACTIONS_SCHEMA
-from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.settlement.engine import settle
-from models.datasets import BARS, MARKS, NAV, POSITIONS
+from countersign.domain.evaluation import metrics
+from countersign.domain.external.outcomes import KLINES_SCHEMA, judge
+from countersign.domain.external.outcomes import SIGNALS_SCHEMA as EXTERNAL_SCHEMA
+from countersign.domain.factors.kernel import LEAST_PAIRS
+from countersign.domain.factors.validation import evaluate_factor
+from countersign.domain.market.quotes import ACTIONS_SCHEMA
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from countersign.domain.settlement.engine import settle
+from countersign.models.datasets import BARS, MARKS, NAV, POSITIONS
 
 DAYS = [date(2024, 1, 1) + timedelta(n) for n in range(3)]
 HOUR = datetime(2024, 1, 1, tzinfo=UTC)

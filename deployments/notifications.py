@@ -3,11 +3,11 @@
 import logging
 import threading
 
-from services.notifications.delivery import Round, keep_operators, notify_round
-from settings import Settings
-from store.clock import wall_clock
-from store.home import Home
-from store.ledger.leases import lease
+from countersign.services.notifications.delivery import Round, keep_operators, notify_round
+from countersign.settings import Settings
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
 
 LEASE = "notices"
 POLL_SECONDS = 10.0

@@ -1,6 +1,6 @@
 """The stand-alone poller: asks each external feed when it is due, for as long as it lives. A part of `up`.
 
-python -m deployments.poller HOME
+python -m countersign.deployments.poller HOME
 
 One process and one event loop for all sources, without Prefect: a flow run a minute would cost an interpreter each.
 The hourly flow `poll_external_signals` shows the new signals in Prefect.
@@ -16,15 +16,15 @@ from pathlib import Path
 
 import httpx
 
-from deployments.orchestration.environment import ROOT
-from deployments.supervision.parts import Part
-from models.errors import CountersignError
-from services.external.polling import Now, due_sources, poll_source
-from services.external.sources import Polled
-from settings import open_home
-from sources.external.feed_answers import open_client
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.supervision.parts import Part
+from countersign.models.errors import CountersignError
+from countersign.services.external.polling import Now, due_sources, poll_source
+from countersign.services.external.sources import Polled
+from countersign.settings import open_home
+from countersign.sources.external.feed_answers import open_client
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 # How often to look for sources that are due: a new one, or one that is to go on, waits no longer.
 LOOK_SECONDS = 2.0
@@ -39,7 +39,7 @@ def poller_part(home: Path) -> Part:
     """Describe the poller of a home, for `up`."""
     return Part(
         name="poller",
-        arguments=("deployments.poller", str(home)),
+        arguments=("countersign.deployments.poller", str(home)),
         environment={"PYTHONPATH": str(ROOT)},
         log=home / "logs" / "poller.log",
     )
@@ -99,7 +99,7 @@ async def _run_until_told(home: Home) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Poll for a home until interrupted."""
-    parser = argparse.ArgumentParser(prog="deployments.poller")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.poller")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployments.supervision.child import Child
+from countersign.deployments.supervision.child import Child
 
 LOWEST_PRIORITY = 19
 
@@ -17,7 +17,7 @@ LOWEST_PRIORITY = 19
 @contextmanager
 def compiling(home: Path) -> Iterator[Child]:
     """Have it compiled in the background of the block; what is not done by its end is given up."""
-    child = Child(("deployments.precompile",), {}, home / "logs" / "compiling.log")
+    child = Child(("countersign.deployments.precompile",), {}, home / "logs" / "compiling.log")
     try:
         yield child
     finally:
@@ -27,7 +27,7 @@ def compiling(home: Path) -> Iterator[Child]:
 def main() -> None:
     """Compile whatever is not compiled yet."""
     os.nice(LOWEST_PRIORITY)
-    from deployments.kernels import compile_kernels  # noqa: PLC0415 - with the lowest priority from the first import on
+    from countersign.deployments.kernels import compile_kernels  # noqa: PLC0415 - with the lowest priority from the first import on
 
     compile_kernels()
 

@@ -7,24 +7,24 @@ from typing import Any
 
 import polars as pl
 
-from deployments.feed import HOST
-from deployments.orchestration.server import prefect_api
-from domain.external.feed_simulation import FREE, MOST_MINUTES, SAMPLE_SOURCE, SimulatedFeed
-from domain.external.items import normalise
-from domain.sessions import at
-from domain.signals.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
-from models.datasets import BARS
-from models.enums import StrategyStatus
-from models.errors import ConflictError
-from models.feeds import FeedTerms
-from models.tables.operations import OPERATOR
-from models.timetable import TIMETABLE
-from services.external.answers import Poll, store_answer
-from services.external.sources import add_source, is_entered
-from services.settlement.settled import settled_through
-from services.strategies.lifecycle import change_status, require_strategy
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.feed import HOST
+from countersign.deployments.orchestration.server import prefect_api
+from countersign.domain.external.feed_simulation import FREE, MOST_MINUTES, SAMPLE_SOURCE, SimulatedFeed
+from countersign.domain.external.items import normalise
+from countersign.domain.sessions import at
+from countersign.domain.signals.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
+from countersign.models.datasets import BARS
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError
+from countersign.models.feeds import FeedTerms
+from countersign.models.tables.operations import OPERATOR
+from countersign.models.timetable import TIMETABLE
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.external.sources import add_source, is_entered
+from countersign.services.settlement.settled import settled_through
+from countersign.services.strategies.lifecycle import change_status, require_strategy
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 SYMBOLS, SESSIONS, SEED = 800, 500, 7
 REPLAYED = 60
@@ -62,8 +62,8 @@ def prepare_sample(home: Home) -> dict[str, Any]:
 
 def enter_feed(home: Home, now: datetime) -> None:
     """Enter the feed that `up` simulates, with a day behind it, unless it was entered, or removed, before."""
-    from services.external.judge import judge_signals  # noqa: PLC0415
-    from services.external.kline_imports import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
+    from countersign.services.external.judge import judge_signals  # noqa: PLC0415
+    from countersign.services.external.kline_imports import extend_sample_klines  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
 
     with home.ledger.write() as db:
         if is_entered(db, SAMPLE_SOURCE):
@@ -80,7 +80,7 @@ def enter_feed(home: Home, now: datetime) -> None:
 
 
 def _simulate(home: Home) -> None:
-    from services.market.imports import simulate_market  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
+    from countersign.services.market.imports import simulate_market  # noqa: PLC0415 - brings Prefect in, whose environment is not set yet
 
     now = wall_clock()
     simulate_market(home, now, symbols=SYMBOLS, sessions=SESSIONS, seed=SEED, end=home.sessions.newest_closed(now))
@@ -89,8 +89,8 @@ def _simulate(home: Home) -> None:
 def _replay(home: Home, sessions: list[date]) -> None:
     """Replay in two halves; between them one strategy is paused."""
     half = sessions[len(sessions) // 2]
-    with prefect_api(home.path, "flows.replay"), TemporaryDirectory(dir=home.path) as folder:
-        from flows.replay import replay  # noqa: PLC0415 - Prefect's environment is set only now
+    with prefect_api(home.path, "countersign.flows.replay"), TemporaryDirectory(dir=home.path) as folder:
+        from countersign.flows.replay import replay  # noqa: PLC0415 - Prefect's environment is set only now
 
         strategies, signals = Path(folder) / "strategies.parquet", Path(folder) / "signals.parquet"
         pl.DataFrame([terms.model_dump(mode="json") for terms in sample_strategies()]).write_parquet(strategies)

@@ -1,6 +1,6 @@
 """The stand-alone sealer, a part of `up`: seals each submission within a moment of its receipt, and sends it out.
 
-python -m deployments.sealer HOME
+python -m countersign.deployments.sealer HOME
 
 Sealing and sending are two loops: a remote or a timestamp authority that hangs never delays a seal. A third sends the
 notifications (`notices.py`).
@@ -14,17 +14,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from deployments.notifications import keep_notifying
-from deployments.orchestration.environment import ROOT
-from deployments.supervision.parts import Part
-from models.errors import ConflictError, CountersignError, LeaseError
-from services.attestation.pushing import PushState, push_pending
-from services.attestation.rotation import rotation_waits
-from services.attestation.sealing import is_pending, sealing
-from services.attestation.stops import telling
-from services.attestation.timestamps import stamp_pending
-from settings import load_settings, locate_home
-from store.home import Home
+from countersign.deployments.notifications import keep_notifying
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.supervision.parts import Part
+from countersign.models.errors import ConflictError, CountersignError, LeaseError
+from countersign.services.attestation.pushing import PushState, push_pending
+from countersign.services.attestation.rotation import rotation_waits
+from countersign.services.attestation.sealing import is_pending, sealing
+from countersign.services.attestation.stops import telling
+from countersign.services.attestation.timestamps import stamp_pending
+from countersign.settings import load_settings, locate_home
+from countersign.store.home import Home
 
 POLL_SECONDS = 0.05
 # How long to wait after a failure, at first and at most; after a conflict it is the operator's turn.
@@ -63,7 +63,7 @@ def sealer_part(home: Path) -> Part:
     """Describe the sealer of a home, for `up`."""
     return Part(
         name="sealer",
-        arguments=("deployments.sealer", str(home)),
+        arguments=("countersign.deployments.sealer", str(home)),
         environment={"PYTHONPATH": str(ROOT)},
         log=home / "logs" / "sealer.log",
     )
@@ -138,7 +138,7 @@ def _tell(home: Home, stop: threading.Event) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Seal for a home until interrupted."""
-    parser = argparse.ArgumentParser(prog="deployments.sealer")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.sealer")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

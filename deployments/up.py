@@ -5,15 +5,15 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployments.orchestration.environment import prefect_environment, prefect_home
-from deployments.orchestration.server import refuse_second, running_server, server_part
-from deployments.supervision.parts import Part
-from deployments.supervision.supervisor import Supervisor, stop_on_signals
-from models.errors import ConflictError
+from countersign.deployments.orchestration.environment import prefect_environment, prefect_home
+from countersign.deployments.orchestration.server import refuse_second, running_server, server_part
+from countersign.deployments.supervision.parts import Part
+from countersign.deployments.supervision.supervisor import Supervisor, stop_on_signals
+from countersign.models.errors import ConflictError
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
 RUNNER_PATIENCE_SECONDS = 15.0
-TIMETABLE_NAME = "models.timetable:TIMETABLE"
+TIMETABLE_NAME = "countersign.models.timetable:TIMETABLE"
 
 
 def up(
@@ -49,7 +49,7 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
     return Part(
         name="flow runner",
         arguments=(
-            "deployments.orchestration.runner",
+            "countersign.deployments.orchestration.runner",
             str(home),
             "--timetable",
             timetable,
@@ -64,7 +64,7 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
 
 
 def _announce(home: Path, say: Callable[[str], None]) -> None:
-    from store.lens.versions import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
+    from countersign.store.lens.versions import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
 
     say("Prefect's UI asks for words to log in with: `countersign admin prefect-login` prints them")
     if (home / LINK).exists():

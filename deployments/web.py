@@ -5,10 +5,10 @@ import shutil
 import socket
 from pathlib import Path
 
-from deployments.orchestration.environment import ROOT
-from deployments.supervision.parts import Part, answers
-from models.errors import ConflictError
-from settings import load_settings
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.supervision.parts import Part, answers
+from countersign.models.errors import ConflictError
+from countersign.settings import load_settings
 
 HOST, PORT = "127.0.0.1", 8000
 # A rush of new connections waits here instead of being turned away.
@@ -35,9 +35,9 @@ def api_part(home: Path, host: str = HOST, port: int = PORT, workers: int = 1) -
     return Part(
         name="api",
         arguments=(
-            *("uvicorn", "api.app:create_app", "--factory", "--no-access-log", "--no-server-header"),
+            *("uvicorn", "countersign.api.app:create_app", "--factory", "--no-access-log", "--no-server-header"),
             # The app settles each client's address: uvicorn would believe any caller on this machine.
-            *("--no-proxy-headers", "--ws=none", "--http=api.requests.protocol:GuardedProtocol"),
+            *("--no-proxy-headers", "--ws=none", "--http=countersign.api.requests.protocol:GuardedProtocol"),
             *(f"--{name}={value}" for name, value in options.items()),
         ),
         environment=environment,

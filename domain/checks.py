@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from models.datasets import ColumnType
-from models.errors import InputError
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import InputError
 
 
 class Rule(NamedTuple):

@@ -9,7 +9,7 @@ from datetime import date, time
 
 import polars as pl
 
-from models.timetable import ZONE
+from countersign.models.timetable import ZONE
 
 EXPECTED = "a date, YYYY-MM-DD without a time"
 MIDNIGHT = time()

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from models.datasets import ColumnType
+from countersign.models.datasets import ColumnType
 
 MANIFEST_SCHEMA = "countersign/settlement/v1"
 

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from models.enums import ExecutionPrice
-from models.errors import HorizonError, InputError
-from models.timetable import ZONE
+from countersign.models.enums import ExecutionPrice
+from countersign.models.errors import HorizonError, InputError
+from countersign.models.timetable import ZONE
 
 EXCHANGE_ZONE = ZoneInfo(ZONE)
 DEADLINES = {ExecutionPrice.OPEN: time(9, 15), ExecutionPrice.CLOSE: time(15, 0)}

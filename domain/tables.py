@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from domain import days, moments
-from models.errors import InputError, RowError
+from countersign.domain import days, moments
+from countersign.models.errors import InputError, RowError
 
 SYMBOL = r"^[0-9]{6}\.(SH|SZ|BJ)$"
 LONGEST_SHOWN = 80

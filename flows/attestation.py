@@ -6,12 +6,12 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.runs import record_process
-from flows.scheduled import remember_run, run_name
-from models.errors import CountersignError
-from services.attestation.pushing import PushState
-from settings import open_home
-from tasks.attestation import push, seal, stamp
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run, run_name
+from countersign.models.errors import CountersignError
+from countersign.services.attestation.pushing import PushState
+from countersign.settings import open_home
+from countersign.tasks.attestation import push, seal, stamp
 
 
 class NotPushedError(CountersignError):

@@ -6,18 +6,18 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.evaluation import evaluate_waiting
-from flows.publish import publish_and_show
-from flows.runners import THREADS
-from flows.runs import record_process
-from flows.scheduled import due_session
-from flows.settlement import LEASE, disclose, settle_in_order
-from models.errors import RefusedError
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.correction import describe_corrections, find_changes
+from countersign.flows.artifacts import show_table
+from countersign.flows.evaluation import evaluate_waiting
+from countersign.flows.publish import publish_and_show
+from countersign.flows.runners import THREADS
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import due_session
+from countersign.flows.settlement import LEASE, disclose, settle_in_order
+from countersign.models.errors import RefusedError
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.correction import describe_corrections, find_changes
 
 
 @flow(name="correct_settlement", flow_run_name="correct {session}", on_running=[record_process], task_runner=THREADS)

@@ -8,17 +8,17 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.artifacts import show_table
-from flows.publish import publish_and_show
-from flows.runs import record_process
-from flows.scheduled import remember_run, run_name, session_of_run
-from models.errors import LeaseError
-from services.evaluation.evaluate import SESSIONS_PER_BATCH, Evaluated
-from services.settlement.settled import settlement_of
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.evaluation import count_scores, evaluate_sessions, find_unevaluated, rank
+from countersign.flows.artifacts import show_table
+from countersign.flows.publish import publish_and_show
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run, run_name, session_of_run
+from countersign.models.errors import LeaseError
+from countersign.services.evaluation.evaluate import SESSIONS_PER_BATCH, Evaluated
+from countersign.services.settlement.settled import settlement_of
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.evaluation import count_scores, evaluate_sessions, find_unevaluated, rank
 
 LEASE = "evaluate"
 BAR_WIDTH = 40

@@ -7,20 +7,20 @@ from typing import Any
 from prefect import flow, get_run_logger, unmapped
 from prefect.artifacts import create_markdown_artifact
 
-from flows.artifacts import show_table
-from flows.publish import publish_and_show
-from flows.runners import THREADS
-from flows.runs import record_process
-from flows.scheduled import remember_run, run_name, session_of_run
-from models.errors import InputError, LeaseError, StoreError
-from services.factors.revalidate import row_of
-from services.factors.track import SESSIONS_PER_BATCH, Tracked
-from services.market.closes import Closes
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.factors import chart, find_untracked, list_tracked, track_sessions
-from tasks.revalidation import find_affected, revalidate_chunk
+from countersign.flows.artifacts import show_table
+from countersign.flows.publish import publish_and_show
+from countersign.flows.runners import THREADS
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run, run_name, session_of_run
+from countersign.models.errors import InputError, LeaseError, StoreError
+from countersign.services.factors.revalidate import row_of
+from countersign.services.factors.track import SESSIONS_PER_BATCH, Tracked
+from countersign.services.market.closes import Closes
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.factors import chart, find_untracked, list_tracked, track_sessions
+from countersign.tasks.revalidation import find_affected, revalidate_chunk
 
 LEASE = "factor-tracking"
 

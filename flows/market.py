@@ -6,19 +6,19 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.quality import report_and_link
-from flows.runs import record_process
-from flows.scheduled import remember_run, run_name, session_of_run
-from models.errors import LeaseError
-from services.settlement.quality import finding_rows
-from settings import load_settings, open_home
-from sources.market.providers import MarketProvider, open_provider
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.instruments import ingest_instruments
-from tasks.market import ingest
-from tasks.quality import check_quality
+from countersign.flows.artifacts import show_table
+from countersign.flows.quality import report_and_link
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run, run_name, session_of_run
+from countersign.models.errors import LeaseError
+from countersign.services.settlement.quality import finding_rows
+from countersign.settings import load_settings, open_home
+from countersign.sources.market.providers import MarketProvider, open_provider
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.instruments import ingest_instruments
+from countersign.tasks.market import ingest
+from countersign.tasks.quality import check_quality
 
 DROP_FOLDER = "drop"
 

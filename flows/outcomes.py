@@ -6,15 +6,15 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.runs import record_process
-from flows.scheduled import remember_run
-from services.external.kline_imports import extend_sample_klines
-from services.external.outcomes import read_records
-from settings import open_home
-from store.clock import wall_clock
-from tasks.outcomes import judge_signals
-from tasks.publish import publish_lens
+from countersign.flows.artifacts import show_table
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run
+from countersign.services.external.kline_imports import extend_sample_klines
+from countersign.services.external.outcomes import read_records
+from countersign.settings import open_home
+from countersign.store.clock import wall_clock
+from countersign.tasks.outcomes import judge_signals
+from countersign.tasks.publish import publish_lens
 
 
 @flow(

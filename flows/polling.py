@@ -6,14 +6,14 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.runs import record_process
-from flows.scheduled import remember_run
-from services.external.polling import poll_round
-from services.external.reader import read_tallies
-from settings import open_home
-from store.clock import wall_clock
-from tasks.publish import publish_lens
+from countersign.flows.artifacts import show_table
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run
+from countersign.services.external.polling import poll_round
+from countersign.services.external.reader import read_tallies
+from countersign.settings import open_home
+from countersign.store.clock import wall_clock
+from countersign.tasks.publish import publish_lens
 
 SHOWN_HOURS = timedelta(hours=23)
 

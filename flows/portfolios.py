@@ -7,14 +7,14 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.runs import record_process
-from flows.scheduled import due_today, remember_run, run_name
-from models.errors import LeaseError
-from settings import open_home
-from store.ledger.leases import lease
-from tasks.attestation import seal
-from tasks.portfolios import make_signals
+from countersign.flows.artifacts import show_table
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import due_today, remember_run, run_name
+from countersign.models.errors import LeaseError
+from countersign.settings import open_home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.attestation import seal
+from countersign.tasks.portfolios import make_signals
 
 LEASE = "portfolios"
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.runs import record_process
-from flows.scheduled import run_name
-from services.publication.publish import Publication
-from settings import open_home
-from store.home import Home
-from tasks.publish import publish_lens
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import run_name
+from countersign.services.publication.publish import Publication
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.tasks.publish import publish_lens
 
 
 @flow(name="publish", flow_run_name=run_name("publish"), on_running=[record_process])

@@ -5,9 +5,9 @@ from datetime import date
 from prefect import get_run_logger
 from prefect.artifacts import create_link_artifact
 
-from flows.artifacts import artifact_key
-from store.home import Home
-from tasks.quality import make_report
+from countersign.flows.artifacts import artifact_key
+from countersign.store.home import Home
+from countersign.tasks.quality import make_report
 
 
 def report_and_link(home: Home, session: date, *, patient: bool = True) -> None:

@@ -17,23 +17,23 @@ from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from domain.signals.replay import pass_over
-from flows.artifacts import show_table
-from flows.evaluation import evaluate_waiting
-from flows.factors import track_waiting
-from flows.publish import publish_and_show
-from flows.runners import THREADS
-from flows.runs import record_process
-from flows.settlement import LEASE, SettlementOutcome, settle_in_order
-from models.errors import ConflictError, HeldError
-from models.timetable import TIMETABLE
-from services.attestation.seal_and_push import be_sealer, have_sealer
-from services.operations.replay import read_strategies, set_clock, submit_portfolios, submit_signals
-from services.settlement.settled import due_sessions
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.replay import open_strategies, prepare_signals, remaining_sessions
+from countersign.domain.signals.replay import pass_over
+from countersign.flows.artifacts import show_table
+from countersign.flows.evaluation import evaluate_waiting
+from countersign.flows.factors import track_waiting
+from countersign.flows.publish import publish_and_show
+from countersign.flows.runners import THREADS
+from countersign.flows.runs import record_process
+from countersign.flows.settlement import LEASE, SettlementOutcome, settle_in_order
+from countersign.models.errors import ConflictError, HeldError
+from countersign.models.timetable import TIMETABLE
+from countersign.services.attestation.seal_and_push import be_sealer, have_sealer
+from countersign.services.operations.replay import read_strategies, set_clock, submit_portfolios, submit_signals
+from countersign.services.settlement.settled import due_sessions
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.replay import open_strategies, prepare_signals, remaining_sessions
 
 # A process for the sealer takes three seconds of processor time to start.
 SESSIONS_WORTH_A_PROCESS = 20

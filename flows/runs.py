@@ -25,7 +25,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
-from store.processes import ProcessIdentity
+from countersign.store.processes import ProcessIdentity
 
 HOST, PID, CREATED, ATTEMPT = (f"countersign.{key}" for key in ("host", "pid", "created", "attempt"))
 

@@ -14,13 +14,13 @@ from prefect import Flow, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 
-from domain.sessions import EXCHANGE_ZONE
-from models.errors import CountersignError
-from models.timetable import TIMETABLE
-from services.operations.platform_status import note_run
-from settings import open_home
-from store.clock import wall_clock
-from store.home import Home
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.models.errors import CountersignError
+from countersign.models.timetable import TIMETABLE
+from countersign.services.operations.platform_status import note_run
+from countersign.settings import open_home
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 
 def scheduled_at(now: datetime) -> datetime:

@@ -12,18 +12,18 @@ from typing import Any
 
 from prefect import flow, get_run_logger, unmapped
 
-from flows.artifacts import show_table
-from flows.publish import publish_and_show
-from flows.runners import THREADS
-from flows.runs import record_process
-from flows.scheduled import remember_run, run_name, session_of_run
-from models.errors import CountersignError, InputError, LeaseError
-from services.settlement.settle import Chunk, OnHold
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
-from tasks.attestation import seal
-from tasks.settlement import commit_session, find_due_sessions, plan_session, settle_chunk
+from countersign.flows.artifacts import show_table
+from countersign.flows.publish import publish_and_show
+from countersign.flows.runners import THREADS
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import remember_run, run_name, session_of_run
+from countersign.models.errors import CountersignError, InputError, LeaseError
+from countersign.services.settlement.settle import Chunk, OnHold
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.tasks.attestation import seal
+from countersign.tasks.settlement import commit_session, find_due_sessions, plan_session, settle_chunk
 
 LEASE = "settle"
 

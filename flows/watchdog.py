@@ -6,29 +6,29 @@ from typing import Any
 
 from prefect import State, flow, get_run_logger
 
-from flows.artifacts import show_table
-from flows.attestation import attestation_retry
-from flows.evaluation import daily_evaluation
-from flows.factors import factor_os_tracking
-from flows.market import market_data_ingest
-from flows.portfolios import portfolio_signal_generation
-from flows.publish import publish
-from flows.quality import report_and_link
-from flows.runs import reap_dead_runs, record_process
-from flows.scheduled import remember_run, run_name, session_of_run
-from flows.settlement import LEASE as SETTLING_LEASE
-from flows.settlement import settle_all_active_strategies
-from models.errors import CountersignError, LeaseError, SourceBusy
-from models.problems import Repair, WatchdogProblem
-from models.timetable import OTHER_FLOWS, TIMETABLE
-from services.watchdog.checks import settled_elsewhere
-from services.watchdog.quality_checks import unreported
-from settings import open_home
-from store.clock import wall_clock
-from store.home import Home
-from store.ledger.leases import is_held, lease
-from tasks.digest_checks import check_in_turn, note_checked
-from tasks.watchdog import alert_operator, find_problems, sweep_orphans
+from countersign.flows.artifacts import show_table
+from countersign.flows.attestation import attestation_retry
+from countersign.flows.evaluation import daily_evaluation
+from countersign.flows.factors import factor_os_tracking
+from countersign.flows.market import market_data_ingest
+from countersign.flows.portfolios import portfolio_signal_generation
+from countersign.flows.publish import publish
+from countersign.flows.quality import report_and_link
+from countersign.flows.runs import reap_dead_runs, record_process
+from countersign.flows.scheduled import remember_run, run_name, session_of_run
+from countersign.flows.settlement import LEASE as SETTLING_LEASE
+from countersign.flows.settlement import settle_all_active_strategies
+from countersign.models.errors import CountersignError, LeaseError, SourceBusy
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.timetable import OTHER_FLOWS, TIMETABLE
+from countersign.services.watchdog.checks import settled_elsewhere
+from countersign.services.watchdog.quality_checks import unreported
+from countersign.settings import open_home
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.ledger.leases import is_held, lease
+from countersign.tasks.digest_checks import check_in_turn, note_checked
+from countersign.tasks.watchdog import alert_operator, find_problems, sweep_orphans
 
 LEASE = "watchdog"
 FLOW_NAMES = (*(slot.name for slot in TIMETABLE), *OTHER_FLOWS)

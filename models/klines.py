@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 INTERVALS = {
     "1m": timedelta(minutes=1),

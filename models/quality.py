@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from models.enums import Severity
+from countersign.models.enums import Severity
 
 
 @dataclass(frozen=True)

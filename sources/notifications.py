@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
-from domain.notifications.addresses import is_public
-from models.errors import SourceBusy, SourceRefused
+from countersign.domain.notifications.addresses import is_public
+from countersign.models.errors import SourceBusy, SourceRefused
 
 LONGEST_SECONDS = 20.0
 _thread = threading.local()

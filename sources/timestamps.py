@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import httpx
 from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder, decode_timestamp_response
 
-from domain.attestation.timestamp_responses import strict
-from models.errors import SourceBusy, SourceRefused
+from countersign.domain.attestation.timestamp_responses import strict
+from countersign.models.errors import SourceBusy, SourceRefused
 
 TIMEOUT_SECONDS = 10.0
 MAX_BYTES = 1 << 20

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from models.errors import ConflictError, InputError, StoreError
-from store.files import write_atomically
+from countersign.models.errors import ConflictError, InputError, StoreError
+from countersign.store.files import write_atomically
 
 ClockKind = Literal["system", "simulated"]
 CLOCK_FILE = "clock"

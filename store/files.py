@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from models.errors import StoreError
+from countersign.models.errors import StoreError
 
 
 def write_atomically(

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from domain.sessions import Sessions
-from models.errors import ConflictError, InputError, StoreError
-from models.tables.operations import HomeFact
-from store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
-from store.files import storage_errors, write_atomically
-from store.journal.clock import require_clock
-from store.journal.journal import Journal
-from store.lake.lake import Lake
-from store.ledger.ledger import Ledger
-from store.prefect_login import ensure_login
-from store.privacy import FOLDER_MODE, narrow
-from store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
-from store.signing_keys import ensure_secrets
+from countersign.domain.sessions import Sessions
+from countersign.models.errors import ConflictError, InputError, StoreError
+from countersign.models.tables.operations import HomeFact
+from countersign.store.clock import CLOCK_FILE, Clock, ClockKind, wall_clock
+from countersign.store.files import storage_errors, write_atomically
+from countersign.store.journal.clock import require_clock
+from countersign.store.journal.journal import Journal
+from countersign.store.lake.lake import Lake
+from countersign.store.ledger.ledger import Ledger
+from countersign.store.prefect_login import ensure_login
+from countersign.store.privacy import FOLDER_MODE, narrow
+from countersign.store.sessions import OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+from countersign.store.signing_keys import ensure_secrets
 
 FOLDERS = ("keys", "lens", "logs", "prefect", "quality")
 CONFIG_FILE = "countersign.toml"

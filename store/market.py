@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 from sqlmodel import Session, SQLModel, col, select
 
-from models.datasets import INDEX_LEVELS, Dataset
-from models.errors import ConflictError
-from models.tables.market import QualityReport, UniverseMember
-from models.tables.operations import OPERATOR, AuditEntry, HomeFact
-from store.lake.lake import Lake, StagedFile
+from countersign.models.datasets import INDEX_LEVELS, Dataset
+from countersign.models.errors import ConflictError
+from countersign.models.tables.market import QualityReport, UniverseMember
+from countersign.models.tables.operations import OPERATOR, AuditEntry, HomeFact
+from countersign.store.lake.lake import Lake, StagedFile
 
 SAMPLE = "sample market"
 

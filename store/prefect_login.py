@@ -6,8 +6,8 @@ They let their holder run any code as this home's user, so the file is for its o
 import secrets
 from pathlib import Path
 
-from models.errors import StoreError
-from store.files import storage_errors, write_once
+from countersign.models.errors import StoreError
+from countersign.store.files import storage_errors, write_once
 
 FILE = "prefect"
 USER = "operator"

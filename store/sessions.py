@@ -11,9 +11,9 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
-from domain.sessions import Sessions
-from models.errors import InputError, StoreError
-from store.files import write_atomically
+from countersign.domain.sessions import Sessions
+from countersign.models.errors import InputError, StoreError
+from countersign.store.files import write_atomically
 
 OVERRIDES = "calendar_overrides.toml"
 OVERRIDES_TEMPLATE = """\

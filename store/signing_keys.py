@@ -8,8 +8,8 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from models.errors import InputError, StoreError
-from store.files import write_atomically
+from countersign.models.errors import InputError, StoreError
+from countersign.store.files import write_atomically
 
 FILE = "jwt"
 MIN_LENGTH = 32

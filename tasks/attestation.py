@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from services.attestation import seal_and_push as service
-from services.attestation.pushing import PushOutcome
-from services.attestation.seal_and_push import SealingResult
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.attestation import seal_and_push as service
+from countersign.services.attestation.pushing import PushOutcome
+from countersign.services.attestation.seal_and_push import SealingResult
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

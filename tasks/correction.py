@@ -4,10 +4,10 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from services.settlement import correct as service
-from services.settlement.correct import CorrectionStatus
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.settlement import correct as service
+from countersign.services.settlement.correct import CorrectionStatus
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

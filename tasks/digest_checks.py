@@ -1,10 +1,10 @@
 """Digest checks of the watchdog: damaged files of lake and lens, and the turn in which all of them are hashed."""
 
-from services.watchdog import digest_checks as service
-from services.watchdog.digest_checks import TURN_SECONDS
-from store.home import Home
-from store.lake.digests import Turn
-from tasks.stage import stage_task
+from countersign.services.watchdog import digest_checks as service
+from countersign.services.watchdog.digest_checks import TURN_SECONDS
+from countersign.store.home import Home
+from countersign.store.lake.digests import Turn
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from services.evaluation import evaluate as service
-from services.evaluation.evaluate import Evaluated
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.evaluation import evaluate as service
+from countersign.services.evaluation.evaluate import Evaluated
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from services.factors import track as service
-from services.factors.track import Tracked
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.factors import track as service
+from countersign.services.factors.track import Tracked
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 
-from services.market import instrument_imports as service
-from sources.market.providers import MarketProvider
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.market import instrument_imports as service
+from countersign.sources.market.providers import MarketProvider
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task(task_run_name="ingest instruments {session}")

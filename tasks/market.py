@@ -3,12 +3,12 @@
 from datetime import date, datetime
 from typing import Any
 
-from models.errors import SourceBusy
-from services.market import imports as service
-from services.market.imports import Imported
-from sources.market.providers import MarketProvider
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.models.errors import SourceBusy
+from countersign.services.market import imports as service
+from countersign.services.market.imports import Imported
+from countersign.sources.market.providers import MarketProvider
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 def _is_busy(_task: object, _run: object, state: Any) -> bool:

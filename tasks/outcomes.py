@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from services.external import judge as service
-from services.external.judge import Judged
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.external import judge as service
+from countersign.services.external.judge import Judged
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -2,10 +2,10 @@
 
 from datetime import date, datetime
 
-from services.portfolios import make_signals as service
-from services.portfolios.make_signals import Made
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.portfolios import make_signals as service
+from countersign.services.portfolios.make_signals import Made
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -1,8 +1,8 @@
 """Publishing task: one call of the store. Repeating it changes nothing."""
 
-from services.publication.publish import Publication, publish
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.publication.publish import Publication, publish
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

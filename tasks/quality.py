@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from pathlib import Path
 
-from models.tables.market import QualityReport
-from services.settlement import quality as service
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.models.tables.market import QualityReport
+from countersign.services.settlement import quality as service
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task(task_run_name="check {session}")

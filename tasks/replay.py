@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from models.tables.strategies import StrategyTerms
-from services.operations import replay as service
-from services.operations.replay import PreparedSignals
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.models.tables.strategies import StrategyTerms
+from countersign.services.operations import replay as service
+from countersign.services.operations.replay import PreparedSignals
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services.factors import revalidate as service
-from services.factors.revalidation import Revalidated
-from services.market.closes import Closes
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.factors import revalidate as service
+from countersign.services.factors.revalidation import Revalidated
+from countersign.services.market.closes import Closes
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import date
 
-from services.settlement import settle as service
-from services.settlement.settle import Chunk, OnHold, Plan
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.services.settlement import settle as service
+from countersign.services.settlement.settle import Chunk, OnHold, Plan
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from models.problems import WatchdogProblem
-from services.watchdog import checks as service
-from store.home import Home
-from tasks.stage import stage_task
+from countersign.models.problems import WatchdogProblem
+from countersign.services.watchdog import checks as service
+from countersign.store.home import Home
+from countersign.tasks.stage import stage_task
 
 
 @stage_task()

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadFileScheduling
 
-from deployments.orchestration.server import prefect_api, prefect_server
-from store.home import Home
+from countersign.deployments.orchestration.server import prefect_api, prefect_server
+from countersign.store.home import Home
 from tests.support.compiling import compile_once
 from tests.support.homes import DATABASES, Databases, copy_home, disposed, end_at_once, make_careless, make_home
 from tests.support.portfolios import Lab, prepare

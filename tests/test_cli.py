@@ -14,12 +14,12 @@ import polars as pl
 import pytest
 from sqlmodel import col, select
 
-import cli
-from api.accounts.tokens import Tokens
-from models.tables.accounts import User
-from models.tables.operations import AuditEntry
-from settings import load_settings, open_home
-from store.clock import wall_clock
+from countersign import cli
+from countersign.api.accounts.tokens import Tokens
+from countersign.models.tables.accounts import User
+from countersign.models.tables.operations import AuditEntry
+from countersign.settings import load_settings, open_home
+from countersign.store.clock import wall_clock
 from tests.support import listed
 from tests.support.services import Reply, serve
 from tests.support.waiting import PATIENCE_SECONDS

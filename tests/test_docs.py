@@ -7,8 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli import app
-from settings import PREFIX, Settings
+from countersign.cli import app
+from countersign.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 

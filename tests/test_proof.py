@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import cli
+from countersign import cli
 from tests.support.handmade_journal import AUDIT_KEYS, Handmade, record_path, utc
 from tests.support.worked_example import FIRST, bars_csv, worked_example
 

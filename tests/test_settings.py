@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import ConflictError, InputError
-from settings import CONFIG_FILE, Settings, load_settings, locate_home, open_home
+from countersign.models.errors import ConflictError, InputError
+from countersign.settings import CONFIG_FILE, Settings, load_settings, locate_home, open_home
 
 SECRET = "hunter2"  # noqa: S105 - it is not one
 

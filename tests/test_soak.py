@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.orchestration.environment import ROOT
-from models.datasets import NAV
-from services.attestation.pushing import push_pending
-from store.home import Home
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.models.datasets import NAV
+from countersign.services.attestation.pushing import push_pending
+from countersign.store.home import Home
 from tests.soak.judging import Evidence, judge
 from tests.soak.plan import Plan, write_market
 from tests.soak.remote import Remote

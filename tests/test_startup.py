@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from models.tables.operations import StageRun
-from settings import locate_home
+from countersign.models.tables.operations import StageRun
+from countersign.settings import locate_home
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("alembic", "duckdb", "great_expectations", "numba", "pandas", "polars", "prefect", "pyarrow", "sqlmodel")
@@ -17,7 +17,8 @@ HEAVY = ("alembic", "duckdb", "great_expectations", "numba", "pandas", "polars",
 # Runs every command with --help in one process; prints the first one after which a heavy package was there, and which.
 HELP_OF_ALL = """
 import contextlib, io, json, sys
-import cli, typer
+from countersign from countersign import cli
+import typer
 
 def commands(command, path=()):
     yield path
@@ -52,7 +53,7 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
 # Runs a command and prints which of these modules it brought in.
 IMPORTS_OF = """
 import contextlib, io, json, sys
-import cli
+from countersign import cli
 
 with contextlib.redirect_stdout(io.StringIO()):
     code = cli.run(sys.argv[2:])
@@ -92,7 +93,7 @@ def test_settling_nothing_is_remembered_as_a_run(home: Path) -> None:
 
 
 def test_what_was_compiled_ahead_is_compiled_by_no_other_process() -> None:
-    for module in ("deployments.precompile", "tests.support.kernels_in_use"):
+    for module in ("countersign.deployments.precompile", "tests.support.kernels_in_use"):
         line = [sys.executable, "-m", module]
         printed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     done = json.loads(printed)

@@ -8,17 +8,17 @@ from typing import Any
 from sqlmodel import col, func, select
 from typer.testing import CliRunner
 
-import settings
-from api.metrics import RequestMetrics
-from cli import app
-from domain.sessions import deadline
-from models.tables.operations import StageRun
-from models.tables.settlement import Settlement
-from services.attestation.pushing import push_pending
-from services.attestation.sealing import seal_pending
-from services.operations.platform_status import overdue_through, read_platform_status
-from services.publication.publish import publish
-from store.home import Home
+from countersign import settings
+from countersign.api.metrics import RequestMetrics
+from countersign.cli import app
+from countersign.domain.sessions import deadline
+from countersign.models.tables.operations import StageRun
+from countersign.models.tables.settlement import Settlement
+from countersign.services.attestation.pushing import push_pending
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.operations.platform_status import overdue_through, read_platform_status
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support.journals import git
 from tests.support.strategies import send
 from tests.support.trading import trading

@@ -4,7 +4,7 @@ import ast
 from collections import defaultdict
 from pathlib import Path
 
-from api.app import bare_app
+from countersign.api.app import bare_app
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("api", "cli", "deployments", "domain", "flows", "models", "services", "sources", "store", "tasks")

@@ -16,8 +16,8 @@ from typing import ParamSpec, TypeVar
 import argon2
 from zxcvbn import zxcvbn
 
-from api.responses.errors import refuse
-from models.errors import InputError
+from countersign.api.responses.errors import refuse
+from countersign.models.errors import InputError
 
 MOST_WAITING, BUSY_SECONDS = 40, 5
 # Of 0 to 4: it takes more than 10^8 guesses, by an estimate that knows words, names, dates, keyboards and repetitions.

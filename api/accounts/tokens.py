@@ -11,9 +11,9 @@ from typing import Literal
 
 import jwt
 
-from models.tables.accounts import User
-from store.clock import wall_clock
-from store.signing_keys import changed_at, name_secret, parse_secrets, read_secrets
+from countersign.models.tables.accounts import User
+from countersign.store.clock import wall_clock
+from countersign.store.signing_keys import changed_at, name_secret, parse_secrets, read_secrets
 
 Kind = Literal["access", "refresh"]
 LIFETIMES = {"access": timedelta(hours=24), "refresh": timedelta(days=7)}

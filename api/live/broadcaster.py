@@ -15,14 +15,14 @@ from contextlib import contextmanager
 
 from anyio import CapacityLimiter, to_thread
 
-from api.live.subscribers import AWAY, ENDING, FULL, GAP, REVOKED, Pace, Subscriber, event
-from api.responses.errors import refuse
-from domain.signals.streams import Cursor, Filter, Page
-from models.errors import StoreError
-from services.accounts.accounts import good_keys, hash_key
-from services.publication.stream import Streams
-from store.home import Home
-from store.lens.cache import Cache
+from countersign.api.live.subscribers import AWAY, ENDING, FULL, GAP, REVOKED, Pace, Subscriber, event
+from countersign.api.responses.errors import refuse
+from countersign.domain.signals.streams import Cursor, Filter, Page
+from countersign.models.errors import StoreError
+from countersign.services.accounts.accounts import good_keys, hash_key
+from countersign.services.publication.stream import Streams
+from countersign.store.home import Home
+from countersign.store.lens.cache import Cache
 
 log = logging.getLogger("countersign.api")
 

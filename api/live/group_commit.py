@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from anyio import to_thread
 
-from domain.sessions import Sessions
-from domain.verification.receipts import Accepted
-from models.errors import CountersignError
-from services.market.instruments import KnownSymbols
-from services.signals.acceptance import Receipt
-from services.signals.submission import Submission, submit_each
-from store.journal.receipts import ReceiptSigner
-from store.ledger.ledger import Ledger
+from countersign.domain.sessions import Sessions
+from countersign.domain.verification.receipts import Accepted
+from countersign.models.errors import CountersignError
+from countersign.services.market.instruments import KnownSymbols
+from countersign.services.signals.acceptance import Receipt
+from countersign.services.signals.submission import Submission, submit_each
+from countersign.store.journal.receipts import ReceiptSigner
+from countersign.store.ledger.ledger import Ledger
 
 MAX_BATCH = 1_000
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from anyio import to_thread
 
-from models.errors import StoreError
-from services.attestation.pushing import is_push_failing
-from services.attestation.seals import SealStatus, read_seals, sealer_at_work
-from store.journal.journal import Journal
-from store.ledger.ledger import Ledger
+from countersign.models.errors import StoreError
+from countersign.services.attestation.pushing import is_push_failing
+from countersign.services.attestation.seals import SealStatus, read_seals, sealer_at_work
+from countersign.store.journal.journal import Journal
+from countersign.store.ledger.ledger import Ledger
 
 PATIENCE_SECONDS = 2.0
 POLL_SECONDS = 0.05

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from domain.signals.streams import Filter
+from countersign.domain.signals.streams import Filter
 
 GAP = "too long ago: what is between is left out"
 FULL = "this stream was read too slowly; come back with the id of the last event"

@@ -15,16 +15,17 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from api.requests.column_reader import PARQUET
-from api.requests.value_bodies import Body, fault
-from domain.factors.values import UPLOAD_SCHEMA
-from domain.tables import Day, Table, clean
-from models.errors import InputError
+import countersign
+from countersign.api.requests.column_reader import PARQUET
+from countersign.api.requests.value_bodies import Body, fault
+from countersign.domain.factors.values import UPLOAD_SCHEMA
+from countersign.domain.tables import Day, Table, clean
+from countersign.models.errors import InputError
 
 # Null is let through: domain.factors.values refuses it, and says which dates there may be.
 DAYS = Table("factor values", {"session": Day(nullable=True)}, key=("session",))
 KINDS = (PARQUET, "application/vnd.apache.arrow.stream", "application/vnd.apache.arrow.file")
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(countersign.__file__).resolve().parents[1]
 # The system's allocator reserves no addresses ahead; others do, and the limit would count them.
 ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "PYTHONPATH": str(ROOT)}
 
@@ -76,7 +77,7 @@ class ColumnReader:
 
 def _start() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        (sys.executable, "-m", "api.requests.column_reader"),
+        (sys.executable, "-m", "countersign.api.requests.column_reader"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

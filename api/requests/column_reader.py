@@ -1,4 +1,5 @@
-"""Reads Parquet and Arrow bodies of strangers, in a process of its own: `python -m api.requests.column_reader`.
+"""Reads Parquet and Arrow bodies of strangers, in a process of its own: `python -m
+countersign.api.requests.column_reader`.
 
 Such a body can be made to claim anything, take any memory, or end the process that reads it. So a child with limits
 reads each, and leaves a small and plain table. It first looks at columns, types, and the rows and the size that the

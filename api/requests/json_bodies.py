@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
-from domain.strict_json import EXPECTED, RepeatedNameError, read_json
+from countersign.domain.strict_json import EXPECTED, RepeatedNameError, read_json
 
 
 class AmbiguousBodyError(HTTPException):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
-from api.requests.addresses import Proxies
+from countersign.api.requests.addresses import Proxies
 
 MAX_BUCKETS = 100_000
 LOGINS_A_MINUTE = 20

@@ -16,8 +16,8 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.requests.addresses import Proxies, network
-from api.requests.half_open import HalfOpen
+from countersign.api.requests.addresses import Proxies, network
+from countersign.api.requests.half_open import HalfOpen
 
 KIBIBYTE = 1024
 MAX_HEAD_BYTES, MAX_HEADERS = 64 * KIBIBYTE, 200

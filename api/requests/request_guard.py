@@ -13,7 +13,7 @@ import orjson
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.requests.limits import Limits
+from countersign.api.requests.limits import Limits
 
 log = logging.getLogger("countersign.api")
 

@@ -16,10 +16,10 @@ import polars as pl
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from domain import strict_json
-from domain.factors.values import UPLOAD_SCHEMA, FaultyRowError
-from models.wire.base import Day
-from models.wire.factors import MAX_DATES
+from countersign.domain import strict_json
+from countersign.domain.factors.values import UPLOAD_SCHEMA, FaultyRowError
+from countersign.models.wire.base import Day
+from countersign.models.wire.factors import MAX_DATES
 
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 

@@ -9,9 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.requests.json_bodies import AmbiguousBodyError
-from api.responses.answers import Json
-from models.errors import (
+from countersign.api.requests.json_bodies import AmbiguousBodyError
+from countersign.api.responses.answers import Json
+from countersign.models.errors import (
     ConflictError,
     CountersignError,
     HorizonError,
@@ -20,7 +20,7 @@ from models.errors import (
     RefusedError,
     StoreError,
 )
-from models.wire.base import InvalidRequest, Problem
+from countersign.models.wire.base import InvalidRequest, Problem
 
 log = logging.getLogger("countersign.api")
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from domain.attestation.timeliness import TimeEvidence
-from services.signals.evidence import Attestation
-from store.journal.commit_signers import CommitSigners
+from countersign.domain.attestation.timeliness import TimeEvidence
+from countersign.services.signals.evidence import Attestation
+from countersign.store.journal.commit_signers import CommitSigners
 
 
 def show_evidence(signers: CommitSigners, found: Iterable[Attestation]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
-from models.wire.base import Text
+from countersign.models.wire.base import Text
 
 LARGEST_ID = 2**31 - 1
 

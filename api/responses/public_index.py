@@ -5,8 +5,8 @@ import time
 
 from anyio import to_thread
 
-from services.publication.public_strategies import Visible, read_visible
-from store.ledger.ledger import Ledger
+from countersign.services.publication.public_strategies import Visible, read_visible
+from countersign.store.ledger.ledger import Ledger
 
 SECONDS = 1.0
 

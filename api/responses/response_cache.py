@@ -10,10 +10,10 @@ from typing import NamedTuple
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.responses.answers import JSON_TYPE, holds, tag_headers
-from api.responses.public_index import PublicIndex
-from store.lens.cache import Cache
-from store.lens.reader import Lens
+from countersign.api.responses.answers import JSON_TYPE, holds, tag_headers
+from countersign.api.responses.public_index import PublicIndex
+from countersign.store.lens.cache import Cache
+from countersign.store.lens.reader import Lens
 
 MAX_BYTES = 64 * 1024 * 1024
 Edition = tuple[str | None, int]

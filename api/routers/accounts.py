@@ -6,17 +6,17 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request
 
-from api.accounts.passwords import require_strong
-from api.accounts.tokens import new_login
-from api.app_state import AppState, Now, State
-from api.identity import CHALLENGE, Account, login_of, require_enabled
-from api.proof import proved, require_password
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import problems, refuse
-from models.errors import InputError
-from models.tables.accounts import User
-from models.wire.accounts import (
+from countersign.api.accounts.passwords import require_strong
+from countersign.api.accounts.tokens import new_login
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import CHALLENGE, Account, login_of, require_enabled
+from countersign.api.proof import proved, require_password
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import problems, refuse
+from countersign.models.errors import InputError
+from countersign.models.tables.accounts import User
+from countersign.models.wire.accounts import (
     AccessAnswer,
     Invitation,
     Login,
@@ -26,9 +26,9 @@ from models.wire.accounts import (
     TokensAnswer,
     UserAnswer,
 )
-from services.accounts import accounts
-from services.accounts.accounts import accept_invite, find_by_email
-from services.accounts.custody import find_by_code, use_password_code
+from countersign.services.accounts import accounts
+from countersign.services.accounts.accounts import accept_invite, find_by_email
+from countersign.services.accounts.custody import find_by_code, use_password_code
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/auth", tags=["auth"])
 

@@ -8,21 +8,26 @@ import polars as pl
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from api.app_state import AppState, Now, State
-from api.identity import Account
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems
-from api.responses.paging import Slug
-from api.routers.strategies import own_strategy
-from domain.evaluation.claimed_performance import lay_out, summarise, write_records
-from domain.evaluation.tracking import track
-from domain.sessions import EXCHANGE_ZONE
-from models.errors import InputError
-from models.tables.operations import account
-from models.wire.base import Answer
-from models.wire.claimed import ClaimedAnswer, ClaimedDeletedAnswer, ClaimedUploadedAnswer, NewClaimed
-from services.evaluation.claimed_performance import ClaimedUpload, delete_claimed, find_claimed, upload_claimed
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import Account
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Slug
+from countersign.api.routers.strategies import own_strategy
+from countersign.domain.evaluation.claimed_performance import lay_out, summarise, write_records
+from countersign.domain.evaluation.tracking import track
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.models.errors import InputError
+from countersign.models.tables.operations import account
+from countersign.models.wire.base import Answer
+from countersign.models.wire.claimed import ClaimedAnswer, ClaimedDeletedAnswer, ClaimedUploadedAnswer, NewClaimed
+from countersign.services.evaluation.claimed_performance import (
+    ClaimedUpload,
+    delete_claimed,
+    find_claimed,
+    upload_claimed,
+)
 
 PREFIX = "/api/v1/strategies"
 router = APIRouter(route_class=StrictRoute, prefix=PREFIX + "/{slug}", tags=["claimed performance"])

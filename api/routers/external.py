@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from api.app_state import State
-from api.identity import Account, Admin
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems
-from api.responses.paging import Coin, Exchange, FeedName, Limit, Offset, Word
-from models.errors import InputError
-from models.feeds import NO_SETTINGS, FeedTerms
-from models.tables.external import NAME_PATTERN, Source
-from models.tables.operations import account
-from models.wire.external import (
+from countersign.api.app_state import State
+from countersign.api.identity import Account, Admin
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Coin, Exchange, FeedName, Limit, Offset, Word
+from countersign.models.errors import InputError
+from countersign.models.feeds import NO_SETTINGS, FeedTerms
+from countersign.models.tables.external import NAME_PATTERN, Source
+from countersign.models.tables.operations import account
+from countersign.models.wire.external import (
     ExternalSignalsAnswer,
     FeedAnswer,
     FeedChange,
@@ -27,11 +27,18 @@ from models.wire.external import (
     QuarantineAnswer,
     StatisticsAnswer,
 )
-from services.external.outcomes import no_record, read_records
-from services.external.reader import Wanted, read_gaps, read_quarantine, read_signals, read_statistics
-from services.external.sources import Polled, add_source, find_source, list_sources, pause_source, remove_source
-from store.clock import wall_clock
-from store.ledger.ledger import Transaction
+from countersign.services.external.outcomes import no_record, read_records
+from countersign.services.external.reader import Wanted, read_gaps, read_quarantine, read_signals, read_statistics
+from countersign.services.external.sources import (
+    Polled,
+    add_source,
+    find_source,
+    list_sources,
+    pause_source,
+    remove_source,
+)
+from countersign.store.clock import wall_clock
+from countersign.store.ledger.ledger import Transaction
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/external", tags=["external"])
 

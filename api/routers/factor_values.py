@@ -6,18 +6,18 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request
 
-from api.app_state import AppState, Now, State, received_at
-from api.identity import Account
-from api.requests.column_bodies import KINDS
-from api.requests.json_bodies import StrictRoute
-from api.requests.value_bodies import fault, read_json
-from api.responses.answers import Json
-from api.responses.errors import problems, refuse
-from api.responses.paging import LongId
-from api.routers.factors import detail, find, shape
-from domain.factors.values import FaultyRowError, check_values
-from models.tables.factors import MIN_SESSIONS
-from models.wire.factors import (
+from countersign.api.app_state import AppState, Now, State, received_at
+from countersign.api.identity import Account
+from countersign.api.requests.column_bodies import KINDS
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.requests.value_bodies import fault, read_json
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import problems, refuse
+from countersign.api.responses.paging import LongId
+from countersign.api.routers.factors import detail, find, shape
+from countersign.domain.factors.values import FaultyRowError, check_values
+from countersign.models.tables.factors import MIN_SESSIONS
+from countersign.models.wire.factors import (
     CorrelationsAnswer,
     FactorDetailAnswer,
     NewValues,
@@ -25,10 +25,10 @@ from models.wire.factors import (
     ValuesStatusAnswer,
     ValuesUploadedAnswer,
 )
-from services.factors.lifecycle import own_factor, stretch_of
-from services.factors.measuring import correlate
-from services.factors.validation import validate
-from services.factors.values import put_values
+from countersign.services.factors.lifecycle import own_factor, stretch_of
+from countersign.services.factors.measuring import correlate
+from countersign.services.factors.validation import validate
+from countersign.services.factors.values import put_values
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/factors/{factor_id}", tags=["factors"])
 

@@ -6,17 +6,17 @@ import orjson
 import polars as pl
 from fastapi import APIRouter, Query
 
-from api.app_state import AppState, Now, State
-from api.identity import Account
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import problems
-from api.responses.paging import Limit, LongId, Offset
-from models.enums import FactorStatus, FactorUniverse
-from models.tables.accounts import User
-from models.tables.factors import Factor, FactorTerms
-from models.wire.base import Deleted
-from models.wire.factors import (
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import Account
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import problems
+from countersign.api.responses.paging import Limit, LongId, Offset
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.tables.accounts import User
+from countersign.models.tables.factors import Factor, FactorTerms
+from countersign.models.wire.base import Deleted
+from countersign.models.wire.factors import (
     ChartAnswer,
     FactorAnswer,
     FactorChange,
@@ -26,9 +26,9 @@ from models.wire.factors import (
     InSample,
     NewFactor,
 )
-from services.factors import lifecycle
-from services.factors.lifecycle import open_factor, own_factor
-from services.factors.series import read_series
+from countersign.services.factors import lifecycle
+from countersign.services.factors.lifecycle import open_factor, own_factor
+from countersign.services.factors.series import read_series
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/factors", tags=["factors"])
 

@@ -6,20 +6,27 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request
 
-from api.app_state import AppState, Now, State
-from api.identity import Account, Owner
-from api.proof import require_password
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems
-from api.responses.paging import Id, number_of
-from models.enums import Universe
-from models.tables.accounts import TIERS, ApiKey
-from models.wire.accounts import KeyRequest, KeyRevocation, KeysAnswer, NewKeyAnswer, TierAnswer, TiersAnswer
-from models.wire.base import Deleted
-from services.accounts import accounts
-from services.accounts.accounts import KEY_PREFIX
-from services.notifications.addresses import delete_addresses_of_key
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import Account, Owner
+from countersign.api.proof import require_password
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Id, number_of
+from countersign.models.enums import Universe
+from countersign.models.tables.accounts import TIERS, ApiKey
+from countersign.models.wire.accounts import (
+    KeyRequest,
+    KeyRevocation,
+    KeysAnswer,
+    NewKeyAnswer,
+    TierAnswer,
+    TiersAnswer,
+)
+from countersign.models.wire.base import Deleted
+from countersign.services.accounts import accounts
+from countersign.services.accounts.accounts import KEY_PREFIX
+from countersign.services.notifications.addresses import delete_addresses_of_key
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/billing", tags=["billing"])
 

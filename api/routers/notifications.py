@@ -5,20 +5,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
-from api.app_state import AppState, Now, State
-from api.identity import Account
-from api.requests.json_bodies import StrictRoute
-from api.requests.limits import credential
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems
-from api.responses.paging import Id, Limit, Offset, number_of
-from domain.notifications.addresses import parse_address
-from models.enums import NoticeKind
-from models.errors import StoreError
-from models.tables.notifications import Address
-from models.tables.operations import Notification
-from models.wire.base import Deleted
-from models.wire.notifications import (
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import Account
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.requests.limits import credential
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Id, Limit, Offset, number_of
+from countersign.domain.notifications.addresses import parse_address
+from countersign.models.enums import NoticeKind
+from countersign.models.errors import StoreError
+from countersign.models.tables.notifications import Address
+from countersign.models.tables.operations import Notification
+from countersign.models.wire.base import Deleted
+from countersign.models.wire.notifications import (
     AddressAnswer,
     AddressesAnswer,
     DeliveryAnswer,
@@ -29,12 +29,12 @@ from models.wire.notifications import (
     NotificationsAnswer,
     UnreadAnswer,
 )
-from services.accounts.accounts import find_key
-from services.notifications import addresses as addresses_service
-from services.notifications import notifications as notifications_service
-from services.notifications.addresses import delete_address, read_muted, set_delivered
-from services.notifications.inbox import catch_up
-from services.notifications.notifications import count_unread, mark_all_read, mark_read
+from countersign.services.accounts.accounts import find_key
+from countersign.services.notifications import addresses as addresses_service
+from countersign.services.notifications import notifications as notifications_service
+from countersign.services.notifications.addresses import delete_address, read_muted, set_delivered
+from countersign.services.notifications.inbox import catch_up
+from countersign.services.notifications.notifications import count_unread, mark_all_read, mark_read
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/notifications", tags=["notifications"])
 

@@ -8,21 +8,21 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter
 
-from api.app_state import AppState, Now, State
-from api.identity import Account
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import problems, refuse
-from api.responses.evidence import show_evidence
-from api.responses.paging import Limit, LongId, Offset
-from domain.sessions import EXCHANGE_ZONE, deadline
-from models.enums import ExecutionPrice
-from models.errors import CountersignError, RefusedError
-from models.tables.accounts import User
-from models.tables.portfolios import FactorPortfolio, PortfolioTerms
-from models.tables.strategies import Strategy
-from models.wire.base import Deleted
-from models.wire.portfolios import (
+from countersign.api.app_state import AppState, Now, State
+from countersign.api.identity import Account
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import problems, refuse
+from countersign.api.responses.evidence import show_evidence
+from countersign.api.responses.paging import Limit, LongId, Offset
+from countersign.domain.sessions import EXCHANGE_ZONE, deadline
+from countersign.models.enums import ExecutionPrice
+from countersign.models.errors import CountersignError, RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.portfolios import FactorPortfolio, PortfolioTerms
+from countersign.models.tables.strategies import Strategy
+from countersign.models.wire.base import Deleted
+from countersign.models.wire.portfolios import (
     ActivatedAnswer,
     NewMember,
     NewPortfolio,
@@ -30,9 +30,9 @@ from models.wire.portfolios import (
     PortfolioShape,
     PortfolioSignalsAnswer,
 )
-from services.accounts.accounts import require_room
-from services.portfolios import lifecycle
-from services.portfolios.lifecycle import (
+from countersign.services.accounts.accounts import require_room
+from countersign.services.portfolios import lifecycle
+from countersign.services.portfolios.lifecycle import (
     activate_portfolio,
     members_of,
     open_portfolio,
@@ -41,10 +41,10 @@ from services.portfolios.lifecycle import (
     require_ready,
     resume_portfolio,
 )
-from services.portfolios.signals import MadeSignal, notify_owner, signals_for
-from services.signals.history import SignalRecord, list_signals
-from services.strategies.lifecycle import strategies_by_id
-from store.ledger.ledger import Transaction
+from countersign.services.portfolios.signals import MadeSignal, notify_owner, signals_for
+from countersign.services.signals.history import SignalRecord, list_signals
+from countersign.services.strategies.lifecycle import strategies_by_id
+from countersign.store.ledger.ledger import Transaction
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/portfolios", tags=["portfolios"])
 

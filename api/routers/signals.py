@@ -5,25 +5,25 @@ from typing import Annotated, Any
 import polars as pl
 from fastapi import APIRouter, Path, Query
 
-from api.app_state import Now, State
-from api.identity import Account
-from api.live.group_commit import Taken
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems, refuse
-from api.responses.evidence import show_evidence
-from api.responses.paging import Limit, Offset, Slug
-from api.routers.strategies import is_slug, own_strategy
-from domain.sessions import Sessions
-from domain.verification.receipts import Accepted
-from models.errors import InputError
-from models.wire.base import Day
-from models.wire.signals import NewSignal, SignalDeletedAnswer, SignalsAnswer, SubmittedAnswer
-from services.signals import history as history_service
-from services.signals.history import SignalRecord
-from services.signals.owner_signatures import SignedSubmission
-from services.signals.submission import Submission
-from store.journal.receipts import ReceiptSigner
+from countersign.api.app_state import Now, State
+from countersign.api.identity import Account
+from countersign.api.live.group_commit import Taken
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems, refuse
+from countersign.api.responses.evidence import show_evidence
+from countersign.api.responses.paging import Limit, Offset, Slug
+from countersign.api.routers.strategies import is_slug, own_strategy
+from countersign.domain.sessions import Sessions
+from countersign.domain.verification.receipts import Accepted
+from countersign.models.errors import InputError
+from countersign.models.wire.base import Day
+from countersign.models.wire.signals import NewSignal, SignalDeletedAnswer, SignalsAnswer, SubmittedAnswer
+from countersign.services.signals import history as history_service
+from countersign.services.signals.history import SignalRecord
+from countersign.services.signals.owner_signatures import SignedSubmission
+from countersign.services.signals.submission import Submission
+from countersign.store.journal.receipts import ReceiptSigner
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies/{slug}/signals", tags=["signals"])
 

@@ -5,23 +5,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.app_state import Now, State
-from api.identity import Account
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems, refuse
-from api.responses.paging import Limit, Offset, Slug
-from models.enums import StrategyStatus
-from models.errors import ConflictError, RefusedError
-from models.tables.accounts import User
-from models.tables.operations import account
-from models.tables.strategies import SLUG_PATTERN, Strategy, StrategyTerms
-from models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
-from services.accounts.accounts import require_room
-from services.signals.owner_signatures import require_key_may_change
-from services.strategies import lifecycle
-from services.strategies.lifecycle import change_status, find_strategy, open_strategy
-from store.ledger.ledger import Transaction
+from countersign.api.app_state import Now, State
+from countersign.api.identity import Account
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems, refuse
+from countersign.api.responses.paging import Limit, Offset, Slug
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.operations import account
+from countersign.models.tables.strategies import SLUG_PATTERN, Strategy, StrategyTerms
+from countersign.models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
+from countersign.services.accounts.accounts import require_room
+from countersign.services.signals.owner_signatures import require_key_may_change
+from countersign.services.strategies import lifecycle
+from countersign.services.strategies.lifecycle import change_status, find_strategy, open_strategy
+from countersign.store.ledger.ledger import Transaction
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/strategies", tags=["strategies"])
 

@@ -7,18 +7,18 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.app_state import State
-from api.identity import CHALLENGE, Account
-from api.live.broadcaster import Broadcaster
-from api.live.subscribers import Subscriber
-from api.requests.json_bodies import StrictRoute
-from api.requests.limits import credential
-from api.responses.errors import problems, refuse
-from api.responses.paging import Coin, Exchange, Word
-from domain.signals.streams import Cursor, Filter, Kind, parse_cursor
-from models.errors import InputError
-from models.wire.streams import EVENTS, EXAMPLE
-from services.accounts.accounts import KEY_PREFIX
+from countersign.api.app_state import State
+from countersign.api.identity import CHALLENGE, Account
+from countersign.api.live.broadcaster import Broadcaster
+from countersign.api.live.subscribers import Subscriber
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.requests.limits import credential
+from countersign.api.responses.errors import problems, refuse
+from countersign.api.responses.paging import Coin, Exchange, Word
+from countersign.domain.signals.streams import Cursor, Filter, Kind, parse_cursor
+from countersign.models.errors import InputError
+from countersign.models.wire.streams import EVENTS, EXAMPLE
+from countersign.services.accounts.accounts import KEY_PREFIX
 
 router = APIRouter(route_class=StrictRoute, prefix="/v1", tags=["stream"])
 

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.app_state import Now, State
-from api.identity import AnyAccount
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import not_found, problems
-from api.responses.paging import Id, Limit, Offset, number_of
-from models.enums import TicketStatus
-from models.tables.tickets import Ticket
-from models.wire.tickets import NewTicket, TicketAnswer, TicketsAnswer
-from services.accounts import tickets as tickets_service
-from services.accounts.tickets import file_ticket
+from countersign.api.app_state import Now, State
+from countersign.api.identity import AnyAccount
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Id, Limit, Offset, number_of
+from countersign.models.enums import TicketStatus
+from countersign.models.tables.tickets import Ticket
+from countersign.models.wire.tickets import NewTicket, TicketAnswer, TicketsAnswer
+from countersign.services.accounts import tickets as tickets_service
+from countersign.services.accounts.tickets import file_ticket
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/tickets", tags=["tickets"])
 

@@ -1,6 +1,6 @@
 """Registers the timetable on a work pool, for more than one machine: workers start the runs, not `up`.
 
-    python -m deployments.orchestration.deploy POOL
+    python -m countersign.deployments.orchestration.deploy POOL
 
 The code has to be installed where the worker is, and COUNTERSIGN_HOME set there; nothing is uploaded.
 """
@@ -15,8 +15,8 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments.runner import adeploy
 from prefect.exceptions import ObjectNotFound
 
-from deployments.orchestration.schedules import deployments_of
-from models.timetable import TIMETABLE, Slot
+from countersign.deployments.orchestration.schedules import deployments_of
+from countersign.models.timetable import TIMETABLE, Slot
 
 POOL_TYPE = "process"
 
@@ -45,6 +45,6 @@ def deploy(work_pool: str, slots: Sequence[Slot] = TIMETABLE) -> list[UUID]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="deployments.orchestration.deploy")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.orchestration.deploy")
     parser.add_argument("pool", help="name of the work pool")
     deploy(parser.parse_args().pool)

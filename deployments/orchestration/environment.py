@@ -6,11 +6,12 @@ No Prefect in here, nor in anything this imports.
 import os
 from pathlib import Path
 
-from store.prefect_login import ensure_login
+import countersign
+from countersign.store.prefect_login import ensure_login
 
 # Nowhere else: a caller that a Prefect server lets in may run anything as its user.
 HOST = "127.0.0.1"
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(countersign.__file__).resolve().parents[1]
 
 
 def prefect_home(home: Path) -> Path:

@@ -1,6 +1,6 @@
 """The process of a home's Prefect server: Prefect's own app, with a guard before it.
 
-    python -m deployments.orchestration.prefect_server HOST PORT [--also http://NAME:PORT …]
+    python -m countersign.deployments.orchestration.prefect_server HOST PORT [--also http://NAME:PORT …]
 
 `prefect server start` has no room for the guard. Prefect's settings, the login among them, come by the environment.
 """
@@ -10,8 +10,8 @@ import argparse
 import uvicorn
 from prefect.server.api.server import create_app
 
-from deployments.orchestration.environment import server_addresses
-from deployments.orchestration.guard import Guard
+from countersign.deployments.orchestration.environment import server_addresses
+from countersign.deployments.orchestration.guard import Guard
 
 # As Prefect's own command has them.
 KEEP_ALIVE_SECONDS = 5
@@ -19,7 +19,7 @@ KEEP_ALIVE_SECONDS = 5
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="deployments.orchestration.prefect_server")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.orchestration.prefect_server")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--also", action="append", default=[], metavar="URL", help="another address it is asked for by")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 
-from deployments.orchestration.server import running_server
-from models.timetable import TIMETABLE, Slot
-from store.prefect_login import ensure_login
+from countersign.deployments.orchestration.server import running_server
+from countersign.models.timetable import TIMETABLE, Slot
+from countersign.store.prefect_login import ensure_login
 
 
 def schedules_are_planned(home: Path, slots: Sequence[Slot] = TIMETABLE) -> bool:

@@ -1,6 +1,6 @@
 """The flow runner: starts every scheduled run of a home as a process of its own. A part of `up`.
 
-python -m deployments.orchestration.runner HOME --timetable MODULE:NAME [--catch-up]
+python -m countersign.deployments.orchestration.runner HOME --timetable MODULE:NAME [--catch-up]
 """
 
 import argparse
@@ -20,12 +20,12 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.logging import get_logger
 from prefect.runner.runner import Runner
 
-from deployments.orchestration.schedules import deployments_of
-from deployments.orchestration.turns import Turns
-from domain.watchdog.agenda import PLACES, RESERVED
-from flows.runs import reap_dead_runs
-from models.timetable import OTHER_FLOWS, Slot
-from store.clock import wall_clock
+from countersign.deployments.orchestration.schedules import deployments_of
+from countersign.deployments.orchestration.turns import Turns
+from countersign.domain.watchdog.agenda import PLACES, RESERVED
+from countersign.flows.runs import reap_dead_runs
+from countersign.models.timetable import OTHER_FLOWS, Slot
+from countersign.store.clock import wall_clock
 
 # How long a run whose time has come, or a free place, waits to be seen; a question costs the server some 20 ms.
 QUERY_SECONDS = 2.0
@@ -111,7 +111,7 @@ def serve(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve a home; with --catch-up, run first what was missed."""
-    parser = argparse.ArgumentParser(prog="deployments.orchestration.runner")
+    parser = argparse.ArgumentParser(prog="countersign.deployments.orchestration.runner")
     parser.add_argument("home", type=Path)
     parser.add_argument("--timetable", required=True, metavar="MODULE:NAME")
     parser.add_argument("--catch-up", action="store_true")

@@ -14,8 +14,8 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from models.errors import InputError
-from models.timetable import TIMETABLE, ZONE, Slot
+from countersign.models.errors import InputError
+from countersign.models.timetable import TIMETABLE, ZONE, Slot
 
 TAG = "countersign"
 

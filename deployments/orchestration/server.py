@@ -13,18 +13,18 @@ from importlib import import_module
 from pathlib import Path
 from random import SystemRandom
 
-from deployments.orchestration.environment import (
+from countersign.deployments.orchestration.environment import (
     HOST,
     prefect_environment,
     prefect_home,
     server_addresses,
     server_environment,
 )
-from deployments.supervision.child import Child
-from deployments.supervision.parts import Part, answers, wait_until_ready
-from models.errors import ConflictError
-from store.prefect_login import ensure_login
-from store.processes import ProcessIdentity
+from countersign.deployments.supervision.child import Child
+from countersign.deployments.supervision.parts import Part, answers, wait_until_ready
+from countersign.models.errors import ConflictError
+from countersign.store.prefect_login import ensure_login
+from countersign.store.processes import ProcessIdentity
 
 STOP_SECONDS = 10.0
 # Below those that systems give to outgoing connections: nobody is given one between its choice and its use.
@@ -61,7 +61,7 @@ def server_part(home: Path, port: int | None = None, *, temporary: bool = False)
 
     return Part(
         name="Prefect server",
-        arguments=("deployments.orchestration.prefect_server", HOST, str(port)),
+        arguments=("countersign.deployments.orchestration.prefect_server", HOST, str(port)),
         environment=server_environment(home, port, temporary=temporary),
         log=home / "logs" / "prefect-server.log",
         url=url,

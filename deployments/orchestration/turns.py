@@ -21,10 +21,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.logging import get_logger
 from prefect.states import Cancelled, Scheduled
 
-from domain.watchdog.agenda import Agenda, Due, Origin, plan, stages_to_catch_up
-from models.timetable import WATCHDOG, Slot
-from store.clock import wall_clock
-from store.sessions import load_sessions
+from countersign.domain.watchdog.agenda import Agenda, Due, Origin, plan, stages_to_catch_up
+from countersign.models.timetable import WATCHDOG, Slot
+from countersign.store.clock import wall_clock
+from countersign.store.sessions import load_sessions
 
 CATCH_UP_TAG = "catch-up"
 SKIPPED = "Skipped"

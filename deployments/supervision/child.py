@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from store.processes import ProcessIdentity
+from countersign.store.processes import ProcessIdentity
 
 LOG_BYTES = 5_000_000
 
@@ -26,7 +26,7 @@ class Child:
             log.replace(log.with_suffix(".old.log"))
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "deployments.supervision.parent_watch", *arguments],
+                [sys.executable, "-m", "countersign.deployments.supervision.parent_watch", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

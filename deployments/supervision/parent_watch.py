@@ -3,7 +3,7 @@
 The parent holds the other end of this process's standard input; when it closes, even by kill -9, this process gets the
 ordinary interrupt, and after `PATIENCE_SECONDS` its whole group is killed. Works wherever pipes do.
 
-    python -m deployments.supervision.parent_watch MODULE [ARGUMENT …]
+    python -m countersign.deployments.supervision.parent_watch MODULE [ARGUMENT …]
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from store.privacy import keep_to_owner
+from countersign.store.privacy import keep_to_owner
 
 PATIENCE_SECONDS = 10
 

@@ -9,8 +9,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deployments.supervision.child import Child
-from models.errors import CountersignError
+from countersign.deployments.supervision.child import Child
+from countersign.models.errors import CountersignError
 
 POLL_SECONDS = 0.05
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from deployments.supervision.child import Child
-from deployments.supervision.parts import Part, wait_until_ready
+from countersign.deployments.supervision.child import Child
+from countersign.deployments.supervision.parts import Part, wait_until_ready
 
 TICK_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS = 1.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from domain.provenance import canonical
-from domain.strict_json import RepeatedNameError, read_json
+from countersign.domain.provenance import canonical
+from countersign.domain.strict_json import RepeatedNameError, read_json
 
 SYMBOL = re.compile(r"^[0-9]{6}\.(?:SH|SZ|BJ)$")
 

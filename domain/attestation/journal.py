@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from domain.attestation.records import CLOCK, FOLDERS, RETIREMENTS, REVEALS, SEALS, STRATEGIES
+from countersign.domain.attestation.records import CLOCK, FOLDERS, RETIREMENTS, REVEALS, SEALS, STRATEGIES
 
 REGULAR_FILE = "100644"
 # Folders whose files are written once.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from domain.attestation.fields import SYMBOL, read_day, require_match
+from countersign.domain.attestation.fields import SYMBOL, read_day, require_match
 
 NUMBER = re.compile(r"^[0-9]{1,20}(?:\.[0-9]{1,40})?(?:e-[0-9]{1,2})?$")
 NUMBER_OR_NONE = re.compile(rf"{NUMBER.pattern}|^$")

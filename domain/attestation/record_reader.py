@@ -11,12 +11,19 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from domain.attestation import records
-from domain.attestation.fields import SYMBOL, read_day, read_fields, read_instant, require_match, require_types
-from domain.attestation.manifest_tables import Delisting, Listing, read_delistings, read_listings
-from domain.provenance import object_sha256
-from domain.signals.payload import payload, signal_hash
-from models.ssh import read_public_key, read_signature
+from countersign.domain.attestation import records
+from countersign.domain.attestation.fields import (
+    SYMBOL,
+    read_day,
+    read_fields,
+    read_instant,
+    require_match,
+    require_types,
+)
+from countersign.domain.attestation.manifest_tables import Delisting, Listing, read_delistings, read_listings
+from countersign.domain.provenance import object_sha256
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.ssh import read_public_key, read_signature
 
 SLUG = re.compile(r"^[a-z0-9][a-z0-9_-]{2,48}$")
 HASH = re.compile(r"^[0-9a-f]{64}$")

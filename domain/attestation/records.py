@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import polars as pl
 
-from domain.provenance import canonical
+from countersign.domain.provenance import canonical
 
 SEAL_SCHEMA = "countersign/seal/v1"
 REVEAL_SCHEMA = "countersign/reveal/v1"

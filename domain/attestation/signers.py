@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from domain.attestation.journal import Commit, Fault, FaultKind, JournalContents
-from domain.attestation.records import ALLOWED_SIGNERS, NAMESPACE, PRINCIPAL, RECEIPT_NAMESPACE
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, JournalContents
+from countersign.domain.attestation.records import ALLOWED_SIGNERS, NAMESPACE, PRINCIPAL, RECEIPT_NAMESPACE
 
 OPTION = re.compile(r'([a-z-]+)(?:="([^"]*)")?')
 SIGNER = re.compile(r"^\S+\s+(?:(?P<options>[^\s\"]*(?:\"[^\"]*\"[^\s\"]*)*)\s+)?ssh-ed25519\s+(?P<key>\S+)(?:\s.*)?$")

@@ -49,7 +49,7 @@ def read_records(text: str) -> pl.DataFrame:
 
 def summarise(records: pl.DataFrame) -> Summary:
     """Sum up records, two or more: the first is where NAV starts from, so there is one return less than records."""
-    from domain.evaluation.kernel import measure  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
+    from countersign.domain.evaluation.kernel import measure  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
 
     nav = records["nav"].to_numpy()
     later = nav[1:].reshape(1, -1)

@@ -12,8 +12,8 @@ from typing import NamedTuple, Self, cast
 import numpy as np
 from numba import njit
 
-from domain.arrays import Codes, Floats, Integers
-from domain.settlement.kernel import Function
+from countersign.domain.arrays import Codes, Floats, Integers
+from countersign.domain.compiling import Function
 
 YEAR = 252
 WINDOW = 60

@@ -29,12 +29,12 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats, Integers
-from domain.checks import require
-from domain.settlement.books import codes, fen_of, money
-from models.datasets import EVALUATIONS, MONEY, ColumnType
-from models.enums import Verdict
-from models.errors import InputError
+from countersign.domain.arrays import Floats, Integers
+from countersign.domain.checks import require
+from countersign.domain.settlement.books import codes, fen_of, money
+from countersign.models.datasets import EVALUATIONS, MONEY, ColumnType
+from countersign.models.enums import Verdict
+from countersign.models.errors import InputError
 
 NAV_SCHEMA: dict[str, ColumnType] = {
     "strategy": pl.String,
@@ -84,7 +84,7 @@ def evaluate(
     none. trading: of these sessions, traded notional and costs. carried: traded and costs of the session before
     `since`, as it was evaluated; no rows where there was none. InputError if a frame is not as described.
     """
-    from domain.evaluation.kernel import measure, weigh  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
+    from countersign.domain.evaluation.kernel import measure, weigh  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
 
     require("nav", nav, NAV_SCHEMA)
     require("strategies", strategies, STRATEGIES_SCHEMA)

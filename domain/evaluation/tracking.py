@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats
-from domain.evaluation.kernel import LEAST_DEVIATION, YEAR
-from models.enums import Verdict
+from countersign.domain.arrays import Floats
+from countersign.domain.evaluation.kernel import LEAST_DEVIATION, YEAR
+from countersign.models.enums import Verdict
 
 # Daily returns between five common sessions in a row.
 MIN_DAILY_RETURNS = 4

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from models.tables.external import SCALPING, SIGNAL_TYPES
+from countersign.models.tables.external import SCALPING, SIGNAL_TYPES
 
 FREE = "FREE"
 # The source of this name in a home with the simulated clock is the simulator's.

@@ -6,11 +6,11 @@ import re
 
 from pydantic import ValidationError
 
-from domain.external.paths import check_path
-from domain.strict_json import read_json
-from models.errors import InputError
-from models.feeds import ADAPTERS, DIRECTIONS, NO_SETTINGS, FeedMapping, FeedTerms
-from models.tables.external import NAME_PATTERN, SIGNAL_TYPES
+from countersign.domain.external.paths import check_path
+from countersign.domain.strict_json import read_json
+from countersign.models.errors import InputError
+from countersign.models.feeds import ADAPTERS, DIRECTIONS, NO_SETTINGS, FeedMapping, FeedTerms
+from countersign.models.tables.external import NAME_PATTERN, SIGNAL_TYPES
 
 # Stricter than the web: no user name, query or fragment, as they would be shown wherever the address is.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::([0-9]{1,5}))?(/[A-Za-z0-9._~/-]*)?", re.ASCII)

@@ -13,10 +13,10 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from domain.moments import from_number, from_text
-from domain.strict_json import EXPECTED, Repeated, levels, repeated_name, shown
-from models.errors import InputError
-from models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
+from countersign.domain.moments import from_number, from_text
+from countersign.domain.strict_json import EXPECTED, Repeated, levels, repeated_name, shown
+from countersign.models.errors import InputError
+from countersign.models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
 # Numbers that the lens can hold exactly: DECIMAL(38, 18).
 MOST_INTEGER_DIGITS, MOST_DECIMALS = 20, 18

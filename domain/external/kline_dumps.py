@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from models.errors import InputError
-from models.klines import KlineSeries
+from countersign.models.errors import InputError
+from countersign.models.klines import KlineSeries
 
 BINANCE = (
     *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count"),

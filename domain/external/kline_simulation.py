@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats
-from domain.external.feed_simulation import COINS, SWING, SWING_SECONDS
-from models.datasets import KLINES
+from countersign.domain.arrays import Floats
+from countersign.domain.external.feed_simulation import COINS, SWING, SWING_SECONDS
+from countersign.models.datasets import KLINES
 
 # Of the swings on top: how far, as a fraction of the price, and seconds a radian.
 FAST = ((0.009, 1_100), (0.005, 290))

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.external.kline_dumps import read_dump
-from domain.moments import read_moments
-from domain.tables import Moment, Number, Table, normalise
-from models.errors import InputError
-from models.klines import KlineSeries
+from countersign.domain.external.kline_dumps import read_dump
+from countersign.domain.moments import read_moments
+from countersign.domain.tables import Moment, Number, Table, normalise
+from countersign.models.errors import InputError
+from countersign.models.klines import KlineSeries
 
 # Wide enough for a coin that costs a millionth of a millionth.
 PRICE = Number(1e-18, 1e15, nullable=False, strict=True)

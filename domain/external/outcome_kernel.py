@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain.arrays import Floats, Integers
-from domain.settlement.kernel import compiled
+from countersign.domain.arrays import Floats, Integers
+from countersign.domain.compiling import compiled
 
 TARGETS = 3
 NEVER = -1

@@ -14,8 +14,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from domain.arrays import Flags, Floats, Integers
-from domain.external.outcome_kernel import DONE, NEVER, STOPPED, TARGETS, WAITING, Bars, SignalOrders, Watched, watch
+from countersign.domain.arrays import Flags, Floats, Integers
+from countersign.domain.external.outcome_kernel import (
+    DONE,
+    NEVER,
+    STOPPED,
+    TARGETS,
+    WAITING,
+    Bars,
+    SignalOrders,
+    Watched,
+    watch,
+)
 
 ENTRY_WINDOW = timedelta(hours=24)
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 MAX_SHOWN = 60
 _PLACE = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from models.feeds import LONGEST_WINDOW_MINUTES
-from models.tables.external import SCALPING
+from countersign.models.feeds import LONGEST_WINDOW_MINUTES
+from countersign.models.tables.external import SCALPING
 
 MARGIN = timedelta(minutes=1)
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 30, 600

@@ -3,7 +3,7 @@
 from math import sqrt
 from typing import NamedTuple
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 # Two-sided 95 % of the normal distribution.
 Z95 = 1.959963984540054

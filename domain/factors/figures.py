@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain.arrays import Codes, Floats
+from countersign.domain.arrays import Codes, Floats
 
 SESSIONS_A_YEAR = 252
 NEWEY_WEST_LAG = 5

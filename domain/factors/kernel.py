@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from domain.arrays import Codes, Floats, Integers, Sorted
-from domain.settlement.kernel import compiled
+from countersign.domain.arrays import Codes, Floats, Integers, Sorted
+from countersign.domain.compiling import compiled
 
 LEAST_PAIRS = 10
 QUINTILES = 5

@@ -12,11 +12,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from domain.arrays import Codes, Floats, Sorted
-from domain.checks import refuse, require
-from domain.factors import kernel
-from models.datasets import ColumnType
-from models.errors import InputError
+from countersign.domain.arrays import Codes, Floats, Sorted
+from countersign.domain.checks import refuse, require
+from countersign.domain.factors import kernel
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import InputError
 
 VALUES_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "value": pl.Float64}
 CLOSES_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "close": pl.Float64}

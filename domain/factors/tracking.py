@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from domain.checks import refuse, require
-from domain.factors.panel import (
+from countersign.domain.checks import refuse, require
+from countersign.domain.factors.panel import (
     CLOSES_SCHEMA,
     check_values,
     correlations,
@@ -21,8 +21,8 @@ from domain.factors.panel import (
     session_returns,
     spread,
 )
-from models.datasets import ColumnType
-from models.errors import InputError
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import InputError
 
 TRACKED_SCHEMA: dict[str, ColumnType] = {
     "factor": pl.String,

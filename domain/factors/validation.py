@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from domain.arrays import Codes, Floats
-from domain.checks import require
-from domain.factors import figures, kernel
-from domain.factors.figures import YearlyStats
-from domain.factors.panel import (
+from countersign.domain.arrays import Codes, Floats
+from countersign.domain.checks import require
+from countersign.domain.factors import figures, kernel
+from countersign.domain.factors.figures import YearlyStats
+from countersign.domain.factors.panel import (
     CLOSES_SCHEMA,
     MEMBERS_SCHEMA,
     VALUES_SCHEMA,
@@ -32,7 +32,7 @@ from domain.factors.panel import (
     session_codes,
     session_returns,
 )
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 DELAY = 1
 DECAY_SESSIONS = 5

@@ -8,11 +8,11 @@ from datetime import date, datetime
 
 import polars as pl
 
-from domain.market.instruments import TAKEN_NAMES, is_taken, refusal
-from domain.sessions import CLOSE, Sessions, at
-from models.datasets import ColumnType
-from models.errors import InputError
-from models.targets import SYMBOL_PATTERN
+from countersign.domain.market.instruments import TAKEN_NAMES, is_taken, refusal
+from countersign.domain.sessions import CLOSE, Sessions, at
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import InputError
+from countersign.models.targets import SYMBOL_PATTERN
 
 UPLOAD_SCHEMA: dict[str, ColumnType] = {"session": pl.Date, "symbol": pl.String, "value": pl.Float64}
 SYMBOL_LENGTH = 9

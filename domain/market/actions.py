@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.market.quotes import tradable
+from countersign.domain.market.quotes import tradable
 
 # A factor bears an action out if its own step is within a quarter of the action's; vendors round factors.
 LIKE_FACTOR, ROUNDED_FACTOR = 0.25, 1e-3

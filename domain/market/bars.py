@@ -11,12 +11,12 @@ from datetime import date
 
 import polars as pl
 
-from domain.market.instruments import board_expr, refuse_others
-from domain.market.ticks import to_ticks
-from domain.tables import SYMBOL, Day, Flag, Number, Table, Text, normalise
-from models.datasets import BARS
-from models.enums import Universe
-from models.errors import InputError
+from countersign.domain.market.instruments import board_expr, refuse_others
+from countersign.domain.market.ticks import to_ticks
+from countersign.domain.tables import SYMBOL, Day, Flag, Number, Table, Text, normalise
+from countersign.models.datasets import BARS
+from countersign.models.enums import Universe
+from countersign.models.errors import InputError
 
 SYMBOL_TEXT = Text(SYMBOL, "a symbol as 600000.SH, 000001.SZ or 920001.BJ")
 UNIVERSE_TEXT = Text(f"^({'|'.join(Universe)})$", f"one of {', '.join(Universe)}")

@@ -30,7 +30,7 @@ from typing import Final
 
 import polars as pl
 
-from models.errors import InputError, RowError
+from countersign.models.errors import InputError, RowError
 
 BEGINNING: Final = date(1990, 12, 1)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.arrays import Flags, Floats
-from domain.market.rules import Book
+from countersign.domain.arrays import Flags, Floats
+from countersign.domain.market.rules import Book
 
 # Exact, where a power of an array need not be.
 TENS = np.array([1.0, 10.0, 100.0, 1000.0])

@@ -6,11 +6,19 @@ another value and never by none. Settlement takes its evidence of listings and d
 
 import polars as pl
 
-from domain.market.bars import SYMBOL_TEXT
-from domain.market.instruments import BOARDS, TAKEN_KINDS, TAKEN_NAMES, board_expr, kind_expr, refusal, refuse_others
-from domain.tables import Day, Table, Text, normalise
-from models.datasets import ColumnType
-from models.errors import InputError
+from countersign.domain.market.bars import SYMBOL_TEXT
+from countersign.domain.market.instruments import (
+    BOARDS,
+    TAKEN_KINDS,
+    TAKEN_NAMES,
+    board_expr,
+    kind_expr,
+    refusal,
+    refuse_others,
+)
+from countersign.domain.tables import Day, Table, Text, normalise
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import InputError
 
 INSTRUMENTS_SCHEMA: dict[str, ColumnType] = {
     "symbol": pl.String,

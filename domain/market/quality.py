@@ -9,12 +9,12 @@ from datetime import date
 
 import polars as pl
 
-from domain.market.limits import Before, limit_prices, printed_fraction, reference_price
-from domain.market.quality_rules import RULES, Context, Rule
-from domain.market.quotes import consolidations
-from domain.market.rules import free_of_limits, trading_rules
-from models.enums import Severity
-from models.quality import Finding
+from countersign.domain.market.limits import Before, limit_prices, printed_fraction, reference_price
+from countersign.domain.market.quality_rules import RULES, Context, Rule
+from countersign.domain.market.quotes import consolidations
+from countersign.domain.market.rules import free_of_limits, trading_rules
+from countersign.models.enums import Severity
+from countersign.models.quality import Finding
 
 
 def inspect(session: date, bars: pl.DataFrame, context: Context) -> list[Finding]:

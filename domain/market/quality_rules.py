@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.market.actions import unborne
-from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, tradable
-from models.datasets import BARS, MARKS
-from models.enums import Severity, Universe
-from models.quality import Finding
+from countersign.domain.market.actions import unborne
+from countersign.domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA, tradable
+from countersign.models.datasets import BARS, MARKS
+from countersign.models.enums import Severity, Universe
+from countersign.models.quality import Finding
 
 RECENT_SESSIONS = 20
 LEAST_ROWS = 0.9

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from domain.arrays import Floats, Quotes
-from domain.checks import Rule, forbid, of_before, positive, repeated, require
-from domain.market.limits import TENS, Before, limit_prices, printed_fraction, reference_price
-from domain.market.rules import Book, free_of_limits, trading_rules
-from models.datasets import BARS, MARKS, ColumnType
+from countersign.domain.arrays import Floats, Quotes
+from countersign.domain.checks import Rule, forbid, of_before, positive, repeated, require
+from countersign.domain.market.limits import TENS, Before, limit_prices, printed_fraction, reference_price
+from countersign.domain.market.rules import Book, free_of_limits, trading_rules
+from countersign.models.datasets import BARS, MARKS, ColumnType
 
 ACTIONS_SCHEMA: dict[str, ColumnType] = {"symbol": pl.String, "cash": pl.Float64, "bonus": pl.Float64}
 # Symbols in their first sessions: `age` is 1 in the first.

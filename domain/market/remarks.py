@@ -5,7 +5,7 @@ They are on the newest session of the file alone, since a fault of a source show
 
 import polars as pl
 
-from domain.market.quality_rules import TRADABLE, repeated_bars, units
+from countersign.domain.market.quality_rules import TRADABLE, repeated_bars, units
 
 NO_FACTORS = "no adj_factor and no corporate actions: dividends and splits will pass for losses"
 # Bars whose amount does not fit their volume say something of the file where they are many.

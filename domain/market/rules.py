@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from domain.market.instruments import BEGINNING, RANGES, board_expr
-from models.datasets import ColumnType
+from countersign.domain.market.instruments import BEGINNING, RANGES, board_expr
+from countersign.models.datasets import ColumnType
 
 # (since, board, multiple of a buy, least quantity of a buy, least quantity of a sell that leaves something)
 LOTS: Final = (

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.enums import Universe
-from models.errors import InputError
+from countersign.models.enums import Universe
+from countersign.models.errors import InputError
 
 LEAST_SYMBOLS, MOST_SYMBOLS = 10, 10_000
 MOST_BARS = 5_000_000  # about 2 GiB while they are drawn

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from domain.market.instruments import board_expr, kind_expr
-from domain.market.listings import INSTRUMENTS_SCHEMA
-from domain.market.rules import trading_rules
-from domain.market.scenario import Scenario, draw_scenario
-from models.datasets import BARS, INDEX_LEVELS
-from models.enums import Universe
+from countersign.domain.market.instruments import board_expr, kind_expr
+from countersign.domain.market.listings import INSTRUMENTS_SCHEMA
+from countersign.domain.market.rules import trading_rules
+from countersign.domain.market.scenario import Scenario, draw_scenario
+from countersign.models.datasets import BARS, INDEX_LEVELS
+from countersign.models.enums import Universe
 
 Floats = NDArray[np.float64]
 

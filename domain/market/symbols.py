@@ -11,8 +11,8 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.instruments import is_taken
-from models.errors import InputError
+from countersign.domain.market.instruments import is_taken
+from countersign.models.errors import InputError
 
 EXCHANGES: Final = {
     **dict.fromkeys(("SH", "SS", "SSE", "SHSE", "XSHG"), "SH"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 PRICES = ("open", "high", "low", "close")
 LIMITS = ("limit_up", "limit_down")

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 MAX_LENGTH = 1000
 WEBHOOKS = {"http": "json", "https": "jsons"}

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from domain.arrays import Codes, Flags, Floats
-from domain.checks import Rule, forbid, refuse, repeated, require
-from domain.factors.panel import VALUES_SCHEMA, check_values, name_codes, names_in, session_codes, spread
-from models.datasets import ColumnType
-from models.enums import Weighting
-from models.errors import InputError
+from countersign.domain.arrays import Codes, Flags, Floats
+from countersign.domain.checks import Rule, forbid, refuse, repeated, require
+from countersign.domain.factors.panel import VALUES_SCHEMA, check_values, name_codes, names_in, session_codes, spread
+from countersign.models.datasets import ColumnType
+from countersign.models.enums import Weighting
+from countersign.models.errors import InputError
 
 PORTFOLIOS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "weighting": pl.String, "top_n": pl.Int64}
 MEMBERS_SCHEMA: dict[str, ColumnType] = {"portfolio": pl.String, "factor": pl.String}

@@ -10,11 +10,11 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from domain.arrays import Accounts, Codes, Floats, Holdings, Integers, Signals
-from domain.checks import Rule, forbid, repeated, require
-from models.datasets import MONEY, NAV, POSITIONS, TERMS, ColumnType
-from models.enums import ExecutionPrice
-from models.errors import InputError
+from countersign.domain.arrays import Accounts, Codes, Floats, Holdings, Integers, Signals
+from countersign.domain.checks import Rule, forbid, repeated, require
+from countersign.models.datasets import MONEY, NAV, POSITIONS, TERMS, ColumnType
+from countersign.models.enums import ExecutionPrice
+from countersign.models.errors import InputError
 
 TERMS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, **TERMS, "paused": pl.Boolean}
 SIGNALS_SCHEMA: dict[str, ColumnType] = {"strategy": pl.String, "symbol": pl.String, "weight": pl.Float64}

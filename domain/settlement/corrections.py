@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from models.errors import ConflictError
+from countersign.models.errors import ConflictError
 
 # Inputs of a settlement that are read from the market, which a correction reads anew. Those of listings and
 # delistings are there only where there are any.

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.checks import Rule, forbid, repeated, require
-from domain.market.quotes import tradable
-from domain.settlement.books import money
-from models.datasets import ORDERS, POSITIONS, ColumnType
-from models.enums import DELISTED, Side
+from countersign.domain.checks import Rule, forbid, repeated, require
+from countersign.domain.market.quotes import tradable
+from countersign.domain.settlement.books import money
+from countersign.models.datasets import ORDERS, POSITIONS, ColumnType
+from countersign.models.enums import DELISTED, Side
 
 # Value of one share of `symbol`: `cash` in CNY, and `ratio` shares of `successor`; all null: not known.
 DELISTINGS_SCHEMA: dict[str, ColumnType] = {

@@ -29,13 +29,13 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.arrays import Accounts, Holdings, Orders, Results
-from domain.market.quotes import LISTINGS_SCHEMA, check_market, quotes
-from domain.market.rules import Book
-from domain.settlement.books import arrays_of, check_benchmarks, check_strategies, codes, fen_of, money
-from domain.settlement.delistings import Exchanged, exchange
-from domain.settlement.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
-from models.enums import Event, Refusal, Side
+from countersign.domain.arrays import Accounts, Holdings, Orders, Results
+from countersign.domain.market.quotes import LISTINGS_SCHEMA, check_market, quotes
+from countersign.domain.market.rules import Book
+from countersign.domain.settlement.books import arrays_of, check_benchmarks, check_strategies, codes, fen_of, money
+from countersign.domain.settlement.delistings import Exchanged, exchange
+from countersign.domain.settlement.kernel import BOUGHT, CUT, REFUSED, SOLD, settle_arrays
+from countersign.models.enums import Event, Refusal, Side
 
 SIDES = pl.lit(pl.Series([None, *sorted(Side)], dtype=pl.String))
 REASONS = pl.lit(pl.Series([None, *sorted(Refusal)], dtype=pl.String))

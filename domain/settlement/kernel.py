@@ -6,13 +6,22 @@ threads and give the same bytes. All of it stays in this file, the only one whos
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
 
-from domain.arrays import Accounts, Floats, Holdings, Orders, Outcome, Quotes, Results, Signals, Table, Workspace
+from countersign.domain.arrays import (
+    Accounts,
+    Floats,
+    Holdings,
+    Orders,
+    Outcome,
+    Quotes,
+    Results,
+    Signals,
+    Table,
+    Workspace,
+)
+from countersign.domain.compiling import compiled, step
 
 BUY, SELL = 1, 2
 # The places of a side and a reason in the alphabet, from 1; 0 is none.
@@ -20,18 +29,6 @@ BELOW_LOT, CASH_SHORT, LIMIT_DOWN, LIMIT_UP, NO_MARKET_DATA, SUSPENDED = 1, 2, 3
 
 # Columns of the tally: orders bought, sold, bought in part; then those refused, at REFUSED + reason.
 BOUGHT, SOLD, CUT, REFUSED = 0, 1, 2, 2
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compile at first call, kept on disk; no fast mathematics, no threads of its own."""
-    return cast("Function", njit(nogil=True, cache=True)(function))
-
-
-def step(function: Function) -> Function:
-    """Compile into the caller: passing two dozen arrays for every strategy takes longer than the step."""
-    return cast("Function", njit(nogil=True, cache=True, inline="always")(function))
 
 
 @compiled

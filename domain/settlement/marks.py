@@ -9,10 +9,10 @@ from datetime import date
 
 import polars as pl
 
-from domain.checks import forbid, of_before, positive, require
-from domain.market.quotes import tradable
-from domain.market.rules import Book
-from models.datasets import BARS, MARKS
+from countersign.domain.checks import forbid, of_before, positive, require
+from countersign.domain.market.quotes import tradable
+from countersign.domain.market.rules import Book
+from countersign.models.datasets import BARS, MARKS
 
 COLUMNS = ("symbol", "bar_session", "close", "adj_factor")
 

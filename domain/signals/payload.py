@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import polars as pl
 
-from domain.market.instruments import TAKEN_NAMES, is_taken, refusal
-from models.errors import InputError
-from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_LENGTH, SYMBOL_PATTERN
+from countersign.domain.market.instruments import TAKEN_NAMES, is_taken, refusal
+from countersign.models.errors import InputError
+from countersign.models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_LENGTH, SYMBOL_PATTERN
 
 HASH_PREFIX = b"countersign/signal/v1\n"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from domain.tables import Day, Number, Table, Text
-from models.tables.strategies import SLUG_PATTERN
-from models.targets import SYMBOL_PATTERN
+from countersign.domain.tables import Day, Number, Table, Text
+from countersign.models.tables.strategies import SLUG_PATTERN
+from countersign.models.targets import SYMBOL_PATTERN
 
 SIGNAL_TABLE = Table(
     "signals",

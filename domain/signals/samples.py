@@ -8,8 +8,8 @@ from datetime import date
 
 import polars as pl
 
-from models.enums import ExecutionPrice, Universe
-from models.tables.strategies import StrategyTerms
+from countersign.models.enums import ExecutionPrice, Universe
+from countersign.models.tables.strategies import StrategyTerms
 
 LOOKBACK_SESSIONS = 20
 NAMES = 20

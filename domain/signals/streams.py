@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 Kind = Literal["external", "own"]
 _PATTERN = re.compile(r"e(\d{1,18})-s(\d{1,18})\.(\d{1,18})\.(\d{1,18})", re.ASCII)

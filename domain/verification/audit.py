@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from domain.attestation.journal import Change, Commit
-from domain.attestation.timeliness import TimeClass, time_class
-from domain.sessions import deadline
-from domain.strict_json import RepeatedNameError, read_items_json, repeated_name
-from models.enums import ExecutionPrice
+from countersign.domain.attestation.journal import Change, Commit
+from countersign.domain.attestation.timeliness import TimeClass, time_class
+from countersign.domain.sessions import deadline
+from countersign.domain.strict_json import RepeatedNameError, read_items_json, repeated_name
+from countersign.models.enums import ExecutionPrice
 
 FOLDER = "attestations"
 DAY_FILE = re.compile(r"^attestations/(\d{4}-\d{2}-\d{2})\.json$", re.ASCII)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import accumulate
 
-from domain.attestation.journal import Commit, Fault, FaultKind, File, JournalContents, Stamp, slug_of
-from domain.attestation.record_reader import (
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, File, JournalContents, Stamp, slug_of
+from countersign.domain.attestation.record_reader import (
     RetirementRecord,
     Reveal,
     SealRecord,
@@ -26,7 +26,7 @@ from domain.attestation.record_reader import (
     read_settled,
     read_terms,
 )
-from domain.attestation.records import (
+from countersign.domain.attestation.records import (
     CLOCK,
     RETIREMENTS,
     REVEALS,
@@ -36,9 +36,9 @@ from domain.attestation.records import (
     TIMESTAMPS,
     timestamp_path,
 )
-from domain.attestation.timeliness import TimeClass, seconds_late, time_class
-from domain.sessions import CLOSE, at, deadline
-from models.enums import ExecutionPrice
+from countersign.domain.attestation.timeliness import TimeClass, seconds_late, time_class
+from countersign.domain.sessions import CLOSE, at, deadline
+from countersign.models.enums import ExecutionPrice
 
 Key = tuple[str, date, int]
 PRICES = frozenset(ExecutionPrice)

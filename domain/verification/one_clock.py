@@ -7,8 +7,8 @@ that has any. A clock changed midway would allow back-dated signals, since a reh
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from domain.attestation.journal import Commit, Fault, FaultKind, File
-from domain.verification.check_signals import Records
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, File
+from countersign.domain.verification.check_signals import Records
 
 WORDS = {True: "simulated", False: "system"}
 

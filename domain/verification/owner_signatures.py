@@ -4,10 +4,10 @@ The key signs the signal's hash (its 64 hex digits), which covers strategy, sess
 nobody can add a revision in the owner's name, the platform's operator included.
 """
 
-from domain.attestation.journal import Fault, FaultKind, JournalContents, Signature
-from domain.attestation.signers import fingerprint
-from domain.verification.check_signals import Records
-from models.ssh import key_blob
+from countersign.domain.attestation.journal import Fault, FaultKind, JournalContents, Signature
+from countersign.domain.attestation.signers import fingerprint
+from countersign.domain.verification.check_signals import Records
+from countersign.models.ssh import key_blob
 
 
 def check_owners(records: Records, journal: JournalContents) -> list[Fault]:

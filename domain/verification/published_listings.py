@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.attestation.manifest_tables import Delisting, Listing
-from domain.market.rules import MOST_FREE_SESSIONS
+from countersign.domain.attestation.manifest_tables import Delisting, Listing
+from countersign.domain.market.rules import MOST_FREE_SESSIONS
 
 Value = tuple[float | None, str | None, float | None]
 UNKNOWN: Value = (None, None, None)

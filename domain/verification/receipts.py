@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from domain.attestation.fields import read_day, read_fields, read_instant, require_match, require_types
-from domain.attestation.journal import Fault, FaultKind, JournalContents, Signature
-from domain.attestation.record_reader import HASH, SLUG
-from domain.attestation.records import instant
-from domain.attestation.signers import Signer, signers_brought
-from domain.attestation.timeliness import SEALING_ALLOWANCE
-from domain.provenance import canonical
-from domain.verification.check_signals import Records
+from countersign.domain.attestation.fields import read_day, read_fields, read_instant, require_match, require_types
+from countersign.domain.attestation.journal import Fault, FaultKind, JournalContents, Signature
+from countersign.domain.attestation.record_reader import HASH, SLUG
+from countersign.domain.attestation.records import instant
+from countersign.domain.attestation.signers import Signer, signers_brought
+from countersign.domain.attestation.timeliness import SEALING_ALLOWANCE
+from countersign.domain.provenance import canonical
+from countersign.domain.verification.check_signals import Records
 
 # A key signs receipts for a while after it signed its last commit: while a rotation goes on, or a process finds out.
 GRACE = timedelta(minutes=10)

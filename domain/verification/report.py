@@ -12,10 +12,10 @@ from datetime import date, datetime
 
 import polars as pl
 
-from domain.attestation.journal import Commit, Fault, FaultKind, JournalContents, Stamp, first_files
-from domain.attestation.signers import Signer, check_commits, fingerprint
-from domain.attestation.timeliness import TimeClass, TimeEvidence, evidence, margin_seconds, seconds_late
-from domain.verification.check_signals import (
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, JournalContents, Stamp, first_files
+from countersign.domain.attestation.signers import Signer, check_commits, fingerprint
+from countersign.domain.attestation.timeliness import TimeClass, TimeEvidence, evidence, margin_seconds, seconds_late
+from countersign.domain.verification.check_signals import (
     Records,
     check_chains,
     check_reveals,
@@ -25,14 +25,14 @@ from domain.verification.check_signals import (
     read_records,
     settled_by,
 )
-from domain.verification.one_clock import check_clock, is_simulated
-from domain.verification.owner_signatures import check_owners
-from domain.verification.receipts import ReceiptCheck, SignedReceipt, check_receipts
-from domain.verification.resettlement import Doubt, resettle
-from domain.verification.retirements import Retired, check_retirements, list_retired
-from domain.verification.settled_days import check_days, gaps
-from domain.verification.tree_tricks import check_paths
-from models.errors import InputError
+from countersign.domain.verification.one_clock import check_clock, is_simulated
+from countersign.domain.verification.owner_signatures import check_owners
+from countersign.domain.verification.receipts import ReceiptCheck, SignedReceipt, check_receipts
+from countersign.domain.verification.resettlement import Doubt, resettle
+from countersign.domain.verification.retirements import Retired, check_retirements, list_retired
+from countersign.domain.verification.settled_days import check_days, gaps
+from countersign.domain.verification.tree_tricks import check_paths
+from countersign.models.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,23 +12,23 @@ from typing import NamedTuple
 
 import polars as pl
 
-from domain.attestation.journal import DoubtKind, Fault, FaultKind
-from domain.attestation.record_reader import Result, Reveal, SettledDay
-from domain.attestation.records import strategy_sha256
-from domain.market.actions import Action, actions_of, differences, unborne_actions
-from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
-from domain.market.rules import Book, book_of
-from domain.market.ticks import to_ticks
-from domain.provenance import frame_sha256
-from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from domain.settlement.delistings import DELISTINGS_SCHEMA
-from domain.settlement.engine import Settled, settle
-from domain.settlement.marks import newest_marks, next_marks
-from domain.signals.payload import decode_portfolios
-from domain.verification.check_signals import Records
-from domain.verification.published_listings import Published, other_delistings, other_listings, read_published
-from models.datasets import BARS, MARKS, NAV, POSITIONS
-from models.errors import InputError
+from countersign.domain.attestation.journal import DoubtKind, Fault, FaultKind
+from countersign.domain.attestation.record_reader import Result, Reveal, SettledDay
+from countersign.domain.attestation.records import strategy_sha256
+from countersign.domain.market.actions import Action, actions_of, differences, unborne_actions
+from countersign.domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from countersign.domain.market.rules import Book, book_of
+from countersign.domain.market.ticks import to_ticks
+from countersign.domain.provenance import frame_sha256
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from countersign.domain.settlement.delistings import DELISTINGS_SCHEMA
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.domain.settlement.marks import newest_marks, next_marks
+from countersign.domain.signals.payload import decode_portfolios
+from countersign.domain.verification import published_listings
+from countersign.domain.verification.check_signals import Records
+from countersign.models.datasets import BARS, MARKS, NAV, POSITIONS
+from countersign.models.errors import InputError
 
 THREADS = 2
 
@@ -78,7 +78,10 @@ def resettle(
     days = records.newest_days()
     by_session = {key[0]: part for key, part in bars.partition_by("session", as_dict=True).items()}
     signals, nothing = _counting(records), bars.clear()
-    published, sessions = None if instruments is None else read_published(instruments), sorted(by_session)
+    published, sessions = (
+        None if instruments is None else published_listings.read_published(instruments),
+        sorted(by_session),
+    )
     faults, doubts = list[Fault](), list[Doubt]()
     compared: list[tuple[SettledDay, Future[dict[str, str]]]] = []
     with ThreadPoolExecutor(THREADS) as threads:
@@ -196,15 +199,15 @@ def _doubtful_actions(day: SettledDay, inputs: Inputs, marks: pl.DataFrame, need
 def _doubtful_listings(
     day: SettledDay,
     book: Book,
-    published: Mapping[str, Published],
+    published: Mapping[str, published_listings.Published],
     needed: set[str],
     held: set[str],
     sessions: Sequence[date],
 ) -> list[Doubt]:
     # The first edition of the rule book knew no listings.
     symbols = set[str]() if book is Book.FIRST else needed
-    listed = other_listings(day.session, day.listings, published, symbols, sessions)
-    delisted = other_delistings(day.session, day.delistings, published, held)
+    listed = published_listings.other_listings(day.session, day.listings, published, symbols, sessions)
+    delisted = published_listings.other_delistings(day.session, day.delistings, published, held)
     told = {DoubtKind.OTHER_LISTING: listed, DoubtKind.OTHER_DELISTING: delisted}
     return [Doubt(kind, detail, str(day.session)) for kind, details in told.items() for detail in details]
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from domain.attestation.journal import Commit, Fault, FaultKind, File
-from domain.attestation.record_reader import RetirementRecord, SettledDay
-from domain.sessions import EXCHANGE_ZONE
-from domain.verification.check_signals import Records
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, File
+from countersign.domain.attestation.record_reader import RetirementRecord, SettledDay
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.domain.verification.check_signals import Records
 
 
 @dataclass(frozen=True, slots=True)

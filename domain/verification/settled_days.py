@@ -7,13 +7,13 @@ itself is the business of `domain.verification.resettlement`.
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from domain.attestation.journal import Commit, Fault, FaultKind, File
-from domain.attestation.record_reader import SettledDay
-from domain.sessions import CLOSE, EXCHANGE_ZONE, at
-from domain.settlement.corrections import CORRECTED, FOLLOWING
-from domain.verification.check_signals import Records
-from domain.verification.retirements import keeps_retirements
-from models.enums import Event
+from countersign.domain.attestation.journal import Commit, Fault, FaultKind, File
+from countersign.domain.attestation.record_reader import SettledDay
+from countersign.domain.sessions import CLOSE, EXCHANGE_ZONE, at
+from countersign.domain.settlement.corrections import CORRECTED, FOLLOWING
+from countersign.domain.verification.check_signals import Records
+from countersign.domain.verification.retirements import keeps_retirements
+from countersign.models.enums import Event
 
 
 def check_days(records: Records, commits: Sequence[Commit]) -> list[Fault]:

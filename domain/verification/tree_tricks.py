@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from domain.attestation.journal import OWN, REGULAR_FILE, Change, Fault, FaultKind
-from domain.attestation.records import ALLOWED_SIGNERS
+from countersign.domain.attestation.journal import OWN, REGULAR_FILE, Change, Fault, FaultKind
+from countersign.domain.attestation.records import ALLOWED_SIGNERS
 
 # Nearly all paths: of the journal's own folders, lower case, without a name that begins with a dot.
 PLAIN = re.compile(r"[a-z]+(?:/[a-z0-9_-][a-z0-9._-]*)+\Z")

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from domain.sessions import EXCHANGE_ZONE, at
-from models.timetable import WATCHDOG, Slot
+from countersign.domain.sessions import EXCHANGE_ZONE, at
+from countersign.models.timetable import WATCHDOG, Slot
 
 # The second place keeps a stage that hangs from holding up all others; a stage with a deadline has one of its own.
 PLACES, RESERVED = 2, 1

@@ -1,6 +1,6 @@
 """The lens's tables of other people's signals."""
 
-from models.lens.table import TIME, LensTable
+from countersign.models.lens.table import TIME, LensTable
 
 PRICE = "DECIMAL(38,18)"
 

@@ -1,6 +1,6 @@
 """The lens's tables of alpha factors."""
 
-from models.lens.table import SESSION, SYMBOL, TIME, LensTable
+from countersign.models.lens.table import SESSION, SYMBOL, TIME, LensTable
 
 FACTOR = ("VARCHAR", "id of the factor; factors.id")
 

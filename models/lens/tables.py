@@ -3,9 +3,9 @@
 Analysts may rely on them. Filling the tables is the store's business.
 """
 
-from models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
-from models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
-from models.lens.table import MONEY, SESSION, STRATEGY, SYMBOL, TIME, LensTable
+from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from countersign.models.lens.table import MONEY, SESSION, STRATEGY, SYMBOL, TIME, LensTable
 
 STRATEGIES = LensTable(
     "strategies",

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import validates
 from sqlmodel import Field, SQLModel
 
-from models.names import nickname_key
-from models.tables.columns import LowerCase, identity, instant, key_of_another
+from countersign.models.names import nickname_key
+from countersign.models.tables.columns import LowerCase, identity, instant, key_of_another
 
 # Most strategies that an account of each tier may have open; retired ones do not count.
 TIERS = {"free": 3, "licensed": 20}

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import identity, instant
+from countersign.models.tables.columns import identity, instant
 
 
 class JournalCommit(SQLModel, table=True):

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import identity, instant
+from countersign.models.tables.columns import identity, instant
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{1,48}$"
 SCALPING = "SCALPING"

@@ -10,8 +10,8 @@ from uuid import uuid4
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from models.enums import FactorStatus, FactorUniverse
-from models.tables.columns import instant
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.tables.columns import instant
 
 # Sessions of values without which a factor cannot be validated.
 MIN_SESSIONS = 120

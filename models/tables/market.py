@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import instant
+from countersign.models.tables.columns import instant
 
 
 class CorporateAction(SQLModel, table=True):

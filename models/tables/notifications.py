@@ -6,7 +6,7 @@ from sqlalchemy import Index
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import identity, instant
+from countersign.models.tables.columns import identity, instant
 
 
 class Inbox(SQLModel, table=True):

@@ -8,7 +8,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import validates
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import identity, instant
+from countersign.models.tables.columns import identity, instant
 
 
 class StageRun(SQLModel, table=True):

@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from models.enums import FactorUniverse, PortfolioStatus, Weighting
-from models.tables.columns import instant
-from models.tables.factors import new_id
+from countersign.models.enums import FactorUniverse, PortfolioStatus, Weighting
+from countersign.models.tables.columns import instant
+from countersign.models.tables.factors import new_id
 
 MIN_MEMBERS = 2
 

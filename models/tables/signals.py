@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.tables.columns import identity, instant
+from countersign.models.tables.columns import identity, instant
 
 
 class Signal(SQLModel, table=True):

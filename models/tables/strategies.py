@@ -7,10 +7,10 @@ from pydantic import StringConstraints
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.names import Name, Prose
-from models.ssh import PublicKey
-from models.tables.columns import identity, instant
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.names import Name, Prose
+from countersign.models.ssh import PublicKey
+from countersign.models.tables.columns import identity, instant
 
 SLUG_PATTERN = r"^[a-z0-9][a-z0-9_-]{2,48}$"
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from models.enums import TicketCategory, TicketStatus
-from models.tables.columns import identity, instant
+from countersign.models.enums import TicketCategory, TicketStatus
+from countersign.models.tables.columns import identity, instant
 
 
 class Ticket(SQLModel, table=True):

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from models.names import Name, is_reserved
-from models.wire.base import Answer, Moment, Request, Text
+from countersign.models.names import Name, is_reserved
+from countersign.models.wire.base import Answer, Moment, Request, Text
 
 RESERVED_DOMAINS = ("@quantgpt.local", "@countersign.local")
 

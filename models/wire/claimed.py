@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from models.enums import Verdict
-from models.wire.base import Answer, Day, Request
+from countersign.models.enums import Verdict
+from countersign.models.wire.base import Answer, Day, Request
 
 MAX_NAV = 1e10
 

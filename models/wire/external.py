@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.feeds import FeedMapping
-from models.names import Name
-from models.tables.external import NAME_PATTERN
-from models.wire.base import Answer, Moment, Request, Text
+from countersign.models.feeds import FeedMapping
+from countersign.models.names import Name
+from countersign.models.tables.external import NAME_PATTERN
+from countersign.models.wire.base import Answer, Moment, Request, Text
 
 
 class NewFeed(Request):

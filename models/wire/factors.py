@@ -4,10 +4,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from models.enums import FactorStatus, FactorUniverse
-from models.names import Name, Prose
-from models.targets import SYMBOL_PATTERN
-from models.wire.base import Answer, Day, Moment, Request, word_of
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.names import Name, Prose
+from countersign.models.targets import SYMBOL_PATTERN
+from countersign.models.wire.base import Answer, Day, Moment, Request, word_of
 
 MAX_DATES = 500
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from models.enums import ExecutionPrice, SortKey, StrategyStatus, Universe
-from models.names import compose
-from models.wire.base import Text
+from countersign.models.enums import ExecutionPrice, SortKey, StrategyStatus, Universe
+from countersign.models.names import compose
+from countersign.models.wire.base import Text
 
 # In composed form, as names are kept.
 Words = Annotated[Text, AfterValidator(compose), Field(min_length=1, max_length=100)]

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.enums import NoticeKind
-from models.wire.base import Answer, Moment, Request, Text, word_of
+from countersign.models.enums import NoticeKind
+from countersign.models.wire.base import Answer, Moment, Request, Text, word_of
 
 
 class NotificationAnswer(Answer):

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from models.wire.base import Answer, Day
-from models.wire.public import CreatorCounts
+from countersign.models.wire.base import Answer, Day
+from countersign.models.wire.public import CreatorCounts
 
 
 class Metrics(Answer):

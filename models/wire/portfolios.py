@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
-from models.names import Name
-from models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, word_of
+from countersign.models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
+from countersign.models.names import Name
+from countersign.models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, word_of
 
 PortfolioName = Annotated[Name, Field(min_length=1, max_length=100, examples=["momentum_value"])]
 

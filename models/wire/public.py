@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
-from models.ssh import KEY_EXAMPLE, SIGNATURE_EXAMPLE
-from models.wire.base import EXAMPLE_SHA256, Answer, Commit, Day, Moment, SealEvidence, Sha256, Symbol
-from models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
+from countersign.models.enums import Event, ExecutionPrice, Side, StrategyStatus, Universe
+from countersign.models.ssh import KEY_EXAMPLE, SIGNATURE_EXAMPLE
+from countersign.models.wire.base import EXAMPLE_SHA256, Answer, Commit, Day, Moment, SealEvidence, Sha256, Symbol
+from countersign.models.wire.claimed import ClaimedAnswer, ClaimedInRecord, TrackingAnswer
 
 # Examples that do not fit into a field's line; the payload's hash is that of `Sha256`.
 SEAL = "attestations/2026/2026-05-14/90/hs300-ml-alpha.1.json"

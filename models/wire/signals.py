@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from models.ssh import SIGNATURE_EXAMPLE, ArmoredSignature
-from models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
-from models.wire.base import Answer, Commit, Day, Moment, Request, SealEvidence, Sha256
+from countersign.models.ssh import SIGNATURE_EXAMPLE, ArmoredSignature
+from countersign.models.targets import MAX_SYMBOLS, SUM_TOLERANCE, SYMBOL_PATTERN
+from countersign.models.wire.base import Answer, Commit, Day, Moment, Request, SealEvidence, Sha256
 
 
 class Holding(Request):

@@ -4,11 +4,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.names import Name, Prose
-from models.ssh import KEY_EXAMPLE, PublicKey
-from models.tables.strategies import SLUG_PATTERN
-from models.wire.base import Answer, Moment, Request, word_of
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.names import Name, Prose
+from countersign.models.ssh import KEY_EXAMPLE, PublicKey
+from countersign.models.tables.strategies import SLUG_PATTERN
+from countersign.models.wire.base import Answer, Moment, Request, word_of
 
 StrategyName = Annotated[Name, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
 Description = Annotated[

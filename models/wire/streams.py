@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from models.wire.base import Answer, Commit, Day, Moment, Sha256
+from countersign.models.wire.base import Answer, Commit, Day, Moment, Sha256
 
 
 class StreamedSignal(Answer):

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.enums import TicketCategory, TicketStatus
-from models.names import Name, Prose
-from models.wire.base import Answer, Moment, Request, word_of
+from countersign.models.enums import TicketCategory, TicketStatus
+from countersign.models.names import Name, Prose
+from countersign.models.wire.base import Answer, Moment, Request, word_of
 
 
 class NewTicket(Request):

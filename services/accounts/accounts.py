@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
-from models.enums import StrategyStatus
-from models.errors import ConflictError, InputError, RefusedError
-from models.names import nickname_key
-from models.tables.accounts import TIERS, UNCLAIMED, ApiKey, InviteCode, User
-from models.tables.operations import OPERATOR, AuditEntry, account
-from models.tables.strategies import Strategy
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, InputError, RefusedError
+from countersign.models.names import nickname_key
+from countersign.models.tables.accounts import TIERS, UNCLAIMED, ApiKey, InviteCode, User
+from countersign.models.tables.operations import OPERATOR, AuditEntry, account
+from countersign.models.tables.strategies import Strategy
 
 KEY_PREFIX = "csk_"
 MAX_KEYS = 100

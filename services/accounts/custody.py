@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from models.enums import NoticeKind, StrategyStatus
-from models.errors import InputError, RefusedError
-from models.tables.accounts import UNCLAIMED, ApiKey, User
-from models.tables.operations import OPERATOR, AuditEntry, account
-from models.tables.strategies import Strategy
-from services.accounts.accounts import change_profile, find_user, hash_key, list_keys, revoke_key
-from services.notifications.addresses import delete_addresses_of_key
-from services.notifications.notifications import notify
-from services.strategies.lifecycle import find_strategy
-from store.clock import wall_clock
+from countersign.models.enums import NoticeKind, StrategyStatus
+from countersign.models.errors import InputError, RefusedError
+from countersign.models.tables.accounts import UNCLAIMED, ApiKey, User
+from countersign.models.tables.operations import OPERATOR, AuditEntry, account
+from countersign.models.tables.strategies import Strategy
+from countersign.services.accounts.accounts import change_profile, find_user, hash_key, list_keys, revoke_key
+from countersign.services.notifications.addresses import delete_addresses_of_key
+from countersign.services.notifications.notifications import notify
+from countersign.services.strategies.lifecycle import find_strategy
+from countersign.store.clock import wall_clock
 
 CODE_LIFETIME = timedelta(hours=24)
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from models.enums import NoticeKind, TicketCategory, TicketStatus
-from models.errors import InputError, RefusedError
-from models.tables.accounts import User
-from models.tables.operations import OPERATOR, AuditEntry
-from models.tables.tickets import Ticket
-from services.notifications.notifications import notice, notify_users
+from countersign.models.enums import NoticeKind, TicketCategory, TicketStatus
+from countersign.models.errors import InputError, RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.models.tables.tickets import Ticket
+from countersign.services.notifications.notifications import notice, notify_users
 
 MOST_OPEN, MOST_OPEN_DISABLED = 50, 3
 

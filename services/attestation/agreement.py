@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from models.tables.attestation import JournalConflict
-from models.tables.operations import Lease
-from services.attestation.pushing import DIVERGED, MOVED_BACK, NOT_PUSHED
-from services.attestation.sealing import LEASE
-from services.attestation.stops import why_stopped
-from services.notifications.notifications import is_open
-from store.clock import wall_clock
-from store.home import Home
-from store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, SEALER_SEEN, read_fact
-from store.ledger.leases import holder_lives
+from countersign.models.tables.attestation import JournalConflict
+from countersign.models.tables.operations import Lease
+from countersign.services.attestation.pushing import DIVERGED, MOVED_BACK, NOT_PUSHED
+from countersign.services.attestation.sealing import LEASE
+from countersign.services.attestation.stops import why_stopped
+from countersign.services.notifications.notifications import is_open
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, SEALER_SEEN, read_fact
+from countersign.store.ledger.leases import holder_lives
 
 # A sealer makes a round every half minute at least; one that is silent for longer hangs.
 SILENT_AFTER = timedelta(minutes=5)

@@ -8,21 +8,27 @@ import orjson
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.attestation.fields import read_fields
-from domain.attestation.records import parse_instant, reveal_path, reveal_record, settled_path, settled_record
-from domain.market.quotes import ACTIONS_SCHEMA
-from domain.provenance import read_rows
-from domain.signals.payload import payload
-from models.datasets import NAV, ORDERS, POSITIONS, Dataset
-from models.enums import StrategyStatus
-from models.tables.attestation import Disclosure
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import StatusChange, Strategy
-from services.settlement.settled import correction_under_way, last_strategy_id, read_files
-from services.strategies.lifecycle import read_terms
-from store.home import Home
-from store.journal.journal import Writer
+from countersign.domain.attestation.fields import read_fields
+from countersign.domain.attestation.records import (
+    parse_instant,
+    reveal_path,
+    reveal_record,
+    settled_path,
+    settled_record,
+)
+from countersign.domain.market.quotes import ACTIONS_SCHEMA
+from countersign.domain.provenance import read_rows
+from countersign.domain.signals.payload import payload
+from countersign.models.datasets import NAV, ORDERS, POSITIONS, Dataset
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.attestation import Disclosure
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import StatusChange, Strategy
+from countersign.services.settlement.settled import correction_under_way, last_strategy_id, read_files
+from countersign.services.strategies.lifecycle import read_terms
+from countersign.store.home import Home
+from countersign.store.journal.journal import Writer
 
 
 def due_settlements(db: Session, aside: Collection[int] = ()) -> list[int]:

@@ -16,19 +16,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from models.errors import InputError, LeaseError, RefusedError, StoreError
-from models.tables.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
-from models.tables.operations import OPERATOR, AuditEntry
-from services.attestation.reconciliation.comparison import Comparison, compare
-from services.attestation.reconciliation.reconcile import inspect
-from services.attestation.remote import borrowed, is_ahead, remote_head
-from services.attestation.sealing import LEASE
-from services.attestation.stops import why_stopped
-from store.home import Home
-from store.journal.journal import BRANCH, NO_COMMIT
-from store.journal.lock import hold_lock
-from store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact
-from store.ledger.leases import lease
+from countersign.models.errors import InputError, LeaseError, RefusedError, StoreError
+from countersign.models.tables.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.services.attestation.reconciliation.comparison import Comparison, compare
+from countersign.services.attestation.reconciliation.reconcile import inspect
+from countersign.services.attestation.remote import borrowed, is_ahead, remote_head
+from countersign.services.attestation.sealing import LEASE
+from countersign.services.attestation.stops import why_stopped
+from countersign.store.home import Home
+from countersign.store.journal.journal import BRANCH, NO_COMMIT
+from countersign.store.journal.lock import hold_lock
+from countersign.store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact
+from countersign.store.ledger.leases import lease
 
 KEPT = "refs/kept"
 # A sealer that has stopped takes its lease for a moment only, whenever it looks again.

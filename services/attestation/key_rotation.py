@@ -3,12 +3,12 @@
 import time
 from contextlib import suppress
 
-from models.errors import LeaseError, StoreError
-from services.attestation.rotation import prepare_rotation, rotation_waits
-from services.attestation.sealing import sealing
-from store.home import Home
-from store.journal.signing import load_key
-from store.ledger.leases import lease
+from countersign.models.errors import LeaseError, StoreError
+from countersign.services.attestation.rotation import prepare_rotation, rotation_waits
+from countersign.services.attestation.sealing import sealing
+from countersign.store.home import Home
+from countersign.store.journal.signing import load_key
+from countersign.store.ledger.leases import lease
 
 LEASE = "rotate-key"
 PATIENCE_SECONDS = 60.0

@@ -14,13 +14,21 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from models.errors import StoreError
-from models.tables.attestation import JournalCommit
-from services.attestation.remote import REMOTE, TIMEOUT_SECONDS, borrowed, is_ahead, redacted, remote_head, talk
-from services.notifications.notifications import is_open, notify, resolve
-from store.home import Home
-from store.journal.journal import BRANCH, JournalEntry
-from store.ledger.facts import REMOTE_AHEAD, REMOTE_HEAD, keep_fact, read_fact
+from countersign.models.errors import StoreError
+from countersign.models.tables.attestation import JournalCommit
+from countersign.services.attestation.remote import (
+    REMOTE,
+    TIMEOUT_SECONDS,
+    borrowed,
+    is_ahead,
+    redacted,
+    remote_head,
+    talk,
+)
+from countersign.services.notifications.notifications import is_open, notify, resolve
+from countersign.store.home import Home
+from countersign.store.journal.journal import BRANCH, JournalEntry
+from countersign.store.ledger.facts import REMOTE_AHEAD, REMOTE_HEAD, keep_fact, read_fact
 
 DIVERGED, NOT_PUSHED, MOVED_BACK = "journal diverged", "journal not pushed", "remote moved back"
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from models.errors import StoreError
-from services.attestation.reconciliation.comparison import judge_line
-from store.home import Home
-from store.journal.git_commands import finish_git, run_git
-from store.journal.journal import BRANCH, Journal
+from countersign.models.errors import StoreError
+from countersign.services.attestation.reconciliation.comparison import judge_line
+from countersign.store.home import Home
+from countersign.store.journal.git_commands import finish_git, run_git
+from countersign.store.journal.journal import BRANCH, Journal
 
 TIMEOUT_SECONDS = 60.0
 REMOTE = "journal"

@@ -13,17 +13,17 @@ import orjson
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.attestation.records import retirement_path, retirement_record, settled_path
-from domain.sessions import EXCHANGE_ZONE, Sessions, at
-from models.errors import HorizonError
-from models.tables.attestation import Disclosure, Retirement, Seal
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.signals.submission import first_session
-from store.home import Home
-from store.journal.git_commands import MISSING, read_batch
-from store.journal.journal import BRANCH, Added, JournalEntry, Writer
+from countersign.domain.attestation.records import retirement_path, retirement_record, settled_path
+from countersign.domain.sessions import EXCHANGE_ZONE, Sessions, at
+from countersign.models.errors import HorizonError
+from countersign.models.tables.attestation import Disclosure, Retirement, Seal
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.signals.submission import first_session
+from countersign.store.home import Home
+from countersign.store.journal.git_commands import MISSING, read_batch
+from countersign.store.journal.journal import BRANCH, Added, JournalEntry, Writer
 
 RETIREMENT = "retirement"
 BATCH = 10_000

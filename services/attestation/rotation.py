@@ -10,17 +10,17 @@ from collections.abc import Callable
 
 from sqlmodel import select
 
-from domain.attestation.records import ALLOWED_SIGNERS, AUTHOR
-from domain.attestation.signers import hand_over, read_signers, signs_since, write_signers
-from domain.attestation.timeliness import commit_second
-from models.tables.attestation import JournalCommit
-from models.tables.operations import OPERATOR, AuditEntry
-from store.home import Home
-from store.journal.git_objects import signed_commit
-from store.journal.journal import BRANCH, JournalEntry
-from store.journal.lock import break_stale_locks, hold_lock
-from store.journal.signing import NEXT_KEY_FILE, SigningKey, create_key, load_key, put_next_in_place
-from store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.domain.attestation.records import ALLOWED_SIGNERS, AUTHOR
+from countersign.domain.attestation.signers import hand_over, read_signers, signs_since, write_signers
+from countersign.domain.attestation.timeliness import commit_second
+from countersign.models.tables.attestation import JournalCommit
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.store.home import Home
+from countersign.store.journal.git_objects import signed_commit
+from countersign.store.journal.journal import BRANCH, JournalEntry
+from countersign.store.journal.lock import break_stale_locks, hold_lock
+from countersign.store.journal.signing import NEXT_KEY_FILE, SigningKey, create_key, load_key, put_next_in_place
+from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
 
 ROTATION = "rotation"
 

@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.errors import LeaseError
-from services.attestation.pushing import PushOutcome, PushState, push_pending
-from services.attestation.sealing import Sealer, is_pending, sealing
-from services.attestation.side_sealer import side_sealer
-from services.attestation.timestamps import stamp_pending
-from store.home import Home
+from countersign.models.errors import LeaseError
+from countersign.services.attestation.pushing import PushOutcome, PushState, push_pending
+from countersign.services.attestation.sealing import Sealer, is_pending, sealing
+from countersign.services.attestation.side_sealer import side_sealer
+from countersign.services.attestation.timestamps import stamp_pending
+from countersign.store.home import Home
 
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.05

@@ -18,17 +18,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.attestation.record_reader import SealRecord, Terms
-from domain.attestation.records import seal_path, seal_record, settled_path, terms_path, terms_record, timestamp_path
-from models.tables.attestation import Disclosure, JournalCommit, Seal, Timestamp
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.disclosures import disclosed_files, due_settlements, settlement_to_disclose
-from services.attestation.reconciliation.reconcile import reconcile
-from services.attestation.retirements import due_retirements, record_retirements
-from services.attestation.rotation import finish_rotation
-from services.attestation.setting_aside import (
+from countersign.domain.attestation import records
+from countersign.domain.attestation.record_reader import SealRecord, Terms
+from countersign.models.tables.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.disclosures import disclosed_files, due_settlements, settlement_to_disclose
+from countersign.services.attestation.reconciliation.reconcile import reconcile
+from countersign.services.attestation.retirements import due_retirements, record_retirements
+from countersign.services.attestation.rotation import finish_rotation
+from countersign.services.attestation.setting_aside import (
     alert_what_is_aside,
     aside,
     days_aside,
@@ -36,12 +36,12 @@ from services.attestation.setting_aside import (
     settle_conflict,
     take_up_again,
 )
-from services.attestation.stops import going_on, telling
-from store.home import Home
-from store.journal.journal import Added, JournalEntry, PathConflict, Writer
-from store.ledger.facts import JOURNAL_HEAD, keep_fact
-from store.ledger.heartbeat import Heartbeat
-from store.ledger.leases import lease
+from countersign.services.attestation.stops import going_on, telling
+from countersign.store.home import Home
+from countersign.store.journal.journal import Added, JournalEntry, PathConflict, Writer
+from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.store.ledger.heartbeat import Heartbeat
+from countersign.store.ledger.leases import lease
 
 LEASE = "seal"
 BATCH = 10_000
@@ -195,9 +195,9 @@ class Sealer:
     def _seal(self, claimed: Sequence[Any], now: datetime) -> tuple[list[JournalEntry], int]:
         """Seal the claimed signals, but for strategies that conflict; return the new commits and how many signals."""
         while claimed:
-            paths = {row.id: seal_path(row.slug, row.session, row.revision) for row in claimed}
+            paths = {row.id: records.seal_path(row.slug, row.session, row.revision) for row in claimed}
             files = {path: self._record(row) for path, row in zip(paths.values(), claimed, strict=True)}
-            first = {terms_path(row.slug): row for row in claimed if not row.previous}
+            first = {records.terms_path(row.slug): row for row in claimed if not row.previous}
             files |= {path: _terms(row) for path, row in first.items()}
             # A clock that stepped back since must not make a seal look older than its signal.
             moment = max(now, *(row.received_at for row in claimed))
@@ -220,11 +220,11 @@ class Sealer:
 
     def _record(self, row: Any) -> bytes:
         sealed = {name: getattr(row, name) for name in SEALED}
-        return seal_record(strategy=row.slug, simulated=self.simulated, **sealed)
+        return records.seal_record(strategy=row.slug, simulated=self.simulated, **sealed)
 
     def _disclose(self, settlement_id: int, now: datetime) -> list[JournalEntry]:
         settlement = settlement_to_disclose(self.home, self.writer, settlement_id)
-        record = settled_path(settlement.session, settlement.version)
+        record = records.settled_path(settlement.session, settlement.version)
         files = disclosed_files(self.home, settlement)
         added = self.writer.add(files, f"reveal {settlement.session}", max(now, settlement.settled_at))
         with self.home.ledger.write() as db:
@@ -238,7 +238,7 @@ class Sealer:
             tokens = list(db.exec(select(Timestamp).where(col(Timestamp.stored_sha).is_(None)).limit(BATCH)))
         if not tokens:
             return []
-        paths = [timestamp_path(token.commit_sha, token.authority) for token in tokens]
+        paths = [records.timestamp_path(token.commit_sha, token.authority) for token in tokens]
         files = {path: token.token for path, token in zip(paths, tokens, strict=True)}
         added = self.writer.add(files, f"timestamps for {len(tokens)} commits", now)
         with self.home.ledger.write() as db:
@@ -291,4 +291,4 @@ def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:
 
 
 def _terms(row: Any) -> bytes:
-    return terms_record(strategy=row.slug, **{name: getattr(row, name) for name in TERMS})
+    return records.terms_record(strategy=row.slug, **{name: getattr(row, name) for name in TERMS})

@@ -7,11 +7,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from models.tables.attestation import JournalCommit, Seal
-from models.tables.operations import Lease
-from services.attestation.sealing import LEASE
-from store.clock import wall_clock
-from store.ledger.leases import holder_is_here, holder_lives
+from countersign.models.tables.attestation import JournalCommit, Seal
+from countersign.models.tables.operations import Lease
+from countersign.services.attestation.sealing import LEASE
+from countersign.store.clock import wall_clock
+from countersign.store.ledger.leases import holder_is_here, holder_lives
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from models.tables.attestation import JournalConflict, Seal
-from services.notifications.notifications import notify, resolve
-from store.home import Home
-from store.journal.journal import PathConflict
+from countersign.models.tables.attestation import JournalConflict, Seal
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.store.home import Home
+from countersign.store.journal.journal import PathConflict
 
 CONFLICT = "journal conflict"
 

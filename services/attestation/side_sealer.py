@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from multiprocessing.connection import Connection
 
-from models.errors import CountersignError, StoreError
-from services.attestation.sealing import extent, sealing
-from store.home import Home
+from countersign.models.errors import CountersignError, StoreError
+from countersign.services.attestation.sealing import extent, sealing
+from countersign.store.home import Home
 
 # Rounds that may wait: enough to be busy all the time, few enough that little is unsealed if all of it dies.
 MOST_WAITING = 6

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 from sqlmodel import Session, col, select
 
-from models.errors import CountersignError, LeaseError
-from models.tables.operations import Notification
-from services.notifications.notifications import is_open, notify, resolve
-from store.clock import wall_clock
-from store.home import Home
+from countersign.models.errors import CountersignError, LeaseError
+from countersign.models.tables.operations import Notification
+from countersign.services.notifications.notifications import is_open, notify, resolve
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 STOPPED = "sealing stopped"
 

@@ -9,13 +9,13 @@ import httpx
 import sqlalchemy as sa
 from sqlmodel import col, select
 
-from domain.attestation.records import authority_name
-from models.errors import SourceError
-from models.tables.attestation import JournalCommit, Timestamp
-from services.attestation.sealing import TIMESTAMPS
-from services.notifications.notifications import notify, resolve
-from sources.timestamps import StampedToken, request_token
-from store.home import Home
+from countersign.domain.attestation.records import authority_name
+from countersign.models.errors import SourceError
+from countersign.models.tables.attestation import JournalCommit, Timestamp
+from countersign.services.attestation.sealing import TIMESTAMPS
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.sources.timestamps import StampedToken, request_token
+from countersign.store.home import Home
 
 # So that an authority that was away for long does not hold up the newest commits.
 COMMITS_PER_ROUND = 50

@@ -12,15 +12,15 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.evaluation.claimed_performance import read_records
-from domain.evaluation.metrics import VERDICTS_SCHEMA
-from domain.evaluation.tracking import compare, levels_of, pair
-from domain.sessions import CLOSE, EXCHANGE_ZONE, at
-from models.enums import StrategyStatus
-from models.errors import RefusedError
-from models.tables.claimed import ClaimedPerformance
-from models.tables.operations import AuditEntry
-from models.tables.strategies import Strategy
+from countersign.domain.evaluation.claimed_performance import read_records
+from countersign.domain.evaluation.metrics import VERDICTS_SCHEMA
+from countersign.domain.evaluation.tracking import compare, levels_of, pair
+from countersign.domain.sessions import CLOSE, EXCHANGE_ZONE, at
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import RefusedError
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.models.tables.operations import AuditEntry
+from countersign.models.tables.strategies import Strategy
 
 
 @dataclass(frozen=True)

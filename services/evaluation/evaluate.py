@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from domain.evaluation.metrics import TRADING_SCHEMA, evaluate
-from models.datasets import EVALUATIONS
-from models.errors import ConflictError
-from services.evaluation.claimed_performance import read_verdicts
-from services.evaluation.evaluations import (
+from countersign.domain.evaluation.metrics import TRADING_SCHEMA, evaluate
+from countersign.models.datasets import EVALUATIONS
+from countersign.models.errors import ConflictError
+from countersign.services.evaluation.claimed_performance import read_verdicts
+from countersign.services.evaluation.evaluations import (
     name_run,
     read_carried,
     read_nav,
@@ -23,8 +23,8 @@ from services.evaluation.evaluations import (
     settled_histories,
     unevaluated,
 )
-from services.settlement.settled import settlement_of
-from store.home import Home
+from countersign.services.settlement.settled import settlement_of
+from countersign.store.home import Home
 
 # Sessions that share one reading of the history, and one pass over it; more of them only take more memory.
 SESSIONS_PER_BATCH = 60

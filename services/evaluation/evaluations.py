@@ -12,17 +12,17 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.evaluation.metrics import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA
-from domain.provenance import frame_sha256
-from domain.sessions import EXCHANGE_ZONE
-from models.datasets import BARS, EVALUATIONS, MONEY, NAV, ORDERS
-from models.enums import DELISTED, ExecutionPrice
-from models.tables.accounts import User
-from models.tables.lake import LakeFile
-from models.tables.settlement import Settlement
-from models.tables.strategies import Strategy
-from services.settlement.settled import read_files
-from store.lake.lake import Lake
+from countersign.domain.evaluation.metrics import CARRIED_SCHEMA, NAV_SCHEMA, STRATEGIES_SCHEMA, TRADING_SCHEMA
+from countersign.domain.provenance import frame_sha256
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.models.datasets import BARS, EVALUATIONS, MONEY, NAV, ORDERS
+from countersign.models.enums import DELISTED, ExecutionPrice
+from countersign.models.tables.accounts import User
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.strategies import Strategy
+from countersign.services.settlement.settled import read_files
+from countersign.store.lake.lake import Lake
 
 # Count up when a definition changes: every session is evaluated again then.
 DEFINITIONS = 2

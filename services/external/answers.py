@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from domain.external.items import Items, Parsed, Unfit
-from domain.external.polling import next_attempt, uncovered
-from models.feeds import LONGEST_WINDOW_MINUTES
-from models.tables.columns import UTCDateTime
-from models.tables.external import Gap, PollState, PollTally, QuarantinedItem
+from countersign.domain.external.items import Items, Parsed, Unfit
+from countersign.domain.external.polling import next_attempt, uncovered
+from countersign.models.feeds import LONGEST_WINDOW_MINUTES
+from countersign.models.tables.columns import UTCDateTime
+from countersign.models.tables.external import Gap, PollState, PollTally, QuarantinedItem
 
 COLUMNS = tuple(field.name for field in fields(Parsed))
 TIME = UTCDateTime()

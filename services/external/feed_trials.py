@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-from domain.external.feeds import check_new_feed
-from domain.external.items import Parsed, Unfit, collect, read_items
-from models.errors import CountersignError
-from models.feeds import FeedTerms
-from services.external.polling import unexpected
-from sources.external.feed_answers import open_client
-from sources.external.feeds import open_feed
+from countersign.domain.external.feeds import check_new_feed
+from countersign.domain.external.items import Parsed, Unfit, collect, read_items
+from countersign.models.errors import CountersignError
+from countersign.models.feeds import FeedTerms
+from countersign.services.external.polling import unexpected
+from countersign.sources.external.feed_answers import open_client
+from countersign.sources.external.feeds import open_feed
 
 
 @dataclass(frozen=True)

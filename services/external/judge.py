@@ -6,13 +6,13 @@ from datetime import date, datetime
 import polars as pl
 from sqlmodel import Session
 
-from domain.external.outcomes import judge
-from models.datasets import KLINES
-from models.klines import KlineSeries
-from models.tables.lake import LakeFile
-from services.external.klines import kline_files, list_series
-from services.external.outcomes import FINAL, OUTCOME, put_outcomes, read_undecided
-from store.home import Home
+from countersign.domain.external.outcomes import judge
+from countersign.models.datasets import KLINES
+from countersign.models.klines import KlineSeries
+from countersign.models.tables.lake import LakeFile
+from countersign.services.external.klines import kline_files, list_series
+from countersign.services.external.outcomes import FINAL, OUTCOME, put_outcomes, read_undecided
+from countersign.store.home import Home
 
 Files = dict[KlineSeries, list[LakeFile]]
 

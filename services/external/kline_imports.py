@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
-from domain.external.feed_simulation import COINS, SAMPLE_SOURCE
-from domain.external.kline_dumps import headless_columns
-from domain.external.kline_simulation import simulate_klines
-from domain.external.klines import normalise_klines
-from models.errors import InputError
-from models.klines import KlineSeries, series_of
-from services.external.klines import kline_files, put_klines
-from services.external.sources import list_sources
-from sources.files.archives import SUFFIXES as PACKED
-from sources.files.archives import unpacked
-from sources.files.tables import SUFFIXES as TABLES
-from sources.files.tables import read_checked
-from store.home import Home
+from countersign.domain.external.feed_simulation import COINS, SAMPLE_SOURCE
+from countersign.domain.external.kline_dumps import headless_columns
+from countersign.domain.external.kline_simulation import simulate_klines
+from countersign.domain.external.klines import normalise_klines
+from countersign.models.errors import InputError
+from countersign.models.klines import KlineSeries, series_of
+from countersign.services.external.klines import kline_files, put_klines
+from countersign.services.external.sources import list_sources
+from countersign.sources.files.archives import SUFFIXES as PACKED
+from countersign.sources.files.archives import unpacked
+from countersign.sources.files.tables import SUFFIXES as TABLES
+from countersign.sources.files.tables import read_checked
+from countersign.store.home import Home
 
 # Some of the feed's exchanges: signals of the others show how signals without klines wait, at no cost.
 SAMPLE_EXCHANGES = ("binance", "bybit", "okx_futures")

@@ -6,13 +6,13 @@ from datetime import date, datetime
 import polars as pl
 from sqlmodel import Session, col, select
 
-from domain.external.klines import merge
-from models.datasets import KLINES
-from models.klines import KlineSeries, parse_name
-from models.tables.lake import LakeFile
-from services.external.outcomes import reopen
-from store.lake.lake import Lake, StagedFile, series_files
-from store.market import audit_import
+from countersign.domain.external.klines import merge
+from countersign.models.datasets import KLINES
+from countersign.models.klines import KlineSeries, parse_name
+from countersign.models.tables.lake import LakeFile
+from countersign.services.external.outcomes import reopen
+from countersign.store.lake.lake import Lake, StagedFile, series_files
+from countersign.store.market import audit_import
 
 Month = tuple[int, int]
 

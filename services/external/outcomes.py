@@ -8,10 +8,10 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func
 
-from domain.external.shares import Share, share
-from models.klines import market_of
-from models.tables.external import ExternalOutcome, ExternalSignal, Source
-from store.ledger.ledger import Ledger
+from countersign.domain.external.shares import Share, share
+from countersign.models.klines import market_of
+from countersign.models.tables.external import ExternalOutcome, ExternalSignal, Source
+from countersign.store.ledger.ledger import Ledger
 
 TIME = pl.Datetime("us", "UTC")
 TIMES = ("entered_at", "stopped_at", "target1_at", "target2_at", "target3_at", "closed_at")

@@ -14,18 +14,18 @@ from typing import Any
 
 import httpx
 
-from domain.external.items import Items, normalise
-from domain.external.polling import uncovered, window_minutes
-from models.errors import CountersignError, InputError, SourceBusy, SourceError, SourceRefused
-from models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
-from models.problems import stopped_problem
-from models.tables.external import Source
-from services.external.answers import Poll, Stored, open_gap, store_answer, store_failure
-from services.external.sources import Polled, list_sources
-from services.notifications.notifications import notify
-from sources.external.feed_answers import open_client
-from sources.external.feeds import Feed, open_feed
-from store.home import Home
+from countersign.domain.external.items import Items, normalise
+from countersign.domain.external.polling import uncovered, window_minutes
+from countersign.models.errors import CountersignError, InputError, SourceBusy, SourceError, SourceRefused
+from countersign.models.feeds import LONGEST_WINDOW_MINUTES, FeedTerms
+from countersign.models.problems import stopped_problem
+from countersign.models.tables.external import Source
+from countersign.services.external.answers import Poll, Stored, open_gap, store_answer, store_failure
+from countersign.services.external.sources import Polled, list_sources
+from countersign.services.notifications.notifications import notify
+from countersign.sources.external.feed_answers import open_client
+from countersign.sources.external.feeds import Feed, open_feed
+from countersign.store.home import Home
 
 Now = Callable[[], datetime]
 _log = logging.getLogger("polling")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, SQLModel, col, func
 
-from models.tables.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
+from countersign.models.tables.external import ExternalSignal, Gap, PollState, PollTally, QuarantinedItem, Source
 
 SHOWN = (
     "external_id",

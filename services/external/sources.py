@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from domain.external.feeds import check_new_feed
-from domain.external.polling import default_cadence
-from models.errors import ConflictError, InputError
-from models.feeds import FeedTerms
-from models.tables.external import Gap, PollState, Source
-from models.tables.operations import AuditEntry
+from countersign.domain.external.feeds import check_new_feed
+from countersign.domain.external.polling import default_cadence
+from countersign.models.errors import ConflictError, InputError
+from countersign.models.feeds import FeedTerms
+from countersign.models.tables.external import Gap, PollState, Source
+from countersign.models.tables.operations import AuditEntry
 
 SHORTEST_CADENCE, LONGEST_CADENCE = 10, 86_400
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from models.datasets import FACTOR_IC, FACTOR_VALUES
-from models.enums import FactorStatus, FactorUniverse
-from models.errors import MissingError, RefusedError
-from models.tables.accounts import User
-from models.tables.factors import Factor, FactorFigures, FactorSession, FactorTerms
-from models.tables.operations import AuditEntry, account
-from store.lake.lake import Lake, series_files
+from countersign.models.datasets import FACTOR_IC, FACTOR_VALUES
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.errors import MissingError, RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.factors import Factor, FactorFigures, FactorSession, FactorTerms
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.store.lake.lake import Lake, series_files
 
 # Columns that lists can be ordered by; a minus turns the order round.
 ORDERS = {"created_at": col(Factor.created_at), "ic_mean": col(Factor.ic_mean), "ic_ir": col(Factor.ic_ir)}

@@ -11,18 +11,18 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.sessions import Sessions
-from models.enums import FactorStatus
-from models.errors import RefusedError
-from models.tables.factors import Factor
-from models.tables.market import UniverseMember
-from services.factors.lifecycle import list_factors, stretch_of
-from services.factors.values import read_values
-from services.market.closes import Closes
-from store.lake.lake import Lake
+from countersign.domain.sessions import Sessions
+from countersign.models.enums import FactorStatus
+from countersign.models.errors import RefusedError
+from countersign.models.tables.factors import Factor
+from countersign.models.tables.market import UniverseMember
+from countersign.services.factors.lifecycle import list_factors, stretch_of
+from countersign.services.factors.values import read_values
+from countersign.services.market.closes import Closes
+from countersign.store.lake.lake import Lake
 
 if TYPE_CHECKING:
-    from domain.factors.validation import FactorReport
+    from countersign.domain.factors.validation import FactorReport
 
 
 class StoredValues(Mapping[str, pl.DataFrame]):
@@ -50,7 +50,7 @@ def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, thro
     Values up to the session `through` are measured. It must have closed: a later one has no outcome to be measured by,
     and would still count as a day of data. RefusedError if there are no values.
     """
-    from domain.factors.validation import evaluate_factor  # noqa: PLC0415 - see above
+    from countersign.domain.factors.validation import evaluate_factor  # noqa: PLC0415 - see above
 
     values = values_of(lake, factor.id, through)
     with lake.ledger.read() as db:
@@ -68,8 +68,8 @@ def measure(lake: Lake, sessions: Sessions, closes: Closes, factor: Factor, thro
 
 def correlate(lake: Lake, factor: Factor) -> list[tuple[Factor, float | None]]:
     """Correlate a factor with its owner's other active ones, the most alike first; None: too little in common."""
-    from domain.factors.figures import mean  # noqa: PLC0415 - see above
-    from domain.factors.panel import correlations, rank_values, session_codes  # noqa: PLC0415
+    from countersign.domain.factors.figures import mean  # noqa: PLC0415 - see above
+    from countersign.domain.factors.panel import correlations, rank_values, session_codes  # noqa: PLC0415
 
     with lake.ledger.read() as db:
         others = active_others(db, factor)

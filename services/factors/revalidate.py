@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from services.factors.revalidation import SHOWN, Revalidated, affected, revalidate
-from services.market.closes import Closes
-from store.home import Home
+from countersign.services.factors.revalidation import SHOWN, Revalidated, affected, revalidate
+from countersign.services.market.closes import Closes
+from countersign.store.home import Home
 
 FACTORS_PER_CHUNK = 25
 

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.sessions import Sessions
-from models.datasets import FACTOR_IC
-from models.enums import FactorStatus, NoticeKind
-from models.errors import CountersignError, RefusedError
-from models.tables.factors import Factor, FactorSession
-from services.factors.lifecycle import forget_figures
-from services.factors.measuring import measure
-from services.factors.validation import alone, reasons, stage_series, write_figures
-from services.market.closes import Closes
-from services.notifications.notifications import notify, resolve
-from store.lake.lake import Lake, series_files
+from countersign.domain.sessions import Sessions
+from countersign.models.datasets import FACTOR_IC
+from countersign.models.enums import FactorStatus, NoticeKind
+from countersign.models.errors import CountersignError, RefusedError
+from countersign.models.tables.factors import Factor, FactorSession
+from countersign.services.factors.lifecycle import forget_figures
+from countersign.services.factors.measuring import measure
+from countersign.services.factors.validation import alone, reasons, stage_series, write_figures
+from countersign.services.market.closes import Closes
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.store.lake.lake import Lake, series_files
 
 if TYPE_CHECKING:
-    from domain.factors.validation import FactorReport
+    from countersign.domain.factors.validation import FactorReport
 
 # Sessions between a session's values and the last price that their figures use.
 REACH = 6

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from models.datasets import FACTOR_IC
-from store.lake.lake import Lake, series_files
+from countersign.models.datasets import FACTOR_IC
+from countersign.store.lake.lake import Lake, series_files
 
 
 def read_series(lake: Lake, factor_id: str) -> pl.DataFrame:

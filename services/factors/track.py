@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from domain.factors.tracking import forward_returns, os_means, track
-from models.datasets import FACTOR_IC
-from models.enums import Phase
-from services.factors.tracking import (
+from countersign.domain.factors.tracking import forward_returns, os_means, track
+from countersign.models.datasets import FACTOR_IC
+from countersign.models.enums import Phase
+from countersign.services.factors.tracking import (
     read_active,
     read_closes,
     read_in_time,
@@ -20,8 +20,8 @@ from services.factors.tracking import (
     untracked,
     write_tracking,
 )
-from services.factors.values import read_values
-from store.home import Home
+from countersign.services.factors.values import read_values
+from countersign.store.home import Home
 
 # Sessions whose values are in memory at once: 220 MB with a thousand factors of 500 symbols.
 SESSIONS_PER_BATCH = 10

@@ -13,13 +13,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.factors.values import in_time_until
-from domain.sessions import Sessions
-from models.datasets import BARS, FACTOR_IC
-from models.enums import FactorStatus, Phase
-from models.tables.factors import Factor, FactorSession
-from models.tables.lake import LakeFile
-from store.lake.lake import Lake
+from countersign.domain.factors.values import in_time_until
+from countersign.domain.sessions import Sessions
+from countersign.models.datasets import BARS, FACTOR_IC
+from countersign.models.enums import FactorStatus, Phase
+from countersign.models.tables.factors import Factor, FactorSession
+from countersign.models.tables.lake import LakeFile
+from countersign.store.lake.lake import Lake
 
 # Count up when a definition changes: every session is tracked again then.
 DEFINITIONS = 1

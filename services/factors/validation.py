@@ -9,21 +9,21 @@ import orjson
 import polars as pl
 from sqlmodel import Session
 
-from domain.sessions import Sessions
-from models.datasets import FACTOR_IC
-from models.enums import FactorStatus, NoticeKind, Phase
-from models.errors import LeaseError, RefusedError
-from models.tables.factors import Factor
-from services.factors.lifecycle import own_factor
-from services.factors.measuring import measure
-from services.market.closes import Closes
-from services.notifications.notifications import notify
-from store.lake.lake import Lake, StagedFile
-from store.ledger.leases import lease
-from store.ledger.ledger import Ledger
+from countersign.domain.sessions import Sessions
+from countersign.models.datasets import FACTOR_IC
+from countersign.models.enums import FactorStatus, NoticeKind, Phase
+from countersign.models.errors import LeaseError, RefusedError
+from countersign.models.tables.factors import Factor
+from countersign.services.factors.lifecycle import own_factor
+from countersign.services.factors.measuring import measure
+from countersign.services.market.closes import Closes
+from countersign.services.notifications.notifications import notify
+from countersign.store.lake.lake import Lake, StagedFile
+from countersign.store.ledger.leases import lease
+from countersign.store.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
-    from domain.factors.validation import AdmissionCheck, FactorReport
+    from countersign.domain.factors.validation import AdmissionCheck, FactorReport
 
 # Figure of each check, and its requirement.
 CHECKS = {

@@ -12,15 +12,15 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.factors.values import UPLOAD_SCHEMA, digest_sessions, in_time_until
-from domain.sessions import Sessions
-from models.datasets import FACTOR_IC, FACTOR_VALUES
-from models.enums import FactorStatus
-from models.errors import RefusedError
-from models.tables.factors import MIN_SESSIONS, Factor, FactorSession
-from models.tables.lake import LakeFile
-from services.factors.lifecycle import forget_figures, own_factor, stretch_of
-from store.lake.lake import Lake, StagedFile, series_files
+from countersign.domain.factors.values import UPLOAD_SCHEMA, digest_sessions, in_time_until
+from countersign.domain.sessions import Sessions
+from countersign.models.datasets import FACTOR_IC, FACTOR_VALUES
+from countersign.models.enums import FactorStatus
+from countersign.models.errors import RefusedError
+from countersign.models.tables.factors import MIN_SESSIONS, Factor, FactorSession
+from countersign.models.tables.lake import LakeFile
+from countersign.services.factors.lifecycle import forget_figures, own_factor, stretch_of
+from countersign.store.lake.lake import Lake, StagedFile, series_files
 
 MAX_FILES = 24
 

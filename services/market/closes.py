@@ -8,9 +8,9 @@ from datetime import date
 
 import polars as pl
 
-from models.datasets import BARS
-from models.tables.lake import LakeFile
-from store.lake.lake import Lake
+from countersign.models.datasets import BARS
+from countersign.models.tables.lake import LakeFile
+from countersign.store.lake.lake import Lake
 
 
 class Closes:

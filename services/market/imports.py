@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from sqlmodel import select
 
-from domain.market.bars import (
+from countersign.domain.market.bars import (
     chain_factors,
     fund_level,
     normalise_actions,
@@ -21,23 +21,23 @@ from domain.market.bars import (
     normalise_index_levels,
     normalise_universe,
 )
-from domain.market.instruments import is_taken, refusal
-from domain.market.profiles.reading import understand
-from domain.market.remarks import remarks_on
-from domain.market.simulation import simulate
-from domain.tables import SYMBOL
-from models.datasets import BARS, INDEX_LEVELS, Dataset
-from models.enums import Universe
-from models.errors import ConflictError, InputError, SourceRefused
-from models.tables.market import CorporateAction, UniverseMember
-from models.tables.operations import HomeFact
-from services.market.instruments import put_instruments
-from services.settlement.settled import read_marks, settlement_of
-from sources.files.loose_files import read_loose
-from sources.files.tables import read_checked
-from sources.market.providers import MarketProvider
-from store.home import Home
-from store.market import (
+from countersign.domain.market.instruments import is_taken, refusal
+from countersign.domain.market.profiles.reading import understand
+from countersign.domain.market.remarks import remarks_on
+from countersign.domain.market.simulation import simulate
+from countersign.domain.tables import SYMBOL
+from countersign.models.datasets import BARS, INDEX_LEVELS, Dataset
+from countersign.models.enums import Universe
+from countersign.models.errors import ConflictError, InputError, SourceRefused
+from countersign.models.tables.market import CorporateAction, UniverseMember
+from countersign.models.tables.operations import HomeFact
+from countersign.services.market.instruments import put_instruments
+from countersign.services.settlement.settled import read_marks, settlement_of
+from countersign.sources.files.loose_files import read_loose
+from countersign.sources.files.tables import read_checked
+from countersign.sources.market.providers import MarketProvider
+from countersign.store.home import Home
+from countersign.store.market import (
     SAMPLE,
     add_known_levels,
     audit_import,

@@ -6,14 +6,14 @@ from pathlib import Path
 import polars as pl
 from sqlmodel import Session
 
-from domain.market.listings import normalise_instruments
-from models.errors import InputError, SourceRefused
-from models.tables.operations import HomeFact
-from services.market.instruments import put_instruments
-from sources.files.tables import read_checked
-from sources.market.providers import MarketProvider
-from store.home import Home
-from store.market import audit_import
+from countersign.domain.market.listings import normalise_instruments
+from countersign.models.errors import InputError, SourceRefused
+from countersign.models.tables.operations import HomeFact
+from countersign.services.market.instruments import put_instruments
+from countersign.sources.files.tables import read_checked
+from countersign.sources.market.providers import MarketProvider
+from countersign.store.home import Home
+from countersign.store.market import audit_import
 
 # The fact that names the newest session with which the provider's instruments were fetched.
 FETCHED = "instruments fetched"

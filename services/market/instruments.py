@@ -9,13 +9,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.market.listings import INSTRUMENTS_SCHEMA, add_known, check_listings
-from models.datasets import BARS, MARKS
-from models.errors import CountersignError
-from models.tables.lake import LakeFile
-from models.tables.market import Instrument
-from store.lake.lake import Lake
-from store.market import upsert
+from countersign.domain.market.listings import INSTRUMENTS_SCHEMA, add_known, check_listings
+from countersign.models.datasets import BARS, MARKS
+from countersign.models.errors import CountersignError
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.market import Instrument
+from countersign.store.lake.lake import Lake
+from countersign.store.market import upsert
 
 log = logging.getLogger("countersign.instruments")
 

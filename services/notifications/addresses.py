@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
-from models.enums import NoticeKind
-from models.errors import RefusedError
-from models.tables.accounts import User
-from models.tables.notifications import Address, Delivery, Inbox
-from models.tables.operations import Notification
-from services.notifications.inbox import inbox_of
+from countersign.models.enums import NoticeKind
+from countersign.models.errors import RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.notifications import Address, Delivery, Inbox
+from countersign.models.tables.operations import Notification
+from countersign.services.notifications.inbox import inbox_of
 
 MOST_ADDRESSES = 5
 MOST_LINES = 50

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.notifications.addresses import Target, parse_address
-from models.errors import CountersignError, StoreError
-from services.notifications.addresses import (
+from countersign.domain.notifications.addresses import Target, parse_address
+from countersign.models.errors import CountersignError, StoreError
+from countersign.services.notifications.addresses import (
     GIVE_UP_AFTER,
     Message,
     due_messages,
@@ -23,10 +23,10 @@ from services.notifications.addresses import (
     mark_sent,
     queue,
 )
-from services.notifications.inbox import catch_up
-from services.notifications.reminders import remind
-from sources.notifications import send
-from store.home import Home
+from countersign.services.notifications.inbox import catch_up
+from countersign.services.notifications.reminders import remind
+from countersign.sources.notifications import send
+from countersign.store.home import Home
 
 # At once; one that hangs keeps the others waiting for as long as sending may take, and no longer.
 SENDERS = 8

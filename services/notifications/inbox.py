@@ -13,13 +13,13 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from models.datasets import NAV, ORDERS
-from models.enums import DELISTED, NoticeKind
-from models.tables.notifications import Inbox
-from models.tables.settlement import Settlement
-from models.tables.strategies import Strategy
-from services.notifications.notifications import notice, notify_users
-from store.home import Home
+from countersign.models.datasets import NAV, ORDERS
+from countersign.models.enums import DELISTED, NoticeKind
+from countersign.models.tables.notifications import Inbox
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.strategies import Strategy
+from countersign.services.notifications.notifications import notice, notify_users
+from countersign.store.home import Home
 
 MOST_SESSIONS = 60
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
-from models.enums import NoticeKind
-from models.tables.operations import Notification
+from countersign.models.enums import NoticeKind
+from countersign.models.tables.operations import Notification
 
 
 def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: int | None = None) -> bool:

@@ -5,15 +5,15 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.attestation.timeliness import SEALING_ALLOWANCE, TimeClass, seconds_late, time_class
-from domain.sessions import DEADLINES, EXCHANGE_ZONE, Sessions, deadline
-from models.enums import ExecutionPrice, NoticeKind, StrategyStatus
-from models.tables.attestation import JournalCommit, Seal
-from models.tables.operations import Notification
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.notifications.notifications import notice, notify_users
-from store.home import Home
+from countersign.domain.attestation.timeliness import SEALING_ALLOWANCE, TimeClass, seconds_late, time_class
+from countersign.domain.sessions import DEADLINES, EXCHANGE_ZONE, Sessions, deadline
+from countersign.models.enums import ExecutionPrice, NoticeKind, StrategyStatus
+from countersign.models.tables.attestation import JournalCommit, Seal
+from countersign.models.tables.operations import Notification
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.notifications.notifications import notice, notify_users
+from countersign.store.home import Home
 
 NEAR = timedelta(minutes=15)
 # A strategy that signalled in one of the sessions before is expected to go on.

@@ -24,17 +24,17 @@ from typing import Any
 import orjson
 from sqlmodel import select
 
-from domain.strict_json import read_json
-from models.errors import InputError, StoreError
-from models.tables.lake import LakeFile
-from store.clock import CLOCK_FILE
-from store.files import storage_errors, sync_folder
-from store.home import Home
-from store.journal.git_commands import run_git
-from store.journal.journal import BRANCH
-from store.ledger.copies import copy_out, open_copy
-from store.ledger.facts import JOURNAL_HEAD, read_fact
-from store.sessions import OVERRIDES
+from countersign.domain.strict_json import read_json
+from countersign.models.errors import InputError, StoreError
+from countersign.models.tables.lake import LakeFile
+from countersign.store.clock import CLOCK_FILE
+from countersign.store.files import storage_errors, sync_folder
+from countersign.store.home import Home
+from countersign.store.journal.git_commands import run_git
+from countersign.store.journal.journal import BRANCH
+from countersign.store.ledger.copies import copy_out, open_copy
+from countersign.store.ledger.facts import JOURNAL_HEAD, read_fact
+from countersign.store.sessions import OVERRIDES
 
 SCHEMA = "countersign/backup/v1"
 MANIFEST, LEDGER, BUNDLE, LAKE, HOME = "manifest.json", "ledger.db", "journal.bundle", "lake", "home"

@@ -11,20 +11,20 @@ from datetime import date, datetime, time, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import EXCHANGE_ZONE, Sessions, at
-from models.datasets import BARS
-from models.tables.attestation import JournalCommit, Seal
-from models.tables.lake import LakeFile
-from models.tables.operations import StageRun
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.timetable import TIMETABLE, Slot
-from services.attestation.agreement import Agreement, read_agreement
-from services.portfolios.signals import unanswered
-from services.settlement.settled import due_sessions, settled_through
-from services.signals.submission import first_session
-from store.home import Home
-from store.lake.digests import checked_through
+from countersign.domain.sessions import EXCHANGE_ZONE, Sessions, at
+from countersign.models.datasets import BARS
+from countersign.models.tables.attestation import JournalCommit, Seal
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.operations import StageRun
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.timetable import TIMETABLE, Slot
+from countersign.services.attestation.agreement import Agreement, read_agreement
+from countersign.services.portfolios.signals import unanswered
+from countersign.services.settlement.settled import due_sessions, settled_through
+from countersign.services.signals.submission import first_session
+from countersign.store.home import Home
+from countersign.store.lake.digests import checked_through
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,21 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 from sqlmodel import select
 
-from domain.market.instruments import refuse_others
-from domain.sessions import DEADLINES, at
-from domain.signals.replay import SIGNAL_TABLE
-from domain.tables import clean
-from models.datasets import ColumnType
-from models.enums import ExecutionPrice, StrategyStatus
-from models.errors import InputError, RowError
-from models.tables.strategies import Strategy, StrategyTerms
-from services.portfolios.make_signals import MADE_AT, make_signals
-from services.portfolios.signals import active_portfolios
-from services.settlement.settled import settled_through
-from services.signals.submission import submit
-from services.strategies.lifecycle import ensure_user, open_strategy
-from sources.files.tables import naming, read_batches, read_checked
-from store.home import Home
+from countersign.domain.market.instruments import refuse_others
+from countersign.domain.sessions import DEADLINES, at
+from countersign.domain.signals.replay import SIGNAL_TABLE
+from countersign.domain.tables import clean
+from countersign.models.datasets import ColumnType
+from countersign.models.enums import ExecutionPrice, StrategyStatus
+from countersign.models.errors import InputError, RowError
+from countersign.models.tables.strategies import Strategy, StrategyTerms
+from countersign.services.portfolios.make_signals import MADE_AT, make_signals
+from countersign.services.portfolios.signals import active_portfolios
+from countersign.services.settlement.settled import settled_through
+from countersign.services.signals.submission import submit
+from countersign.services.strategies.lifecycle import ensure_user, open_strategy
+from countersign.sources.files.tables import naming, read_batches, read_checked
+from countersign.store.home import Home
 
 OWNER = "replay"
 LEAD = timedelta(minutes=10)

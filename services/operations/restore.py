@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from models.errors import ConflictError, InputError
-from services.operations.backup import BUNDLE, HOME, LAKE, LEDGER, Manifest, check_backup, copy_files
-from store.files import storage_errors, sync_folder
-from store.home import Home
-from store.journal.journal import BRANCH
-from store.ledger.copies import copy_in, is_empty
+from countersign.models.errors import ConflictError, InputError
+from countersign.services.operations.backup import BUNDLE, HOME, LAKE, LEDGER, Manifest, check_backup, copy_files
+from countersign.store.files import storage_errors, sync_folder
+from countersign.store.home import Home
+from countersign.store.journal.journal import BRANCH
+from countersign.store.ledger.copies import copy_in, is_empty
 
 Locate = Callable[[Path], Home]
 

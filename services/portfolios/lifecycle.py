@@ -9,15 +9,15 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from models.enums import ExecutionPrice, FactorStatus, PortfolioStatus, StrategyStatus, Universe
-from models.errors import ConflictError, MissingError, RefusedError
-from models.tables.accounts import User
-from models.tables.factors import Factor
-from models.tables.operations import AuditEntry, account
-from models.tables.portfolios import MIN_MEMBERS, FactorPortfolio, PortfolioMember, PortfolioTerms
-from models.tables.strategies import Strategy, StrategyTerms
-from services.factors.lifecycle import own_factor
-from services.strategies.lifecycle import change_status, open_strategy
+from countersign.models.enums import ExecutionPrice, FactorStatus, PortfolioStatus, StrategyStatus, Universe
+from countersign.models.errors import ConflictError, MissingError, RefusedError
+from countersign.models.tables.accounts import User
+from countersign.models.tables.factors import Factor
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.models.tables.portfolios import MIN_MEMBERS, FactorPortfolio, PortfolioMember, PortfolioTerms
+from countersign.models.tables.strategies import Strategy, StrategyTerms
+from countersign.services.factors.lifecycle import own_factor
+from countersign.services.strategies.lifecycle import change_status, open_strategy
 
 SLUG_LENGTH = 49
 

@@ -7,15 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from domain.sessions import at, deadline
-from models.enums import ExecutionPrice
-from models.errors import CountersignError
-from models.timetable import TIMETABLE
-from services.notifications.notifications import notify, resolve
-from services.portfolios.signals import MadeSignal, active_portfolios, notify_owner, signals_for, unanswered, unmade
-from services.signals.acceptance import Receipt
-from services.signals.submission import submit_each
-from store.home import Home
+from countersign.domain.sessions import at, deadline
+from countersign.models.enums import ExecutionPrice
+from countersign.models.errors import CountersignError
+from countersign.models.timetable import TIMETABLE
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.services.portfolios.signals import (
+    MadeSignal,
+    active_portfolios,
+    notify_owner,
+    signals_for,
+    unanswered,
+    unmade,
+)
+from countersign.services.signals.acceptance import Receipt
+from countersign.services.signals.submission import submit_each
+from countersign.store.home import Home
 
 MADE_AT = next(slot.at for slot in TIMETABLE if slot.stage == "portfolio-signals")
 # Key of the operator's notification: one, until the signals are made in time again.

@@ -11,18 +11,18 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import Sessions
-from models.datasets import FACTOR_VALUES, ColumnType
-from models.enums import NoticeKind, PortfolioStatus
-from models.tables.factors import Factor, FactorSession
-from models.tables.operations import AuditEntry, Notification
-from models.tables.portfolios import FactorPortfolio
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.notifications.notifications import notify, resolve
-from services.portfolios.lifecycle import members_of
-from services.signals.submission import Submission
-from store.lake.lake import Lake
+from countersign.domain.sessions import Sessions
+from countersign.models.datasets import FACTOR_VALUES, ColumnType
+from countersign.models.enums import NoticeKind, PortfolioStatus
+from countersign.models.tables.factors import Factor, FactorSession
+from countersign.models.tables.operations import AuditEntry, Notification
+from countersign.models.tables.portfolios import FactorPortfolio
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.services.portfolios.lifecycle import members_of
+from countersign.services.signals.submission import Submission
+from countersign.store.lake.lake import Lake
 
 _KEY = "portfolio "
 # Why the engine made no signal, for people.
@@ -63,7 +63,7 @@ def signals_for(
     lake: Lake, sessions: Sessions, session: date, portfolios: Sequence[FactorPortfolio]
 ) -> list[MadeSignal]:
     """Make the signals of activated portfolios for a session, in the order given; nothing is submitted yet."""
-    from domain.portfolios import multi_factor as engine  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
+    from countersign.domain.portfolios import multi_factor as engine  # noqa: PLC0415 - brings a compiler in, see services/factors/measuring.py
 
     ids = [portfolio.id for portfolio in portfolios]
     with lake.ledger.read() as db:

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from models.lens.table import LensTable
-from models.lens.tables import CORRECTIONS
-from services.publication.snapshot import SupersededFile
+from countersign.models.lens.table import LensTable
+from countersign.models.lens.tables import CORRECTIONS
+from countersign.services.publication.snapshot import SupersededFile
 
 FIGURES = ("nav", "daily_return", "cumulative_return", "benchmark_return")
 ROWS = ("session", "version", *FIGURES)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
-from models.lens.table import LensTable
-from models.tables.external import ExternalSignal
-from services.external.outcomes import newest_change, read_changes
-from services.external.reader import newest_id, read_gaps, read_rows
-from store.ledger.ledger import Ledger
+from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from countersign.models.lens.table import LensTable
+from countersign.models.tables.external import ExternalSignal
+from countersign.services.external.outcomes import newest_change, read_changes
+from countersign.services.external.reader import newest_id, read_gaps, read_rows
+from countersign.store.ledger.ledger import Ledger
 
 TIME = pl.Datetime("us", "UTC")
 # The columns that the ledger has of a signal itself; the others are those of its outcome.

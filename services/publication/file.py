@@ -16,12 +16,12 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from domain.evaluation.claimed_performance import tabulate
-from models.errors import StoreError
-from models.lens.external import EXTERNAL_GAPS
-from models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
-from models.lens.table import LensTable
-from models.lens.tables import (
+from countersign.domain.evaluation.claimed_performance import tabulate
+from countersign.models.errors import StoreError
+from countersign.models.lens.external import EXTERNAL_GAPS
+from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from countersign.models.lens.table import LensTable
+from countersign.models.lens.tables import (
     BARS,
     CLAIMS,
     CORRECTIONS,
@@ -36,14 +36,14 @@ from models.lens.tables import (
     STANDINGS,
     STRATEGIES,
 )
-from services.publication.corrections import SUPERSEDED, add_superseded, create_corrections_view
-from services.publication.external import OUTCOMES, ROWS, External, News, create_external_views, put_news
-from services.publication.external import VIEWS as EXTERNAL_VIEWS
-from services.publication.lake import NOT_IN_THE_LAKE, SEAL_KEY, quote, select_files
-from services.publication.nav import LEVELS, NAV_TABLES, NEWEST, create_nav_view, update_nav
-from services.publication.snapshot import ShownFile, Snapshot
-from services.publication.standings import replace_standings
-from store.lens.versions import open_read_only
+from countersign.services.publication.corrections import SUPERSEDED, add_superseded, create_corrections_view
+from countersign.services.publication.external import OUTCOMES, ROWS, External, News, create_external_views, put_news
+from countersign.services.publication.external import VIEWS as EXTERNAL_VIEWS
+from countersign.services.publication.lake import NOT_IN_THE_LAKE, SEAL_KEY, quote, select_files
+from countersign.services.publication.nav import LEVELS, NAV_TABLES, NEWEST, create_nav_view, update_nav
+from countersign.services.publication.snapshot import ShownFile, Snapshot
+from countersign.services.publication.standings import replace_standings
+from countersign.store.lens.versions import open_read_only
 
 # Count up whenever an existing file can no longer be extended, only made anew.
 FORMAT = 8

@@ -5,10 +5,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from models.lens.factors import FACTOR_IC, FACTOR_VALUES
-from models.lens.table import LensTable
-from models.lens.tables import SIGNALS
-from services.publication.snapshot import ShownFile
+from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES
+from countersign.models.lens.table import LensTable
+from countersign.models.lens.tables import SIGNALS
+from countersign.services.publication.snapshot import ShownFile
 
 # Folder names give some columns before files are opened; the IC's folders do so in two ways.
 BY_SESSION = "hive_partitioning = true, hive_types = {session: DATE}"

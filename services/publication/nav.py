@@ -11,10 +11,10 @@ from itertools import pairwise
 
 import duckdb
 
-from models.lens.table import LensTable
-from models.lens.tables import NAV
-from services.publication.lake import select_files
-from services.publication.snapshot import ShownFile, Snapshot
+from countersign.models.lens.table import LensTable
+from countersign.models.lens.tables import NAV
+from countersign.services.publication.lake import select_files
+from countersign.services.publication.snapshot import ShownFile, Snapshot
 
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))

@@ -10,11 +10,11 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from models.enums import StrategyStatus
-from models.tables.accounts import User
-from models.tables.strategies import Strategy
-from models.wire.listing import StrategiesQuery
-from services.evaluation.claimed_performance import current_uploads, is_claimed
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.accounts import User
+from countersign.models.tables.strategies import Strategy
+from countersign.models.wire.listing import StrategiesQuery
+from countersign.services.evaluation.claimed_performance import current_uploads, is_claimed
 
 FIELDS = ("slug", "name", "description", "universe", "holding_period", "execution_price", "status", "owner_key")
 TIMES = ("created_at", "activated_at")

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from models.errors import HeldError, LeaseError
-from services.publication.external import External, read_news, take_external
-from services.publication.file import NOTHING, LensContents, fill, read_contents
-from services.publication.seals import seals_of
-from services.publication.snapshot import Snapshot, take_snapshot
-from store.files import storage_errors, sync_folder
-from store.home import Home
-from store.ledger.leases import lease
-from store.lens.digest import is_as_published, keep_identity
-from store.lens.versions import LINK, current_version
+from countersign.models.errors import HeldError, LeaseError
+from countersign.services.publication.external import External, read_news, take_external
+from countersign.services.publication.file import NOTHING, LensContents, fill, read_contents
+from countersign.services.publication.seals import seals_of
+from countersign.services.publication.snapshot import Snapshot, take_snapshot
+from countersign.store.files import storage_errors, sync_folder
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.lens.digest import is_as_published, keep_identity
+from countersign.store.lens.versions import LINK, current_version
 
 FOLDER = "lens"
 BUILDING = ".building"

@@ -7,12 +7,12 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import col
 
-from domain.attestation.timeliness import TimeEvidence
-from models.datasets import ColumnType
-from models.tables.attestation import JournalCommit, Seal, Timestamp
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from store.ledger.ledger import Ledger
+from countersign.domain.attestation.timeliness import TimeEvidence
+from countersign.models.datasets import ColumnType
+from countersign.models.tables.attestation import JournalCommit, Seal, Timestamp
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.store.ledger.ledger import Ledger
 
 SEALS_SCHEMA: dict[str, ColumnType] = {
     "strategy": pl.String,

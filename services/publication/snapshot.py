@@ -15,8 +15,8 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.sessions import EXCHANGE_ZONE
-from models.datasets import (
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.models.datasets import (
     BARS,
     EVALUATIONS,
     FACTOR_IC,
@@ -28,16 +28,16 @@ from models.datasets import (
     SIGNALS,
     TERMS,
 )
-from models.enums import FactorStatus
-from models.tables.accounts import User
-from models.tables.attestation import Disclosure
-from models.tables.claimed import ClaimedPerformance
-from models.tables.factors import Factor
-from models.tables.lake import LakeFile
-from models.tables.settlement import Settlement
-from models.tables.strategies import Strategy
-from services.settlement.settled import correction_under_way
-from store.lake.lake import Lake
+from countersign.models.enums import FactorStatus
+from countersign.models.tables.accounts import User
+from countersign.models.tables.attestation import Disclosure
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.models.tables.factors import Factor
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.strategies import Strategy
+from countersign.services.settlement.settled import correction_under_way
+from countersign.store.lake.lake import Lake
 
 # Digits of a settlement's hash in the names of its files.
 RUN_DIGITS = 16

@@ -11,7 +11,7 @@ from datetime import date
 
 import duckdb
 
-from models.lens.tables import EVALUATIONS
+from countersign.models.lens.tables import EVALUATIONS
 
 FIGURES = ", ".join(name for name in EVALUATIONS.columns if name not in {"strategy", "session"})
 NEWEST = """

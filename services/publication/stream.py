@@ -13,18 +13,18 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.signals.streams import Cursor, Page, StreamEvent
-from models.datasets import ORDERS, SIGNALS, Dataset
-from models.errors import StoreError
-from models.tables.attestation import Seal
-from models.tables.external import ExternalSignal
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.external.reader import SHOWN, Wanted, newest_id, read_signals
-from services.settlement.settled import read_files
-from store.home import Home
-from store.lens.cache import Cache
+from countersign.domain.signals.streams import Cursor, Page, StreamEvent
+from countersign.models.datasets import ORDERS, SIGNALS, Dataset
+from countersign.models.errors import StoreError
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.external import ExternalSignal
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.external.reader import SHOWN, Wanted, newest_id, read_signals
+from countersign.services.settlement.settled import read_files
+from countersign.store.home import Home
+from countersign.store.lens.cache import Cache
 
 # Farthest that a reader is taken back; one that was away for longer gets a notice.
 MOST_EXTERNAL, MOST_SETTLEMENTS = 10_000, 20

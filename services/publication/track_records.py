@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import duckdb
 import polars as pl
 
-import models.lens.tables
-from models import datasets
-from models.datasets import INDEX_LEVELS
-from services.publication.nav import LEVELS
-from store.lake.lake import Lake
-from store.lens.cache import Cache
-from store.lens.reader import Lens
+import countersign.models.lens.tables
+from countersign.models import datasets
+from countersign.models.datasets import INDEX_LEVELS
+from countersign.services.publication.nav import LEVELS
+from countersign.store.lake.lake import Lake
+from countersign.store.lens.cache import Cache
+from countersign.store.lens.reader import Lens
 
 Row = dict[str, Any]
 
@@ -72,7 +72,10 @@ IN_THE_LAKE = {POSITIONS: datasets.POSITIONS, ORDERS: datasets.ORDERS}
 # The standings of a home where nothing is published yet.
 POLARS = {"VARCHAR": pl.String, "DATE": pl.Date, "INTEGER": pl.Int32, "BIGINT": pl.Int64}
 NOBODY = pl.DataFrame(
-    schema={name: POLARS.get(kind, pl.Float64) for name, (kind, _) in models.lens.tables.STANDINGS.columns.items()}
+    schema={
+        name: POLARS.get(kind, pl.Float64)
+        for name, (kind, _) in countersign.models.lens.tables.STANDINGS.columns.items()
+    }
 )
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from models.errors import InputError
-from services.settlement.corrections import changed_sessions, corrections_of
-from services.settlement.settled import due_sessions, settled_through, settlement_of
-from store.home import Home
+from countersign.models.errors import InputError
+from countersign.services.settlement.corrections import changed_sessions, corrections_of
+from countersign.services.settlement.settled import due_sessions, settled_through, settlement_of
+from countersign.store.home import Home
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import Sessions
-from domain.settlement.corrections import describe, nav_differences, sum_up, what_changed
-from models.datasets import BARS, INDEX_LEVELS, NAV, Dataset
-from models.enums import NoticeKind
-from models.tables.market import CorporateAction
-from models.tables.operations import OPERATOR, AuditEntry
-from models.tables.settlement import Settlement
-from models.tables.strategies import Strategy
-from services.notifications.notifications import notice, notify_users
-from store.lake.lake import Lake, StagedFile
+from countersign.domain.sessions import Sessions
+from countersign.domain.settlement.corrections import describe, nav_differences, sum_up, what_changed
+from countersign.models.datasets import BARS, INDEX_LEVELS, NAV, Dataset
+from countersign.models.enums import NoticeKind
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.strategies import Strategy
+from countersign.services.notifications.notifications import notice, notify_users
+from countersign.store.lake.lake import Lake, StagedFile
 
 ACTION = "settlement corrected"
 SLUGS_PER_QUERY = 500

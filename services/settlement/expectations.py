@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from domain.market.quality import found, verdict
-from domain.market.quality_rules import BarRule, Rule
-from models.enums import Severity
-from models.quality import Finding
+from countersign.domain.market.quality import found, verdict
+from countersign.domain.market.quality_rules import BarRule, Rule
+from countersign.models.enums import Severity
+from countersign.models.quality import Finding
 
 STYLES = Path(__file__).parent / "data_docs"
 SEVERITIES = {Severity.HOLD: "critical", Severity.WARN: "warning"}

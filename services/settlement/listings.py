@@ -12,15 +12,15 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.market.quotes import LISTINGS_SCHEMA
-from domain.market.rules import MOST_FREE_SESSIONS
-from domain.provenance import write_rows
-from domain.sessions import Sessions
-from domain.settlement.delistings import DELISTINGS_SCHEMA
-from models.datasets import BARS, MARKS, POSITIONS
-from models.tables.lake import LakeFile
-from models.tables.market import Instrument
-from store.lake.lake import Lake
+from countersign.domain.market.quotes import LISTINGS_SCHEMA
+from countersign.domain.market.rules import MOST_FREE_SESSIONS
+from countersign.domain.provenance import write_rows
+from countersign.domain.sessions import Sessions
+from countersign.domain.settlement.delistings import DELISTINGS_SCHEMA
+from countersign.models.datasets import BARS, MARKS, POSITIONS
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.market import Instrument
+from countersign.store.lake.lake import Lake
 
 SYMBOLS_PER_QUERY = 500
 

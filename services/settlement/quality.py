@@ -14,21 +14,21 @@ from typing import Any, NamedTuple
 import orjson
 import polars as pl
 
-from domain.market.quality import inspect, judge, verdict, with_limits
-from domain.market.quality_rules import RECENT_SESSIONS, RULES, Context
-from domain.provenance import frame_sha256
-from models.datasets import BARS, INDEX_LEVELS
-from models.enums import Severity, Universe
-from models.quality import Finding
-from models.tables.market import QualityReport
-from services.notifications.notifications import notify, resolve
-from services.settlement.expectations import validate
-from services.settlement.listings import ListingEvidence, read_evidence
-from services.settlement.settled import read_actions, read_marks, settlement_of
-from services.strategies.lifecycle import live_universes
-from store.files import write_atomically
-from store.home import Home
-from store.market import put_report
+from countersign.domain.market.quality import inspect, judge, verdict, with_limits
+from countersign.domain.market.quality_rules import RECENT_SESSIONS, RULES, Context
+from countersign.domain.provenance import frame_sha256
+from countersign.models.datasets import BARS, INDEX_LEVELS
+from countersign.models.enums import Severity, Universe
+from countersign.models.quality import Finding
+from countersign.models.tables.market import QualityReport
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.services.settlement.expectations import validate
+from countersign.services.settlement.listings import ListingEvidence, read_evidence
+from countersign.services.settlement.settled import read_actions, read_marks, settlement_of
+from countersign.services.strategies.lifecycle import live_universes
+from countersign.store.files import write_atomically
+from countersign.store.home import Home
+from countersign.store.market import put_report
 
 REPORTS = "quality"
 VALIDATION = "great_expectations"

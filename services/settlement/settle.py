@@ -12,22 +12,22 @@ from typing import Any
 import orjson
 import polars as pl
 
-from domain.market.rules import FIRST_BOOK_SHA256, rules_sha256
-from domain.provenance import frame_sha256, manifest, object_sha256, write_rows
-from domain.settlement.books import SIGNALS_SCHEMA
-from domain.settlement.corrections import MARKET, changed_inputs
-from domain.settlement.engine import Settled, settle
-from domain.signals.payload import decode_portfolios
-from models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
-from models.enums import DELISTED, Event, Severity
-from models.errors import ConflictError, StoreError
-from models.quality import Finding
-from models.tables.settlement import Settlement
-from services.notifications.notifications import notify, resolve
-from services.settlement.corrections import levels_again, nav_of_both, record_correction
-from services.settlement.listings import ListingEvidence
-from services.settlement.quality import inspect_bars
-from services.settlement.settled import (
+from countersign.domain.market.rules import FIRST_BOOK_SHA256, rules_sha256
+from countersign.domain.provenance import frame_sha256, manifest, object_sha256, write_rows
+from countersign.domain.settlement.books import SIGNALS_SCHEMA
+from countersign.domain.settlement.corrections import MARKET, changed_inputs
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.domain.signals.payload import decode_portfolios
+from countersign.models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from countersign.models.enums import DELISTED, Event, Severity
+from countersign.models.errors import ConflictError, StoreError
+from countersign.models.quality import Finding
+from countersign.models.tables.settlement import Settlement
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.services.settlement.corrections import levels_again, nav_of_both, record_correction
+from countersign.services.settlement.listings import ListingEvidence
+from countersign.services.settlement.quality import inspect_bars
+from countersign.services.settlement.settled import (
     due_sessions,
     files_before,
     last_strategy_id,
@@ -38,11 +38,11 @@ from services.settlement.settled import (
     settlement_of,
     signal_hashes,
 )
-from services.signals.submission import read_signals
-from services.strategies.lifecycle import read_terms
-from store.clock import wall_clock
-from store.home import Home
-from store.lake.lake import StagedFile
+from countersign.services.signals.submission import read_signals
+from countersign.services.strategies.lifecycle import read_terms
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.lake.lake import StagedFile
 
 # Datasets that settling a session writes: a new version replaces all of them, though it may have no rows of one.
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)

@@ -9,21 +9,21 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
-from domain.market.rules import Book, book_of
-from domain.provenance import read_rows
-from domain.sessions import Sessions
-from domain.settlement.books import BENCHMARKS_SCHEMA
-from domain.settlement.delistings import DELISTINGS_SCHEMA
-from domain.settlement.marks import newest_marks, next_marks
-from models.datasets import BARS, INDEX_LEVELS, MARKS
-from models.tables.lake import LakeFile
-from models.tables.market import CorporateAction
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.signals.submission import first_session
-from store.lake.lake import Lake
+from countersign.domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from countersign.domain.market.rules import Book, book_of
+from countersign.domain.provenance import read_rows
+from countersign.domain.sessions import Sessions
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA
+from countersign.domain.settlement.delistings import DELISTINGS_SCHEMA
+from countersign.domain.settlement.marks import newest_marks, next_marks
+from countersign.models.datasets import BARS, INDEX_LEVELS, MARKS
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.signals.submission import first_session
+from countersign.store.lake.lake import Lake
 
 
 @dataclass(frozen=True)

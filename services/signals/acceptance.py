@@ -13,16 +13,21 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import deadline
-from domain.signals.payload import payload, signal_hash
-from models.enums import StrategyStatus
-from models.errors import ConflictError, RefusedError
-from models.tables.operations import account
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.signals.owner_signatures import SignedSubmission, require_owner, require_signed, require_unsigned
-from services.strategies.lifecycle import change_status
+from countersign.domain.sessions import deadline
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, RefusedError
+from countersign.models.tables.operations import account
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.signals.owner_signatures import (
+    SignedSubmission,
+    require_owner,
+    require_signed,
+    require_unsigned,
+)
+from countersign.services.strategies.lifecycle import change_status
 
 
 @dataclass(frozen=True)

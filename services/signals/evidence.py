@@ -7,11 +7,18 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.attestation.records import seal_path, timestamp_path
-from domain.attestation.timeliness import TimeClass, TimeEvidence, evidence, margin_seconds, seconds_late, time_class
-from models.tables.attestation import JournalCommit, Seal, Timestamp
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
+from countersign.domain.attestation.records import seal_path, timestamp_path
+from countersign.domain.attestation.timeliness import (
+    TimeClass,
+    TimeEvidence,
+    evidence,
+    margin_seconds,
+    seconds_late,
+    time_class,
+)
+from countersign.models.tables.attestation import JournalCommit, Seal, Timestamp
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
-from models.errors import RefusedError
-from models.tables.attestation import Seal
-from models.tables.operations import AuditEntry, account
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.signals.evidence import Attestation, read_attestations
+from countersign.models.errors import RefusedError
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.signals.evidence import Attestation, read_attestations
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from datetime import date
 
 from sqlmodel import Session, select
 
-from domain.attestation.records import OWNER_NAMESPACE
-from domain.attestation.signers import fingerprint
-from domain.signals.payload import payload, signal_hash
-from models.enums import StrategyStatus
-from models.errors import ConflictError, RefusedError
-from models.ssh import key_blob
-from models.tables.portfolios import FactorPortfolio
-from models.tables.strategies import Strategy
-from store.journal.ssh_signatures import check_signature
+from countersign.domain.attestation.records import OWNER_NAMESPACE
+from countersign.domain.attestation.signers import fingerprint
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, RefusedError
+from countersign.models.ssh import key_blob
+from countersign.models.tables.portfolios import FactorPortfolio
+from countersign.models.tables.strategies import Strategy
+from countersign.store.journal.ssh_signatures import check_signature
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import EXCHANGE_ZONE, Sessions
-from domain.signals.payload import check_portfolios, encode_portfolios
-from models.datasets import ColumnType
-from models.errors import CountersignError, InputError
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.signals.acceptance import Receipt, SignalAcceptance, StrategyRef
-from services.signals.owner_signatures import SignedSubmission
-from store.ledger.ledger import Ledger
+from countersign.domain.sessions import EXCHANGE_ZONE, Sessions
+from countersign.domain.signals.payload import check_portfolios, encode_portfolios
+from countersign.models.datasets import ColumnType
+from countersign.models.errors import CountersignError, InputError
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.signals.acceptance import Receipt, SignalAcceptance, StrategyRef
+from countersign.services.signals.owner_signatures import SignedSubmission
+from countersign.store.ledger.ledger import Ledger
 
 MAX_SESSIONS_AHEAD = 20
 REVISIONS: dict[str, ColumnType] = {

@@ -7,14 +7,14 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from domain.sessions import at, deadline
-from domain.settlement.books import TERMS_SCHEMA
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.errors import ConflictError, InputError, RefusedError
-from models.names import nickname_key
-from models.tables.accounts import User
-from models.tables.operations import AuditEntry
-from models.tables.strategies import StatusChange, Strategy, StrategyTerms
+from countersign.domain.sessions import at, deadline
+from countersign.domain.settlement.books import TERMS_SCHEMA
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.errors import ConflictError, InputError, RefusedError
+from countersign.models.names import nickname_key
+from countersign.models.tables.accounts import User
+from countersign.models.tables.operations import AuditEntry
+from countersign.models.tables.strategies import StatusChange, Strategy, StrategyTerms
 
 TRANSITIONS = {
     StrategyStatus.PENDING: {StrategyStatus.ACTIVE, StrategyStatus.RETIRED},

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
-from domain.attestation.journal import Fault
-from domain.attestation.timeliness import TimeClass
-from domain.verification.audit import UNREADABLE, Audit
-from domain.verification.receipts import ReceiptCheck
-from domain.verification.report import Report
-from domain.verification.resettlement import Doubt
-from domain.verification.retirements import Retired
+from countersign.domain.attestation.journal import Fault
+from countersign.domain.attestation.timeliness import TimeClass
+from countersign.domain.verification.audit import UNREADABLE, Audit
+from countersign.domain.verification.receipts import ReceiptCheck
+from countersign.domain.verification.report import Report
+from countersign.domain.verification.resettlement import Doubt
+from countersign.domain.verification.retirements import Retired
 
 SHOWN = 20
 

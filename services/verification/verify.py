@@ -10,19 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from domain.attestation.records import ALLOWED_SIGNERS
-from domain.attestation.signers import Signer, read_signers
-from domain.market.bars import ACTION_TABLE, BAR_TABLE
-from domain.market.listings import normalise_instruments
-from domain.tables import normalise
-from domain.verification.audit import FOLDER, Audit, AuditFinding, audit
-from domain.verification.report import Report, VerifiedSignal, verify
-from models.errors import InputError
-from sources.files.tables import read_checked
-from store.journal.git_reader import open_repository
-from store.journal.reader import parse_commit, read_journal
-from store.journal.receipts import read_receipts
-from store.journal.timestamp_tokens import load_authorities
+from countersign.domain.attestation.records import ALLOWED_SIGNERS
+from countersign.domain.attestation.signers import Signer, read_signers
+from countersign.domain.market.bars import ACTION_TABLE, BAR_TABLE
+from countersign.domain.market.listings import normalise_instruments
+from countersign.domain.tables import normalise
+from countersign.domain.verification.audit import FOLDER, Audit, AuditFinding, audit
+from countersign.domain.verification.report import Report, VerifiedSignal, verify
+from countersign.models.errors import InputError
+from countersign.sources.files.tables import read_checked
+from countersign.store.journal.git_reader import open_repository
+from countersign.store.journal.reader import parse_commit, read_journal
+from countersign.store.journal.receipts import read_receipts
+from countersign.store.journal.timestamp_tokens import load_authorities
 
 
 def verify_journal(

@@ -9,20 +9,20 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 from sqlmodel import col, func, select
 
-from domain.attestation.records import authority_name
-from models.errors import StoreError
-from models.problems import Repair, WatchdogProblem
-from models.tables.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from services.attestation.agreement import read_agreement
-from services.attestation.reconciliation.reconcile import inspect
-from services.attestation.remote import remote_head
-from services.attestation.sealing import TIMESTAMPS
-from services.attestation.stops import STOPPED, why_stopped
-from store.home import Home
-from store.journal.signing import load_key
-from store.ledger.facts import REMOTE_HEAD, read_fact
+from countersign.domain.attestation.records import authority_name
+from countersign.models.errors import StoreError
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.tables.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.services.attestation.agreement import read_agreement
+from countersign.services.attestation.reconciliation.reconcile import inspect
+from countersign.services.attestation.remote import remote_head
+from countersign.services.attestation.sealing import TIMESTAMPS
+from countersign.services.attestation.stops import STOPPED, why_stopped
+from countersign.store.home import Home
+from countersign.store.journal.signing import load_key
+from countersign.store.ledger.facts import REMOTE_HEAD, read_fact
 
 GRACE = timedelta(minutes=10)
 

@@ -13,32 +13,32 @@ import polars as pl
 import sqlalchemy as sa
 from sqlmodel import Session, col, func, select
 
-from domain.sessions import EXCHANGE_ZONE, at
-from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.enums import Severity, StrategyStatus
-from models.errors import StoreError
-from models.problems import KEY, Repair, WatchdogProblem
-from models.tables.attestation import JournalCommit
-from models.tables.lake import LakeFile
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from models.timetable import TIMETABLE
-from services.evaluation.evaluations import unevaluated
-from services.notifications.notifications import notify, open_alerts, resolve
-from services.operations.platform_status import free_bytes
-from services.publication.publish import lens_is_current
-from services.settlement.corrections import changed_sessions
-from services.settlement.quality import inspect_bars
-from services.settlement.settled import due_sessions
-from services.watchdog.attestation_checks import ATTESTATION_CHECKS
-from services.watchdog.digest_checks import DIGEST_CHECKS
-from services.watchdog.external_checks import feed_problems
-from services.watchdog.factor_checks import FACTOR_CHECKS
-from services.watchdog.instrument_checks import delisted_holdings
-from services.watchdog.quality_checks import missing_reports
-from store.clock import wall_clock
-from store.home import Home
+from countersign.domain.sessions import EXCHANGE_ZONE, at
+from countersign.models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from countersign.models.enums import Severity, StrategyStatus
+from countersign.models.errors import StoreError
+from countersign.models.problems import KEY, Repair, WatchdogProblem
+from countersign.models.tables.attestation import JournalCommit
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.models.timetable import TIMETABLE
+from countersign.services.evaluation.evaluations import unevaluated
+from countersign.services.notifications.notifications import notify, open_alerts, resolve
+from countersign.services.operations.platform_status import free_bytes
+from countersign.services.publication.publish import lens_is_current
+from countersign.services.settlement.corrections import changed_sessions
+from countersign.services.settlement.quality import inspect_bars
+from countersign.services.settlement.settled import due_sessions
+from countersign.services.watchdog.attestation_checks import ATTESTATION_CHECKS
+from countersign.services.watchdog.digest_checks import DIGEST_CHECKS
+from countersign.services.watchdog.external_checks import feed_problems
+from countersign.services.watchdog.factor_checks import FACTOR_CHECKS
+from countersign.services.watchdog.instrument_checks import delisted_holdings
+from countersign.services.watchdog.quality_checks import missing_reports
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 SETTLED_DATASETS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 # Problems that a settlement under way leaves behind while it runs.

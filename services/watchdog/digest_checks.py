@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from sqlmodel import select
 
-from models.datasets import (
+from countersign.models.datasets import (
     ALL,
     BARS,
     EVALUATIONS,
@@ -18,14 +18,14 @@ from models.datasets import (
     SIGNALS,
     Dataset,
 )
-from models.problems import Repair, WatchdogProblem
-from models.tables.lake import LakeFile
-from services.operations.backup import LAKE
-from store.clock import wall_clock
-from store.home import Home
-from store.lake.digests import Turn, check_turn, checked_through, note_all
-from store.lens.digest import check_version
-from store.lens.versions import current_version
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.tables.lake import LakeFile
+from countersign.services.operations.backup import LAKE
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.lake.digests import Turn, check_turn, checked_through, note_all
+from countersign.store.lens.digest import check_version
+from countersign.store.lens.versions import current_version
 
 # Once a day, and at each start: some 10 GB an evening.
 TURN_SECONDS, TURN_FILES = 20.0, 20_000

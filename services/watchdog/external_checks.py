@@ -5,10 +5,10 @@ All of them are warnings: a feed is somebody else's, and settlement does not wai
 
 from datetime import date, timedelta
 
-from models.problems import WatchdogProblem, stopped_problem
-from services.external.sources import Polled, list_sources
-from store.clock import wall_clock
-from store.home import Home
+from countersign.models.problems import WatchdogProblem, stopped_problem
+from countersign.services.external.sources import Polled, list_sources
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 
 LATE_AFTER_CADENCES = 3
 

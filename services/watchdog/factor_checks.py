@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from domain.sessions import EXCHANGE_ZONE, at, deadline
-from models.enums import ExecutionPrice
-from models.problems import Repair, WatchdogProblem
-from models.timetable import TIMETABLE
-from services.factors.tracking import untracked
-from services.portfolios.signals import active_portfolios, unanswered
-from store.home import Home
+from countersign.domain.sessions import EXCHANGE_ZONE, at, deadline
+from countersign.models.enums import ExecutionPrice
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.timetable import TIMETABLE
+from countersign.services.factors.tracking import untracked
+from countersign.services.portfolios.signals import active_portfolios, unanswered
+from countersign.store.home import Home
 
 SIGNALS = next(slot for slot in TIMETABLE if slot.stage == Repair.PORTFOLIOS)
 # Time for which a missed signal is still reported: an outage may have been long.

@@ -4,11 +4,11 @@ from datetime import date
 
 import polars as pl
 
-from models.datasets import POSITIONS
-from models.errors import StoreError
-from models.problems import WatchdogProblem
-from services.market.instruments import delisted_without_value
-from store.home import Home
+from countersign.models.datasets import POSITIONS
+from countersign.models.errors import StoreError
+from countersign.models.problems import WatchdogProblem
+from countersign.services.market.instruments import delisted_without_value
+from countersign.store.home import Home
 
 MOST_NAMED = 10
 COMMAND = "countersign market import-instruments"

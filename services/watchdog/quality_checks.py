@@ -4,10 +4,10 @@ from datetime import date
 
 from sqlmodel import col, select
 
-from models.problems import Repair, WatchdogProblem
-from models.tables.market import QualityReport
-from services.settlement.quality import facts_of, report_path
-from store.home import Home
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.tables.market import QualityReport
+from countersign.services.settlement.quality import facts_of, report_path
+from countersign.store.home import Home
 
 # A report is read soon, or never: older ones are not looked for.
 NEWEST = 20

@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 
-from domain.external.paths import find_missing
-from domain.external.polling import PollAction, action_for
-from models.feeds import ITEM_REQUIRED, LONGEST_WINDOW_MINUTES, FeedTerms
-from sources.external.feed_answers import TOTAL_SECONDS, Asker
+from countersign.domain.external.paths import find_missing
+from countersign.domain.external.polling import PollAction, action_for
+from countersign.models.feeds import ITEM_REQUIRED, LONGEST_WINDOW_MINUTES, FeedTerms
+from countersign.sources.external.feed_answers import TOTAL_SECONDS, Asker
 
 FREE_KEY = "FREE"
 ENDPOINT = "getSignal"

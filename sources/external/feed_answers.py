@@ -9,9 +9,9 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from domain.external.polling import PollAction, action_for_status, retry_after
-from domain.strict_json import Repeated, read_items_json, repeated_name, shown
-from models.errors import SourceBusy, SourceRefused
+from countersign.domain.external.polling import PollAction, action_for_status, retry_after
+from countersign.domain.strict_json import Repeated, read_items_json, repeated_name, shown
+from countersign.models.errors import SourceBusy, SourceRefused
 
 # A window of a real feed is some kilobytes; this is 25,000 signals.
 MAX_ANSWER_BYTES = 8 << 20

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import httpx
 
-from domain.external.feeds import check_feed
-from models.feeds import FeedTerms
-from sources.external.cqs import CqsFeed
-from sources.external.feed_answers import TOTAL_SECONDS
-from sources.external.generic_json import GenericFeed
+from countersign.domain.external.feeds import check_feed
+from countersign.models.feeds import FeedTerms
+from countersign.sources.external.cqs import CqsFeed
+from countersign.sources.external.feed_answers import TOTAL_SECONDS
+from countersign.sources.external.generic_json import GenericFeed
 
 OPENERS: dict[str, type[CqsFeed] | type[GenericFeed]] = {"cqs": CqsFeed, "generic_json": GenericFeed}
 

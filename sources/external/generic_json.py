@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 
-from domain.external.feeds import fold, read_mapping
-from domain.external.paths import dig, find_missing
-from models.feeds import ITEM_REQUIRED, FeedTerms
-from sources.external.feed_answers import TOTAL_SECONDS, Asker
+from countersign.domain.external.feeds import fold, read_mapping
+from countersign.domain.external.paths import dig, find_missing
+from countersign.models.feeds import ITEM_REQUIRED, FeedTerms
+from countersign.sources.external.feed_answers import TOTAL_SECONDS, Asker
 
 OTHER = "other"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 MOST_BYTES = 2 * 1024**3
 CHUNK_BYTES = 1024 * 1024

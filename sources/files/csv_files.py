@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from models.errors import InputError
+from countersign.models.errors import InputError
 
 HEADER = "a header line with the names of the columns"
 MOST_HEADER_BYTES = 1024 * 1024

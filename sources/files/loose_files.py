@@ -14,8 +14,8 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.profiles import FILE, ROW
-from models.errors import InputError
+from countersign.domain.market.profiles import FILE, ROW
+from countersign.models.errors import InputError
 
 TEXT: Final = (".csv", ".tsv", ".txt")
 ENDINGS: Final = (*TEXT, *(f"{ending}.gz" for ending in TEXT), ".parquet", ".feather", ".arrow", ".xlsx")

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import polars as pl
 
-from models.errors import InputError, RowError, SourceBusy, SourceRefused
-from sources.files.csv_files import Headless, check_widths, explain, line_of, scan_csv
+from countersign.models.errors import InputError, RowError, SourceBusy, SourceRefused
+from countersign.sources.files.csv_files import Headless, check_widths, explain, line_of, scan_csv
 
 PARQUET_MAGIC = b"PAR1"
 SUFFIXES = (".parquet", ".csv")

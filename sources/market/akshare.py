@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 
-from domain.days import read_days
-from models.errors import SourceBusy, SourceRefused
-from sources.market.indices import INDEX_CODES
-from sources.market.listings import sound_listings
+from countersign.domain.days import read_days
+from countersign.models.errors import SourceBusy, SourceRefused
+from countersign.sources.market.indices import INDEX_CODES
+from countersign.sources.market.listings import sound_listings
 
 FAR_FUTURE = "20500101"
 SHARE_COLUMNS = {"今开": "open", "最高": "high", "最低": "low"}

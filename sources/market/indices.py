@@ -1,6 +1,6 @@
 """Codes of the indices behind the universes, as index publishers write them. There is none for all funds together."""
 
-from models.enums import Universe
+from countersign.models.enums import Universe
 
 INDEX_CODES = {
     Universe.HS300: ("000300", "SH"),

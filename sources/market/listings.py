@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from domain.market.instruments import is_taken
-from domain.market.listings import ends_too_early
+from countersign.domain.market.instruments import is_taken
+from countersign.domain.market.listings import ends_too_early
 
 
 def sound_listings(listings: pl.DataFrame) -> pl.DataFrame:

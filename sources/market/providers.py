@@ -11,10 +11,10 @@ from typing import Protocol
 
 import polars as pl
 
-from models.errors import InputError
-from sources.files.tables import FilesProvider
-from sources.market.akshare import AkshareProvider
-from sources.market.tushare import TushareProvider
+from countersign.models.errors import InputError
+from countersign.sources.files.tables import FilesProvider
+from countersign.sources.market.akshare import AkshareProvider
+from countersign.sources.market.tushare import TushareProvider
 
 PROVIDERS = ("files", "akshare", "tushare")
 

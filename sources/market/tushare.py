@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import polars as pl
 
-from domain.strict_json import read_json
-from models.errors import SourceBusy, SourceRefused
-from sources.market.indices import INDEX_CODES
-from sources.market.listings import sound_listings
+from countersign.domain.strict_json import read_json
+from countersign.models.errors import SourceBusy, SourceRefused
+from countersign.sources.market.indices import INDEX_CODES
+from countersign.sources.market.listings import sound_listings
 
 DEFAULT_URL = "https://api.tushare.pro"
 TIMEOUT_SECONDS = 30.0

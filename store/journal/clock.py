@@ -2,11 +2,11 @@
 
 from typing import Protocol
 
-from domain.attestation.fields import read_fields
-from domain.attestation.record_reader import read_clock
-from domain.attestation.records import CLOCK, SEALS, SETTLEMENTS
-from models.errors import ConflictError
-from store.journal.git_commands import MISSING, read_batch
+from countersign.domain.attestation.fields import read_fields
+from countersign.domain.attestation.record_reader import read_clock
+from countersign.domain.attestation.records import CLOCK, SEALS, SETTLEMENTS
+from countersign.models.errors import ConflictError
+from countersign.store.journal.git_commands import MISSING, read_batch
 
 WORDS = {True: "simulated", False: "system"}
 

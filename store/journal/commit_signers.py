@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Collection
 
-from domain.attestation.signers import fingerprint
-from models.errors import StoreError
-from store.journal.git_commands import read_batch
-from store.journal.journal import Journal
-from store.journal.ssh_signatures import commit_signature
+from countersign.domain.attestation.signers import fingerprint
+from countersign.models.errors import StoreError
+from countersign.store.journal.git_commands import read_batch
+from countersign.store.journal.journal import Journal
+from countersign.store.journal.ssh_signatures import commit_signature
 
 MOST_REMEMBERED = 100_000
 _log = logging.getLogger("journal")

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 import psutil
 
-from models.errors import StoreError
+from countersign.models.errors import StoreError
 
 TIMEOUT_SECONDS = 600.0
 # The files of the system and of the account are not read, and nobody is asked.

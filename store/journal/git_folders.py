@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from models.errors import ConflictError
-from store.journal.git_commands import MISSING
-from store.journal.git_objects import FOLDER, TREE, Entry, Tree, read_tree, write_tree
-from store.journal.git_packs import NewObjects
+from countersign.models.errors import ConflictError
+from countersign.store.journal.git_commands import MISSING
+from countersign.store.journal.git_objects import FOLDER, TREE, Entry, Tree, read_tree, write_tree
+from countersign.store.journal.git_packs import NewObjects
 
 # A few tens of megabytes at most; a forgotten folder is read again.
 MANY_FOLDERS = 2_000

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from store.files import storage_errors, write_atomically
-from store.journal.git_objects import BLOB, COMMIT, TREE, object_id
+from countersign.store.files import storage_errors, write_atomically
+from countersign.store.journal.git_objects import BLOB, COMMIT, TREE, object_id
 
 _TYPES = {COMMIT: 1, TREE: 2, BLOB: 3}
 _LONG = 0x80000000

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from domain.attestation.journal import Change
-from models.errors import InputError, StoreError
-from store.journal.git_commands import UNCONFIGURED, stream_git
-from store.journal.git_objects import COMMIT, TREE, tree_fault
+from countersign.domain.attestation.journal import Change
+from countersign.models.errors import InputError, StoreError
+from countersign.store.journal.git_commands import UNCONFIGURED, stream_git
+from countersign.store.journal.git_objects import COMMIT, TREE, tree_fault
 
 OBJECT_NAME = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
 REFERENCE = re.compile(r"^refs/[\w./+-]+$", re.ASCII)

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation.records import ALLOWED_SIGNERS, AUTHOR, CLOCK, README, clock_record
-from domain.attestation.signers import read_signers, signs_since
-from domain.attestation.timeliness import commit_second
-from models.errors import ConflictError, StoreError
-from store.files import storage_errors, sync_folder, write_atomically
-from store.journal.clock import require_clock
-from store.journal.git_commands import TIMEOUT_SECONDS, environment, read_batch, run_git, stream_git
-from store.journal.git_folders import Folders
-from store.journal.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
-from store.journal.git_packs import NewObjects
-from store.journal.lock import break_stale_locks, hold_lock
-from store.journal.signing import KEY_FILE, SigningKey, create_key, load_key
+from countersign.domain.attestation.records import ALLOWED_SIGNERS, AUTHOR, CLOCK, README, clock_record
+from countersign.domain.attestation.signers import read_signers, signs_since
+from countersign.domain.attestation.timeliness import commit_second
+from countersign.models.errors import ConflictError, StoreError
+from countersign.store.files import storage_errors, sync_folder, write_atomically
+from countersign.store.journal.clock import require_clock
+from countersign.store.journal.git_commands import TIMEOUT_SECONDS, environment, read_batch, run_git, stream_git
+from countersign.store.journal.git_folders import Folders
+from countersign.store.journal.git_objects import BLOB, COMMIT, FILE, Entry, object_id, signed_commit
+from countersign.store.journal.git_packs import NewObjects
+from countersign.store.journal.lock import break_stale_locks, hold_lock
+from countersign.store.journal.signing import KEY_FILE, SigningKey, create_key, load_key
 
 BRANCH = "refs/heads/main"
 NO_COMMIT = "0" * 40

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from models.errors import LeaseError
-from store.files import storage_errors
+from countersign.models.errors import LeaseError
+from countersign.store.files import storage_errors
 
 LOCK = "countersign.lock"
 # A writer that was just killed may have a git that is still ending.

@@ -8,13 +8,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from domain.attestation.journal import OWN, Change, Commit, JournalContents, Signature, Stamp
-from domain.attestation.record_reader import read_seal
-from domain.attestation.records import ALLOWED_SIGNERS, OWNER_NAMESPACE, SEALS, TIMESTAMPS
-from models.errors import StoreError
-from store.journal.git_reader import ReadObjects, open_repository
-from store.journal.ssh_signatures import check_signature, commit_signature
-from store.journal.timestamp_tokens import Authorities
+from countersign.domain.attestation.journal import OWN, Change, Commit, JournalContents, Signature, Stamp
+from countersign.domain.attestation.record_reader import read_seal
+from countersign.domain.attestation.records import ALLOWED_SIGNERS, OWNER_NAMESPACE, SEALS, TIMESTAMPS
+from countersign.models.errors import StoreError
+from countersign.store.journal.git_reader import ReadObjects, open_repository
+from countersign.store.journal.ssh_signatures import check_signature, commit_signature
+from countersign.store.journal.timestamp_tokens import Authorities
 
 COMMITTER = re.compile(rb"^committer .*> (-?[0-9]{1,12}) [+-][0-9]{4}$", re.MULTILINE)
 PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)

@@ -6,12 +6,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from domain.attestation.records import RECEIPT_NAMESPACE
-from domain.strict_json import read_json
-from domain.verification.receipts import Accepted, SignedReceipt, receipt_text
-from models.errors import InputError, StoreError
-from store.journal.signing import KEY_FILE, SigningKey, load_key
-from store.journal.ssh_signatures import check_signature
+from countersign.domain.attestation.records import RECEIPT_NAMESPACE
+from countersign.domain.strict_json import read_json
+from countersign.domain.verification.receipts import Accepted, SignedReceipt, receipt_text
+from countersign.models.errors import InputError, StoreError
+from countersign.store.journal.signing import KEY_FILE, SigningKey, load_key
+from countersign.store.journal.ssh_signatures import check_signature
 
 _log = logging.getLogger(__name__)
 EXAMPLE = 'a receipt ({"text": ..., "signature": ...}), or an answer of the api that carries one as `receipt`'

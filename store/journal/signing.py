@@ -16,11 +16,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.attestation.records import NAMESPACE, PRINCIPAL
-from domain.attestation.signers import NAMESPACES, fingerprint
-from models.errors import StoreError
-from models.ssh import armor
-from store.files import storage_errors, sync_folder
+from countersign.domain.attestation.records import NAMESPACE, PRINCIPAL
+from countersign.domain.attestation.signers import NAMESPACES, fingerprint
+from countersign.models.errors import StoreError
+from countersign.models.ssh import armor
+from countersign.store.files import storage_errors, sync_folder
 
 KEY_FILE = "journal_ed25519"
 # The key that a rotation has made and not put in place yet.

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from domain.attestation.journal import Signature
-from domain.attestation.records import NAMESPACE
+from countersign.domain.attestation.journal import Signature
+from countersign.domain.attestation.records import NAMESPACE
 
 MAGIC = b"SSHSIG"
 KEY_TYPE = b"ssh-ed25519"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from domain.attestation.journal import Stamp
-from domain.attestation.timestamp_responses import strict
-from models.errors import InputError
+from countersign.domain.attestation.journal import Stamp
+from countersign.domain.attestation.timestamp_responses import strict
+from countersign.models.errors import InputError
 
 
 @dataclass(frozen=True)

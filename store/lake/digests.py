@@ -16,12 +16,12 @@ from typing import Any, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlmodel import Session, col, select
 
-from models.datasets import NAV
-from models.errors import StoreError
-from models.tables.lake import LakeFile
-from store.clock import wall_clock
-from store.files import storage_errors
-from store.ledger.ledger import Ledger
+from countersign.models.datasets import NAV
+from countersign.models.errors import StoreError
+from countersign.models.tables.lake import LakeFile
+from countersign.store.clock import wall_clock
+from countersign.store.files import storage_errors
+from countersign.store.ledger.ledger import Ledger
 
 # In place of an identity: hashed, and not what the ledger names. No process trusts what it knew of such a file before.
 ALTERED = "altered"

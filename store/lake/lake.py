@@ -17,13 +17,21 @@ import sqlalchemy as sa
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from models.datasets import Dataset
-from models.errors import StoreError
-from models.tables.lake import LakeFile
-from store.clock import wall_clock
-from store.files import storage_errors, write_atomically
-from store.lake.digests import KnownFile, fault_of, is_known, note_whole, remember_whole, require_whole, still_shown
-from store.ledger.ledger import Ledger
+from countersign.models.datasets import Dataset
+from countersign.models.errors import StoreError
+from countersign.models.tables.lake import LakeFile
+from countersign.store.clock import wall_clock
+from countersign.store.files import storage_errors, write_atomically
+from countersign.store.lake.digests import (
+    KnownFile,
+    fault_of,
+    is_known,
+    note_whole,
+    remember_whole,
+    require_whole,
+    still_shown,
+)
+from countersign.store.ledger.ledger import Ledger
 
 COMPRESSION_LEVEL = 3
 TEMPORARY = ".staging"

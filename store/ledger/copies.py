@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
-import models.tables.registry  # noqa: F401 - registers every table
-from models.errors import StoreError
-from store.ledger.ledger import Ledger
+import countersign.models.tables.registry  # noqa: F401 - registers every table
+from countersign.models.errors import StoreError
+from countersign.store.ledger.ledger import Ledger
 
 ROWS_AT_ONCE = 5_000
 

@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from models.tables.operations import HomeFact
+from countersign.models.tables.operations import HomeFact
 
 # The journal's newest commit, as the sealer left it.
 JOURNAL_HEAD = "journal_head"

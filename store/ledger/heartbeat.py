@@ -3,9 +3,9 @@
 import math
 import time
 
-from store.clock import wall_clock
-from store.ledger.facts import SEALER_SEEN, keep_fact
-from store.ledger.ledger import Ledger
+from countersign.store.clock import wall_clock
+from countersign.store.ledger.facts import SEALER_SEEN, keep_fact
+from countersign.store.ledger.ledger import Ledger
 
 # A sealer makes a round this often even if nothing waits: it looks at the journal, and says that it lives.
 BEAT_SECONDS = 30.0

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from models.errors import LeaseError, StoreError
-from models.tables.operations import Lease
-from store.clock import wall_clock
-from store.ledger.ledger import Ledger
-from store.processes import ProcessIdentity
+from countersign.models.errors import LeaseError, StoreError
+from countersign.models.tables.operations import Lease
+from countersign.store.clock import wall_clock
+from countersign.store.ledger.ledger import Ledger
+from countersign.store.processes import ProcessIdentity
 
 LIFETIME = timedelta(seconds=90)
 RENEWAL_SECONDS = 20.0

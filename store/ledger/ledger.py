@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, column, create_engine, event, inspect, make_
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlmodel import Session
 
-from models.errors import InputError, StoreError
+from countersign.models.errors import InputError, StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = "alembic_version"

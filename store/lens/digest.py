@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from store.files import storage_errors
-from store.lake.digests import ALTERED, identity, sha256_of
-from store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
-from store.ledger.ledger import Ledger
+from countersign.store.files import storage_errors
+from countersign.store.lake.digests import ALTERED, identity, sha256_of
+from countersign.store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
+from countersign.store.ledger.ledger import Ledger
 
 
 def keep_identity(ledger: Ledger, path: Path, kept: int) -> None:

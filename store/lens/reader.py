@@ -13,10 +13,10 @@ from pathlib import Path
 
 import duckdb
 
-from models.errors import StoreError
-from store.ledger.ledger import Ledger
-from store.lens.digest import is_as_published
-from store.lens.versions import LINK, current_version, open_read_only
+from countersign.models.errors import StoreError
+from countersign.store.ledger.ledger import Ledger
+from countersign.store.lens.digest import is_as_published
+from countersign.store.lens.versions import LINK, current_version, open_read_only
 
 MAX_ATTEMPTS = 20
 SUFFIX = ".duckdb"

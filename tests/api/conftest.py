@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from store.home import Home
+from countersign.store.home import Home
 from tests.support.factors import put_bars
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.serving import browsing, join

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.exceptions import RequestValidationError
 
-from api.requests.column_bodies import ColumnReader
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import wait_until_ready
-from deployments.web import api_part
-from store.home import Home
+from countersign.api.requests.column_bodies import ColumnReader
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import wait_until_ready
+from countersign.deployments.web import api_part
+from countersign.store.home import Home
 from tests.support.factors import FILE, PARQUET, STREAM, open_one, send
 from tests.support.serving import NO_AUTHORITIES, join
 from tests.support.waiting import PATIENCE_SECONDS

@@ -14,15 +14,15 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-import api.accounts.passwords
-import cli
-import services.accounts.custody
-from models.tables.accounts import UNCLAIMED, User
-from models.tables.notifications import Address
-from models.tables.operations import AuditEntry, account
-from services.attestation.sealing import seal_pending
-from settings import load_settings
-from store.home import Home
+import countersign.api.accounts.passwords
+import countersign.services.accounts.custody
+from countersign import cli
+from countersign.models.tables.accounts import UNCLAIMED, User
+from countersign.models.tables.notifications import Address
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.services.attestation.sealing import seal_pending
+from countersign.settings import load_settings
+from countersign.store.home import Home
 from tests.support.homes import Databases, copy_home, disposed, make_home
 from tests.support.journals import git
 from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
@@ -38,10 +38,10 @@ Admin = Callable[..., tuple[int, Any]]
 @pytest.fixture(autouse=True)
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(api.accounts.passwords, "_hasher", quick)
-    api.accounts.passwords._nobodys.cache_clear()
+    monkeypatch.setattr(countersign.api.accounts.passwords, "_hasher", quick)
+    countersign.api.accounts.passwords._nobodys.cache_clear()
     yield
-    api.accounts.passwords._nobodys.cache_clear()
+    countersign.api.accounts.passwords._nobodys.cache_clear()
 
 
 def operator(home: Home, capsys: pytest.CaptureFixture[str]) -> Admin:
@@ -127,7 +127,7 @@ def test_a_code_ends(
     """A newer code, time, the account's own end, and a password that its owner sets take it away."""
     who = me_of(web, me)["id"]
     if end == "old":
-        monkeypatch.setattr(services.accounts.custody, "CODE_LIFETIME", timedelta(0))
+        monkeypatch.setattr(countersign.services.accounts.custody, "CODE_LIFETIME", timedelta(0))
     _, given = admin("password-code", who)
     if end == "newer":
         admin("password-code", who)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import httpx
 from sqlmodel import col, select
 
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from store.home import Home
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.store.home import Home
 from tests.support.serving import SIGNAL, open_one
 
 

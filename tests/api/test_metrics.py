@@ -9,12 +9,12 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.metrics import RequestMetrics
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import wait_until_ready
-from deployments.web import api_part
-from services.publication.publish import publish
-from store.home import Home
+from countersign.api.metrics import RequestMetrics
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import wait_until_ready
+from countersign.deployments.web import api_part
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.serving import browsing, get, join, open_one
 from tests.support.waiting import PATIENCE_SECONDS

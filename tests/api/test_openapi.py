@@ -12,11 +12,11 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis.generation import GenerationMode
 from sqlmodel import select
 
-from api.app import create_app
-from models.tables.strategies import Strategy
-from services.accounts.accounts import find_user, grant_admin
-from services.publication.publish import publish
-from store.home import Home
+from countersign.api.app import create_app
+from countersign.models.tables.strategies import Strategy
+from countersign.services.accounts.accounts import find_user, grant_admin
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one
 from tests.support.waiting import PATIENCE_SECONDS

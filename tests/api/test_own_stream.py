@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 
-from domain.sessions import deadline
-from services.strategies.lifecycle import require_strategy
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.home import Home
 from tests.support.correcting import change_bars, correct_session
 from tests.support.feeds import enter
 from tests.support.homes import Databases, disposed, make_home

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from models.tables.signals import Signal
-from services.attestation.sealing import seal_pending
-from services.verification.verify import verify_journal
-from store.home import Home
+from countersign.models.tables.signals import Signal
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
 from tests.api.conftest import NINE
 from tests.support.handmade_journal import Key
 from tests.support.serving import SIGNAL, open_one

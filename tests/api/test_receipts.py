@@ -14,12 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.attestation.journal import FaultKind
-from services.attestation.key_rotation import rotate_key
-from services.attestation.sealing import seal_pending
-from services.verification.verify import verify_journal
-from store.home import Home
-from store.journal.signing import KEY_FILE
+from countersign.domain.attestation.journal import FaultKind
+from countersign.services.attestation.key_rotation import rotate_key
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
+from countersign.store.journal.signing import KEY_FILE
 from tests.api.conftest import NINE
 from tests.support.handmade_journal import canonical, require_ssh_keygen
 from tests.support.journals import files_of, git

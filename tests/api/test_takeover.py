@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-import api.accounts.passwords
-from api.requests.addresses import Proxies, network
-from api.requests.limits import LOGINS_A_MINUTE, Limits
-from models.tables.accounts import ApiKey
-from models.tables.notifications import Address
-from settings import load_settings
-from store.home import Home
+import countersign.api.accounts.passwords
+from countersign.api.requests.addresses import Proxies, network
+from countersign.api.requests.limits import LOGINS_A_MINUTE, Limits
+from countersign.models.tables.accounts import ApiKey
+from countersign.models.tables.notifications import Address
+from countersign.settings import load_settings
+from countersign.store.home import Home
 from tests.support.serving import browsing, join, logged_in
 
 LOGIN = {"email": "ann@example.com", "password": "correct horse battery"}
@@ -30,12 +30,12 @@ Headers = dict[str, str]
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make passwords cheap to check, and stop time: a slow machine would give back tries as they are made."""
     quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(api.accounts.passwords, "_hasher", quick)
+    monkeypatch.setattr(countersign.api.accounts.passwords, "_hasher", quick)
     monkeypatch.setattr(Limits.__init__, "__defaults__", (None, lambda: 0.0))
-    api.accounts.passwords._nobodys.cache_clear()
+    countersign.api.accounts.passwords._nobodys.cache_clear()
     load_settings.cache_clear()
     yield
-    api.accounts.passwords._nobodys.cache_clear()
+    countersign.api.accounts.passwords._nobodys.cache_clear()
     load_settings.cache_clear()
 
 
@@ -235,7 +235,9 @@ def test_an_account_that_is_not_there_costs_the_same(
             costs.append(argon2.extract_parameters(str(hash)))
             return super().verify(hash, password)
 
-    monkeypatch.setattr(api.accounts.passwords, "_hasher", Noting(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(
+        countersign.api.accounts.passwords, "_hasher", Noting(time_cost=1, memory_cost=8, parallelism=1)
+    )
     answers = [
         web.post("/auth/login", json={"email": email, "password": "wrong"})
         for email in (LOGIN["email"], "nobody@example.com")

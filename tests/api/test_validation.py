@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from models.tables.market import UniverseMember
-from services.factors.tracking import read_in_time
-from store.home import Home
+from countersign.models.tables.market import UniverseMember
+from countersign.services.factors.tracking import read_in_time
+from countersign.store.home import Home
 from tests.support.factors import LAST, SYMBOLS, market_of, open_one, submit, upload
 from tests.support.serving import join
 

@@ -15,9 +15,9 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from deployments.orchestration.server import running_server
-from models.errors import StoreError
-from store.prefect_login import ensure_login, read_login
+from countersign.deployments.orchestration.server import running_server
+from countersign.models.errors import StoreError
+from countersign.store.prefect_login import ensure_login, read_login
 from tests.support.hostile_page import ATTACK, hostile_page
 from tests.support.waiting import PATIENCE_SECONDS
 

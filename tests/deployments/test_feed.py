@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from deployments.feed import simulated_feed
-from deployments.orchestration.environment import ROOT
-from domain.external.feed_simulation import PATHS, SimulatedFeed
+from countersign.deployments.feed import simulated_feed
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.domain.external.feed_simulation import PATHS, SimulatedFeed
 from tests.support.serving import get
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -9,8 +9,8 @@ from prefect.settings import Settings
 from prefect.settings.models.root import canonical_environment_prefix
 from pydantic_settings import BaseSettings
 
-from deployments.orchestration.deploy import POOL_TYPE
-from deployments.orchestration.environment import ROOT, prefect_environment, server_environment
+from countersign.deployments.orchestration.deploy import POOL_TYPE
+from countersign.deployments.orchestration.environment import ROOT, prefect_environment, server_environment
 
 
 def names_of(settings: BaseSettings) -> set[str]:
@@ -36,8 +36,8 @@ def test_compose_runs_modules_that_exist() -> None:
     compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text())
     services = compose["services"]
     assert set(services) == {"postgres", "prefect", "worker", "api", "sealer", "poller"}
-    assert find_spec("deployments.orchestration.deploy")
-    assert "python -m deployments.orchestration.deploy countersign" in services["worker"]["command"]
+    assert find_spec("countersign.deployments.orchestration.deploy")
+    assert "python -m countersign.deployments.orchestration.deploy countersign" in services["worker"]["command"]
     assert POOL_TYPE == "process"
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.orchestration.environment import ROOT, prefect_home
-from deployments.orchestration.server import free_port
-from domain.sessions import EXCHANGE_ZONE
-from store.home import Home
+from countersign.deployments.orchestration.environment import ROOT, prefect_home
+from countersign.deployments.orchestration.server import free_port
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.store.home import Home
 from tests.support.homes import put_ledger
 from tests.support.portfolios import prepare
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

@@ -8,13 +8,13 @@ import psutil
 import pytest
 from sqlmodel import select
 
-from deployments.feed import feed_part, simulated_feed
-from deployments.poller import poller_part
-from domain.external.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
-from models.tables.external import ExternalSignal, PollState
-from services.external.sources import list_sources
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.feed import feed_part, simulated_feed
+from countersign.deployments.poller import poller_part
+from countersign.domain.external.feed_simulation import SAMPLE_SOURCE, SimulatedFeed
+from countersign.models.tables.external import ExternalSignal, PollState
+from countersign.services.external.sources import list_sources
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 from tests.support.feeds import KEY, enter
 from tests.support.homes import Databases, make_home
 from tests.support.waiting import PATIENCE_SECONDS, wait_until

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deployments.precompile import compiling
+from countersign.deployments.precompile import compiling
 from tests.support.waiting import wait_until
 
 

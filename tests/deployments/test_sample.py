@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.sample import prepare_sample
-from models.errors import ConflictError
-from store.home import Home
+from countersign.deployments.sample import prepare_sample
+from countersign.models.errors import ConflictError
+from countersign.store.home import Home
 
 
 def home_at(path: Path, clock: str | None) -> Home:

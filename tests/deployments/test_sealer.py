@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from deployments import sealer
-from deployments.notifications import keep_notifying
-from deployments.sealer import longest_pause, run_sealer, sealer_part
-from deployments.supervision.child import Child
-from domain.sessions import EXCHANGE_ZONE, deadline
-from models.tables.attestation import JournalCommit
-from models.tables.operations import Notification
-from services.attestation.pushing import push_pending
-from services.attestation.remote import remote_head
-from services.attestation.sealing import is_pending
-from services.notifications.notifications import notify, open_alerts
-from store.home import Home
+from countersign.deployments import sealer
+from countersign.deployments.notifications import keep_notifying
+from countersign.deployments.sealer import longest_pause, run_sealer, sealer_part
+from countersign.deployments.supervision.child import Child
+from countersign.domain.sessions import EXCHANGE_ZONE, deadline
+from countersign.models.tables.attestation import JournalCommit
+from countersign.models.tables.operations import Notification
+from countersign.services.attestation.pushing import push_pending
+from countersign.services.attestation.remote import remote_head
+from countersign.services.attestation.sealing import is_pending
+from countersign.services.notifications.notifications import notify, open_alerts
+from countersign.store.home import Home
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git
 from tests.support.outages import restart
@@ -217,7 +217,7 @@ def test_once_its_server_is_back_it_seals(
     tmp_path: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lease that it could not give back does not keep it out."""
-    monkeypatch.setattr("store.ledger.leases.LIFETIME", timedelta(seconds=10 * PATIENCE_SECONDS))
+    monkeypatch.setattr("countersign.store.ledger.leases.LIFETIME", timedelta(seconds=10 * PATIENCE_SECONDS))
     made = make_home(tmp_path / "home", databases.ledger("postgresql"))
     made.clock.set(deadline(DAY, "open") - timedelta(minutes=2))
     open_strategies(made, NOW, "alpha")

@@ -17,8 +17,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
-from deployments.supervision.child import Child
-from domain.sessions import EXCHANGE_ZONE
+from countersign.deployments.supervision.child import Child
+from countersign.domain.sessions import EXCHANGE_ZONE
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 

@@ -13,10 +13,16 @@ import httpx
 import psutil
 import pytest
 
-from deployments.orchestration.environment import ROOT, prefect_environment, prefect_home
-from deployments.orchestration.server import free_port, prefect_api, refuse_second, running_server, server_part
-from deployments.up import up
-from models.errors import ConflictError
+from countersign.deployments.orchestration.environment import ROOT, prefect_environment, prefect_home
+from countersign.deployments.orchestration.server import (
+    free_port,
+    prefect_api,
+    refuse_second,
+    running_server,
+    server_part,
+)
+from countersign.deployments.up import up
+from countersign.models.errors import ConflictError
 from tests.support.prepared_home import prepare_home
 from tests.support.serving import get
 from tests.support.tiny_flows import note

@@ -5,11 +5,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.orchestration.server import free_port
-from deployments.supervision.parts import wait_until_ready
-from deployments.web import api_part
-from models.errors import ConflictError
-from store.home import Home
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.supervision.parts import wait_until_ready
+from countersign.deployments.web import api_part
+from countersign.models.errors import ConflictError
+from countersign.store.home import Home
 from tests.support.serving import get
 from tests.support.waiting import PATIENCE_SECONDS
 

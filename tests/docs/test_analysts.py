@@ -7,17 +7,17 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from domain.evaluation.claimed_performance import write_records
-from domain.external.items import normalise
-from models.enums import StrategyStatus
-from models.lens.tables import LENS_TABLES
-from services.evaluation.claimed_performance import upload_claimed
-from services.external.answers import Poll, store_answer
-from services.external.judge import judge_signals
-from services.publication.publish import publish
-from services.strategies.lifecycle import require_strategy
-from store.lens.reader import open_lens
-from store.lens.versions import LINK
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.domain.external.items import normalise
+from countersign.models.enums import StrategyStatus
+from countersign.models.lens.tables import LENS_TABLES
+from countersign.services.evaluation.claimed_performance import upload_claimed
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.external.judge import judge_signals
+from countersign.services.publication.publish import publish
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.lens.reader import open_lens
+from countersign.store.lens.versions import LINK
 from tests.support.factors import add_active
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.klines import bars, put

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from api.app import bare_app, create_app
-from api.document import render
-from domain.sessions import deadline
-from services.attestation.sealing import seal_pending
-from services.publication.publish import publish
-from store.home import Home
+from countersign.api.app import bare_app, create_app
+from countersign.api.document import render
+from countersign.domain.sessions import deadline
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.serving import invite_code, serving
 from tests.support.settling import settle_due

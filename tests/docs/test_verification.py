@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.attestation.journal import DoubtKind, FaultKind
+from countersign.domain.attestation.journal import DoubtKind, FaultKind
 from tests.support.handmade_journal import Handmade, Key, record_path, utc
 from tests.support.worked_example import FIRST, SECOND, worked_example
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.days import read_days
-from domain.tables import Day, Table, clean
-from models.errors import RowError
+from countersign.domain.days import read_days
+from countersign.domain.tables import Day, Table, clean
+from countersign.models.errors import RowError
 
 DAY = date(2024, 3, 6)
 SHANGHAI = ZoneInfo("Asia/Shanghai")

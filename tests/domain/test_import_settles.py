@@ -7,12 +7,12 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market.bars import normalise_bars
-from domain.market.quality import inspect, verdict
-from domain.market.quality_rules import Context
-from domain.settlement.engine import settle
-from domain.settlement.marks import next_marks
-from models.errors import InputError
+from countersign.domain.market.bars import normalise_bars
+from countersign.domain.market.quality import inspect, verdict
+from countersign.domain.market.quality_rules import Context
+from countersign.domain.settlement.engine import settle
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.errors import InputError
 from tests.support import frames
 
 DAYS = [date(2025, 3, day) for day in (3, 4, 5, 6)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.moments import EARLIEST, LATEST, from_number, from_text
+from countersign.domain.moments import EARLIEST, LATEST, from_number, from_text
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 2026-05-24 14:32:05 UTC is the second 1779633125: `date -u -d '2026-05-24 14:32:05' +%s`.

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from models.names import BLANK, UNSEEN, is_reserved, nickname_key, read_name, read_prose
-from models.tables.operations import AuditEntry, account
-from models.tables.strategies import StrategyTerms
-from models.wire.accounts import ProfileChange
-from models.wire.base import Request
+from countersign.models.names import BLANK, UNSEEN, is_reserved, nickname_key, read_name, read_prose
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.models.tables.strategies import StrategyTerms
+from countersign.models.wire.accounts import ProfileChange
+from countersign.models.wire.base import Request
 
 # By the chart of Unicode's control, bidirectional and zero-width characters.
 HIDDEN = (
@@ -80,7 +80,7 @@ SHOWN = {"name", "title", "description", "exchange", "currency", "type", "expres
 
 def test_every_text_of_a_request_that_others_see_is_a_name_or_prose() -> None:
     """A request with a hidden character in such a field is refused for that field, other faults or not."""
-    import api.app  # noqa: F401, PLC0415 - knows all requests
+    import countersign.api.app  # noqa: F401, PLC0415 - knows all requests
 
     looked = 0
     for kind in requests():

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domain.sessions import Sessions, deadline
-from models.errors import HorizonError, InputError
+from countersign.domain.sessions import Sessions, deadline
+from countersign.models.errors import HorizonError, InputError
 
 THURSDAY, FRIDAY, MONDAY, WEDNESDAY = (date(2025, 1, day) for day in (2, 3, 6, 8))
 SESSIONS = Sessions((THURSDAY, FRIDAY, MONDAY, WEDNESDAY), date(2025, 1, 10))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation.fields import read_fields
-from domain.strict_json import (
+from countersign.domain.attestation.fields import read_fields
+from countersign.domain.strict_json import (
     MOST_DIGITS,
     Repeated,
     RepeatedNameError,

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterId
 
-from flows.artifacts import MOST_ROWS, artifact_key, show_table
+from countersign.flows.artifacts import MOST_ROWS, artifact_key, show_table
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.attestation.remote import remote_head
-from services.attestation.sealing import is_pending
-from store.home import Home
-from store.lens.reader import open_lens
+from countersign.services.attestation.remote import remote_head
+from countersign.services.attestation.sealing import is_pending
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
 from tests.support.journals import check_journal, git
 from tests.support.trading import trading
 
@@ -18,8 +18,8 @@ DAYS = trading().sessions
 
 
 def attest(home: Home, **arguments: Any) -> dict[str, Any]:
-    from flows.attestation import attestation_retry  # noqa: PLC0415 - imported where its server is known
-    from settings import load_settings  # noqa: PLC0415
+    from countersign.flows.attestation import attestation_retry  # noqa: PLC0415 - imported where its server is known
+    from countersign.settings import load_settings  # noqa: PLC0415
 
     load_settings.cache_clear()
     return attestation_retry(home=home.path, **arguments)
@@ -45,7 +45,7 @@ def test_the_flow_seals_waiting_signals_and_pushes(served_home: Path, fresh: Hom
 def test_a_remote_that_does_not_take_it_fails_the_run_and_loses_nothing(
     served_home: Path, fresh: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.attestation.seal_and_push.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("countersign.services.attestation.seal_and_push.time.sleep", lambda _seconds: None)
     with_remote(fresh, tmp_path / "nowhere.git")
     with pytest.raises(Exception, match="commits are not pushed"):
         attest(fresh)
@@ -53,7 +53,7 @@ def test_a_remote_that_does_not_take_it_fails_the_run_and_loses_nothing(
 
 
 def test_settling_discloses_and_the_lens_shows_it(served_home: Path, fresh: Home) -> None:
-    from flows.settlement import settle_all_active_strategies  # noqa: PLC0415
+    from countersign.flows.settlement import settle_all_active_strategies  # noqa: PLC0415
 
     settle_all_active_strategies(home=fresh.path)
     check_journal(fresh)

@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import settings
-from models.datasets import EVALUATIONS, NAV
-from models.errors import InputError, LeaseError, RefusedError
-from services.notifications.notifications import open_alerts
-from services.publication.publish import lens_is_current
-from store.home import Home
-from store.ledger.leases import lease
-from store.lens.reader import open_lens
+from countersign import settings
+from countersign.models.datasets import EVALUATIONS, NAV
+from countersign.models.errors import InputError, LeaseError, RefusedError
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.publication.publish import lens_is_current
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.lens.reader import open_lens
 from tests.support.correcting import change_bars, correct_session, told, versions
 from tests.support.homes import Databases, copy_home
 from tests.support.settling import evaluate_due
@@ -30,7 +30,7 @@ DAYS = trading().sessions
 
 
 def correct(home: Home, session: date) -> list[dict[str, Any]]:
-    from flows.correction import correct_settlement  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.correction import correct_settlement  # noqa: PLC0415 - imported where its server is known
 
     return correct_settlement(session, home=home.path)
 
@@ -64,8 +64,8 @@ def test_a_correction_is_evaluated_disclosed_and_shown_at_its_end(
 
 @pytest.mark.slow
 def test_a_correction_cut_by_a_crash_is_completed_by_the_ordinary_settlement(served_home: Path, settled: Home) -> None:
-    from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
-    from flows.watchdog import settlement_watchdog  # noqa: PLC0415
+    from countersign.flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import settlement_watchdog  # noqa: PLC0415
 
     correct(settled, DAYS[1])  # unchanged; all there is to disclose and to show is shown
     change_bars(settled, DAYS[1])
@@ -100,7 +100,7 @@ def test_a_refused_correction_changes_nothing(served_home: Path, settled: Home) 
 
 @pytest.mark.slow  # twice, the command starts a Prefect server for the while
 def test_the_command_prints_what_it_did(served_home: Path, settled: Home) -> None:
-    from cli import app  # noqa: PLC0415 - imported where its server is known
+    from countersign.cli import app  # noqa: PLC0415 - imported where its server is known
 
     settings.load_settings.cache_clear()
     change_bars(settled, DAYS[4])

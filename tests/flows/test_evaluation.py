@@ -9,14 +9,14 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from domain.sessions import at
-from models.datasets import EVALUATIONS
-from services.evaluation.evaluations import DEFINITIONS
-from services.operations.platform_status import StageStatus, read_platform_status
-from services.publication.publish import lens_is_current
-from store.home import Home
-from store.ledger.leases import lease
-from store.lens.reader import open_lens
+from countersign.domain.sessions import at
+from countersign.models.datasets import EVALUATIONS
+from countersign.services.evaluation.evaluations import DEFINITIONS
+from countersign.services.operations.platform_status import StageStatus, read_platform_status
+from countersign.services.publication.publish import lens_is_current
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.lens.reader import open_lens
 from tests.support.homes import at_system_time
 from tests.support.settling import settle_session
 from tests.support.trading import trading
@@ -27,7 +27,7 @@ DAYS = trading().sessions
 
 
 def run(home: Home, session: date | None = None) -> list[str]:
-    from flows.evaluation import daily_evaluation  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.evaluation import daily_evaluation  # noqa: PLC0415 - imported where its server is known
 
     rows: list[dict[str, Any]] = daily_evaluation(session=session, home=home.path)
     return [row["session"] for row in rows]
@@ -62,10 +62,10 @@ def test_a_session_that_is_not_settled_is_passed_over(served_home: Path, fresh: 
 
 
 def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    import domain.evaluation.metrics  # noqa: PLC0415 - of five sessions
+    import countersign.domain.evaluation.metrics  # noqa: PLC0415 - of five sessions
 
-    monkeypatch.setattr(domain.evaluation.metrics, "MIN_SCORED_SESSIONS", 2)
-    monkeypatch.setattr("services.evaluation.evaluations.DEFINITIONS", DEFINITIONS + 1)
+    monkeypatch.setattr(countersign.domain.evaluation.metrics, "MIN_SCORED_SESSIONS", 2)
+    monkeypatch.setattr("countersign.services.evaluation.evaluations.DEFINITIONS", DEFINITIONS + 1)
     assert run(settled) == [str(day) for day in DAYS]
     with get_client(sync_client=True) as client:
         found = {
@@ -79,7 +79,7 @@ def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeyp
 
 
 def test_under_the_systems_clock_a_stage_that_ran_is_not_late(served_home: Path, settled: Home) -> None:
-    from flows.polling import poll_external_signals  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.polling import poll_external_signals  # noqa: PLC0415 - imported where its server is known
 
     def standing() -> list[StageStatus]:
         now = at(DAYS[4], time(19, 0))

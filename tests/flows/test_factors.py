@@ -10,23 +10,23 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.sessions import at
-from models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
-from models.enums import FactorStatus, FactorUniverse
-from models.errors import InputError, StoreError
-from models.tables.factors import Factor, FactorTerms
-from models.tables.operations import Notification
-from services.factors import revalidate
-from services.factors.lifecycle import open_factor
-from services.factors.series import read_series
-from services.factors.validation import validate
-from services.market.closes import Closes
-from services.publication.publish import lens_is_current
-from services.strategies.lifecycle import ensure_user
-from services.watchdog.digest_checks import damaged_files
-from store.home import Home
-from store.ledger.leases import lease
-from store.market import stage_sessions
+from countersign.domain.sessions import at
+from countersign.models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.errors import InputError, StoreError
+from countersign.models.tables.factors import Factor, FactorTerms
+from countersign.models.tables.operations import Notification
+from countersign.services.factors import revalidate
+from countersign.services.factors.lifecycle import open_factor
+from countersign.services.factors.series import read_series
+from countersign.services.factors.validation import validate
+from countersign.services.market.closes import Closes
+from countersign.services.publication.publish import lens_is_current
+from countersign.services.strategies.lifecycle import ensure_user
+from countersign.services.watchdog.digest_checks import damaged_files
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.market import stage_sessions
 from tests.support.artifacts import artifact
 from tests.support.factors import market_of
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, later_days, put_market, upload
@@ -41,7 +41,7 @@ def home(lab_home: Home) -> Home:
 
 
 def test_tracking_catches_up_publishes_and_shows(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.factors import factor_os_tracking  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.factors import factor_os_tracking  # noqa: PLC0415 - imported where its server is known
 
     for name in NAMES:
         upload(home, lab.owner, lab.factors[name], name, lab.later[0], lab.later[-1])
@@ -60,7 +60,7 @@ def test_tracking_catches_up_publishes_and_shows(served_home: Path, home: Home, 
 
 @pytest.mark.slow
 def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
     days = sorted(market_of(home).bars["session"].unique())
     upload(home, lab.owner, lab.factors["first"], "noise", lab.later[0], lab.later[-1])
@@ -99,7 +99,7 @@ def test_factors_are_measured_again_on_corrected_bars(served_home: Path, home: H
 
 
 def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
     days = sorted(market_of(home).bars["session"].unique())
     other = open_rejected(home, "noise")
@@ -130,7 +130,7 @@ def test_a_factor_that_cannot_be_measured_keeps_no_other_out(served_home: Path, 
 def test_only_factors_measured_on_bars_of_the_range_are_measured_again(
     served_home: Path, home: Home, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.factors import factor_revalidation  # noqa: PLC0415 - imported where its server is known
 
     monkeypatch.setattr(revalidate, "FACTORS_PER_CHUNK", 1)  # each factor is a task run of its own
     days = sorted(market_of(home).bars["session"].unique())

@@ -8,13 +8,13 @@ import pytest
 from prefect import flow
 from sqlmodel import select
 
-from domain.market.simulation import SampleMarket, simulate
-from models.datasets import BARS, INDEX_LEVELS
-from models.errors import SourceBusy, SourceError, SourceRefused
-from models.tables.market import QualityReport
-from services.market.instruments import read_instruments
-from services.watchdog.quality_checks import unreported
-from store.home import Home
+from countersign.domain.market.simulation import SampleMarket, simulate
+from countersign.models.datasets import BARS, INDEX_LEVELS
+from countersign.models.errors import SourceBusy, SourceError, SourceRefused
+from countersign.models.tables.market import QualityReport
+from countersign.services.market.instruments import read_instruments
+from countersign.services.watchdog.quality_checks import unreported
+from countersign.store.home import Home
 from tests.support.artifacts import artifact
 from tests.support.market_homes import new_home
 
@@ -46,7 +46,7 @@ def fed_by_files(folder: Path) -> Home:
 def test_a_dropped_session_is_taken_in_checked_and_shown(
     served_home: Path, tmp_path: Path, sample: SampleMarket
 ) -> None:
-    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     home = fed_by_files(tmp_path)
     for session in SESSIONS:
@@ -67,7 +67,7 @@ def test_a_dropped_session_is_taken_in_checked_and_shown(
 def test_instruments_come_with_the_market_and_their_failure_is_a_warning(
     served_home: Path, tmp_path: Path, sample: SampleMarket
 ) -> None:
-    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     home = fed_by_files(tmp_path)
     for session, text, known in (
@@ -100,7 +100,7 @@ class Hesitant:
 def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
     served_home: Path, tmp_path: Path, sample: SampleMarket
 ) -> None:
-    from tasks.market import ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.tasks.market import ingest  # noqa: PLC0415 - imported where its server is known
 
     home = new_home(tmp_path / "home")
 
@@ -120,8 +120,8 @@ def test_a_busy_source_is_asked_again_and_a_refusal_is_not(
 def test_ingest_whose_report_fails_completes_and_leaves_the_report_to_the_watchdog(
     served_home: Path, tmp_path: Path, sample: SampleMarket
 ) -> None:
-    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
-    from flows.watchdog import settlement_watchdog  # noqa: PLC0415
+    from countersign.flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import settlement_watchdog  # noqa: PLC0415
 
     home = fed_by_files(tmp_path)
     dropped(home, sample, SESSIONS[0])
@@ -138,7 +138,7 @@ def test_ingest_whose_report_fails_completes_and_leaves_the_report_to_the_watchd
 
 
 def test_without_a_provider_and_bars_a_session_is_held(served_home: Path, tmp_path: Path) -> None:
-    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     home = new_home(tmp_path / "home", "simulated")
     home.clock.set(CLOCK)

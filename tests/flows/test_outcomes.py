@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from deployments.sample import enter_feed
-from domain.external.feed_simulation import SAMPLE_SOURCE
-from flows.outcomes import signal_outcomes
-from services.external.outcomes import read_records
-from services.external.reader import read_gaps
-from store.clock import wall_clock
-from store.lens.reader import open_lens
+from countersign.deployments.sample import enter_feed
+from countersign.domain.external.feed_simulation import SAMPLE_SOURCE
+from countersign.flows.outcomes import signal_outcomes
+from countersign.services.external.outcomes import read_records
+from countersign.services.external.reader import read_gaps
+from countersign.store.clock import wall_clock
+from countersign.store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.homes import Databases, make_home
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.feed import simulated_feed
-from domain.external.feed_simulation import SimulatedFeed
-from flows.polling import poll_external_signals
-from store.clock import wall_clock
-from store.lens.reader import open_lens
+from countersign.deployments.feed import simulated_feed
+from countersign.domain.external.feed_simulation import SimulatedFeed
+from countersign.flows.polling import poll_external_signals
+from countersign.store.clock import wall_clock
+from countersign.store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.feeds import KEY, enter
 from tests.support.homes import Databases, make_home

@@ -9,22 +9,22 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.sessions import at, deadline
-from models.datasets import FACTOR_IC, NAV, ORDERS
-from models.enums import NoticeKind, PortfolioStatus
-from models.problems import Repair
-from models.tables.attestation import Seal
-from models.tables.operations import Notification
-from models.tables.portfolios import FactorPortfolio
-from models.tables.signals import Signal
-from services.notifications.notifications import open_alerts
-from services.operations.platform_status import read_platform_status
-from services.portfolios.lifecycle import pause_portfolio, resume_portfolio
-from services.portfolios.make_signals import MISSED
-from services.watchdog.factor_checks import FACTOR_CHECKS
-from store.home import Home
-from store.ledger.leases import lease
-from store.lens.reader import open_lens
+from countersign.domain.sessions import at, deadline
+from countersign.models.datasets import FACTOR_IC, NAV, ORDERS
+from countersign.models.enums import NoticeKind, PortfolioStatus
+from countersign.models.problems import Repair
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.operations import Notification
+from countersign.models.tables.portfolios import FactorPortfolio
+from countersign.models.tables.signals import Signal
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.operations.platform_status import read_platform_status
+from countersign.services.portfolios.lifecycle import pause_portfolio, resume_portfolio
+from countersign.services.portfolios.make_signals import MISSED
+from countersign.services.watchdog.factor_checks import FACTOR_CHECKS
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.lens.reader import open_lens
 from tests.support.artifacts import artifact
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 
@@ -40,7 +40,7 @@ def home(lab_home: Home) -> Home:
 
 
 def run(home: Home, session: date | None = None) -> list[tuple[str, int, int | None, bool]]:
-    from flows.portfolios import portfolio_signal_generation  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.portfolios import portfolio_signal_generation  # noqa: PLC0415 - imported where its server is known
 
     rows: list[dict[str, Any]] = portfolio_signal_generation(session=session, home=home.path)
     return [(row["portfolio"], row["symbols"], row["revision"], row["news"]) for row in rows]
@@ -111,7 +111,7 @@ def test_one_that_cannot_be_made_or_is_refused_says_why(served_home: Path, home:
 
 
 def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.watchdog import repair  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import repair  # noqa: PLC0415 - imported where its server is known
 
     first, second, *_ = lab.later
     before = home.sessions.previous(first)
@@ -143,7 +143,7 @@ def test_the_watchdog_has_it_made_while_there_is_time(served_home: Path, home: H
 
 
 def test_sessions_missed_in_an_outage_are_tracked_and_notified_once(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, fourth, _ = lab.later
     for name in NAMES:
@@ -172,7 +172,7 @@ def late(home: Home) -> set[str]:
 
 
 def test_whole_days_from_the_signal_to_the_track_record(served_home: Path, home: Home, lab: Lab) -> None:
-    from flows.replay import replay  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.replay import replay  # noqa: PLC0415 - imported where its server is known
 
     first, second, third, *_ = lab.later
     # Values uploaded ahead are in time; a signal looks at the sessions before its own alone.

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.signals.replay import PassedOver
-from models.datasets import NAV
-from models.errors import ConflictError, HeldError, InputError
-from models.tables.market import CorporateAction
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.publication.publish import lens_is_current
-from store.home import Home
-from store.market import upsert
+from countersign.domain.signals.replay import PassedOver
+from countersign.models.datasets import NAV
+from countersign.models.errors import ConflictError, HeldError, InputError
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.publication.publish import lens_is_current
+from countersign.store.home import Home
+from countersign.store.market import upsert
 from tests.support.homes import Databases, copy_home
 from tests.support.journals import git
 from tests.support.settling import results
@@ -61,7 +61,7 @@ def signals(tmp_path: Path) -> Path:
 
 
 def replay(home: Home, *days: Any, **files: Path) -> dict[str, Any]:
-    from flows.replay import replay as flow  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.replay import replay as flow  # noqa: PLC0415 - imported where its server is known
 
     since, until = days or (DAYS[0], DAYS[-1])
     return flow(since, until, home=home.path, **files)
@@ -87,7 +87,7 @@ def test_a_replay_in_two_parts_is_as_one(
     whole = replay(desk, strategies=strategies, signals=signals)
     assert whole["sessions"] == whole["settled"] == len(DAYS)
     assert whole["signals"] == sum(map(len, PLAN.weights))
-    monkeypatch.setattr("flows.replay.SESSIONS_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("countersign.flows.replay.SESSIONS_WORTH_A_PROCESS", 1)
     replay(other, DAYS[0], DAYS[1], strategies=strategies, signals=signals)
     rest = replay(other, DAYS[0], DAYS[-1], strategies=strategies, signals=signals)
     assert (rest["sessions"], rest["settled"]) == (3, 3)

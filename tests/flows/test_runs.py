@@ -12,9 +12,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 
-from deployments.supervision.child import Child
-from flows.runs import ATTEMPT, CREATED, HOST, PID, reap_dead_runs, why_dead
-from store.processes import ProcessIdentity
+from countersign.deployments.supervision.child import Child
+from countersign.flows.runs import ATTEMPT, CREATED, HOST, PID, reap_dead_runs, why_dead
+from countersign.store.processes import ProcessIdentity
 from tests.support.tiny_timetable import HANG
 from tests.support.waiting import wait_until
 

@@ -6,8 +6,8 @@ import pytest
 from prefect import Flow, State
 from prefect.client.orchestration import get_client
 
-from flows.scheduled import remember_run, scheduled_at
-from models.timetable import TIMETABLE
+from countersign.flows.scheduled import remember_run, scheduled_at
+from countersign.models.timetable import TIMETABLE
 from tests.support.tiny_flows import note
 
 

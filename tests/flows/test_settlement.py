@@ -11,14 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from deployments.orchestration.server import prefect_server
-from deployments.supervision.child import Child
-from models.datasets import BARS, NAV, ORDERS
-from models.errors import InputError
-from services.notifications.notifications import open_alerts
-from services.publication.publish import lens_is_current
-from store.home import Home
-from store.lens.versions import LINK
+from countersign.deployments.orchestration.server import prefect_server
+from countersign.deployments.supervision.child import Child
+from countersign.models.datasets import BARS, NAV, ORDERS
+from countersign.models.errors import InputError
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.publication.publish import lens_is_current
+from countersign.store.home import Home
+from countersign.store.lens.versions import LINK
 from tests.support.artifacts import artifact
 from tests.support.prepared_home import prepare_home
 from tests.support.settling import results
@@ -32,7 +32,7 @@ LAST = DAYS[-1]
 
 
 def settle(home: Home, session: date | None = None) -> list[dict[str, Any]]:
-    from flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.settlement import settle_all_active_strategies  # noqa: PLC0415 - imported where its server is known
 
     return settle_all_active_strategies(session=session, home=home.path)
 
@@ -174,7 +174,7 @@ def test_a_prefect_server_that_dies_in_the_middle_costs_a_run_and_nothing_else(
 
 
 def _kill_server(home: Path) -> None:
-    from deployments.orchestration.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
+    from countersign.deployments.orchestration.server import _read_record  # noqa: PLC0415 - to kill it as an accident would
 
     record = _read_record(home)
     assert record

@@ -8,18 +8,18 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from models.datasets import BARS, EVALUATIONS, MARKS, NAV, POSITIONS
-from models.errors import SourceBusy
-from models.tables.attestation import Disclosure, JournalCommit, Seal
-from models.tables.lake import LakeFile
-from services.attestation.sealing import seal_pending
-from services.notifications.notifications import open_alerts
-from services.publication.publish import lens_is_current, publish
-from services.settlement.quality import report_path
-from services.watchdog.quality_checks import unreported
-from sources.files.tables import FilesProvider
-from store.home import Home
-from store.ledger.leases import lease
+from countersign.models.datasets import BARS, EVALUATIONS, MARKS, NAV, POSITIONS
+from countersign.models.errors import SourceBusy
+from countersign.models.tables.attestation import Disclosure, JournalCommit, Seal
+from countersign.models.tables.lake import LakeFile
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.publication.publish import lens_is_current, publish
+from countersign.services.settlement.quality import report_path
+from countersign.services.watchdog.quality_checks import unreported
+from countersign.sources.files.tables import FilesProvider
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
 from tests.support.journals import check_journal
 from tests.support.settling import results
 from tests.support.trading import put_market, trading
@@ -30,7 +30,7 @@ DAYS = trading().sessions
 
 
 def watch(home: Home, session: date | None = None) -> list[tuple[str, str]]:
-    from flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import settlement_watchdog  # noqa: PLC0415 - imported where its server is known
 
     rows: list[dict[str, Any]] = settlement_watchdog(session=session, home=home.path)
     return [(row["problem"], row["state"]) for row in rows]
@@ -109,7 +109,7 @@ def fetch_from_files(home: Home) -> None:
 def test_a_held_session_is_settled_once_there_are_better_bars_to_fetch(
     served_home: Path, fresh: Home, undisturbed: Home
 ) -> None:
-    from flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.market import market_data_ingest  # noqa: PLC0415 - imported where its server is known
 
     fetch_from_files(fresh)
     drop(fresh, DAYS[0], rows=2)
@@ -131,7 +131,7 @@ def test_a_held_session_is_settled_once_there_are_better_bars_to_fetch(
 def test_a_busy_source_is_asked_once_for_the_oldest_session(
     served_home: Path, fresh: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
 
     asked = []
 
@@ -165,7 +165,7 @@ def test_lost_results_come_back(served_home: Path, settled: Home, undisturbed: H
 def test_a_problem_beyond_repair_fails_the_run_and_stays_open_until_it_is_gone(
     served_home: Path, fresh: Home, undisturbed: Home
 ) -> None:
-    from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
 
     [file] = fresh.lake.files(BARS, DAYS[1], DAYS[1])
     withdraw(fresh, file)
@@ -198,7 +198,7 @@ def test_bars_that_are_fetched_are_settled(served_home: Path, fresh: Home, undis
 
 @pytest.mark.slow
 def test_a_publication_that_fails_does_not_keep_the_news_back(served_home: Path, fresh: Home) -> None:
-    from flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
+    from countersign.flows.watchdog import UnrepairedError  # noqa: PLC0415 - imported where its server is known
 
     (fresh.path / "lens").rmdir()
     (fresh.path / "lens").touch()

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deployments.orchestration.environment import prefect_environment
+from countersign.deployments.orchestration.environment import prefect_environment
 
 
 def main() -> int:

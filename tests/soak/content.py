@@ -11,15 +11,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import SQLModel, col, select
 
-from models.lens.tables import LENS_TABLES
-from models.tables.attestation import Disclosure, Seal
-from models.tables.lake import LakeFile
-from models.tables.market import CorporateAction
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import StatusChange, Strategy
-from store.home import Home
-from store.lens.reader import open_lens
+from countersign.models.lens.tables import LENS_TABLES
+from countersign.models.tables.attestation import Disclosure, Seal
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import StatusChange, Strategy
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
 from tests.support.journals import files_of
 
 OWN = {"id", "owner_id", "strategy_id"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from domain.external.feed_simulation import SimulatedFeed
+from countersign.domain.external.feed_simulation import SimulatedFeed
 
 
 class RememberingFeed:

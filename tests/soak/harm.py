@@ -210,10 +210,10 @@ def part_of(process: psutil.Process) -> str:
 
 PARTS = {
     "uvicorn": "api",
-    "deployments.sealer": "sealer",
-    "deployments.poller": "poller",
-    "deployments.orchestration.runner": "flow runner",
-    "deployments.precompile": "compiler",
+    "countersign.deployments.sealer": "sealer",
+    "countersign.deployments.poller": "poller",
+    "countersign.deployments.orchestration.runner": "flow runner",
+    "countersign.deployments.precompile": "compiler",
     "prefect.engine": "flow run",
     "--multiprocessing-fork": "flow run",
     "server": "Prefect server",

@@ -17,20 +17,20 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from deployments.orchestration.environment import ROOT
-from domain.attestation.records import seal_path
-from models.tables.attestation import Seal
-from models.tables.external import ExternalSignal
-from models.tables.lake import LakeFile
-from models.tables.operations import Lease
-from services.attestation.pushing import remote_head
-from services.notifications.notifications import open_alerts
-from services.publication.publish import publish, rebuild
-from services.watchdog.checks import ORPHAN_AFTER, sweep_orphans
-from store.clock import wall_clock
-from store.home import Home
-from store.journal.lock import LOCK
-from store.ledger.leases import holder_lives
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.domain.attestation.records import seal_path
+from countersign.models.tables.attestation import Seal
+from countersign.models.tables.external import ExternalSignal
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.operations import Lease
+from countersign.services.attestation.pushing import remote_head
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.publication.publish import publish, rebuild
+from countersign.services.watchdog.checks import ORPHAN_AFTER, sweep_orphans
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.journal.lock import LOCK
+from countersign.store.ledger.leases import holder_lives
 from tests.soak import content
 from tests.soak.herd import those_of
 from tests.support.journals import check_journal, git, history

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from domain.market.simulation import SampleMarket, simulate
-from domain.sessions import at
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from store.sessions import load_sessions
+from countersign.domain.market.simulation import SampleMarket, simulate
+from countersign.domain.sessions import at
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.store.sessions import load_sessions
 
 FIRST, SESSIONS, HISTORY = date(2024, 1, 8), 400, 24
 SYMBOLS = 60

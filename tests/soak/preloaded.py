@@ -4,15 +4,15 @@ from pathlib import Path
 
 import uvicorn
 
-import api.app
-import deployments.notifications
-import flows.evaluation
-import flows.settlement
-import services.attestation.timestamps
-import services.external.polling
-import services.market.imports
-from store.sessions import load_sessions
+import countersign.api.app
+import countersign.deployments.notifications
+import countersign.flows.evaluation
+import countersign.flows.settlement
+import countersign.services.attestation.timestamps
+import countersign.services.external.polling
+import countersign.services.market.imports
+from countersign.store.sessions import load_sessions
 
-__all__ = ["api", "deployments", "flows", "services", "uvicorn"]
+__all__ = ["countersign", "uvicorn"]
 
 load_sessions(Path())

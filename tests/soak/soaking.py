@@ -9,17 +9,17 @@ from typing import Any
 
 import httpx
 
-from deployments.feed import simulated_feed
-from deployments.orchestration.server import free_port
-from deployments.poller import poller_part
-from deployments.sealer import sealer_part
-from deployments.web import HOST, api_part
-from services.accounts.accounts import set_tier
-from services.attestation.pushing import remote_head
-from services.attestation.sealing import is_pending
-from settings import load_settings, open_home
-from store.clock import wall_clock
-from store.home import Home
+from countersign.deployments.feed import simulated_feed
+from countersign.deployments.orchestration.server import free_port
+from countersign.deployments.poller import poller_part
+from countersign.deployments.sealer import sealer_part
+from countersign.deployments.web import HOST, api_part
+from countersign.services.accounts.accounts import set_tier
+from countersign.services.attestation.pushing import remote_head
+from countersign.services.attestation.sealing import is_pending
+from countersign.settings import load_settings, open_home
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 from tests.soak.client import Client
 from tests.soak.disk import Disk, mounted
 from tests.soak.feed import RememberingFeed

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from flows.evaluation import LEASE as EVALUATING
-from flows.settlement import LEASE as SETTLING
-from flows.settlement import settle_in_order
-from models.errors import HeldError
-from services.attestation.seal_and_push import seal
-from services.evaluation.evaluate import evaluate_sessions, find_unevaluated
-from services.market.imports import import_bars, import_index
-from services.publication.publish import publish
-from services.settlement.settle import find_due_sessions
-from settings import open_home
-from store.home import Home
-from store.ledger.leases import lease
+from countersign.flows.evaluation import LEASE as EVALUATING
+from countersign.flows.settlement import LEASE as SETTLING
+from countersign.flows.settlement import settle_in_order
+from countersign.models.errors import HeldError
+from countersign.services.attestation.seal_and_push import seal
+from countersign.services.evaluation.evaluate import evaluate_sessions, find_unevaluated
+from countersign.services.market.imports import import_bars, import_index
+from countersign.services.publication.publish import publish
+from countersign.services.settlement.settle import find_due_sessions
+from countersign.settings import open_home
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
 
 
 def ingest(home: Home, session: date | str, market: Path) -> None:

@@ -14,15 +14,15 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from deployments.orchestration.environment import ROOT
-from deployments.supervision import parent_watch
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.supervision import parent_watch
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.soak.preloaded", "tests.soak.starting"])
 
 
 def become(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, line: Connection) -> None:
-    """Turn a forked process into `python -m deployments.supervision.parent_watch ARGUMENTS`, as
+    """Turn a forked process into `python -m countersign.deployments.supervision.parent_watch ARGUMENTS`, as
     deployments/supervision/child.py starts it.
     """
     os.setsid()
@@ -32,7 +32,7 @@ def become(arguments: tuple[str, ...], environment: Mapping[str, str], log: Path
         os.dup2(output.fileno(), 2)
     os.dup2(line.fileno(), 0)
     line.close()
-    sys.argv = ["deployments.supervision.parent_watch", *arguments]
+    sys.argv = ["countersign.deployments.supervision.parent_watch", *arguments]
     parent_watch.main()
 
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from models.tables.accounts import User
-from models.tables.operations import account
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy, StrategyTerms
-from services.attestation.sealing import seal_pending
-from services.market.imports import import_actions
-from services.signals import acceptance
-from services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
-from store.home import Home
+from countersign.models.tables.accounts import User
+from countersign.models.tables.operations import account
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy, StrategyTerms
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.market.imports import import_actions
+from countersign.services.signals import acceptance
+from countersign.services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
+from countersign.store.home import Home
 from tests.soak.plan import EVENING, MORNING, NOON, Day, Plan
 from tests.soak.stages import evaluate, ingest, settle
 from tests.support.market_homes import new_home

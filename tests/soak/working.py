@@ -8,9 +8,9 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
-from models.errors import StoreError
-from services.attestation.sealing import is_pending
-from store.home import Home
+from countersign.models.errors import StoreError
+from countersign.services.attestation.sealing import is_pending
+from countersign.store.home import Home
 from tests.soak.client import Client
 from tests.soak.herd import Herd, Process
 from tests.soak.plan import EVENING, MORNING, NOON, Plan, Portfolio

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import delete
 
-from models.errors import ConflictError, InputError, StoreError
-from models.tables.operations import HomeFact
-from services.publication.publish import publish
-from store.clock import CLOCK_FILE
-from store.home import Home
+from countersign.models.errors import ConflictError, InputError, StoreError
+from countersign.models.tables.operations import HomeFact
+from countersign.services.publication.publish import publish
+from countersign.store.clock import CLOCK_FILE
+from countersign.store.home import Home
 from tests.support import processes
 from tests.support.crashing import find_read_only
 

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from store.ledger.ledger import MIGRATIONS, Ledger
+from countersign.store.ledger.ledger import MIGRATIONS, Ledger
 
 
 def test_an_address_with_letters_on_their_way_is_migrated(empty_url: str) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from settings import open_home
-from store.clock import wall_clock
-from store.home import Home
-from store.privacy import keep_to_owner, narrow
+from countersign.settings import open_home
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.privacy import keep_to_owner, narrow
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from store.processes import ProcessIdentity
+from countersign.store.processes import ProcessIdentity
 from tests.support import processes
 from tests.support.waiting import PATIENCE_SECONDS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import HorizonError, InputError
-from store.sessions import KEPT, OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
+from countersign.models.errors import HorizonError, InputError
+from countersign.store.sessions import KEPT, OVERRIDES, OVERRIDES_TEMPLATE, load_sessions
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/exchange_holidays.json").read_text())
 HORIZON = date(2026, 12, 31)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation.journal import FaultKind
-from domain.verification.report import Report
-from domain.verification.tree_tricks import folded
-from services.verification.verify import verify_journal
-from store.journal.git_objects import FILE, Entry, tree_fault, write_tree
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.verification.report import Report
+from countersign.domain.verification.tree_tricks import folded
+from countersign.services.verification.verify import verify_journal
+from countersign.store.journal.git_objects import FILE, Entry, tree_fault, write_tree
 from tests.support.handmade_journal import Handmade, record_path, utc
 from tests.support.worked_example import FIRST, worked_example
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from models.datasets import NAV
-from models.errors import StoreError
-from models.tables.lake import LakeFile
-from services.publication.publish import Publication, lens_is_current, publish, rebuild
-from services.publication.snapshot import take_snapshot
-from store.home import Home
-from store.lake.digests import check_turn, identity
-from store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
-from store.lens.digest import check_version, is_as_published
-from store.lens.reader import open_lens
-from store.lens.versions import current_version
+from countersign.models.datasets import NAV
+from countersign.models.errors import StoreError
+from countersign.models.tables.lake import LakeFile
+from countersign.services.publication.publish import Publication, lens_is_current, publish, rebuild
+from countersign.services.publication.snapshot import take_snapshot
+from countersign.store.home import Home
+from countersign.store.lake.digests import check_turn, identity
+from countersign.store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
+from countersign.store.lens.digest import check_version, is_as_published
+from countersign.store.lens.reader import open_lens
+from countersign.store.lens.versions import current_version
 from tests.support.harming import change_a_figure, cut, flip_a_bit, put_another_in_its_place
 from tests.support.settled import make_home, settle, settled_at, weekdays
 

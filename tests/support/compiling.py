@@ -6,13 +6,13 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
-import domain.settlement.kernel
+import countersign.domain.settlement.kernel
 
 
 def compile_once() -> None:
     """Compile in turn from now on, in this process and all others that call it."""
     compile_now, turn = Dispatcher.compile, threading.RLock()
-    lock, depth = open(domain.settlement.kernel.__file__), 0  # noqa: SIM115 - as long as the process
+    lock, depth = open(countersign.domain.settlement.kernel.__file__), 0  # noqa: SIM115 - as long as the process
 
     def compile_in_turn(self: Any, signature: Any) -> Any:
         nonlocal depth

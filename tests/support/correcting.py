@@ -7,14 +7,14 @@ from typing import Any
 import polars as pl
 from sqlmodel import select
 
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS
-from models.enums import NoticeKind
-from models.tables.operations import AuditEntry, Notification
-from models.tables.settlement import Settlement
-from services.settlement import correct
-from services.settlement import settle as tasks
-from services.settlement.corrections import ACTION
-from store.home import Home
+from countersign.models.datasets import BARS, EVALUATIONS, INDEX_LEVELS
+from countersign.models.enums import NoticeKind
+from countersign.models.tables.operations import AuditEntry, Notification
+from countersign.models.tables.settlement import Settlement
+from countersign.services.settlement import correct
+from countersign.services.settlement import settle as tasks
+from countersign.services.settlement.corrections import ACTION
+from countersign.store.home import Home
 from tests.support.settling import RESULTS, settle_session
 from tests.support.trading import put_market, trading
 

@@ -2,8 +2,8 @@
 
 from sqlmodel import Session
 
-from models.tables.operations import HomeFact
-from store.ledger.ledger import Ledger
+from countersign.models.tables.operations import HomeFact
+from countersign.store.ledger.ledger import Ledger
 
 
 def add_one(ledger: Ledger) -> None:

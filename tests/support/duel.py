@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from domain.settlement.engine import Settled, settle
-from domain.settlement.marks import next_marks
-from models.datasets import NAV, ORDERS, POSITIONS
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import NAV, ORDERS, POSITIONS
 from tests.support import frames
 from tests.support.slow_settlement import Market, settle_one
 from tests.support.worlds import Day

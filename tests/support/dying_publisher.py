@@ -17,13 +17,13 @@ from itertools import count
 from pathlib import Path
 from types import FrameType
 
-from models.lens.tables import LENS_TABLES
-from services.publication import file, seals, snapshot
-from services.publication import publish as lens
-from services.publication.publish import FOLDER, KEPT_VERSIONS, publish, rebuild
-from store.home import Home
-from store.lens.reader import open_lens
-from store.lens.versions import LINK
+from countersign.models.lens.tables import LENS_TABLES
+from countersign.services.publication import file, seals, snapshot
+from countersign.services.publication import publish as lens
+from countersign.services.publication.publish import FOLDER, KEPT_VERSIONS, publish, rebuild
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
+from countersign.store.lens.versions import LINK
 from tests.support.settled import make_home, settle, weekdays
 
 LENS_MODULES = {module.__file__ for module in (lens, file, seals, snapshot)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from domain.evaluation.metrics import (
+from countersign.domain.evaluation.metrics import (
     CARRIED_SCHEMA,
     NAV_SCHEMA,
     STRATEGIES_SCHEMA,

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from domain.arrays import Floats
+from countersign.domain.arrays import Floats
 
 FIRST = date(2023, 10, 2)
 

@@ -11,16 +11,16 @@ import numpy as np
 import orjson
 import polars as pl
 
-from domain.factors.values import UPLOAD_SCHEMA
-from models.datasets import BARS, FACTOR_IC
-from models.enums import FactorStatus, FactorUniverse
-from models.tables.factors import Factor, FactorTerms
-from services.factors.lifecycle import open_factor
-from services.factors.values import put_values
-from services.strategies.lifecycle import ensure_user
-from store.home import Home
-from store.market import stage_sessions
-from store.sessions import load_sessions
+from countersign.domain.factors.values import UPLOAD_SCHEMA
+from countersign.models.datasets import BARS, FACTOR_IC
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.tables.factors import Factor, FactorTerms
+from countersign.services.factors.lifecycle import open_factor
+from countersign.services.factors.values import put_values
+from countersign.services.strategies.lifecycle import ensure_user
+from countersign.store.home import Home
+from countersign.store.market import stage_sessions
+from countersign.store.sessions import load_sessions
 
 SYMBOLS = tuple(f"{600000 + n}.SH" for n in range(20)) + tuple(f"{n + 1:06}.SZ" for n in range(10))
 SESSIONS = 126

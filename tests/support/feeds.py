@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from models.feeds import FeedTerms
-from services.external.sources import add_source
-from sources.external.feed_answers import open_client
-from sources.external.feeds import open_feed
-from store.home import Home
+from countersign.models.feeds import FeedTerms
+from countersign.services.external.sources import add_source
+from countersign.sources.external.feed_answers import open_client
+from countersign.sources.external.feeds import open_feed
+from countersign.store.home import Home
 from tests.support.waiting import PATIENCE_SECONDS
 
 NOON = datetime(2026, 5, 24, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
-from domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
-from models.datasets import BARS, MARKS, NAV, POSITIONS
+from countersign.domain.market.quotes import ACTIONS_SCHEMA, LISTINGS_SCHEMA
+from countersign.domain.settlement.books import BENCHMARKS_SCHEMA, SIGNALS_SCHEMA, TERMS_SCHEMA
+from countersign.models.datasets import BARS, MARKS, NAV, POSITIONS
 
 ORDINARY_TERMS = {
     "universe": "hs300",

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from store.lake.lake import encode
+from countersign.store.lake.lake import encode
 
 
 def rewrite(path: Path, content: bytes) -> None:

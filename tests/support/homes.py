@@ -15,9 +15,9 @@ import psutil
 import psycopg
 from sqlalchemy import make_url
 
-from store.clock import Clock
-from store.home import Home
-from store.ledger.ledger import Ledger
+from countersign.store.clock import Clock
+from countersign.store.home import Home
+from countersign.store.ledger.ledger import Ledger
 from tests.support.waiting import PATIENCE_SECONDS
 
 DATABASES = ("sqlite", "postgresql")

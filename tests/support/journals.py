@@ -14,13 +14,13 @@ from typing import Any
 
 from sqlmodel import select
 
-from models.datasets import DATASETS
-from models.tables.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.sealing import seal_pending
-from store.home import Home
+from countersign.models.datasets import DATASETS
+from countersign.models.tables.attestation import Disclosure, JournalCommit, Retirement, Seal, Timestamp
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.sealing import seal_pending
+from countersign.store.home import Home
 
 
 def git(repository: Path, *arguments: str, check: bool = True) -> str:

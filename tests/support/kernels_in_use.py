@@ -11,14 +11,14 @@ import numpy as np
 import polars as pl
 from numba.core.dispatcher import Dispatcher
 
-from domain.evaluation import kernel as evaluation_kernel
-from domain.external import outcome_kernel
-from domain.external.kline_simulation import simulate_klines
-from domain.external.outcomes import SIGNALS_SCHEMA, judge
-from domain.factors import kernel as factor_kernel
-from domain.factors.validation import evaluate_factor
-from domain.settlement import kernel
-from models.datasets import KLINES
+from countersign.domain.evaluation import kernel as evaluation_kernel
+from countersign.domain.external import outcome_kernel
+from countersign.domain.external.kline_simulation import simulate_klines
+from countersign.domain.external.outcomes import SIGNALS_SCHEMA, judge
+from countersign.domain.factors import kernel as factor_kernel
+from countersign.domain.factors.validation import evaluate_factor
+from countersign.domain.settlement import kernel
+from countersign.models.datasets import KLINES
 from tests.support.evaluation import evaluated, histories
 from tests.support.factor_worlds import calendar, long, prices
 from tests.support.trading import expected

@@ -7,11 +7,11 @@ from typing import Any
 import polars as pl
 from sqlmodel import col, select
 
-from models.datasets import KLINES
-from models.klines import KlineSeries, series_of
-from models.tables.external import ExternalOutcome, ExternalSignal
-from services.external.klines import put_klines
-from store.home import Home
+from countersign.models.datasets import KLINES
+from countersign.models.klines import KlineSeries, series_of
+from countersign.models.tables.external import ExternalOutcome, ExternalSignal
+from countersign.services.external.klines import put_klines
+from countersign.store.home import Home
 from tests.support.feeds import NOON
 
 SERIES = series_of("binance", "BTC/USDT", "15m")

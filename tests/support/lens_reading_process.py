@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from store.lens.reader import Lens, open_lens
+from countersign.store.lens.reader import Lens, open_lens
 
 
 def read_until_stopped(lens: Lens, home: Path) -> dict[str, int]:

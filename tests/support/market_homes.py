@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from store.clock import ClockKind
-from store.home import Home
+from countersign.store.clock import ClockKind
+from countersign.store.home import Home
 from tests.support.homes import put_ledger
 
 NOW = datetime(2025, 6, 30, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import make_url
 
-from store.ledger.ledger import Ledger
+from countersign.store.ledger.ledger import Ledger
 
 
 @contextmanager

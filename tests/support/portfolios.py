@@ -5,21 +5,21 @@ from datetime import date
 
 import polars as pl
 
-from domain.sessions import at
-from models.datasets import BARS, INDEX_LEVELS
-from models.enums import FactorUniverse, Universe
-from models.tables.accounts import User
-from models.tables.factors import Factor, FactorTerms
-from models.tables.portfolios import PortfolioTerms
-from models.timetable import TIMETABLE
-from services.factors.lifecycle import open_factor
-from services.factors.validation import validate
-from services.factors.values import put_values
-from services.market.closes import Closes
-from services.portfolios.lifecycle import activate_portfolio, add_member, open_portfolio
-from services.strategies.lifecycle import ensure_user
-from store.home import Home
-from store.market import stage_sessions
+from countersign.domain.sessions import at
+from countersign.models.datasets import BARS, INDEX_LEVELS
+from countersign.models.enums import FactorUniverse, Universe
+from countersign.models.tables.accounts import User
+from countersign.models.tables.factors import Factor, FactorTerms
+from countersign.models.tables.portfolios import PortfolioTerms
+from countersign.models.timetable import TIMETABLE
+from countersign.services.factors.lifecycle import open_factor
+from countersign.services.factors.validation import validate
+from countersign.services.factors.values import put_values
+from countersign.services.market.closes import Closes
+from countersign.services.portfolios.lifecycle import activate_portfolio, add_member, open_portfolio
+from countersign.services.strategies.lifecycle import ensure_user
+from countersign.store.home import Home
+from countersign.store.market import stage_sessions
 from tests.support.factors import market_of
 
 LATER = 5

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import services.attestation.sealing
-import services.settlement.settle
-from store.sessions import load_sessions
+import countersign.services.attestation.sealing
+import countersign.services.settlement.settle
+from countersign.store.sessions import load_sessions
 
-__all__ = ["services"]
+__all__ = ["countersign"]
 
 load_sessions(Path())

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from deployments.orchestration.environment import prefect_home
+from countersign.deployments.orchestration.environment import prefect_home
 
 
 def prepare_home(source: Path, home: Path) -> Path:

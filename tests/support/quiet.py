@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deployments.orchestration.server import drain
+from countersign.deployments.orchestration.server import drain
 from tests.support.waiting import PATIENCE_SECONDS
 
 # Great Expectations' progress bars: it sleeps, ten seconds at a time, and touches nothing but bars.

@@ -13,11 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
-from api.accounts.tokens import Tokens, new_login
-from api.app import bare_app, create_app
-from api.requests.protocol import GuardedProtocol
-from services.accounts.accounts import create_invite, find_user
-from store.home import Home
+from countersign.api.accounts.tokens import Tokens, new_login
+from countersign.api.app import bare_app, create_app
+from countersign.api.requests.protocol import GuardedProtocol
+from countersign.services.accounts.accounts import create_invite, find_user
+from countersign.store.home import Home
 from tests.support.waiting import PATIENCE_SECONDS
 
 # To read the authorities' certificates takes a client longer than its test, and nothing here is encrypted.

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import settlement
-from models.datasets import NAV
-from services.settlement.settle import Chunk, Plan, commit_session
+from countersign.flows import settlement
+from countersign.models.datasets import NAV
+from countersign.services.settlement.settle import Chunk, Plan, commit_session
 
 
 def gated(home: Any, plan: Plan, chunks: Sequence[Chunk]) -> bool:

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from sqlmodel import Session, func, select
 
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
-from models.enums import Universe
-from models.tables.accounts import User
-from models.tables.settlement import Settlement
-from models.tables.strategies import Strategy
-from store.home import Home
-from store.lake.lake import StagedFile
+from countersign.models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MONEY, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from countersign.models.enums import Universe
+from countersign.models.tables.accounts import User
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.strategies import Strategy
+from countersign.store.home import Home
+from countersign.store.lake.lake import StagedFile
 from tests.support.homes import put_ledger
 
 FIRST = date(2025, 1, 2)

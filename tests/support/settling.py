@@ -7,11 +7,11 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.tables.settlement import Settlement
-from services.evaluation import evaluate
-from services.settlement import settle as tasks
-from store.home import Home
+from countersign.models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from countersign.models.tables.settlement import Settlement
+from countersign.services.evaluation import evaluate
+from countersign.services.settlement import settle as tasks
+from countersign.store.home import Home
 
 RESULTS = (SIGNALS, ORDERS, POSITIONS, NAV, MARKS)
 

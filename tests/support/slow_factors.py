@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from domain.arrays import Floats
+from countersign.domain.arrays import Floats
 from tests.support.factor_worlds import calendar
 
 

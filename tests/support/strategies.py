@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from domain.sessions import deadline
-from models.enums import ExecutionPrice, StrategyStatus
-from models.tables.strategies import StrategyTerms
-from services.signals.submission import Receipt, submit
-from services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.models.enums import ExecutionPrice, StrategyStatus
+from countersign.models.tables.strategies import StrategyTerms
+from countersign.services.signals.submission import Receipt, submit
+from countersign.services.strategies.lifecycle import change_status, ensure_user, open_strategy, require_strategy
+from countersign.store.home import Home
 from tests.support.frames import signals
 
 

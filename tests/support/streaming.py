@@ -12,11 +12,11 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import FastAPI
 
-from api.live.broadcaster import Broadcaster
-from domain.external.items import normalise
-from domain.signals.streams import parse_cursor
-from services.external.answers import Poll, store_answer
-from store.home import Home
+from countersign.api.live.broadcaster import Broadcaster
+from countersign.domain.external.items import normalise
+from countersign.domain.signals.streams import parse_cursor
+from countersign.services.external.answers import Poll, store_answer
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, NOON
 from tests.support.serving import serving
 from tests.support.waiting import PATIENCE_SECONDS

@@ -10,8 +10,8 @@ from typing import Any
 from prefect import Flow, flow, task
 from prefect.client.schemas.objects import FlowRun, State
 
-from flows.runs import record_process
-from flows.scheduled import run_name, scheduled_at
+from countersign.flows.runs import record_process
+from countersign.flows.scheduled import run_name, scheduled_at
 
 
 @task

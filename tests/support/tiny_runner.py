@@ -11,8 +11,8 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Interval
 from prefect.types.entrypoint import EntrypointType
 
-from deployments.orchestration.runner import serve
-from deployments.orchestration.schedules import deployments_of
+from countersign.deployments.orchestration.runner import serve
+from countersign.deployments.orchestration.schedules import deployments_of
 from tests.support.tiny_flows import note
 from tests.support.tiny_timetable import HANG, NOTE
 

@@ -2,7 +2,7 @@
 
 from datetime import time
 
-from models.timetable import Slot
+from countersign.models.timetable import Slot
 
 NOTE = Slot("note", "tiny_note", "tests.support.tiny_flows:note", time(4, 5), time(5, 0))
 HANG = Slot("hang", "tiny_hang", "tests.support.tiny_flows:hang", time(4, 10), time(5, 0))

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from deployments.up import up
-from models.errors import ConflictError
+from countersign.deployments.up import up
+from countersign.models.errors import ConflictError
 
 
 def say(line: str) -> None:

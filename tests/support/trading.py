@@ -13,15 +13,15 @@ from typing import Any
 
 import polars as pl
 
-from domain.market.simulation import SampleMarket, simulate
-from domain.sessions import deadline
-from domain.settlement.engine import Settled, settle
-from models.datasets import BARS, INDEX_LEVELS, MARKS
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.tables.market import CorporateAction
-from store.home import Home
-from store.market import stage_sessions, upsert
-from store.sessions import load_sessions
+from countersign.domain.market.simulation import SampleMarket, simulate
+from countersign.domain.sessions import deadline
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.models.datasets import BARS, INDEX_LEVELS, MARKS
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.tables.market import CorporateAction
+from countersign.store.home import Home
+from countersign.store.market import stage_sessions, upsert
+from countersign.store.sessions import load_sessions
 from tests.support import frames
 from tests.support.strategies import move, open_strategies, send
 

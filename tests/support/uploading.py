@@ -5,10 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from services.factors.values import put_values
-from store.lake.lake import Lake
-from store.ledger.ledger import Ledger
-from store.sessions import load_sessions
+from countersign.services.factors.values import put_values
+from countersign.store.lake.lake import Lake
+from countersign.store.ledger.ledger import Ledger
+from countersign.store.sessions import load_sessions
 
 
 def upload(root: Path, url: str, owner_id: int, factor_id: str, days: list[date]) -> None:

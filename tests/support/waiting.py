@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from deployments.supervision.child import Child
+from countersign.deployments.supervision.child import Child
 
 T = TypeVar("T")
 # Bounds a hang and nothing else: no test fails because the machine is busy.

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from domain.market.rules import rules_sha256
+from countersign.domain.market.rules import rules_sha256
 from tests.support.handmade_journal import Handmade, sha256, utc
 
 FIRST, SECOND = "2025-01-02", "2025-01-03"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.verification.text import render_audit
-from services.verification.verify import audit_json, audit_repository
+from countersign.services.verification.text import render_audit
+from countersign.services.verification.verify import audit_json, audit_repository
 from tests.support.handmade_journal import AUDIT_KEYS, Handmade, utc
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64

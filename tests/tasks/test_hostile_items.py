@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from domain.strict_json import MOST_DIGITS
-from models.tables.external import ExternalSignal, QuarantinedItem
-from services.external.polling import poll_round
-from store.home import Home
+from countersign.domain.strict_json import MOST_DIGITS
+from countersign.models.tables.external import ExternalSignal, QuarantinedItem
+from countersign.services.external.polling import poll_round
+from countersign.store.home import Home
 from tests.support import listed
 from tests.support.feeds import ITEM, KEY, NOON, enter, raw_feed, reply
 from tests.support.homes import Databases, disposed, make_home

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from models.tables.external import ExternalSignal
-from services.external.polling import due_sources, poll_all
-from services.external.reader import read_gaps
-from sources.external.feed_answers import open_client
-from store.home import Home
+from countersign.models.tables.external import ExternalSignal
+from countersign.services.external.polling import due_sources, poll_all
+from countersign.services.external.reader import read_gaps
+from countersign.sources.external.feed_answers import open_client
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, NOON, enter, envelope
 from tests.support.homes import Databases, disposed, make_home
 

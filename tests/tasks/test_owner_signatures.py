@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.verification.report import Report
-from services.verification.text import render_report
-from services.verification.verify import verify_journal
+from countersign.domain.verification.report import Report
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import verify_journal
 from tests.support.handmade_journal import Handmade, Key, payload, sha256, utc
 
 DAY, WEIGHTS = "2025-01-02", {"600519.SH": "0.05"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cli import run
-from domain.attestation.journal import FaultKind
-from domain.verification.report import Report
-from models.errors import InputError
-from services.verification.text import render_report
-from services.verification.verify import report_json, verify_journal
+from countersign.cli import run
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.verification.report import Report
+from countersign.models.errors import InputError
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import report_json, verify_journal
 from tests.support.handmade_journal import Handmade, Key, canonical, instant, payload, record_path, sha256, utc
 from tests.support.worked_example import FIRST, LATER, SECOND, WEIGHTS, worked_example
 

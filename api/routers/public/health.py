@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
-from api.app_state import Now, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import problems
-from models.wire.public import HealthAnswer
-from services.settlement.settled import settled_through
+from countersign.api.app_state import Now, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import problems
+from countersign.models.wire.public import HealthAnswer
+from countersign.services.settlement.settled import settled_through
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/health", tags=["health"])
 

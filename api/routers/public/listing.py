@@ -6,16 +6,16 @@ import polars as pl
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.app_state import AppState, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import dumps, etag, is_current, tagged, unchanged
-from api.responses.errors import problems
-from api.routers.public.track_records import PREFIX, UNCHANGED, UNPUBLISHED
-from models.enums import SortKey
-from models.wire.listing import StrategiesQuery
-from models.wire.public import PublicStrategiesAnswer
-from services.publication.public_strategies import describe_visible, find_visible
-from services.publication.track_records import NOBODY
+from countersign.api.app_state import AppState, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import dumps, etag, is_current, tagged, unchanged
+from countersign.api.responses.errors import problems
+from countersign.api.routers.public.track_records import PREFIX, UNCHANGED, UNPUBLISHED
+from countersign.models.enums import SortKey
+from countersign.models.wire.listing import StrategiesQuery
+from countersign.models.wire.public import PublicStrategiesAnswer
+from countersign.services.publication.public_strategies import describe_visible, find_visible
+from countersign.services.publication.track_records import NOBODY
 
 router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 

@@ -8,16 +8,16 @@ import polars as pl
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.app_state import AppState, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.errors import not_found, problems
-from api.responses.paging import Slug
-from api.routers.claimed_performance import BEFORE, moved_answers, moved_to, show_public
-from api.routers.public.track_records import PREFIX, UNCHANGED, UNPUBLISHED, find_published, published
-from domain.evaluation.kernel import WINDOW, measure
-from models.wire.performance import Metrics, PerformanceAnswer, ScoreParts
-from models.wire.public import PublicClaimedAnswer
-from services.publication.public_strategies import Visible
+from countersign.api.app_state import AppState, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Slug
+from countersign.api.routers.claimed_performance import BEFORE, moved_answers, moved_to, show_public
+from countersign.api.routers.public.track_records import PREFIX, UNCHANGED, UNPUBLISHED, find_published, published
+from countersign.domain.evaluation.kernel import WINDOW, measure
+from countersign.models.wire.performance import Metrics, PerformanceAnswer, ScoreParts
+from countersign.models.wire.public import PublicClaimedAnswer
+from countersign.services.publication.public_strategies import Visible
 
 router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])
 

@@ -9,24 +9,24 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.app_state import AppState, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import dumps, etag, tagged
-from api.responses.errors import not_found, problems
-from api.responses.evidence import show_evidence
-from api.responses.paging import Slug
-from api.routers.public.track_records import UNCHANGED, find_published
-from api.routers.public.verification_steps import raw_url, verification_steps
-from domain.signals.payload import payload
-from models.tables.signals import Signal
-from models.wire.base import Day
-from models.wire.public import VerifyAnswer
-from services.publication.public_strategies import Visible
-from services.settlement.settled import settlement_of_version
-from services.signals.evidence import read_attestations
-from services.signals.history import newest_revision
-from services.strategies.lifecycle import read_owner_key
-from store.ledger.ledger import Transaction
+from countersign.api.app_state import AppState, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import dumps, etag, tagged
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.evidence import show_evidence
+from countersign.api.responses.paging import Slug
+from countersign.api.routers.public.track_records import UNCHANGED, find_published
+from countersign.api.routers.public.verification_steps import raw_url, verification_steps
+from countersign.domain.signals.payload import payload
+from countersign.models.tables.signals import Signal
+from countersign.models.wire.base import Day
+from countersign.models.wire.public import VerifyAnswer
+from countersign.services.publication.public_strategies import Visible
+from countersign.services.settlement.settled import settlement_of_version
+from countersign.services.signals.evidence import read_attestations
+from countersign.services.signals.history import newest_revision
+from countersign.services.strategies.lifecycle import read_owner_key
+from countersign.store.ledger.ledger import Transaction
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/public/strategies", tags=["public"])
 

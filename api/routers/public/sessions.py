@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.app_state import Now, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import Json
-from api.responses.errors import invalid, problems
-from domain.sessions import EXCHANGE_ZONE, Sessions
-from models.errors import HorizonError
-from models.wire.base import Day
-from models.wire.public import DayAnswer, MonthAnswer
+from countersign.api.app_state import Now, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import Json
+from countersign.api.responses.errors import invalid, problems
+from countersign.domain.sessions import EXCHANGE_ZONE, Sessions
+from countersign.models.errors import HorizonError
+from countersign.models.wire.base import Day
+from countersign.models.wire.public import DayAnswer, MonthAnswer
 
 router = APIRouter(route_class=StrictRoute, prefix="/api/v1/calendar", tags=["calendar"])
 

@@ -9,16 +9,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.app_state import AppState, State
-from api.requests.json_bodies import StrictRoute
-from api.responses.answers import dumps, etag, is_current, tagged, unchanged
-from api.responses.errors import not_found, problems
-from api.responses.paging import Limit, Offset, Slug
-from api.responses.response_cache import Edition
-from api.routers.claimed_performance import show_in_record
-from models.wire.public import AuditAnswer, TrackRecordAnswer
-from services.publication.public_strategies import Visible
-from services.publication.track_records import RETURNS, First
+from countersign.api.app_state import AppState, State
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.api.responses.answers import dumps, etag, is_current, tagged, unchanged
+from countersign.api.responses.errors import not_found, problems
+from countersign.api.responses.paging import Limit, Offset, Slug
+from countersign.api.responses.response_cache import Edition
+from countersign.api.routers.claimed_performance import show_in_record
+from countersign.models.wire.public import AuditAnswer, TrackRecordAnswer
+from countersign.services.publication.public_strategies import Visible
+from countersign.services.publication.track_records import RETURNS, First
 
 PREFIX = "/api/v1/public/strategies"
 router = APIRouter(route_class=StrictRoute, prefix=PREFIX, tags=["public"])

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
-from api.app_state import AppState
-from domain.attestation.records import OWNER_NAMESPACE
+from countersign.api.app_state import AppState
+from countersign.domain.attestation.records import OWNER_NAMESPACE
 
 HASH_CHECK = (
     "import hashlib,json,sys; a=json.load(sys.stdin)['verification']['signal_attestation'];"

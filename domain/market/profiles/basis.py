@@ -11,9 +11,9 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.instruments import board_expr
-from domain.market.profiles.layouts import Basis
-from models.errors import InputError
+from countersign.domain.market.instruments import board_expr
+from countersign.domain.market.profiles.layouts import Basis
+from countersign.models.errors import InputError
 
 ADJUSTABLE: Final = ("open", "high", "low", "close", "limit_up", "limit_down")
 WHY_RAW: Final = "dividends would be counted twice and price limits be wrong"

@@ -5,8 +5,8 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.symbols import as_text
-from models.errors import InputError
+from countersign.domain.market.symbols import as_text
+from countersign.models.errors import InputError
 
 # Gives a row's place in the table as handed in.
 Place = Callable[[int], str]

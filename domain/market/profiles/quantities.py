@@ -5,11 +5,11 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.profiles.basis import WHY_RAW, Prices
-from domain.market.profiles.layouts import AMOUNT_UNITS, OWN, VOLUME_UNITS, Basis
-from domain.market.profiles.recognition import AUTO, Header
-from domain.market.profiles.units import Averages, averages, fitting_units
-from models.errors import InputError
+from countersign.domain.market.profiles.basis import WHY_RAW, Prices
+from countersign.domain.market.profiles.layouts import AMOUNT_UNITS, OWN, VOLUME_UNITS, Basis
+from countersign.domain.market.profiles.recognition import AUTO, Header
+from countersign.domain.market.profiles.units import Averages, averages, fitting_units
+from countersign.models.errors import InputError
 
 # Units that a header without any may mean; with 万股 too, content could not tell shares and CNY apart.
 UNSAID_VOLUMES: Final = ("股", "手")

@@ -10,16 +10,16 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.instruments import is_taken
-from domain.market.profiles.basis import WHY_RAW, to_raw
-from domain.market.profiles.cells import Place, days, flags, looks_like_days, numbers, without_notes
-from domain.market.profiles.layouts import Basis
-from domain.market.profiles.quantities import to_shares
-from domain.market.profiles.recognition import FILE, ROW, Header, is_nameless, recognise, tidy
-from domain.market.profiles.suspensions import suspended_by_state, with_suspensions
-from domain.market.symbols import canonical, code_in_file_name
-from models.datasets import BARS
-from models.errors import InputError
+from countersign.domain.market.instruments import is_taken
+from countersign.domain.market.profiles.basis import WHY_RAW, to_raw
+from countersign.domain.market.profiles.cells import Place, days, flags, looks_like_days, numbers, without_notes
+from countersign.domain.market.profiles.layouts import Basis
+from countersign.domain.market.profiles.quantities import to_shares
+from countersign.domain.market.profiles.recognition import FILE, ROW, Header, is_nameless, recognise, tidy
+from countersign.domain.market.profiles.suspensions import suspended_by_state, with_suspensions
+from countersign.domain.market.symbols import canonical, code_in_file_name
+from countersign.models.datasets import BARS
+from countersign.models.errors import InputError
 
 # baostock's adjustflag.
 RAW_FLAG: Final = pl.Series([3.0])

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from domain.market.profiles.layouts import ADJUSTING, LAYOUTS, REQUIRED, VENDORS, Layout, Take
-from models.errors import InputError
+from countersign.domain.market.profiles.layouts import ADJUSTING, LAYOUTS, REQUIRED, VENDORS, Layout, Take
+from countersign.models.errors import InputError
 
 AUTO: Final = "auto"
 PROFILES: Final = (*VENDORS, AUTO)

@@ -4,8 +4,8 @@ from typing import Final
 
 import polars as pl
 
-from domain.market.profiles.cells import Place, blank_as_null
-from models.errors import InputError
+from countersign.domain.market.profiles.cells import Place, blank_as_null
+from countersign.models.errors import InputError
 
 PRICES: Final = ("open", "high", "low", "close")
 QUANTITIES: Final = ("volume", "amount")

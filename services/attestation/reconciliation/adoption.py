@@ -13,22 +13,22 @@ from datetime import date, datetime
 
 from sqlmodel import Session, col, func, select
 
-from domain.attestation.record_reader import SealRecord, Terms, read_reveal, read_seal, read_terms
-from domain.attestation.records import REVEALS, SEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS
-from models.enums import ExecutionPrice, StrategyStatus, Universe
-from models.tables.accounts import UNCLAIMED
-from models.tables.attestation import JournalCommit, JournalConflict, Seal, Timestamp
-from models.tables.operations import OPERATOR, AuditEntry
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy, StrategyTerms
-from services.attestation.reconciliation.comparison import Addition, NewCommit
-from services.attestation.reconciliation.renumbering import move_behind
-from services.notifications.notifications import notify
-from services.strategies.lifecycle import change_status, ensure_user, open_strategy
-from store.home import Home
-from store.journal.git_commands import read_batch
-from store.journal.timestamp_tokens import Authorities
-from store.ledger.copies import count_on
+from countersign.domain.attestation.record_reader import SealRecord, Terms, read_reveal, read_seal, read_terms
+from countersign.domain.attestation.records import REVEALS, SEALS, SETTLEMENTS, STRATEGIES, TIMESTAMPS
+from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
+from countersign.models.tables.accounts import UNCLAIMED
+from countersign.models.tables.attestation import JournalCommit, JournalConflict, Seal, Timestamp
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy, StrategyTerms
+from countersign.services.attestation.reconciliation.comparison import Addition, NewCommit
+from countersign.services.attestation.reconciliation.renumbering import move_behind
+from countersign.services.notifications.notifications import notify
+from countersign.services.strategies.lifecycle import change_status, ensure_user, open_strategy
+from countersign.store.home import Home
+from countersign.store.journal.git_commands import read_batch
+from countersign.store.journal.timestamp_tokens import Authorities
+from countersign.store.ledger.copies import count_on
 
 ADOPTED, CONTENT_LOST = "journal adopted", "content lost"
 KINDS = {SEALS: "seal", SETTLEMENTS: "reveal", REVEALS: "reveal", TIMESTAMPS: "timestamps"}

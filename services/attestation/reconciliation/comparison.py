@@ -9,16 +9,16 @@ from datetime import datetime
 
 from sqlmodel import Session, select
 
-from domain.attestation.journal import REGULAR_FILE
-from domain.attestation.records import ALLOWED_SIGNERS, README
-from domain.attestation.signers import judge_signature, read_signers
-from models.errors import StoreError
-from models.tables.attestation import JournalCommit
-from store.home import Home
-from store.journal.git_commands import read_batch
-from store.journal.journal import BRANCH, Journal
-from store.journal.reader import parse_commit
-from store.ledger.facts import JOURNAL_HEAD, read_fact
+from countersign.domain.attestation.journal import REGULAR_FILE
+from countersign.domain.attestation.records import ALLOWED_SIGNERS, README
+from countersign.domain.attestation.signers import judge_signature, read_signers
+from countersign.models.errors import StoreError
+from countersign.models.tables.attestation import JournalCommit
+from countersign.store.home import Home
+from countersign.store.journal.git_commands import read_batch
+from countersign.store.journal.journal import BRANCH, Journal
+from countersign.store.journal.reader import parse_commit
+from countersign.store.ledger.facts import JOURNAL_HEAD, read_fact
 
 RESET, ACCEPT, FETCH = (f"`countersign admin journal {word}`" for word in ("reset", "accept", "fetch"))
 

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlmodel import Session
 
-from models.errors import ConflictError
-from services.attestation.reconciliation.adoption import adopt
-from services.attestation.reconciliation.comparison import FETCH, Comparison, compare
-from store.home import Home
-from store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
+from countersign.models.errors import ConflictError
+from countersign.services.attestation.reconciliation.adoption import adopt
+from countersign.services.attestation.reconciliation.comparison import FETCH, Comparison, compare
+from countersign.store.home import Home
+from countersign.store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact, read_fact
 
 
 def inspect(home: Home, db: Session) -> tuple[Comparison, str]:

@@ -11,11 +11,11 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlmodel import Session, col
 
-from domain.signals.payload import payload, signal_hash
-from models.tables.operations import OPERATOR, AuditEntry
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.notifications.notifications import notify
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.tables.operations import OPERATOR, AuditEntry
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.notifications.notifications import notify
 
 
 def move_behind(

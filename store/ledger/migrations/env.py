@@ -6,9 +6,9 @@ from alembic import context
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-import models.tables.registry  # noqa: F401 - registers every table
-from models.tables.columns import UTCDateTime
-from store.ledger.ledger import WRITER_LOCK, Ledger
+import countersign.models.tables.registry  # noqa: F401 - registers every table
+from countersign.models.tables.columns import UTCDateTime
+from countersign.store.ledger.ledger import WRITER_LOCK, Ledger
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:

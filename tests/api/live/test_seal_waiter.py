@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from models.tables.operations import Lease
-from services.attestation.sealing import LEASE, sealing
-from store.clock import wall_clock
-from store.home import Home
+from countersign.models.tables.operations import Lease
+from countersign.services.attestation.sealing import LEASE, sealing
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 from tests.api.routers.test_signals import SIGNAL, post, recorded
 from tests.support import processes
 from tests.support.serving import open_one

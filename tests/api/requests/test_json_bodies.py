@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.app import bare_app
-from api.requests.json_bodies import StrictRoute
-from services.accounts.accounts import grant_admin
-from store.home import Home
+from countersign.api.app import bare_app
+from countersign.api.requests.json_bodies import StrictRoute
+from countersign.services.accounts.accounts import grant_admin
+from countersign.store.home import Home
 from tests.support.serving import browsing, join, logged_in
 
 JSON = {"Content-Type": "application/json"}
@@ -79,7 +79,7 @@ def test_no_route_takes_them_or_fails_over_them(web: httpx.Client, administrator
 
 
 def test_every_route_reads_its_body_strictly() -> None:
-    from api.app import ROUTERS  # noqa: PLC0415
+    from countersign.api.app import ROUTERS  # noqa: PLC0415
 
     kinds = {(module.__name__, type(route)) for module in ROUTERS for route in module.router.routes}
     assert {kind for _, kind in kinds} == {StrictRoute}

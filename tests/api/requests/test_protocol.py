@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import api.requests.protocol
-from api.requests.half_open import HalfOpen
-from api.requests.protocol import GuardedProtocol
-from store.home import Home
+import countersign.api.requests.protocol
+from countersign.api.requests.half_open import HalfOpen
+from countersign.api.requests.protocol import GuardedProtocol
+from countersign.store.home import Home
 from tests.support.serving import join, serving
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -199,7 +199,7 @@ def test_an_address_has_so_many_half_open_and_its_oldest_give_way(desk: Home, mo
         tables.append(HalfOpen(of_an_address=5))
         return tables[-1]
 
-    monkeypatch.setattr(api.requests.protocol, "HalfOpen", make)
+    monkeypatch.setattr(countersign.api.requests.protocol, "HalfOpen", make)
     with serving(desk) as url, held_open(url, ["127.0.0.2", "127.0.0.3"], 8) as lines:
         of_one, of_other = lines[:8], lines[8:]
         for line in (*of_one[:3], *of_other[:3]):
@@ -232,7 +232,7 @@ def test_an_address_has_so_many_that_it_does_not_read_and_its_oldest_give_way(
         tables.append(HalfOpen(of_an_address=5))
         return tables[-1]
 
-    monkeypatch.setattr(api.requests.protocol, "HalfOpen", make)
+    monkeypatch.setattr(countersign.api.requests.protocol, "HalfOpen", make)
 
     def held() -> int:
         return sum(len(table._all) for table in tables)
@@ -254,14 +254,14 @@ def test_an_address_has_so_many_that_it_does_not_read_and_its_oldest_give_way(
 
 def test_a_client_that_takes_nothing_of_its_answer_is_ended(desk: Home) -> None:
     with serving(desk, send_bytes=65_536, protocol=Impatient) as url, unread(url, "127.0.0.1", 3) as lines:
-        wait_until(lambda: not any(table._all for table in api.requests.protocol._half_open.values()))
+        wait_until(lambda: not any(table._all for table in countersign.api.requests.protocol._half_open.values()))
         for line in lines:
             assert len(until_closed(line)) < 8 * 250_000
 
 
 def test_a_proxy_of_ours_may_hold_as_many_as_it_likes(desk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_TRUSTED_PROXIES", '["127.0.0.2"]')
-    monkeypatch.setattr(api.requests.protocol, "HalfOpen", partial(HalfOpen, of_an_address=5))
+    monkeypatch.setattr(countersign.api.requests.protocol, "HalfOpen", partial(HalfOpen, of_an_address=5))
     with serving(desk) as url, held_open(url, ["127.0.0.2"], 8) as lines:
         for line in lines:
             line.sendall(b"\r\n")
@@ -307,4 +307,4 @@ def test_a_home_serves_on_while_it_is_held_open(desk: Home, url: str) -> None:
         with httpx.Client(base_url=f"{url}/api/v1", timeout=PATIENCE_SECONDS) as web:
             assert join(desk, web)
         assert len(lines) == 200
-    wait_until(lambda: not any(len(table._all) > 0 for table in api.requests.protocol._half_open.values()))
+    wait_until(lambda: not any(len(table._all) > 0 for table in countersign.api.requests.protocol._half_open.values()))

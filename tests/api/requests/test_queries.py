@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from services.publication.publish import publish
+from countersign.services.publication.publish import publish
 from tests.support import settled as made
 from tests.support.serving import browsing, join
 

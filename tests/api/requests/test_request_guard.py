@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-import api.requests.request_guard
-from api.requests.limits import Buckets
-from api.requests.request_guard import Arrivals
-from settings import load_settings
-from store.home import Home
+import countersign.api.requests.request_guard
+from countersign.api.requests.limits import Buckets
+from countersign.api.requests.request_guard import Arrivals
+from countersign.settings import load_settings
+from countersign.store.home import Home
 from tests.api.conftest import NINE
 from tests.support.serving import browsing, join, open_one
 from tests.support.waiting import PATIENCE_SECONDS
@@ -37,7 +37,7 @@ def test_a_body_over_32_mebibytes_is_refused_however_it_comes(
 
 
 def test_a_slow_body_is_given_up(desk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.requests.request_guard.RequestGuard.__init__, "__defaults__", (0.2,))
+    monkeypatch.setattr(countersign.api.requests.request_guard.RequestGuard.__init__, "__defaults__", (0.2,))
     with browsing(desk) as web:
         url = web.base_url
         with socket.create_connection((url.host, url.port or 0), timeout=PATIENCE_SECONDS) as line:

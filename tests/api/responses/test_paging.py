@@ -7,15 +7,15 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-from api.app import bare_app
-from domain.external.items import normalise
-from models.tables.external import Gap
-from models.tables.operations import Notification
-from models.tables.portfolios import FactorPortfolio
-from models.tables.strategies import Strategy
-from services.accounts.accounts import grant_admin
-from services.external.answers import Poll, store_answer
-from services.publication.publish import publish
+from countersign.api.app import bare_app
+from countersign.domain.external.items import normalise
+from countersign.models.tables.external import Gap
+from countersign.models.tables.operations import Notification
+from countersign.models.tables.portfolios import FactorPortfolio
+from countersign.models.tables.strategies import Strategy
+from countersign.services.accounts.accounts import grant_admin
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.publication.publish import publish
 from tests.support import settled as made
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.serving import browsing, join

@@ -11,13 +11,13 @@ import jwt
 import pytest
 from sqlmodel import select
 
-from api.accounts.tokens import Tokens
-from models.errors import InputError
-from models.tables.accounts import ApiKey, InviteCode, User
-from services.accounts.accounts import create_invite, disable_user, set_tier
-from store.clock import wall_clock
-from store.home import Home
-from store.signing_keys import read_secrets, rotate_secrets
+from countersign.api.accounts.tokens import Tokens
+from countersign.models.errors import InputError
+from countersign.models.tables.accounts import ApiKey, InviteCode, User
+from countersign.services.accounts.accounts import create_invite, disable_user, set_tier
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.signing_keys import read_secrets, rotate_secrets
 from tests.support.serving import invite_code, logged_in
 
 LOGIN = {"email": "Ann@Example.com", "password": "correct horse battery"}

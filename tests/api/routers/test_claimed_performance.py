@@ -9,11 +9,11 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from models.enums import StrategyStatus
-from models.tables.strategies import Strategy
-from models.wire.claimed import ClaimedMeta, ClaimedRow, TrackingAnswer
-from services.publication.publish import publish
-from store.home import Home
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.strategies import Strategy
+from countersign.models.wire.claimed import ClaimedMeta, ClaimedRow, TrackingAnswer
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.serving import SIGNAL, browsing, join, open_one
 

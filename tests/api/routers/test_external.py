@@ -8,12 +8,12 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from domain.external.items import normalise
-from services.accounts.accounts import grant_admin
-from services.external.answers import Poll, store_answer, store_failure
-from services.external.judge import judge_signals
-from services.external.sources import list_sources
-from store.home import Home
+from countersign.domain.external.items import normalise
+from countersign.services.accounts.accounts import grant_admin
+from countersign.services.external.answers import Poll, store_answer, store_failure
+from countersign.services.external.judge import judge_signals
+from countersign.services.external.sources import list_sources
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, KEY, NOON, enter
 from tests.support.klines import bars, put
 

@@ -10,9 +10,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from domain.sessions import deadline
-from services.factors.values import read_values
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.services.factors.values import read_values
+from countersign.store.home import Home
 from tests.api.conftest import NINE
 from tests.support.factors import (
     FILE,

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import spearmanr
 from sqlmodel import select
 
-from domain.sessions import deadline
-from models.tables.operations import Notification
-from store.home import Home
-from store.ledger.leases import lease
+from countersign.domain.sessions import deadline
+from countersign.models.tables.operations import Notification
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
 from tests.support.factors import LAST, as_json, market_of, open_one, submit, upload
 from tests.support.serving import join
 

@@ -7,16 +7,16 @@ import httpx
 import pytest
 from sqlmodel import col, func, select
 
-from domain.sessions import deadline
-from models.enums import StrategyStatus
-from models.tables.notifications import Address
-from models.tables.operations import Notification
-from models.tables.signals import Signal
-from services.attestation.sealing import seal_pending
-from services.notifications.inbox import catch_up
-from services.notifications.reminders import remind
-from services.strategies.lifecycle import change_status, require_strategy
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.notifications import Address
+from countersign.models.tables.operations import Notification
+from countersign.models.tables.signals import Signal
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.notifications.inbox import catch_up
+from countersign.services.notifications.reminders import remind
+from countersign.services.strategies.lifecycle import change_status, require_strategy
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.serving import browsing, join
 from tests.support.strategies import open_strategies, send

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.portfolios.multi_factor import Failure
-from domain.sessions import deadline
-from models.tables.operations import Notification
-from services.portfolios.signals import WORDS
-from store.home import Home
+from countersign.domain.portfolios.multi_factor import Failure
+from countersign.domain.sessions import deadline
+from countersign.models.tables.operations import Notification
+from countersign.services.portfolios.signals import WORDS
+from countersign.store.home import Home
 from tests.api.conftest import NINE
 from tests.support.factors import LAST, market_of, open_one, submit
 from tests.support.serving import join

@@ -11,18 +11,18 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.market.listings import normalise_instruments
-from models.datasets import BARS
-from models.tables.attestation import Timestamp
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from services.attestation.pushing import DIVERGED, NOT_PUSHED
-from services.attestation.rotation import prepare_rotation
-from services.attestation.sealing import seal_pending, sealing
-from services.market.instruments import put_instruments
-from services.notifications.notifications import notify, resolve
-from store.home import Home
-from store.journal.journal import Journal
+from countersign.domain.market.listings import normalise_instruments
+from countersign.models.datasets import BARS
+from countersign.models.tables.attestation import Timestamp
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.services.attestation.pushing import DIVERGED, NOT_PUSHED
+from countersign.services.attestation.rotation import prepare_rotation
+from countersign.services.attestation.sealing import seal_pending, sealing
+from countersign.services.market.instruments import put_instruments
+from countersign.services.notifications.notifications import notify, resolve
+from countersign.store.home import Home
+from countersign.store.journal.journal import Journal
 from tests.support import frames
 from tests.support.handmade_journal import Key, require_ssh_keygen
 from tests.support.serving import SIGNAL, browsing, join, logged_in, open_one

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from store.home import Home
+from countersign.store.home import Home
 from tests.support.serving import open_one
 from tests.support.strategies import send
 

@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 
-import services.publication.stream
-from api.app import create_app
-from services.accounts.accounts import disable_user
-from store.home import Home
+import countersign.services.publication.stream
+from countersign.api.app import create_app
+from countersign.services.accounts.accounts import disable_user
+from countersign.store.home import Home
 from tests.support.feeds import NOON, enter
 from tests.support.serving import invite_code, join, logged_in
 from tests.support.streaming import Listener, bring, dawdling, increasing, listening, numbers, streaming
@@ -147,7 +147,7 @@ def test_an_id_that_is_none_is_refused(desk: Home, me: dict[str, str], web: http
 
 
 def test_an_id_too_old_leaves_a_gap(desk: Home, feed: int, me: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services.publication.stream, "MOST_EXTERNAL", 3)
+    monkeypatch.setattr(countersign.services.publication.stream, "MOST_EXTERNAL", 3)
     bring(desk, feed, *range(1, 9))
     with streaming(desk) as (url, _), listening(url, me, since="e2-s0.0.0") as mine:
         gap, *rest = mine.take(4)

@@ -6,10 +6,10 @@ import httpx
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from cli import app
-from models.tables.operations import AuditEntry
-from services.accounts.accounts import disable_user
-from store.home import Home
+from countersign.cli import app
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.accounts.accounts import disable_user
+from countersign.store.home import Home
 from tests.support.serving import invite_code
 
 TICKET = {"title": "no settlement", "description": "since Monday", "category": "data"}

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from prefect.client.orchestration import get_client
 
-from deployments.orchestration.deploy import deploy
-from deployments.orchestration.schedules import TAG, deployments_of, load_flow
-from models.errors import InputError
-from models.timetable import TIMETABLE, ZONE, Slot
+from countersign.deployments.orchestration.deploy import deploy
+from countersign.deployments.orchestration.schedules import TAG, deployments_of, load_flow
+from countersign.models.errors import InputError
+from countersign.models.timetable import TIMETABLE, ZONE, Slot
 from tests.support.tiny_timetable import HANG, NOTE, SLOTS
 
 ROOT = Path(__file__).parents[3]

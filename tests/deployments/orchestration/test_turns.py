@@ -14,13 +14,13 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Scheduled
 
-from deployments.orchestration.environment import prefect_home
-from deployments.orchestration.schedules import deployment_of
-from deployments.orchestration.turns import SKIPPED
-from deployments.supervision.child import Child
-from domain.sessions import EXCHANGE_ZONE
-from models.timetable import Slot
-from store.clock import wall_clock
+from countersign.deployments.orchestration.environment import prefect_home
+from countersign.deployments.orchestration.schedules import deployment_of
+from countersign.deployments.orchestration.turns import SKIPPED
+from countersign.deployments.supervision.child import Child
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.models.timetable import Slot
+from countersign.store.clock import wall_clock
 from tests.support.tiny_timetable import EVENING, HOURLY, LONG, START, TURNS, URGENT, WATCHDOG
 from tests.support.waiting import wait_until
 
@@ -36,7 +36,7 @@ def ids(served_home: Path) -> dict[str, UUID]:
 @contextmanager
 def runner(home: Path, *options: str) -> Iterator[Child]:
     arguments = [
-        "deployments.orchestration.runner",
+        "countersign.deployments.orchestration.runner",
         str(home),
         "--timetable",
         "tests.support.tiny_timetable:TURNS",

@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.orchestration.environment import ROOT
-from deployments.supervision.child import Child
-from deployments.supervision.parts import Part
-from deployments.supervision.supervisor import Supervisor, stop_on_signals
-from models.errors import CountersignError
+from countersign.deployments.orchestration.environment import ROOT
+from countersign.deployments.supervision.child import Child
+from countersign.deployments.supervision.parts import Part
+from countersign.deployments.supervision.supervisor import Supervisor, stop_on_signals
+from countersign.models.errors import CountersignError
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 LONG = ("timeit", "-n", "1", "-r", "1", "__import__('threading').Event().wait()")
@@ -80,7 +80,7 @@ def test_a_stubborn_part_is_killed_with_its_children(tmp_path: Path) -> None:
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, threading; from pathlib import Path; from deployments.supervision.child import Child;"
+        "import sys, threading; from pathlib import Path; from countersign.deployments.supervision.child import Child;"
         f"child = Child({list(LONG)!r}, {{}}, Path({str(tmp_path / 'log')!r}));"
         "print(child.identity.pid, flush=True); threading.Event().wait()"
     )

@@ -11,8 +11,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation import records as a
-from domain.provenance import frame_sha256
+from countersign.domain.attestation import records as a
+from countersign.domain.provenance import frame_sha256
 
 DAY = date(2026, 5, 14)
 RECEIVED = datetime(2026, 5, 14, 1, 10, 0, 120000, tzinfo=UTC)

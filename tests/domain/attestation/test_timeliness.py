@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation.timeliness import commit_second, evidence, margin_seconds, seconds_late, time_class
+from countersign.domain.attestation.timeliness import commit_second, evidence, margin_seconds, seconds_late, time_class
 
 RECEIVED = datetime(2026, 5, 14, 1, 10, 0, 120000, tzinfo=UTC)
 NINE_FIFTEEN = datetime(2026, 5, 14, 1, 15, tzinfo=UTC)

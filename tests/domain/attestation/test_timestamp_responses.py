@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.attestation.timestamp_responses import strict
+from countersign.domain.attestation.timestamp_responses import strict
 
 
 def element(tag: int, *parts: bytes) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.evaluation.claimed_performance import lay_out, read_records, summarise, tabulate, write_records
+from countersign.domain.evaluation.claimed_performance import lay_out, read_records, summarise, tabulate, write_records
 from tests.support.evaluation import day
 
 NAVS = st.lists(st.floats(5e-324, 1e10), min_size=2, max_size=20)

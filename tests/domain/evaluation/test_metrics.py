@@ -7,9 +7,9 @@ from statistics import NormalDist
 import polars as pl
 import pytest
 
-from domain.evaluation.metrics import add_score
-from models.datasets import EVALUATIONS
-from models.errors import InputError
+from countersign.domain.evaluation.metrics import add_score
+from countersign.models.datasets import EVALUATIONS
+from countersign.models.errors import InputError
 from tests.support.evaluation import day, evaluated, histories, newest, strategies
 
 # +1 %, −1 %, +2 %, 0 on a million, against 0.5 %, −0.5 %, 1 %, 0.

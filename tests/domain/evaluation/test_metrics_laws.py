@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from models.datasets import EVALUATIONS
+from countersign.models.datasets import EVALUATIONS
 from tests.support.evaluation import CAPITAL, day, evaluated, histories, strategies
 
 SESSIONS = 130

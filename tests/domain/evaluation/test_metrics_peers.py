@@ -17,9 +17,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from domain.arrays import Floats
-from domain.evaluation.kernel import Figures, Luck, sessions_needed, spread, weigh
-from domain.evaluation.metrics import expected_maximum
+from countersign.domain.arrays import Floats
+from countersign.domain.evaluation.kernel import Figures, Luck, sessions_needed, spread, weigh
+from countersign.domain.evaluation.metrics import expected_maximum
 from tests.support.evaluation import CAPITAL, evaluated, histories, newest
 from tests.support.shared import shared
 

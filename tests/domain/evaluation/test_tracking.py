@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.evaluation.tracking import judge, track
-from models.enums import Verdict
+from countersign.domain.evaluation.tracking import judge, track
+from countersign.models.enums import Verdict
 from tests.support.evaluation import day
 
 

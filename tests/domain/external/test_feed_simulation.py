@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.external.feed_simulation import FUTURES, MESSAGES, SimulatedFeed
-from domain.external.items import normalise
+from countersign.domain.external.feed_simulation import FUTURES, MESSAGES, SimulatedFeed
+from countersign.domain.external.items import normalise
 
 NOW = datetime(2026, 5, 24, 12, 0, 30, tzinfo=UTC)
 FEED = SimulatedFeed(premium_keys=frozenset({"premium"}))

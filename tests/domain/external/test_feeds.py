@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from domain.external.feeds import check_feed, check_new_feed, require_safe
-from models.errors import InputError
-from models.feeds import FeedTerms
+from countersign.domain.external.feeds import check_feed, check_new_feed, require_safe
+from countersign.models.errors import InputError
+from countersign.models.feeds import FeedTerms
 
 SECRET = "hunter2 with spaces"  # noqa: S105 - it is not one
 

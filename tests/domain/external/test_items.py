@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.external.items import Parsed, normalise
+from countersign.domain.external.items import Parsed, normalise
 from tests.support.feeds import ITEM
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from domain.external.kline_dumps import headless_columns
-from domain.external.klines import normalise_klines
-from models.errors import InputError
-from models.klines import series_of
-from sources.files.tables import read_table
+from countersign.domain.external.kline_dumps import headless_columns
+from countersign.domain.external.klines import normalise_klines
+from countersign.models.errors import InputError
+from countersign.models.klines import series_of
+from countersign.sources.files.tables import read_table
 
 MINUTES = series_of("binance", "DOGE/USDT", "1m")
 OKX, BYBIT = series_of("okx", "DOGE/USDT", "1m"), series_of("bybit", "DOGE/USDT", "1m")

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import polars as pl
 
-from domain.external.feed_simulation import COINS, SimulatedFeed
-from domain.external.kline_simulation import simulate_klines
-from domain.external.klines import normalise_klines
+from countersign.domain.external.feed_simulation import COINS, SimulatedFeed
+from countersign.domain.external.kline_simulation import simulate_klines
+from countersign.domain.external.klines import normalise_klines
 from tests.support.feeds import NOON
 from tests.support.klines import SERIES
 

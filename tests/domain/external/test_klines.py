@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.external.klines import merge, normalise_klines
-from models.errors import InputError
-from models.klines import market_of, parse_name, series_of
+from countersign.domain.external.klines import merge, normalise_klines
+from countersign.models.errors import InputError
+from countersign.models.klines import market_of, parse_name, series_of
 from tests.support.feeds import NOON
 from tests.support.klines import SERIES, bars
 from tests.support.shared import shared

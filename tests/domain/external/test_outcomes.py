@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from domain.external.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge
-from domain.external.shares import wilson
-from models.errors import InputError
+from countersign.domain.external.outcomes import KLINES_SCHEMA, OUTCOMES_SCHEMA, SIGNALS_SCHEMA, judge
+from countersign.domain.external.shares import wilson
+from countersign.models.errors import InputError
 from tests.support.shared import shared
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

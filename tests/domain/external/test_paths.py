@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.external.paths import check_path, dig, find_missing
-from models.errors import InputError
+from countersign.domain.external.paths import check_path, dig, find_missing
+from countersign.models.errors import InputError
 
 ANSWER = {"data": [{"items": [1, 2]}, {"0": "named", "tp": {"1": 5}}], "none": None, "-1": "odd", "a b": 1}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.external.polling import (
+from countersign.domain.external.polling import (
     PollAction,
     action_for,
     action_for_status,

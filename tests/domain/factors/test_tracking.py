@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from domain.factors.tracking import forward_returns, os_means, track
-from domain.factors.validation import evaluate_factor
-from models.errors import InputError
+from countersign.domain.factors.tracking import forward_returns, os_means, track
+from countersign.domain.factors.validation import evaluate_factor
+from countersign.models.errors import InputError
 from tests.support.factor_worlds import calendar, long, names, prices
 
 DAYS = calendar(200)

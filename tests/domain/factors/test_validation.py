@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.arrays import Floats
-from domain.factors.figures import newey_west_t
-from domain.factors.panel import make_panel, rank_values
-from domain.factors.validation import AdmissionCheck, FactorReport, evaluate_factor
-from models.errors import InputError
+from countersign.domain.arrays import Floats
+from countersign.domain.factors.figures import newey_west_t
+from countersign.domain.factors.panel import make_panel, rank_values
+from countersign.domain.factors.validation import AdmissionCheck, FactorReport, evaluate_factor
+from countersign.models.errors import InputError
 from tests.support.factor_worlds import calendar, forward, long, names, prices
 from tests.support.shared import shared
 from tests.support.slow_factors import slow_correlation, slow_report

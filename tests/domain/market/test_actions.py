@@ -7,12 +7,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domain.market.actions import Action, differences, unborne_actions
-from domain.market.quality import inspect
-from domain.market.quality_rules import Context
-from domain.market.quotes import ACTIONS_SCHEMA
-from models.datasets import MARKS
-from models.enums import Severity
+from countersign.domain.market.actions import Action, differences, unborne_actions
+from countersign.domain.market.quality import inspect
+from countersign.domain.market.quality_rules import Context
+from countersign.domain.market.quotes import ACTIONS_SCHEMA
+from countersign.models.datasets import MARKS
+from countersign.models.enums import Severity
 from tests.support.frames import bars
 
 SESSION, BEFORE = date(2025, 1, 3), date(2025, 1, 2)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.market.bars import (
+from countersign.domain.market.bars import (
     BAR_TABLE,
     INDEX_TABLE,
     chain_factors,
@@ -19,8 +19,8 @@ from domain.market.bars import (
     normalise_index_levels,
     normalise_universe,
 )
-from models.datasets import BARS, INDEX_LEVELS, MARKS
-from models.errors import InputError
+from countersign.models.datasets import BARS, INDEX_LEVELS, MARKS
+from countersign.models.errors import InputError
 
 THURSDAY, FRIDAY, SATURDAY = date(2025, 1, 2), date(2025, 1, 3), date(2025, 1, 4)
 SESSIONS = {THURSDAY, FRIDAY}

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from domain.market.instruments import (
+from countersign.domain.market.instruments import (
     BOARDS,
     KINDS,
     RANGES,
@@ -14,7 +14,7 @@ from domain.market.instruments import (
     refusal,
     refuse_others,
 )
-from models.errors import InputError
+from countersign.models.errors import InputError
 from tests.support.shared import shared
 
 BY_KIND = {

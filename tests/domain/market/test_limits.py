@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.market.limits import Before, limit_prices, reference_price
-from domain.market.quotes import consolidations
+from countersign.domain.market.limits import Before, limit_prices, reference_price
+from countersign.domain.market.quotes import consolidations
 
 NAN = float("nan")
 

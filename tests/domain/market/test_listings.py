@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.market.listings import INSTRUMENTS_SCHEMA, add_known, normalise_instruments
-from models.errors import InputError
+from countersign.domain.market.listings import INSTRUMENTS_SCHEMA, add_known, normalise_instruments
+from countersign.models.errors import InputError
 
 
 def listing(**values: Any) -> pl.DataFrame:

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domain.market.bars import normalise_bars
-from domain.market.profiles.reading import understand
-from models.errors import InputError
-from sources.files.loose_files import read_loose
+from countersign.domain.market.bars import normalise_bars
+from countersign.domain.market.profiles.reading import understand
+from countersign.models.errors import InputError
+from countersign.sources.files.loose_files import read_loose
 from tests.support.workbooks import Cell, write_workbook
 
 MONDAY, TUESDAY, WEDNESDAY = date(2025, 6, 23), date(2025, 6, 24), date(2025, 6, 25)

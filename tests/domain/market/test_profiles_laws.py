@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market.bars import normalise_bars
-from domain.market.profiles.reading import understand
-from models.errors import InputError
-from sources.files.loose_files import read_loose
+from countersign.domain.market.bars import normalise_bars
+from countersign.domain.market.profiles.reading import understand
+from countersign.models.errors import InputError
+from countersign.sources.files.loose_files import read_loose
 
 DAYS = [date(2025, 6, 2) + timedelta(days=day) for day in range(5)]
 SYMBOLS = ["000001.SZ", "159915.SZ", "300750.SZ", "510300.SH", "600519.SH", "688981.SH", "920002.BJ"]

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.market.quality import inspect, verdict
-from domain.market.quality_rules import Context
-from models.enums import Severity, Universe
-from models.quality import Finding
+from countersign.domain.market.quality import inspect, verdict
+from countersign.domain.market.quality_rules import Context
+from countersign.models.enums import Severity, Universe
+from countersign.models.quality import Finding
 from tests.support.frames import bars, listings, no_marks
 
 SESSION, BEFORE = date(2025, 1, 3), date(2025, 1, 2)

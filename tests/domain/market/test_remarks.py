@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from domain.market.remarks import NO_FACTORS, remarks_on
+from countersign.domain.market.remarks import NO_FACTORS, remarks_on
 from tests.support.frames import bars
 
 FIRST, SECOND = date(2025, 1, 2), date(2025, 1, 3)

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.market import rules
-from domain.market.quotes import quotes
-from domain.market.rules import (
+from countersign.domain.market import rules
+from countersign.domain.market.quotes import quotes
+from countersign.domain.market.rules import (
     FIRST_BOOK_SHA256,
     Book,
     book_of,

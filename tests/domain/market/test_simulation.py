@@ -6,17 +6,17 @@ from random import Random
 import polars as pl
 import pytest
 
-from domain.market.bars import normalise_actions, normalise_bars, normalise_index_levels, normalise_universe
-from domain.market.instruments import board_expr
-from domain.market.listings import normalise_instruments
-from domain.market.quality import inspect
-from domain.market.quality_rules import Context
-from domain.market.simulation import SampleMarket, simulate
-from domain.settlement.engine import settle
-from domain.settlement.marks import next_marks
-from models.datasets import MARKS
-from models.enums import Refusal, Universe
-from models.errors import InputError
+from countersign.domain.market.bars import normalise_actions, normalise_bars, normalise_index_levels, normalise_universe
+from countersign.domain.market.instruments import board_expr
+from countersign.domain.market.listings import normalise_instruments
+from countersign.domain.market.quality import inspect
+from countersign.domain.market.quality_rules import Context
+from countersign.domain.market.simulation import SampleMarket, simulate
+from countersign.domain.settlement.engine import settle
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import MARKS
+from countersign.models.enums import Refusal, Universe
+from countersign.models.errors import InputError
 from tests.support import frames
 
 

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from domain.market.symbols import canonical, code_in_file_name
-from models.errors import InputError
+from countersign.domain.market.symbols import canonical, code_in_file_name
+from countersign.models.errors import InputError
 
 
 def spelled(*codes: object) -> list[str | None]:

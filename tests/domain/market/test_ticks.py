@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.market.ticks import to_ticks
-from models.errors import InputError
+from countersign.domain.market.ticks import to_ticks
+from countersign.models.errors import InputError
 from tests.support import frames
 from tests.support.worlds import STARTS
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.notifications.addresses import is_public, parse_address
-from models.errors import InputError
+from countersign.domain.notifications.addresses import is_public, parse_address
+from countersign.models.errors import InputError
 
 
 @pytest.mark.parametrize(

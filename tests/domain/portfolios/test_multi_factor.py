@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.portfolios.multi_factor import Combined, combine
-from models.errors import InputError
+from countersign.domain.portfolios.multi_factor import Combined, combine
+from countersign.models.errors import InputError
 from tests.support.factor_worlds import calendar
 
 DAYS = calendar(12)

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.settlement.delistings import DELISTINGS_SCHEMA
-from domain.settlement.engine import Settled, settle
-from models.datasets import MARKS
-from models.errors import InputError
+from countersign.domain.settlement.delistings import DELISTINGS_SCHEMA
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.models.datasets import MARKS
+from countersign.models.errors import InputError
 from tests.support import frames
 
 FIRST, SECOND = date(2025, 1, 2), date(2025, 1, 3)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.settlement.engine import settle
-from domain.settlement.marks import next_marks
+from countersign.domain.settlement.engine import settle
+from countersign.domain.settlement.marks import next_marks
 from tests.support import frames
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "settlement"

@@ -6,12 +6,12 @@ from datetime import date
 import polars as pl
 import pytest
 
-from domain.settlement import kernel
-from domain.settlement.engine import Settled, settle
-from domain.settlement.marks import next_marks
-from models.datasets import MONEY
-from models.enums import Refusal, Side
-from models.errors import InputError
+from countersign.domain.settlement import kernel
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import MONEY
+from countersign.models.enums import Refusal, Side
+from countersign.models.errors import InputError
 from tests.support import frames
 
 DAY, NEXT = date(2025, 1, 2), date(2025, 1, 3)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.settlement.engine import Settled, settle
-from domain.settlement.marks import next_marks
-from models.datasets import MONEY
+from countersign.domain.settlement.engine import Settled, settle
+from countersign.domain.settlement.marks import next_marks
+from countersign.models.datasets import MONEY
 from tests.support import frames
 from tests.support.slow_settlement import Market, is_beijing, is_star, is_tradable, limits
 from tests.support.worlds import Day, world

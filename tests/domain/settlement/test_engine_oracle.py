@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.enums import Refusal
+from countersign.models.enums import Refusal
 from tests.support.duel import duel
 from tests.support.worlds import world
 

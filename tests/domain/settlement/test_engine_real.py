@@ -4,7 +4,7 @@ from random import Random
 
 import polars as pl
 
-from models.datasets import BARS
+from countersign.models.datasets import BARS
 from tests.support import frames
 from tests.support.duel import duel
 from tests.support.shared import shared

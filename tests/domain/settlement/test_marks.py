@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.market.rules import Book
-from domain.settlement.marks import newest_marks, next_marks
-from models.datasets import MARKS
-from models.errors import InputError
+from countersign.domain.market.rules import Book
+from countersign.domain.settlement.marks import newest_marks, next_marks
+from countersign.models.datasets import MARKS
+from countersign.models.errors import InputError
 from tests.support import frames
 from tests.support.worlds import world
 

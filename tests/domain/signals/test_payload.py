@@ -12,9 +12,15 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.provenance import canonical, frame_sha256, manifest, object_sha256
-from domain.signals.payload import check_portfolios, decode_portfolios, encode_portfolios, payload, signal_hash
-from models.errors import InputError
+from countersign.domain.provenance import canonical, frame_sha256, manifest, object_sha256
+from countersign.domain.signals.payload import (
+    check_portfolios,
+    decode_portfolios,
+    encode_portfolios,
+    payload,
+    signal_hash,
+)
+from countersign.models.errors import InputError
 from tests.support.frames import signals
 
 SYMBOLS = st.builds("{:06d}.{}".format, st.integers(0, 999_999), st.sampled_from(("SH", "SZ", "BJ")))

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from domain.signals.replay import PassedOver, pass_over
+from countersign.domain.signals.replay import PassedOver, pass_over
 
 FRIDAY, SATURDAY, SUNDAY, MONDAY = (date(2024, 3, day) for day in (8, 9, 10, 11))
 SINCE, UNTIL = FRIDAY, MONDAY

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from domain.market.simulation import SampleMarket, simulate
-from domain.signals.payload import check_portfolios
-from domain.signals.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
+from countersign.domain.market.simulation import SampleMarket, simulate
+from countersign.domain.signals.payload import check_portfolios
+from countersign.domain.signals.samples import LOOKBACK_SESSIONS, sample_signals, sample_strategies
 
 DAYS = [date(2025, 1, 6) + timedelta(n) for n in range(LOOKBACK_SESSIONS + 9)]
 TRADED = DAYS[LOOKBACK_SESSIONS + 1 :]

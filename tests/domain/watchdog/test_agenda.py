@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.sessions import EXCHANGE_ZONE
-from domain.watchdog.agenda import PLACES, RESERVED, Agenda, Due, Origin, plan, stages_to_catch_up
-from models.timetable import TIMETABLE, WATCHDOG
+from countersign.domain.sessions import EXCHANGE_ZONE
+from countersign.domain.watchdog.agenda import PLACES, RESERVED, Agenda, Due, Origin, plan, stages_to_catch_up
+from countersign.models.timetable import TIMETABLE, WATCHDOG
 
 SLOTS = {slot.stage: slot for slot in TIMETABLE}
 # 2024-12-27 is a Friday, 2025-01-01 a holiday.

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from models.errors import ConflictError
-from models.tables.accounts import UNCLAIMED, ApiKey, User
-from models.tables.operations import AuditEntry, Notification
-from services.accounts.accounts import change_profile, find_user, hash_key
-from services.strategies.lifecycle import ensure_user
-from store.ledger.ledger import MIGRATIONS, Ledger
+from countersign.models.errors import ConflictError
+from countersign.models.tables.accounts import UNCLAIMED, ApiKey, User
+from countersign.models.tables.operations import AuditEntry, Notification
+from countersign.services.accounts.accounts import change_profile, find_user, hash_key
+from countersign.services.strategies.lifecycle import ensure_user
+from countersign.store.ledger.ledger import MIGRATIONS, Ledger
 from tests.support.homes import Databases, disposed
 from tests.support.waiting import wait_until
 

@@ -16,16 +16,16 @@ from typing import Any, ClassVar
 import pytest
 from sqlmodel import select
 
-from domain.sessions import deadline
-from models.errors import ConflictError, RefusedError, StoreError
-from models.tables.attestation import JournalCommit
-from services.attestation.journal_repair import fetch_journal
-from services.attestation.pushing import PushState, push_pending
-from services.attestation.remote import remote_head
-from services.attestation.sealing import seal_pending
-from services.notifications.notifications import open_alerts
-from services.verification.verify import verify_journal
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.models.errors import ConflictError, RefusedError, StoreError
+from countersign.models.tables.attestation import JournalCommit
+from countersign.services.attestation.journal_repair import fetch_journal
+from countersign.services.attestation.pushing import PushState, push_pending
+from countersign.services.attestation.remote import remote_head
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
 from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_signatures, git
 from tests.support.strategies import open_strategies, send

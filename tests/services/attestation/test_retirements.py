@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from domain.attestation.journal import FaultKind
-from domain.sessions import deadline
-from models.enums import StrategyStatus
-from models.tables.attestation import Retirement
-from services.attestation.sealing import is_pending, seal_pending
-from services.verification.verify import verify_journal
-from store.home import Home
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.sessions import deadline
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.attestation import Retirement
+from countersign.services.attestation.sealing import is_pending, seal_pending
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
 from tests.support.correcting import change_bars, correct_session
 from tests.support.journals import check_journal, files_of, git, shard
 from tests.support.settling import settle_session

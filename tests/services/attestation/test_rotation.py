@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from deployments.sealer import run_sealer
-from domain.attestation.journal import FaultKind
-from domain.attestation.signers import Signer, hand_over, read_signers, signs_since, write_signers
-from domain.sessions import deadline
-from models.errors import LeaseError, StoreError
-from models.tables.attestation import JournalCommit
-from services.attestation.key_rotation import LEASE, rotate_key
-from services.attestation.rotation import prepare_rotation, rotation_waits
-from services.attestation.sealing import is_pending, seal_pending, sealing
-from services.verification.verify import audit_repository, verify_journal
-from store.home import Home
-from store.journal.signing import KEY_FILE, load_key
-from store.ledger.leases import lease
+from countersign.deployments.sealer import run_sealer
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.attestation.signers import Signer, hand_over, read_signers, signs_since, write_signers
+from countersign.domain.sessions import deadline
+from countersign.models.errors import LeaseError, StoreError
+from countersign.models.tables.attestation import JournalCommit
+from countersign.services.attestation.key_rotation import LEASE, rotate_key
+from countersign.services.attestation.rotation import prepare_rotation, rotation_waits
+from countersign.services.attestation.sealing import is_pending, seal_pending, sealing
+from countersign.services.verification.verify import audit_repository, verify_journal
+from countersign.store.home import Home
+from countersign.store.journal.signing import KEY_FILE, load_key
+from countersign.store.ledger.leases import lease
 from tests.support import processes
 from tests.support.crashing import die_at
 from tests.support.homes import Databases, copy_home

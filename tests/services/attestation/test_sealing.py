@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from domain.attestation.records import seal_path, settled_path
-from domain.sessions import deadline
-from models.errors import LeaseError, StoreError
-from models.tables.attestation import JournalCommit, Seal
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.sealing import is_pending, seal_pending, sealing
-from services.notifications.notifications import open_alerts
-from services.signals.evidence import read_attestations
-from services.verification.verify import verify_journal
-from store.home import Home
-from store.ledger.facts import JOURNAL_HEAD, keep_fact
-from store.ledger.ledger import Ledger
+from countersign.domain.attestation.records import seal_path, settled_path
+from countersign.domain.sessions import deadline
+from countersign.models.errors import LeaseError, StoreError
+from countersign.models.tables.attestation import JournalCommit, Seal
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.sealing import is_pending, seal_pending, sealing
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.signals.evidence import read_attestations
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
+from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.store.ledger.ledger import Ledger
 from tests.support import processes
 from tests.support.crashing import die_at, no_space_for
 from tests.support.homes import Databases, copy_home, make_home
@@ -265,7 +265,7 @@ def test_without_its_key_nothing_is_sealed_and_no_other_key_is_made(fresh: Home)
 def test_another_key_than_the_journals_is_refused(fresh: Home) -> None:
     seal_pending(fresh, fresh.clock.now())
     (fresh.path / "keys" / "journal_ed25519").unlink()
-    from store.journal.signing import create_key  # noqa: PLC0415
+    from countersign.store.journal.signing import create_key  # noqa: PLC0415
 
     create_key(fresh.path / "keys")
     with pytest.raises(StoreError, match="allowed_signers"):

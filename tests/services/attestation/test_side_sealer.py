@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.sessions import deadline
-from models.errors import LeaseError, StoreError
-from services.attestation.sealing import extent, is_pending, sealing
-from services.attestation.side_sealer import side_sealer
-from store.home import Home
+from countersign.domain.sessions import deadline
+from countersign.models.errors import LeaseError, StoreError
+from countersign.services.attestation.sealing import extent, is_pending, sealing
+from countersign.services.attestation.side_sealer import side_sealer
+from countersign.store.home import Home
 from tests.support import processes
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, git

@@ -11,24 +11,23 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-import cli
-import settings
-from api.metrics import RequestMetrics
-from deployments.sealer import run_sealer, sealer_part
-from domain.attestation.records import AUTHOR
-from domain.sessions import deadline
-from models.errors import ConflictError, LeaseError, StoreError
-from models.tables.operations import HomeFact
-from services.attestation.journal_repair import fetch_journal, reset_journal
-from services.attestation.pushing import push_pending
-from services.attestation.sealing import seal_pending, sealing
-from services.attestation.side_sealer import side_sealer
-from services.attestation.stops import STOPPED
-from services.notifications.notifications import open_alerts
-from settings import locate_home
-from store.home import Home
-from store.journal.git_objects import signed_commit
-from store.journal.signing import create_key, load_key
+from countersign import cli, settings
+from countersign.api.metrics import RequestMetrics
+from countersign.deployments.sealer import run_sealer, sealer_part
+from countersign.domain.attestation.records import AUTHOR
+from countersign.domain.sessions import deadline
+from countersign.models.errors import ConflictError, LeaseError, StoreError
+from countersign.models.tables.operations import HomeFact
+from countersign.services.attestation.journal_repair import fetch_journal, reset_journal
+from countersign.services.attestation.pushing import push_pending
+from countersign.services.attestation.sealing import seal_pending, sealing
+from countersign.services.attestation.side_sealer import side_sealer
+from countersign.services.attestation.stops import STOPPED
+from countersign.services.notifications.notifications import open_alerts
+from countersign.settings import locate_home
+from countersign.store.home import Home
+from countersign.store.journal.git_objects import signed_commit
+from countersign.store.journal.signing import create_key, load_key
 from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_journal, git
 from tests.support.strategies import open_strategies, send
@@ -223,9 +222,9 @@ def test_every_stop_is_told_everywhere_and_closed_by_the_next_good_round(
 def test_the_sealer_tells_goes_on_trying_and_seals_once_it_is_mended(
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch, stop: Stop, words: str
 ) -> None:
-    monkeypatch.setattr("deployments.sealer.LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("countersign.deployments.sealer.LONGEST_PAUSE_SECONDS", 0.05)
     # It takes the lease for a moment at each attempt: what mends waits for its turn.
-    monkeypatch.setattr("services.attestation.journal_repair.PATIENCE_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("countersign.services.attestation.journal_repair.PATIENCE_SECONDS", PATIENCE_SECONDS)
     end = threading.Event()
     with stop(waiting, monkeypatch):
         thread = threading.Thread(target=run_sealer, args=(replace(waiting.home), end, 0.05))

@@ -10,17 +10,17 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from rfc3161_client import VerificationError, VerifierBuilder, decode_timestamp_response
 from sqlmodel import select
 
-from domain.attestation.journal import Stamp
-from domain.attestation.timestamp_responses import GRANTED, GRANTED_WITH_MODS
-from domain.sessions import deadline
-from models.tables.attestation import Timestamp
-from models.tables.signals import Signal
-from services.attestation.sealing import is_pending, seal_pending
-from services.attestation.timestamps import stamp_pending
-from services.notifications.notifications import open_alerts
-from services.signals.evidence import read_attestations
-from store.home import Home
-from store.journal.timestamp_tokens import load_authorities
+from countersign.domain.attestation.journal import Stamp
+from countersign.domain.attestation.timestamp_responses import GRANTED, GRANTED_WITH_MODS
+from countersign.domain.sessions import deadline
+from countersign.models.tables.attestation import Timestamp
+from countersign.models.tables.signals import Signal
+from countersign.services.attestation.sealing import is_pending, seal_pending
+from countersign.services.attestation.timestamps import stamp_pending
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.signals.evidence import read_attestations
+from countersign.store.home import Home
+from countersign.store.journal.timestamp_tokens import load_authorities
 from tests.support.authorities import Authority, serving
 from tests.support.homes import Databases, make_home
 from tests.support.journals import check_journal, files_of

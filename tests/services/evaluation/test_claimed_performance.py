@@ -6,22 +6,22 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.evaluation.claimed_performance import write_records
-from domain.evaluation.tracking import track
-from domain.sessions import at
-from models.enums import StrategyStatus, Verdict
-from models.errors import RefusedError
-from models.tables.claimed import ClaimedPerformance
-from models.tables.operations import AuditEntry, account
-from services.evaluation.claimed_performance import (
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.domain.evaluation.tracking import track
+from countersign.domain.sessions import at
+from countersign.models.enums import StrategyStatus, Verdict
+from countersign.models.errors import RefusedError
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.models.tables.operations import AuditEntry, account
+from countersign.services.evaluation.claimed_performance import (
     current_uploads,
     delete_claimed,
     find_claimed,
     read_verdicts,
     upload_claimed,
 )
-from services.strategies.lifecycle import require_strategy
-from store.home import Home
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.home import Home
 from tests.support.settled import weekdays
 from tests.support.strategies import move, open_strategies
 

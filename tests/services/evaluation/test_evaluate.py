@@ -7,19 +7,19 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from domain.evaluation.claimed_performance import write_records
-from domain.evaluation.metrics import TRADING_SCHEMA
-from domain.sessions import at
-from models.datasets import BARS, EVALUATIONS, NAV, ORDERS
-from models.errors import ConflictError
-from models.tables.claimed import ClaimedPerformance
-from models.tables.settlement import Settlement
-from services.evaluation.claimed_performance import upload_claimed
-from services.evaluation.evaluate import count_scores, evaluate_sessions, find_unevaluated, rank
-from services.evaluation.evaluations import read_strategies, read_trading, unevaluated
-from services.settlement.settled import settlement_of
-from services.strategies.lifecycle import require_strategy
-from store.home import Home
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.domain.evaluation.metrics import TRADING_SCHEMA
+from countersign.domain.sessions import at
+from countersign.models.datasets import BARS, EVALUATIONS, NAV, ORDERS
+from countersign.models.errors import ConflictError
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.models.tables.settlement import Settlement
+from countersign.services.evaluation.claimed_performance import upload_claimed
+from countersign.services.evaluation.evaluate import count_scores, evaluate_sessions, find_unevaluated, rank
+from countersign.services.evaluation.evaluations import read_strategies, read_trading, unevaluated
+from countersign.services.settlement.settled import settlement_of
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.home import Home
 from tests.support.settling import evaluate_due, settle_due, settle_session
 from tests.support.trading import put_market, trading
 

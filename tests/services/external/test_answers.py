@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from domain.external.items import normalise
-from models.errors import ConflictError, InputError
-from models.feeds import FeedTerms
-from models.tables.external import ExternalSignal, Gap, PollState, QuarantinedItem, Source
-from models.tables.operations import AuditEntry
-from services.external.answers import Poll, Stored, store_answer, store_failure
-from services.external.reader import Wanted, read_gaps, read_signals, read_statistics, read_tallies
-from services.external.sources import add_source, list_sources, pause_source, remove_source
-from store.home import Home
+from countersign.domain.external.items import normalise
+from countersign.models.errors import ConflictError, InputError
+from countersign.models.feeds import FeedTerms
+from countersign.models.tables.external import ExternalSignal, Gap, PollState, QuarantinedItem, Source
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.external.answers import Poll, Stored, store_answer, store_failure
+from countersign.services.external.reader import Wanted, read_gaps, read_signals, read_statistics, read_tallies
+from countersign.services.external.sources import add_source, list_sources, pause_source, remove_source
+from countersign.store.home import Home
 from tests.support.feeds import ITEM, KEY, NOON, enter
 
 FEED = "https://feed.example"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from models.errors import InputError, SourceBusy, SourceRefused
-from models.feeds import FeedTerms
-from services.external.feed_trials import try_feed
-from sources.external.generic_json import GenericFeed
+from countersign.models.errors import InputError, SourceBusy, SourceRefused
+from countersign.models.feeds import FeedTerms
+from countersign.services.external.feed_trials import try_feed
+from countersign.sources.external.generic_json import GenericFeed
 from tests.support import listed
 from tests.support.feeds import ITEM, KEY, envelope, raw_feed, reply
 from tests.support.services import Reply, serve

@@ -8,17 +8,17 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.external.items import normalise
-from models.errors import InputError
-from models.klines import series_of
-from models.tables.external import ExternalOutcome
-from services.external.answers import Poll, store_answer
-from services.external.judge import judge_signals
-from services.external.kline_imports import import_klines
-from services.external.outcomes import newest_change, no_record, read_records
-from services.external.polling import poll_round
-from services.external.sources import list_sources
-from store.home import Home
+from countersign.domain.external.items import normalise
+from countersign.models.errors import InputError
+from countersign.models.klines import series_of
+from countersign.models.tables.external import ExternalOutcome
+from countersign.services.external.answers import Poll, store_answer
+from countersign.services.external.judge import judge_signals
+from countersign.services.external.kline_imports import import_klines
+from countersign.services.external.outcomes import newest_change, no_record, read_records
+from countersign.services.external.polling import poll_round
+from countersign.services.external.sources import list_sources
+from countersign.store.home import Home
 from tests.support import listed
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.klines import SERIES, bars, outcomes, put, save

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from models.datasets import KLINES
-from models.errors import InputError
-from models.klines import series_of
-from services.external.kline_imports import import_kline_files, import_klines
-from services.external.klines import kline_files
-from store.home import Home
+from countersign.models.datasets import KLINES
+from countersign.models.errors import InputError
+from countersign.models.klines import series_of
+from countersign.services.external.kline_imports import import_kline_files, import_klines
+from countersign.services.external.klines import kline_files
+from countersign.store.home import Home
 
 SERIES = series_of("binance", "DOGE/USDT", "1m")
 NOW = datetime(2025, 2, 1, tzinfo=UTC)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlmodel import select
 
-from models.datasets import KLINES
-from models.klines import series_of
-from models.tables.operations import AuditEntry
-from services.external.klines import kline_files, list_series
-from store.home import Home
+from countersign.models.datasets import KLINES
+from countersign.models.klines import series_of
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.external.klines import kline_files, list_series
+from countersign.store.home import Home
 from tests.support.klines import SERIES, bars, put
 
 FLAT = (100.0, 101.0, 99.0, 100.0)

@@ -12,16 +12,16 @@ import httpx
 import pytest
 from sqlmodel import col, select
 
-from deployments.feed import simulated_feed
-from domain.external.feed_simulation import SimulatedFeed
-from models.tables.external import ExternalSignal, PollState, Source
-from services.external.polling import due_sources, poll_round
-from services.external.sources import list_sources, pause_source
-from services.notifications.notifications import open_alerts
-from services.watchdog.external_checks import feed_problems
-from sources.external.cqs import CqsFeed
-from store.home import Home
-from store.ledger.ledger import Ledger
+from countersign.deployments.feed import simulated_feed
+from countersign.domain.external.feed_simulation import SimulatedFeed
+from countersign.models.tables.external import ExternalSignal, PollState, Source
+from countersign.services.external.polling import due_sources, poll_round
+from countersign.services.external.sources import list_sources, pause_source
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.watchdog.external_checks import feed_problems
+from countersign.sources.external.cqs import CqsFeed
+from countersign.store.home import Home
+from countersign.store.ledger.ledger import Ledger
 from tests.support import listed, processes
 from tests.support.feeds import ITEM, KEY, NOON, enter, envelope, raw_feed, reply
 from tests.support.homes import Databases, disposed, make_home
@@ -246,7 +246,7 @@ def test_by_hand_a_source_is_asked_before_it_is_due_but_not_while_it_backs_off(h
 
 def _poll_until_stuck(url: str, path: Path) -> None:
     """A poller with a poll that never ends: the transaction is open when it is killed."""
-    from services.external import polling  # noqa: PLC0415
+    from countersign.services.external import polling  # noqa: PLC0415
 
     store = polling.store_answer
 

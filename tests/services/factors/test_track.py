@@ -8,17 +8,17 @@ import pytest
 import sqlalchemy as sa
 from scipy.stats import spearmanr
 
-from domain.sessions import CLOSE, at
-from models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
-from models.problems import Repair
-from models.tables.factors import Factor, FactorSession
-from services.factors.series import read_series
-from services.factors.track import chart, draw, find_untracked, list_tracked, track_sessions
-from services.factors.tracking import untracked
-from services.watchdog.checks import find_problems
-from services.watchdog.factor_checks import FACTOR_CHECKS
-from store.home import Home
-from store.market import stage_sessions
+from countersign.domain.sessions import CLOSE, at
+from countersign.models.datasets import BARS, FACTOR_IC, FACTOR_VALUES
+from countersign.models.problems import Repair
+from countersign.models.tables.factors import Factor, FactorSession
+from countersign.services.factors.series import read_series
+from countersign.services.factors.track import chart, draw, find_untracked, list_tracked, track_sessions
+from countersign.services.factors.tracking import untracked
+from countersign.services.watchdog.checks import find_problems
+from countersign.services.watchdog.factor_checks import FACTOR_CHECKS
+from countersign.store.home import Home
+from countersign.store.market import stage_sessions
 from tests.support.factors import market_of
 from tests.support.portfolios import NAMES, SLOTS, Lab, factor_of, upload
 

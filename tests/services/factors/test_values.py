@@ -10,20 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from domain.sessions import deadline
-from models.datasets import BARS, FACTOR_VALUES
-from models.enums import FactorStatus, FactorUniverse
-from models.errors import MissingError, RefusedError
-from models.tables.factors import Factor, FactorSession, FactorTerms
-from services.factors import values as factor_values
-from services.factors.lifecycle import delete_factor, open_factor, own_factor
-from services.factors.validation import validate
-from services.factors.values import Uploaded, put_values, read_values
-from services.market.closes import Closes
-from services.strategies.lifecycle import ensure_user
-from store.home import Home
-from store.lake.lake import series_files
-from store.sessions import load_sessions
+from countersign.domain.sessions import deadline
+from countersign.models.datasets import BARS, FACTOR_VALUES
+from countersign.models.enums import FactorStatus, FactorUniverse
+from countersign.models.errors import MissingError, RefusedError
+from countersign.models.tables.factors import Factor, FactorSession, FactorTerms
+from countersign.services.factors import values as factor_values
+from countersign.services.factors.lifecycle import delete_factor, open_factor, own_factor
+from countersign.services.factors.validation import validate
+from countersign.services.factors.values import Uploaded, put_values, read_values
+from countersign.services.market.closes import Closes
+from countersign.services.strategies.lifecycle import ensure_user
+from countersign.store.home import Home
+from countersign.store.lake.lake import series_files
+from countersign.store.sessions import load_sessions
 from tests.support import processes
 from tests.support.crashing import die_at
 from tests.support.factors import SYMBOLS, market_of, put_bars

@@ -10,15 +10,22 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.market.simulation import simulate
-from models.datasets import BARS, INDEX_LEVELS
-from models.errors import ConflictError, CountersignError, InputError, SourceBusy, SourceRefused
-from models.tables.market import CorporateAction, UniverseMember
-from models.tables.operations import AuditEntry
-from services.market.imports import import_actions, import_bars, import_index, import_universe, ingest, simulate_market
-from sources.files.tables import FilesProvider
-from store.home import Home
-from store.market import members_of
+from countersign.domain.market.simulation import simulate
+from countersign.models.datasets import BARS, INDEX_LEVELS
+from countersign.models.errors import ConflictError, CountersignError, InputError, SourceBusy, SourceRefused
+from countersign.models.tables.market import CorporateAction, UniverseMember
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.market.imports import (
+    import_actions,
+    import_bars,
+    import_index,
+    import_universe,
+    ingest,
+    simulate_market,
+)
+from countersign.sources.files.tables import FilesProvider
+from countersign.store.home import Home
+from countersign.store.market import members_of
 from tests.support.market_homes import NOW, new_home
 
 MONDAY, TUESDAY, WEDNESDAY = date(2025, 6, 23), date(2025, 6, 24), date(2025, 6, 25)

@@ -7,12 +7,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cli import run
-from domain.market.remarks import NO_FACTORS
-from models.datasets import BARS
-from models.errors import InputError
-from services.market.imports import import_bars
-from store.home import Home
+from countersign.cli import run
+from countersign.domain.market.remarks import NO_FACTORS
+from countersign.models.datasets import BARS
+from countersign.models.errors import InputError
+from countersign.services.market.imports import import_bars
+from countersign.store.home import Home
 from tests.support.market_homes import NOW, new_home
 from tests.support.shared import shared
 

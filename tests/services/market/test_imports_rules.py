@@ -10,20 +10,20 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.market import rules
-from domain.market.rules import FIRST_BOOK_SHA256, rules_sha256, rules_text
-from domain.sessions import deadline
-from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS
-from models.tables.settlement import Settlement
-from services.attestation.sealing import seal_pending
-from services.market.imports import import_bars
-from services.market.instrument_imports import import_instruments
-from services.settlement import settle as tasks
-from services.settlement.listings import ListingEvidence, read_evidence
-from services.settlement.quality import inspect_bars
-from services.verification.verify import verify_journal
-from services.watchdog import checks
-from store.home import Home
+from countersign.domain.market import rules
+from countersign.domain.market.rules import FIRST_BOOK_SHA256, rules_sha256, rules_text
+from countersign.domain.sessions import deadline
+from countersign.models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS
+from countersign.models.tables.settlement import Settlement
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.market.imports import import_bars
+from countersign.services.market.instrument_imports import import_instruments
+from countersign.services.settlement import settle as tasks
+from countersign.services.settlement.listings import ListingEvidence, read_evidence
+from countersign.services.settlement.quality import inspect_bars
+from countersign.services.verification.verify import verify_journal
+from countersign.services.watchdog import checks
+from countersign.store.home import Home
 from tests.support import frames
 from tests.support.settling import results, settle_due, settle_session
 from tests.support.strategies import open_strategies, send

@@ -7,13 +7,13 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from models.errors import InputError, SourceRefused
-from models.tables.operations import AuditEntry
-from services.market.imports import import_bars
-from services.market.instrument_imports import import_instruments, ingest_instruments
-from services.market.instruments import KnownSymbols, read_instruments
-from sources.files.tables import FilesProvider
-from store.home import Home
+from countersign.models.errors import InputError, SourceRefused
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.market.imports import import_bars
+from countersign.services.market.instrument_imports import import_instruments, ingest_instruments
+from countersign.services.market.instruments import KnownSymbols, read_instruments
+from countersign.sources.files.tables import FilesProvider
+from countersign.store.home import Home
 from tests.support.market_homes import NOW, new_home
 
 MONDAY, TUESDAY = date(2025, 6, 23), date(2025, 6, 24)

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from domain.notifications.addresses import parse_address
-from models.enums import NoticeKind
-from models.errors import SourceBusy, SourceRefused
-from models.tables.notifications import Address, Delivery
-from models.tables.operations import HomeFact
-from services.accounts.accounts import disable_user
-from services.notifications.addresses import add_address, count_open, delete_address, set_delivered
-from services.notifications.delivery import Round, keep_operators, notify_round
-from services.notifications.notifications import notice, notify, notify_users, resolve
-from sources.notifications import send
-from store.home import Home
+from countersign.domain.notifications.addresses import parse_address
+from countersign.models.enums import NoticeKind
+from countersign.models.errors import SourceBusy, SourceRefused
+from countersign.models.tables.notifications import Address, Delivery
+from countersign.models.tables.operations import HomeFact
+from countersign.services.accounts.accounts import disable_user
+from countersign.services.notifications.addresses import add_address, count_open, delete_address, set_delivered
+from countersign.services.notifications.delivery import Round, keep_operators, notify_round
+from countersign.services.notifications.notifications import notice, notify, notify_users, resolve
+from countersign.sources.notifications import send
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.homes import Databases, disposed, make_home
 from tests.support.mail import post_office
@@ -285,7 +285,7 @@ def test_a_death_between_sending_and_remembering_sends_again_with_the_same_numbe
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("services.notifications.delivery.mark_sent", die)
+        patch.setattr("countersign.services.notifications.delivery.mark_sent", die)
         with pytest.raises(KeyboardInterrupt):
             go(simple)
     assert go(simple) == Round(sent=1)

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from domain.sessions import deadline
-from models.errors import ConflictError, InputError, StoreError
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.journal_repair import accept_journal
-from services.attestation.sealing import is_pending, seal_pending
-from services.operations.backup import back_up, check_backup
-from services.operations.restore import restore
-from services.verification.verify import verify_journal
-from store.home import Home
-from store.ledger.ledger import Ledger
+from countersign.domain.sessions import deadline
+from countersign.models.errors import ConflictError, InputError, StoreError
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.journal_repair import accept_journal
+from countersign.services.attestation.sealing import is_pending, seal_pending
+from countersign.services.operations.backup import back_up, check_backup
+from countersign.services.operations.restore import restore
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
+from countersign.store.ledger.ledger import Ledger
 from tests.support.homes import DATABASES, Databases, make_home
 from tests.support.journals import check_journal, files_of, git
 from tests.support.settling import results, settle_due

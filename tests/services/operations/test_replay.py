@@ -8,9 +8,15 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from models.errors import InputError
-from services.operations.replay import SIGNALS, PreparedSignals, prepare_signals, read_strategies, submit_portfolios
-from store.home import Home
+from countersign.models.errors import InputError
+from countersign.services.operations.replay import (
+    SIGNALS,
+    PreparedSignals,
+    prepare_signals,
+    read_strategies,
+    submit_portfolios,
+)
+from countersign.store.home import Home
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SIGNAL = {"strategy": "one", "session": date(2025, 1, 2), "symbol": "600519.SH", "weight": 0.5}

@@ -5,14 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from domain.external.items import normalise
-from models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
-from services.external.answers import Poll, store_answer, store_failure
-from services.external.judge import judge_signals
-from services.publication import external
-from services.publication.publish import lens_is_current, publish, rebuild
-from store.home import Home
-from store.lens.reader import open_lens
+from countersign.domain.external.items import normalise
+from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from countersign.services.external.answers import Poll, store_answer, store_failure
+from countersign.services.external.judge import judge_signals
+from countersign.services.publication import external
+from countersign.services.publication.publish import lens_is_current, publish, rebuild
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
 from tests.support.feeds import ITEM, NOON, enter
 from tests.support.klines import bars, put
 from tests.support.settled import make_home

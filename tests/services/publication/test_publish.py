@@ -9,19 +9,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.enums import FactorStatus, StrategyStatus
-from models.errors import StoreError
-from models.lens.tables import LENS_TABLES
-from models.tables.factors import Factor
-from models.tables.strategies import Strategy
-from services.factors.values import put_values
-from services.publication import nav as lens_nav
-from services.publication.publish import FOLDER, KEPT_VERSIONS, lens_is_current, publish, rebuild
-from store.home import Home
-from store.lens.reader import Lens, open_lens
-from store.lens.versions import LINK
-from store.sessions import load_sessions
+from countersign.models.datasets import BARS, INDEX_LEVELS, NAV, ORDERS, POSITIONS, SIGNALS
+from countersign.models.enums import FactorStatus, StrategyStatus
+from countersign.models.errors import StoreError
+from countersign.models.lens.tables import LENS_TABLES
+from countersign.models.tables.factors import Factor
+from countersign.models.tables.strategies import Strategy
+from countersign.services.factors.values import put_values
+from countersign.services.publication import nav as lens_nav
+from countersign.services.publication.publish import FOLDER, KEPT_VERSIONS, lens_is_current, publish, rebuild
+from countersign.store.home import Home
+from countersign.store.lens.reader import Lens, open_lens
+from countersign.store.lens.versions import LINK
+from countersign.store.sessions import load_sessions
 from tests.support import processes
 from tests.support.crashing import run_out_of_space
 from tests.support.factors import SYMBOLS, add_active

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from models.errors import LeaseError
-from services.publication.publish import FOLDER, publish
-from store.home import Home
-from store.ledger.leases import lease
-from store.lens.reader import open_lens
+from countersign.models.errors import LeaseError
+from countersign.services.publication.publish import FOLDER, publish
+from countersign.store.home import Home
+from countersign.store.ledger.leases import lease
+from countersign.store.lens.reader import open_lens
 from tests.support.lens_reading_process import read_until_stopped
 from tests.support.settled import make_home, settle, weekdays
 from tests.support.waiting import PATIENCE_SECONDS
@@ -115,7 +115,7 @@ def test_a_publisher_waits_for_the_lease(home: Home, monkeypatch: pytest.MonkeyP
         tried_again.release()
         return lease(*arguments)
 
-    monkeypatch.setattr("services.publication.publish.lease", noting)
+    monkeypatch.setattr("countersign.services.publication.publish.lease", noting)
     with ThreadPoolExecutor(1) as pool:
         with lease(home.ledger, "publish"):
             waiting = pool.submit(publish, home)

@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from domain.evaluation.claimed_performance import write_records
-from models.datasets import EVALUATIONS
-from models.enums import StrategyStatus
-from models.tables.claimed import ClaimedPerformance
-from services.evaluation.claimed_performance import upload_claimed
-from services.publication.publish import lens_is_current, publish, rebuild
-from services.strategies.lifecycle import require_strategy
-from store.home import Home
-from store.lens.reader import open_lens
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.models.datasets import EVALUATIONS
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.claimed import ClaimedPerformance
+from countersign.services.evaluation.claimed_performance import upload_claimed
+from countersign.services.publication.publish import lens_is_current, publish, rebuild
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
 from tests.support.settled import commit, make_home, results, settle, settled_at, slugs, stage, weekdays
 
 DAYS = weekdays(12)

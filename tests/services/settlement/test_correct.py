@@ -10,19 +10,19 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from models.datasets import BARS, INDEX_LEVELS, NAV
-from models.errors import ConflictError, InputError
-from models.tables.market import CorporateAction
-from models.tables.settlement import Settlement
-from services.attestation.sealing import is_pending, seal_pending
-from services.market.imports import import_bars
-from services.publication.publish import lens_is_current, publish, rebuild
-from services.settlement import settle as tasks
-from services.settlement.correct import describe_corrections, find_changes
-from services.settlement.corrections import changed_sessions
-from services.watchdog import checks
-from store.home import Home
-from store.lens.reader import open_lens
+from countersign.models.datasets import BARS, INDEX_LEVELS, NAV
+from countersign.models.errors import ConflictError, InputError
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.settlement import Settlement
+from countersign.services.attestation.sealing import is_pending, seal_pending
+from countersign.services.market.imports import import_bars
+from countersign.services.publication.publish import lens_is_current, publish, rebuild
+from countersign.services.settlement import settle as tasks
+from countersign.services.settlement.correct import describe_corrections, find_changes
+from countersign.services.settlement.corrections import changed_sessions
+from countersign.services.watchdog import checks
+from countersign.store.home import Home
+from countersign.store.lens.reader import open_lens
 from tests.support import processes
 from tests.support.correcting import (
     change_bars,

@@ -11,17 +11,17 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.market.quality_rules import RULES
-from models.datasets import BARS
-from models.enums import Severity
-from models.quality import Finding
-from models.tables.market import QualityReport
-from models.tables.operations import Notification
-from services.market.imports import simulate_market
-from services.settlement.expectations import stand_alone, validate
-from services.settlement.quality import check_quality, finding_rows, make_report, recent_rows
-from services.watchdog.quality_checks import missing_reports
-from store.home import Home
+from countersign.domain.market.quality_rules import RULES
+from countersign.models.datasets import BARS
+from countersign.models.enums import Severity
+from countersign.models.quality import Finding
+from countersign.models.tables.market import QualityReport
+from countersign.models.tables.operations import Notification
+from countersign.services.market.imports import simulate_market
+from countersign.services.settlement.expectations import stand_alone, validate
+from countersign.services.settlement.quality import check_quality, finding_rows, make_report, recent_rows
+from countersign.services.watchdog.quality_checks import missing_reports
+from countersign.store.home import Home
 from tests.support.market_homes import NOW, new_home
 
 # Great Expectations, pandas and numpy disagree about deprecations; that is between them.

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.settlement.engine import Settled
-from models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
-from models.enums import StrategyStatus
-from models.errors import ConflictError, StoreError
-from models.tables.market import CorporateAction
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from services.notifications.notifications import open_alerts
-from services.settlement import settle as tasks
-from store.home import Home
+from countersign.domain.settlement.engine import Settled
+from countersign.models.datasets import BARS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, StoreError
+from countersign.models.tables.market import CorporateAction
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.settlement import settle as tasks
+from countersign.store.home import Home
 from tests.support import processes
 from tests.support.crashing import die_at
 from tests.support.homes import Databases, copy_home

@@ -8,16 +8,16 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from domain.signals.payload import payload, signal_hash
-from models.enums import StrategyStatus
-from models.errors import ConflictError, CountersignError, HorizonError, InputError, RefusedError
-from models.tables.settlement import Settlement
-from models.tables.signals import Signal
-from models.tables.strategies import StatusChange, Strategy
-from services.signals.acceptance import Receipt
-from services.signals.submission import Submission, first_session, read_signals, submit_each
-from services.strategies.lifecycle import read_terms
-from store.home import Home
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, CountersignError, HorizonError, InputError, RefusedError
+from countersign.models.tables.settlement import Settlement
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import StatusChange, Strategy
+from countersign.services.signals.acceptance import Receipt
+from countersign.services.signals.submission import Submission, first_session, read_signals, submit_each
+from countersign.services.strategies.lifecycle import read_terms
+from countersign.store.home import Home
 from tests.support.strategies import move, open_strategies, send, status_of
 
 DAY = date(2025, 1, 2)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import select
 
-from models.enums import StrategyStatus
-from models.errors import ConflictError, InputError, RefusedError
-from models.tables.operations import AuditEntry
-from services.strategies.lifecycle import require_strategy
-from store.home import Home
+from countersign.models.enums import StrategyStatus
+from countersign.models.errors import ConflictError, InputError, RefusedError
+from countersign.models.tables.operations import AuditEntry
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.store.home import Home
 from tests.support.strategies import move, open_strategies, status_of
 
 NOW = datetime(2025, 1, 2, tzinfo=UTC)

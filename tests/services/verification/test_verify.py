@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.attestation.journal import FaultKind
-from domain.verification.report import Report
-from models.errors import InputError, StoreError
-from services.verification.text import render_report
-from services.verification.verify import report_json, verify_journal
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.verification.report import Report
+from countersign.models.errors import InputError, StoreError
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import report_json, verify_journal
 from tests.support.handmade_journal import Handmade, Key, record_path, utc
 from tests.support.worked_example import (
     FIRST,

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from domain.attestation.journal import FaultKind
-from domain.verification.report import Report
-from models.datasets import BARS
-from models.tables.settlement import Settlement
-from services.attestation.sealing import seal_pending, sealing
-from services.verification.text import render_report
-from services.verification.verify import verify_journal
-from store.home import Home
+from countersign.domain.attestation.journal import FaultKind
+from countersign.domain.verification.report import Report
+from countersign.models.datasets import BARS
+from countersign.models.tables.settlement import Settlement
+from countersign.services.attestation.sealing import seal_pending, sealing
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
 from tests.support.correcting import change_bars, correct_session
 from tests.support.journals import git
 from tests.support.trading import trading

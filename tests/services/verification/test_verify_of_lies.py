@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation.journal import Commit, FaultKind, File
-from domain.attestation.record_reader import SealRecord, SettledDay
-from domain.attestation.timeliness import TimeClass
-from domain.sessions import deadline
-from domain.verification.check_signals import Records, class_of, settled_by
-from domain.verification.report import Report
-from models.errors import InputError
-from services.verification.text import render_report
-from services.verification.verify import report_json, verify_journal
+from countersign.domain.attestation.journal import Commit, FaultKind, File
+from countersign.domain.attestation.record_reader import SealRecord, SettledDay
+from countersign.domain.attestation.timeliness import TimeClass
+from countersign.domain.sessions import deadline
+from countersign.domain.verification.check_signals import Records, class_of, settled_by
+from countersign.domain.verification.report import Report
+from countersign.models.errors import InputError
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import report_json, verify_journal
 from tests.support.handmade_journal import Handmade, record_path, utc
 from tests.support.worked_example import (
     FIRST,

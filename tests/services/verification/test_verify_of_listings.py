@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import run
-from domain.market.rules import MOST_FREE_SESSIONS
-from domain.verification.published_listings import Published, other_delistings, other_listings, read_published
-from models.errors import InputError
-from services.verification.text import render_report
-from services.verification.verify import verify_journal
+from countersign.cli import run
+from countersign.domain.market.rules import MOST_FREE_SESSIONS
+from countersign.domain.verification.published_listings import (
+    Published,
+    other_delistings,
+    other_listings,
+    read_published,
+)
+from countersign.models.errors import InputError
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import verify_journal
 from tests.support.handmade_journal import Handmade
 from tests.support.worked_example import FIRST, LATER, SECOND, bars_csv, results, settle, worked_example
 

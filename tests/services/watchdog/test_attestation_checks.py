@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from domain.attestation.records import seal_path
-from models.problems import Repair, WatchdogProblem
-from models.tables.attestation import JournalCommit
-from models.tables.operations import Lease
-from services.attestation.agreement import read_agreement
-from services.attestation.pushing import push_pending
-from services.attestation.sealing import seal_pending, sealing
-from services.watchdog.attestation_checks import ATTESTATION_CHECKS
-from store.clock import wall_clock
-from store.home import Home
-from store.ledger.facts import SEALER_SEEN, keep_fact
+from countersign.domain.attestation.records import seal_path
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.tables.attestation import JournalCommit
+from countersign.models.tables.operations import Lease
+from countersign.services.attestation.agreement import read_agreement
+from countersign.services.attestation.pushing import push_pending
+from countersign.services.attestation.sealing import seal_pending, sealing
+from countersign.services.watchdog.attestation_checks import ATTESTATION_CHECKS
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
+from countersign.store.ledger.facts import SEALER_SEEN, keep_fact
 from tests.support.homes import at_system_time
 from tests.support.journals import git
 from tests.support.settling import settle_session

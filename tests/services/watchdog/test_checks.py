@@ -8,20 +8,20 @@ import polars as pl
 import pytest
 from sqlmodel import func, select
 
-from domain.market.listings import normalise_instruments
-from models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, POSITIONS
-from models.enums import StrategyStatus
-from models.problems import Repair, WatchdogProblem
-from models.tables.attestation import JournalCommit
-from models.tables.lake import LakeFile
-from models.tables.operations import Notification
-from services.attestation.sealing import seal_pending
-from services.market.instruments import put_instruments
-from services.publication.publish import publish
-from services.watchdog import checks
-from services.watchdog.checks import alert_operator, find_problems, sweep_orphans
-from store.clock import wall_clock
-from store.home import Home
+from countersign.domain.market.listings import normalise_instruments
+from countersign.models.datasets import BARS, EVALUATIONS, INDEX_LEVELS, MARKS, NAV, POSITIONS
+from countersign.models.enums import StrategyStatus
+from countersign.models.problems import Repair, WatchdogProblem
+from countersign.models.tables.attestation import JournalCommit
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.operations import Notification
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.market.instruments import put_instruments
+from countersign.services.publication.publish import publish
+from countersign.services.watchdog import checks
+from countersign.services.watchdog.checks import alert_operator, find_problems, sweep_orphans
+from countersign.store.clock import wall_clock
+from countersign.store.home import Home
 from tests.support.homes import at_system_time
 from tests.support.settling import evaluate_due, results, settle_session
 from tests.support.strategies import move

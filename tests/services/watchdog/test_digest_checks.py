@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from models.datasets import (
+from countersign.models.datasets import (
     ALL,
     BARS,
     EVALUATIONS,
@@ -25,23 +25,23 @@ from models.datasets import (
     SIGNALS,
     Dataset,
 )
-from models.enums import FactorStatus
-from models.errors import StoreError
-from models.problems import Repair
-from models.tables.factors import Factor
-from models.tables.lake import LakeFile
-from models.tables.strategies import Strategy
-from services.attestation.sealing import seal_pending
-from services.market.imports import import_index
-from services.operations.backup import LAKE, back_up
-from services.publication.publish import lens_is_current, publish, rebuild
-from services.settlement.settled import settled_through
-from services.watchdog.digest_checks import MADE_AGAIN, damaged_files
-from store.home import Home
-from store.lake import digests
-from store.lake.digests import check_turn, checked_through, identity
-from store.lens.reader import Lens, open_lens
-from store.lens.versions import current_version
+from countersign.models.enums import FactorStatus
+from countersign.models.errors import StoreError
+from countersign.models.problems import Repair
+from countersign.models.tables.factors import Factor
+from countersign.models.tables.lake import LakeFile
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.market.imports import import_index
+from countersign.services.operations.backup import LAKE, back_up
+from countersign.services.publication.publish import lens_is_current, publish, rebuild
+from countersign.services.settlement.settled import settled_through
+from countersign.services.watchdog.digest_checks import MADE_AGAIN, damaged_files
+from countersign.store.home import Home
+from countersign.store.lake import digests
+from countersign.store.lake.digests import check_turn, checked_through, identity
+from countersign.store.lens.reader import Lens, open_lens
+from countersign.store.lens.versions import current_version
 from tests.support import klines
 from tests.support.harming import change_a_figure, flip_a_bit, put_another_in_its_place
 from tests.support.settling import evaluate_due, settle_session

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, quote_plus
 
 import pytest
 
-from domain.external.polling import OTHER_SECONDS, SCALPING_SECONDS
-from models.errors import SourceBusy, SourceError, SourceRefused
-from models.feeds import FeedTerms
-from sources.external.feed_answers import MAX_ANSWER_BYTES, open_client
-from sources.external.feeds import open_feed
+from countersign.domain.external.polling import OTHER_SECONDS, SCALPING_SECONDS
+from countersign.models.errors import SourceBusy, SourceError, SourceRefused
+from countersign.models.feeds import FeedTerms
+from countersign.sources.external.feed_answers import MAX_ANSWER_BYTES, open_client
+from countersign.sources.external.feeds import open_feed
 from tests.support import listed
 from tests.support.feeds import ITEM, KEY, ask, envelope, raw_feed, reply
 from tests.support.services import Reply, serve

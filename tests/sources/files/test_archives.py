@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import InputError
-from sources.files import archives
-from sources.files.archives import unpacked
+from countersign.models.errors import InputError
+from countersign.sources.files import archives
+from countersign.sources.files.archives import unpacked
 
 TEXT = b"a,b\n1,2\n"
 

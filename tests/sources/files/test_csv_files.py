@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.errors import InputError, RowError
-from sources.files.tables import naming, read_batches, read_checked, read_table
+from countersign.models.errors import InputError, RowError
+from countersign.sources.files.tables import naming, read_batches, read_checked, read_table
 
 HEADER = "expected a header line with the names of the columns, got"
 

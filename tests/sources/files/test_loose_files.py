@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from domain.market.profiles import FILE, ROW
-from models.errors import InputError
-from sources.files.loose_files import read_loose
+from countersign.domain.market.profiles import FILE, ROW
+from countersign.models.errors import InputError
+from countersign.sources.files.loose_files import read_loose
 from tests.support.workbooks import write_workbook
 
 TEXT = "代码,收盘\n600000.SH,10.5\n600001.SH,9\n"

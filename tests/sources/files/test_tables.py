@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.errors import InputError, SourceBusy, SourceRefused
-from sources.files.tables import FilesProvider, read_table
+from countersign.models.errors import InputError, SourceBusy, SourceRefused
+from countersign.sources.files.tables import FilesProvider, read_table
 
 SESSION = date(2025, 1, 2)
 FRAME = pl.DataFrame({"symbol": ["600000.SH"], "close": [10.5]})

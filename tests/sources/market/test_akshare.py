@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from domain.market.bars import normalise_bars, normalise_index_levels
-from domain.market.listings import normalise_instruments
-from models.datasets import BARS
-from models.errors import SourceBusy, SourceRefused
-from sources.market.akshare import AkshareProvider
+from countersign.domain.market.bars import normalise_bars, normalise_index_levels
+from countersign.domain.market.listings import normalise_instruments
+from countersign.models.datasets import BARS
+from countersign.models.errors import SourceBusy, SourceRefused
+from countersign.sources.market.akshare import AkshareProvider
 from tests.support.services import FakeEastmoney, Reply, serve
 
 SESSION = date(2025, 1, 2)

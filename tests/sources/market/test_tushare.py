@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from domain.market.bars import normalise_bars, normalise_index_levels
-from domain.market.listings import normalise_instruments
-from models.errors import SourceBusy, SourceRefused
-from sources.market.tushare import TushareProvider
+from countersign.domain.market.bars import normalise_bars, normalise_index_levels
+from countersign.domain.market.listings import normalise_instruments
+from countersign.models.errors import SourceBusy, SourceRefused
+from countersign.sources.market.tushare import TushareProvider
 from tests.support.services import FakeTushare, Reply, serve
 
 SESSION, DAY, TOKEN = date(2025, 1, 2), "20250102", "t0ken-of-secrets"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from models.errors import ConflictError
-from models.tables.operations import HomeFact
-from services.attestation.sealing import seal_pending
-from store.home import Home
-from store.journal.clock import journal_clock
-from store.journal.journal import Journal
+from countersign.models.errors import ConflictError
+from countersign.models.tables.operations import HomeFact
+from countersign.services.attestation.sealing import seal_pending
+from countersign.store.home import Home
+from countersign.store.journal.clock import journal_clock
+from countersign.store.journal.journal import Journal
 from tests.support.handmade_journal import Handmade, utc
 from tests.support.journals import files_of, git
 from tests.support.strategies import open_strategies, send

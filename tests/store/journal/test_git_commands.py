@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import StoreError
-from services.attestation import remote
-from store.journal import git_commands
-from store.journal.git_commands import environment, finish_git, run_git, stream_git
-from store.journal.git_reader import open_repository
+from countersign.models.errors import StoreError
+from countersign.services.attestation import remote
+from countersign.store.journal import git_commands
+from countersign.store.journal.git_commands import environment, finish_git, run_git, stream_git
+from countersign.store.journal.git_reader import open_repository
 from tests.support.journals import git
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.worked_example import worked_example
@@ -200,8 +200,10 @@ def test_git_that_is_not_installed_is_said(repository: Path, monkeypatch: pytest
 
 def test_gitpython_is_imported_by_the_first_start_of_git_and_not_before(repository: Path) -> None:
     code = (
-        "import sys, pathlib, cli, services.operations.backup, store.journal.git_reader, services.attestation.pushing\n"
-        "from store.journal.git_commands import run_git\n"
+        "import sys, pathlib\n"
+        "import countersign.cli, countersign.services.operations.backup, countersign.store.journal.git_reader\n"
+        "import countersign.services.attestation.pushing\n"
+        "from countersign.store.journal.git_commands import run_git\n"
         "before = 'git' in sys.modules\n"
         "run_git(pathlib.Path(sys.argv[1]), ['rev-parse', '--git-dir'])\n"
         "print(before, 'git' in sys.modules)\n"

@@ -10,10 +10,10 @@ from git import GitDB, Repo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.journal.git_folders import Folders
-from store.journal.git_objects import BLOB, FILE, Entry
-from store.journal.git_packs import NewObjects, pack_index
-from store.journal.journal import Journal
+from countersign.store.journal.git_folders import Folders
+from countersign.store.journal.git_objects import BLOB, FILE, Entry
+from countersign.store.journal.git_packs import NewObjects, pack_index
+from countersign.store.journal.journal import Journal
 from tests.support.journals import git
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from domain.attestation.journal import FaultKind
-from models.errors import InputError, StoreError
-from services.verification.verify import audit_repository, verify_journal
-from store.journal import git_reader
-from store.journal.git_reader import open_repository
+from countersign.domain.attestation.journal import FaultKind
+from countersign.models.errors import InputError, StoreError
+from countersign.services.verification.verify import audit_repository, verify_journal
+from countersign.store.journal import git_reader
+from countersign.store.journal.git_reader import open_repository
 from tests.support.handmade_journal import Handmade, record_path, utc
 from tests.support.worked_example import FIRST, worked_example
 
@@ -173,7 +173,7 @@ def test_a_file_that_is_too_large_is_corrupt(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_path_of_control_characters_is_printed_without_them(tmp_path: Path) -> None:
-    from services.verification.text import render_report  # noqa: PLC0415
+    from countersign.services.verification.text import render_report  # noqa: PLC0415
 
     journal = Handmade.make(tmp_path)
     journal.write("attestations/\x1b[2J\n\xe9.json", b"{}")

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.attestation.signers import read_signers
-from models.ssh import armor, read_public_key, read_signature
-from store.journal.ssh_signatures import check_signature, commit_signature
+from countersign.domain.attestation.signers import read_signers
+from countersign.models.ssh import armor, read_public_key, read_signature
+from countersign.store.journal.ssh_signatures import check_signature, commit_signature
 from tests.support.handmade_journal import Key
 
 MESSAGE = b"tree 1\n\nmessage\n"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.attestation.journal import FaultKind
-from models.errors import InputError
-from services.verification.text import render_report
-from services.verification.verify import report_json, verify_journal
+from countersign.domain.attestation.journal import FaultKind
+from countersign.models.errors import InputError
+from countersign.services.verification.text import render_report
+from countersign.services.verification.verify import report_json, verify_journal
 from tests.support.handmade_journal import Handmade
 from tests.support.worked_example import LATER
 

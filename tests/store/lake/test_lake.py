@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from sqlmodel import select
 
-from models.datasets import INDEX_LEVELS
-from models.errors import StoreError
-from models.tables.lake import LakeFile
-from store.home import Home
-from store.lake.lake import Lake, StagedFile
-from store.ledger.ledger import Ledger
+from countersign.models.datasets import INDEX_LEVELS
+from countersign.models.errors import StoreError
+from countersign.models.tables.lake import LakeFile
+from countersign.store.home import Home
+from countersign.store.lake.lake import Lake, StagedFile
+from countersign.store.ledger.ledger import Ledger
 from tests.support import processes
 from tests.support.crashing import die_at, run_out_of_space
 

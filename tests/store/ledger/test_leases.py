@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from models.errors import LeaseError, StoreError
-from models.tables.operations import Lease
-from store.clock import wall_clock
-from store.ledger.leases import LIFETIME, is_held, lease
-from store.ledger.ledger import Ledger
-from store.processes import ProcessIdentity
+from countersign.models.errors import LeaseError, StoreError
+from countersign.models.tables.operations import Lease
+from countersign.store.clock import wall_clock
+from countersign.store.ledger.leases import LIFETIME, is_held, lease
+from countersign.store.ledger.ledger import Ledger
+from countersign.store.processes import ProcessIdentity
 from tests.support import processes
 from tests.support.outages import away
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
@@ -102,7 +102,7 @@ def test_the_pid_of_a_dead_holder_given_to_another_process_means_nothing(ledger_
 
 def test_it_is_renewed_while_the_work_goes_on(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(ledger_url)
-    monkeypatch.setattr("store.ledger.leases.RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("countersign.store.ledger.leases.RENEWAL_SECONDS", 0.01)
     with lease(ledger, "settle"):
         with ledger.write() as db:
             found = db.get(Lease, "settle")
@@ -121,7 +121,7 @@ def test_one_that_was_taken_over_is_neither_renewed_nor_given_back_by_the_first(
     ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = Ledger(ledger_url)
-    monkeypatch.setattr("store.ledger.leases.RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr("countersign.store.ledger.leases.RENEWAL_SECONDS", 0.01)
     with lease(ledger, "settle"):
         with ledger.write() as db:
             found = db.get(Lease, "settle")

@@ -12,10 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel, select
 
-import models.tables.registry  # noqa: F401 - registers every table
-from models.errors import InputError, StoreError
-from models.tables.operations import AuditEntry, HomeFact
-from store.ledger.ledger import Ledger
+import countersign.models.tables.registry  # noqa: F401 - registers every table
+from countersign.models.errors import InputError, StoreError
+from countersign.models.tables.operations import AuditEntry, HomeFact
+from countersign.store.ledger.ledger import Ledger
 from tests.support import processes
 from tests.support.counting import add_many, add_one, count, migrate
 from tests.support.homes import Databases

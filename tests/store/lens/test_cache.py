@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from store.lens.cache import Cache
+from countersign.store.lens.cache import Cache
 
 
 def make_cache(max_bytes: int = 10) -> Cache[str]:

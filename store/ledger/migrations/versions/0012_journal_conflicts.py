@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from models.tables.columns import UTCDateTime
+from countersign.models.tables.columns import UTCDateTime
 
 revision: str = "0012"
 down_revision: str | None = "0011"

@@ -12,11 +12,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from alembic import op
 
-from models.names import nickname_key
-from models.tables.accounts import UNCLAIMED
-from models.tables.columns import UTCDateTime
-from models.tables.operations import OPERATOR
-from store.clock import wall_clock
+from countersign.models.names import nickname_key
+from countersign.models.tables.accounts import UNCLAIMED
+from countersign.models.tables.columns import UTCDateTime
+from countersign.models.tables.operations import OPERATOR
+from countersign.store.clock import wall_clock
 
 revision: str = "0016"
 down_revision: str | None = "0015"

@@ -8,15 +8,15 @@ import polars as pl
 import pytest
 from sqlmodel import col, select
 
-from domain.evaluation.claimed_performance import write_records
-from models.datasets import EVALUATIONS
-from models.enums import ExecutionPrice, SortKey, StrategyStatus
-from models.tables.strategies import Strategy
-from models.wire.performance import Metrics, PerformanceAnswer
-from models.wire.public import PublicStrategy
-from services.evaluation.claimed_performance import upload_claimed
-from services.publication.publish import publish
-from store.home import Home
+from countersign.domain.evaluation.claimed_performance import write_records
+from countersign.models.datasets import EVALUATIONS
+from countersign.models.enums import ExecutionPrice, SortKey, StrategyStatus
+from countersign.models.tables.strategies import Strategy
+from countersign.models.wire.performance import Metrics, PerformanceAnswer
+from countersign.models.wire.public import PublicStrategy
+from countersign.services.evaluation.claimed_performance import upload_claimed
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
 from tests.support import settled as made
 from tests.support.serving import browsing
 

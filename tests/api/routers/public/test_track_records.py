@@ -15,16 +15,16 @@ import polars as pl
 import pytest
 from sqlmodel import func, select
 
-import settings
-from models.enums import StrategyStatus
-from models.tables.attestation import Timestamp
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.pushing import PushState, push_pending
-from services.attestation.sealing import Extent, seal_pending, sealing
-from services.publication.publish import publish
-from store.home import Home
-from store.lake.lake import encode
+from countersign import settings
+from countersign.models.enums import StrategyStatus
+from countersign.models.tables.attestation import Timestamp
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.pushing import PushState, push_pending
+from countersign.services.attestation.sealing import Extent, seal_pending, sealing
+from countersign.services.publication.publish import publish
+from countersign.store.home import Home
+from countersign.store.lake.lake import encode
 from tests.support import settled as made
 from tests.support.correcting import change_levels, correct_session
 from tests.support.handmade_journal import Key, require_ssh_keygen

@@ -12,25 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import col, select
 
-from domain.attestation.records import OWNER_NAMESPACE
-from domain.sessions import deadline
-from domain.signals.payload import payload, signal_hash
-from models.errors import ConflictError, RefusedError
-from models.tables.attestation import JournalCommit, Seal
-from models.tables.operations import AuditEntry, Notification
-from models.tables.signals import Signal
-from models.tables.strategies import Strategy
-from services.attestation.journal_repair import accept_journal, reset_journal, show_journal
-from services.attestation.sealing import is_pending, seal_pending, sealing
-from services.notifications.notifications import open_alerts
-from services.signals.acceptance import Receipt
-from services.signals.owner_signatures import SignedSubmission
-from services.signals.submission import Submission, submit_each
-from services.strategies.lifecycle import require_strategy
-from services.verification.verify import verify_journal
-from store.home import Home
-from store.journal.signing import SigningKey, create_key, load_key
-from store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.domain.attestation.records import OWNER_NAMESPACE
+from countersign.domain.sessions import deadline
+from countersign.domain.signals.payload import payload, signal_hash
+from countersign.models.errors import ConflictError, RefusedError
+from countersign.models.tables.attestation import JournalCommit, Seal
+from countersign.models.tables.operations import AuditEntry, Notification
+from countersign.models.tables.signals import Signal
+from countersign.models.tables.strategies import Strategy
+from countersign.services.attestation.journal_repair import accept_journal, reset_journal, show_journal
+from countersign.services.attestation.sealing import is_pending, seal_pending, sealing
+from countersign.services.notifications.notifications import open_alerts
+from countersign.services.signals.acceptance import Receipt
+from countersign.services.signals.owner_signatures import SignedSubmission
+from countersign.services.signals.submission import Submission, submit_each
+from countersign.services.strategies.lifecycle import require_strategy
+from countersign.services.verification.verify import verify_journal
+from countersign.store.home import Home
+from countersign.store.journal.signing import SigningKey, create_key, load_key
+from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
 from tests.support.homes import Databases, copy_home, make_home
 from tests.support.journals import check_journal, files_of, git
 from tests.support.settling import settle_due

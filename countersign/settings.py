@@ -10,9 +10,9 @@ from typing import Any, Literal
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from models.errors import InputError
-from store.clock import ClockKind
-from store.home import CONFIG_FILE, Home
+from countersign.models.errors import InputError
+from countersign.store.clock import ClockKind
+from countersign.store.home import CONFIG_FILE, Home
 
 PREFIX = "COUNTERSIGN_"
 
