@@ -152,7 +152,9 @@ def _start(
     options: dict[str, Any] = {"istream": given, "as_process": True, "shell": False, "pass_fds": tuple(keep)}
     try:
         wrapped = cast("Git.AutoInterrupt", Git(folder).execute(command, env=variables, **options))
-    except (GitCommandNotFound, OSError) as error:
+    except GitCommandNotFound as error:
+        raise StoreError(f"git was not found ({error.__cause__})") from error
+    except OSError as error:
         raise StoreError(f"git could not be started ({error})") from error
     # The wrapper ends git when it is collected, and asks for no more than SIGTERM.
     running, wrapped.proc = cast("Popen[bytes]", wrapped.proc), None

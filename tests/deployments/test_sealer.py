@@ -141,7 +141,7 @@ def test_the_operator_is_notified_while_the_sealer_seals(home: Home, monkeypatch
         return Reply({})
 
     # It looks every ten seconds; nobody waits for that here.
-    monkeypatch.setattr(sealer, "keep_telling", partial(keep_notifying, poll_seconds=0.02))
+    monkeypatch.setattr(sealer, "keep_notifying", partial(keep_notifying, poll_seconds=0.02))
     stop = threading.Event()
     thread = threading.Thread(target=run_sealer, args=(home, stop))
     with serve(hook) as url:
