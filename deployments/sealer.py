@@ -21,7 +21,7 @@ from countersign.models.errors import ConflictError, CountersignError, LeaseErro
 from countersign.services.attestation.pushing import PushState, push_pending
 from countersign.services.attestation.rotation import rotation_waits
 from countersign.services.attestation.sealing import is_pending, sealing
-from countersign.services.attestation.stops import telling
+from countersign.services.attestation.stops import alerting
 from countersign.services.attestation.timestamps import stamp_pending
 from countersign.settings import load_settings, locate_home
 from countersign.store.home import Home
@@ -48,7 +48,7 @@ def run_sealer(home: Home, stop: threading.Event, first_pause_seconds: float = F
 
     sender = threading.Thread(target=keep_on, args=(lambda: _send(home, news, stop),), name="send")
     sender.start()
-    teller = threading.Thread(target=keep_on, args=(lambda: _tell(home, stop),), name="tell")
+    teller = threading.Thread(target=keep_on, args=(lambda: _notify(home, stop),), name="tell")
     teller.start()
     try:
         keep_on(lambda: _seal(home, news, stop))
@@ -105,7 +105,7 @@ def _keep_on(home: Home, work: Callable[[], None], stop: threading.Event, first_
 def _seal(home: Home, news: threading.Event, stop: threading.Event) -> None:
     # Afresh each time: what was wrong with the home may have been mended.
     home = replace(home)
-    with telling(home):
+    with alerting(home):
         home.check()
     with sealing(home) as sealer:
         # The next sealer finishes a rotation: that is us, a moment later.
@@ -131,7 +131,7 @@ def _send(home: Home, news: threading.Event, stop: threading.Event) -> None:
     news.wait(LONGEST_PAUSE_SECONDS)
 
 
-def _tell(home: Home, stop: threading.Event) -> None:
+def _notify(home: Home, stop: threading.Event) -> None:
     """Send users and the operator their notifications."""
     keep_notifying(home, load_settings(home.path), stop)
 

@@ -22,7 +22,7 @@ class RepeatedNameError(ValueError):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        super().__init__(f"expected {EXPECTED}, got {shown(name)} twice")
+        super().__init__(f"expected {EXPECTED}, got {excerpt(name)} twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def levels(value: Any) -> int:
     return depth
 
 
-def shown(name: str) -> str:
+def excerpt(name: str) -> str:
     """Return a name as an error shows it: quoted, in ASCII, not long."""
     return ascii(name[:MAX_SHOWN])
 

@@ -38,14 +38,14 @@ def signal_outcomes(session: date | None = None, home: Path | None = None) -> li
     if not judged:
         log.info("no signal waits that there are klines for; `countersign market import-klines` brings some")
     with opened.ledger.read() as db:
-        rows = [{"source": source} | _shown(record) for source, record in sorted(read_records(db).items())]
+        rows = [{"source": source} | _in_words(record) for source, record in sorted(read_records(db).items())]
     if rows:
         show_table(rows, "signal-outcomes", description="What became of each source's signals, as first seen")
     publish_lens(opened)
     return rows
 
 
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
+def _in_words(record: dict[str, Any]) -> dict[str, Any]:
     """A record with its shares in words: "40.0 % of 10 (16.8 to 68.7)"."""
     return {name: _words(value) if isinstance(value, dict) else value for name, value in record.items()}
 

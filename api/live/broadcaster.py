@@ -111,7 +111,7 @@ class Broadcaster:
         async with self._starting:
             if self._watch is None or self._watch.done():
                 self._head = await to_thread.run_sync(self._store.head)
-                self._watch = asyncio.create_task(self._look())
+                self._watch = asyncio.create_task(self._poll())
 
     async def _page(self, after: Cursor) -> Page:
         """Read a page up to the head, once for all who ask for it: after a restart many come back with one id."""
@@ -124,7 +124,7 @@ class Broadcaster:
                 self._pages.keep(version, key, page)
         return page
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         beat = checked = time.monotonic()
         patience = self.pace.patience_seconds
         while self._clients:

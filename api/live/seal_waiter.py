@@ -36,7 +36,7 @@ class SealWaiter:
         future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(signal_id, []).append(future)
         if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._look())
+            self._watch = asyncio.create_task(self._poll())
         try:
             async with asyncio.timeout(seconds):
                 return await future
@@ -50,7 +50,7 @@ class SealWaiter:
         if others:
             self._waiting[signal_id] = others
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while self._waiting:
             with suppress(StoreError):  # busy: the next look will do
                 known = await to_thread.run_sync(self._read, list(self._waiting))

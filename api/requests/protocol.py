@@ -73,7 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
-        self._stop_looking()
+        self._stop_watching()
         self._table.discard(self)
         self._abandon()
         super().connection_lost(exc)
@@ -82,12 +82,12 @@ class GuardedProtocol(HttpToolsProtocol):
         """Count a client that does not read: its answer, and the connection, are kept for as long as it likes."""
         super().pause_writing()
         self._table.add(self, self._origin())
-        self._look_again()
+        self._watch_again()
 
     def resume_writing(self) -> None:
         """Count it no longer."""
         super().resume_writing()
-        self._stop_looking()
+        self._stop_watching()
         if self._stage is _Stage.WHOLE:
             self._table.discard(self)
 
@@ -168,18 +168,20 @@ class GuardedProtocol(HttpToolsProtocol):
             if not self.flow.write_paused:
                 self._table.discard(self)
 
-    def _look_again(self) -> None:
-        self._stop_looking()
-        self._taking = self.loop.call_later(self.taking_seconds, self._look, self.transport.get_write_buffer_size())
+    def _watch_again(self) -> None:
+        self._stop_watching()
+        self._taking = self.loop.call_later(
+            self.taking_seconds, self._check_progress, self.transport.get_write_buffer_size()
+        )
 
-    def _look(self, before: int) -> None:
+    def _check_progress(self, before: int) -> None:
         """End a connection whose client took nothing since."""
         if self.transport.get_write_buffer_size() >= before:
             self._end()
         else:
-            self._look_again()
+            self._watch_again()
 
-    def _stop_looking(self) -> None:
+    def _stop_watching(self) -> None:
         if self._taking is not None:
             self._taking.cancel()
             self._taking = None

@@ -31,7 +31,7 @@ class PublicIndex:
         if time.monotonic() >= self._until:
             async with self._lock:
                 if time.monotonic() >= self._until:
-                    await self._look()
+                    await self._refresh()
         return self._visible.get(slug)
 
     def forget(self) -> None:
@@ -39,7 +39,7 @@ class PublicIndex:
         self._changes += 1
         self._until = 0.0
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         changes, until = self._changes, time.monotonic() + SECONDS
         visible = await to_thread.run_sync(self._read)
         if visible != self._visible:

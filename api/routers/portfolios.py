@@ -167,7 +167,7 @@ def _open_session(state: AppState, now: datetime) -> date | None:
 async def _signal_now(state: AppState, portfolio: FactorPortfolio, session: date, now: datetime) -> dict[str, Any]:
     make = partial(signals_for, state.home.lake, state.home.sessions, session, [portfolio])
     (made,) = await to_thread.run_sync(make, limiter=state.validations)
-    await to_thread.run_sync(_tell, state, made, session, now)
+    await to_thread.run_sync(_notify, state, made, session, now)
     sent = made.submission(session, now)
     if sent is None:
         return _made(None, 0, made.reason)
@@ -182,7 +182,7 @@ def _made(session: date | None, count: int, reason: str | None) -> dict[str, Any
     return {"trade_date": session, "stock_count": count, "reason": reason}
 
 
-def _tell(state: AppState, made: MadeSignal, session: date, now: datetime) -> None:
+def _notify(state: AppState, made: MadeSignal, session: date, now: datetime) -> None:
     with state.home.ledger.write() as db:
         notify_owner(db, made, session, now)
 

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from countersign.domain.moments import from_number, from_text
-from countersign.domain.strict_json import EXPECTED, Repeated, levels, repeated_name, shown
+from countersign.domain.strict_json import EXPECTED, Repeated, excerpt, levels, repeated_name
 from countersign.models.errors import InputError
 from countersign.models.feeds import DIRECTIONS, ITEM_FIELDS, ITEM_NUMBERS, ITEM_PRICES, ITEM_TEXTS
 
@@ -117,7 +117,7 @@ def parse(item: Any, raw: str) -> Parsed:
     """Make a signal of one item, whose JSON is `raw`; InputError names the feed's field that is wrong."""
     twice = repeated_name(item)
     if twice is not None:
-        raise InputError("item", EXPECTED, f"{shown(twice)} twice")
+        raise InputError("item", EXPECTED, f"{excerpt(twice)} twice")
     if not isinstance(item, Mapping):
         raise InputError("item", "an object", type(item).__name__)
     if len(raw) > MAX_RAW:
@@ -145,7 +145,7 @@ def _id(value: Any) -> str:
         value = int(value)
     found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(found, str) or not found.strip():
-        raise InputError("id", "a text or a whole number", _shown(value))
+        raise InputError("id", "a text or a whole number", _excerpt(value))
     return _clean("id", found, MAX_ID)
 
 
@@ -161,21 +161,21 @@ def _time(value: Any) -> datetime:
     if moment is None and (number := _decimal(value)) is not None:
         moment = from_number(number)
     if moment is None:
-        raise InputError("timestamp", "a time such as 2026-05-24 14:32:05", _shown(value))
+        raise InputError("timestamp", "a time such as 2026-05-24 14:32:05", _excerpt(value))
     return moment
 
 
 def _direction(value: Any) -> str:
     found = value.strip().upper() if isinstance(value, str) else value
     if found not in DIRECTIONS:
-        raise InputError("direction", "LONG or SHORT", _shown(value))
+        raise InputError("direction", "LONG or SHORT", _excerpt(value))
     return str(found)
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:
     value = item.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise InputError(name, "a text", _shown(value))
+        raise InputError(name, "a text", _excerpt(value))
     return _clean(name, value, MAX_TEXT)
 
 
@@ -206,12 +206,12 @@ def _number(value: Any, name: str) -> str:
         raise InputError(name, "a price", "nothing")
     number = _decimal(value)
     if number is None or not number.is_finite() or number <= 0:
-        raise InputError(name, "a positive number", _shown(value))
+        raise InputError(name, "a positive number", _excerpt(value))
     # Checked before it is written out: 1e999999999 has few digits only like this.
     exponent = number.as_tuple().exponent
     if number.adjusted() >= MOST_INTEGER_DIGITS or not isinstance(exponent, int) or exponent < -MOST_DECIMALS:
         bounds = f"{MOST_INTEGER_DIGITS} digits before and {MOST_DECIMALS} after the point"
-        raise InputError(name, f"at most {bounds}", _shown(value))
+        raise InputError(name, f"at most {bounds}", _excerpt(value))
     return format(number, "f")
 
 
@@ -229,7 +229,7 @@ def _value(text: str | None) -> str | None:
     return text.rstrip("0").rstrip(".") if text and "." in text else text
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     text = _dumps(value)
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 

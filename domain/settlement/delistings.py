@@ -86,11 +86,11 @@ def exchange(
         _together(pl.concat([kept, _successors(gone, marks).select(kept.columns)])),
         wished.with_columns(weight=pl.when("gone").then(0.0).otherwise("weight")).select(signals.columns),
         _orders(gone),
-        _told(left.with_columns(known=is_known)),
+        _details(left.with_columns(known=is_known)),
     )
 
 
-def _told(left: pl.DataFrame) -> pl.DataFrame:
+def _details(left: pl.DataFrame) -> pl.DataFrame:
     """Text for each strategy: how many of its holdings were exchanged, and which wait for a delisting value."""
     waiting = pl.col("symbol").filter(~pl.col("known"))
     names = waiting.head(NAMED).str.join(", ") + pl.when(waiting.len() > NAMED).then(pl.lit(" and more")).otherwise(

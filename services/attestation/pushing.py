@@ -69,7 +69,7 @@ def push_pending(home: Home, now: datetime, *, timeout_seconds: float = TIMEOUT_
         if head is None and theirs is None:
             return PushOutcome(PushState.NOTHING)
         if theirs is not None and not home.journal.has(theirs):
-            outcome = _look_at_strangers(home, head, theirs, timeout_seconds)
+            outcome = _inspect_strangers(home, head, theirs, timeout_seconds)
         elif head is not None and theirs == head.sha:
             outcome = PushOutcome(PushState.PUSHED if waiting else PushState.NOTHING)
         else:
@@ -114,7 +114,7 @@ def _take_back(home: Home, head: JournalEntry, theirs: str | None, now: datetime
     return set(lacking)
 
 
-def _look_at_strangers(home: Home, head: JournalEntry | None, theirs: str, timeout_seconds: float) -> PushOutcome:
+def _inspect_strangers(home: Home, head: JournalEntry | None, theirs: str, timeout_seconds: float) -> PushOutcome:
     """Look at a remote whose newest commit the journal lacks: is it ours, and which of ours does it still have?"""
     with borrowed(home, timeout_seconds=timeout_seconds) as remote:
         ahead = is_ahead(remote, head.sha if head else None)

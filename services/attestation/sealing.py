@@ -36,7 +36,7 @@ from countersign.services.attestation.setting_aside import (
     settle_conflict,
     take_up_again,
 )
-from countersign.services.attestation.stops import going_on, telling
+from countersign.services.attestation.stops import alerting, close_alert
 from countersign.store.home import Home
 from countersign.store.journal.journal import Added, JournalEntry, PathConflict, Writer
 from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
@@ -112,7 +112,7 @@ def is_pending(home: Home) -> bool:
 def sealing(home: Home) -> Generator["Sealer"]:
     """Be the sealer for as long as the block lasts. LeaseError if another live process is."""
     with lease(home.ledger, LEASE), ExitStack() as held:
-        with telling(home):
+        with alerting(home):
             reconcile(home, home.clock.now())
             finish_rotation(home)
             writer = held.enter_context(home.journal.writing(simulated=home.clock.simulated))
@@ -134,7 +134,7 @@ class Sealer:
 
         `through`: leave later signals and settlements to a later call, which has a time of its own.
         """
-        with telling(self.home):
+        with alerting(self.home):
             return self._round(now, through or extent(self.home))
 
     def _round(self, now: datetime, through: Extent) -> SealOutcome:
@@ -161,7 +161,7 @@ class Sealer:
             alert_what_is_aside(self.home, now)
         commits += self._store_tokens(now)
         self.writer.compact()
-        going_on(self.home)
+        close_alert(self.home)
         self.heartbeat.beat()
         return SealOutcome(sealed, disclosed, tuple(commits))
 

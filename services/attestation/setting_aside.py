@@ -43,7 +43,7 @@ def set_aside(
             row.strategy_id, row.settlement_id = (strategies or {}).get(path), settlement_id
             db.add(row)
         db.flush()
-        _tell(db, now)
+        _notify(db, now)
 
 
 def take_up_again(home: Home) -> list[int] | None:
@@ -67,10 +67,10 @@ def settle_conflict(db: Session, settlement_id: int) -> None:
 def alert_what_is_aside(home: Home, now: datetime) -> None:
     """Notify the operator of strategies and days still set aside, or that there are none."""
     with home.ledger.write() as db:
-        _tell(db, now)
+        _notify(db, now)
 
 
-def _tell(db: Session, now: datetime) -> None:
+def _notify(db: Session, now: datetime) -> None:
     paths = list(db.exec(select(JournalConflict.path).order_by(JournalConflict.path)))
     if not paths:
         resolve(db, CONFLICT, now)

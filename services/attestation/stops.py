@@ -22,19 +22,19 @@ _log = logging.getLogger("sealer")
 
 
 @contextmanager
-def telling(home: Home) -> Generator[None]:
-    """Tell the operator of whatever ends this block with an error, but for a lease that another process holds."""
+def alerting(home: Home) -> Generator[None]:
+    """Alert the operator of any error that ends this block, but for a lease that another process holds."""
     try:
         yield
     except LeaseError:
         raise
     except Exception as error:
-        _tell(home, error)
+        _notify(home, error)
         raise
 
 
-def going_on(home: Home) -> None:
-    """Close the matter: a round has gone well."""
+def close_alert(home: Home) -> None:
+    """Close the alert: a round has gone well."""
     with home.ledger.read() as db:
         if not is_open(db, STOPPED):
             return
@@ -43,12 +43,12 @@ def going_on(home: Home) -> None:
 
 
 def why_stopped(db: Session) -> str:
-    """Say what stopped sealing, as the operator was told; "" while nothing does."""
+    """Return the reason that stopped sealing, in the alert's words; "" while nothing does."""
     query = select(Notification.text).where(Notification.key == STOPPED, col(Notification.resolved_at).is_(None))
     return (db.exec(query).first() or "").removeprefix(f"{STOPPED}: ")
 
 
-def _tell(home: Home, error: Exception) -> None:
+def _notify(home: Home, error: Exception) -> None:
     # An error that is none of ours may say anything: its words are for the log.
     words = str(error) if isinstance(error, CountersignError) else f"{type(error).__name__}; logs/sealer.log has more"
     try:

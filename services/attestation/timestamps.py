@@ -42,7 +42,7 @@ def stamp_pending(home: Home, now: datetime, client: httpx.Client | None = None)
                     came += _keep(home, sha, authority, token)
             except SourceError as error:
                 failure = str(error)
-            _tell(home, authority, failure, now)
+            _notify(home, authority, failure, now)
     return came
 
 
@@ -66,7 +66,7 @@ def _keep(home: Home, sha: str, authority: str, token: StampedToken) -> bool:
     return True
 
 
-def _tell(home: Home, authority: str, failure: str | None, now: datetime) -> None:
+def _notify(home: Home, authority: str, failure: str | None, now: datetime) -> None:
     key = f"{KIND} {authority}"
     with home.ledger.write() as db:
         if failure:

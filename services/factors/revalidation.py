@@ -82,27 +82,27 @@ def revalidate(lake: Lake, sessions: Sessions, closes: Closes, factor_id: str, n
                 found = db.get(Factor, factor_id)
                 if found is None or (found.status, found.validated_at) != (factor.status, factor.validated_at):
                     return None
-                before = _shown(found)
+                before = _figures(found)
                 lake.commit(db, [staged], now)
                 write_figures(found, report)
-                after = _shown(found)
+                after = _figures(found)
                 _conclude(db, lake, found, report, now)
                 return Revalidated(found.id, found.name, found.status, before, after, "; ".join(reasons(report)))
     except RefusedError:  # it is being validated
         return None
     except CountersignError as error:
-        figures = _shown(factor)
+        figures = _figures(factor)
         return Revalidated(factor.id, factor.name, factor.status, figures, figures, "", str(error))
 
 
-def _shown(factor: Factor) -> Figures:
+def _figures(factor: Factor) -> Figures:
     return tuple(getattr(factor, name) for name in SHOWN)
 
 
 def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", now: datetime) -> None:
     db.add(factor)
     if factor.status == FactorStatus.ACTIVE:
-        _tell(db, factor, report, now)
+        _notify(db, factor, report, now)
     elif report.passed:
         text = f"factor {factor.name} was rejected on bars that were corrected since, and passes now: submit it again"
         forget_figures(factor)
@@ -115,7 +115,7 @@ def _conclude(db: Session, lake: Lake, factor: Factor, report: "FactorReport", n
         factor.reject_reason = "; ".join(reasons(report))
 
 
-def _tell(db: Session, factor: Factor, report: "FactorReport", now: datetime) -> None:
+def _notify(db: Session, factor: Factor, report: "FactorReport", now: datetime) -> None:
     """Notify owner and operator that an active factor does not pass any more, or resolve that notification."""
     key = f"factor {factor.id} fails"
     told: Sequence[tuple[str, str, int | None]] = (

@@ -37,7 +37,7 @@ def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]
     if not uploads:
         return {}
     first = min(uploads)
-    bars = _shown(db, BARS.name, "sha256", first, through)
+    bars = _newest_column(db, BARS.name, "sha256", first, through)
     days = sessions.between(first, through)
     found = {}
     for session, following, second in zip(days, days[1:], days[2:], strict=False):
@@ -50,7 +50,7 @@ def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]
 def untracked(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
     """Map the sessions that are not tracked with their current inputs to their runs, oldest first."""
     due = trackable(db, sessions, through)
-    held = _shown(db, FACTOR_IC.name, "run", min(due), through) if due else {}
+    held = _newest_column(db, FACTOR_IC.name, "run", min(due), through) if due else {}
     return {session: run for session, run in due.items() if held.get(session) != run}
 
 
@@ -120,7 +120,7 @@ def _uploads(db: Session, through: date) -> dict[date, tuple[int, int, datetime]
     return {session: (count, symbols, newest) for session, count, symbols, newest in rows}
 
 
-def _shown(db: Session, dataset: str, what: str, since: date, through: date) -> dict[date, str]:
+def _newest_column(db: Session, dataset: str, what: str, since: date, through: date) -> dict[date, str]:
     """Map sessions to a column of the files that count, one file a session."""
     query = sa.select(col(LakeFile.session), col(getattr(LakeFile, what))).where(
         col(LakeFile.dataset) == dataset,

@@ -61,7 +61,7 @@ def make_signals(home: Home, session: date, now: datetime) -> list[Made]:
     outcomes = submit_each(home.ledger, home.sessions, list(sent.values())) if sent else []
     answers: dict[str, Receipt | CountersignError] = dict(zip(sent, outcomes, strict=True))
     done = [_with_refusal(each, answers.get(each.portfolio_id)) for each in made]
-    _tell(home, session, done, now, missed=False)
+    _notify(home, session, done, now, missed=False)
     return [_made(each, answers.get(each.portfolio_id)) for each in done]
 
 
@@ -72,7 +72,7 @@ def _miss(home: Home, session: date, now: datetime) -> list[Made]:
         waiting = unanswered(db, session, at(session, MADE_AT))
         late = unmade(db, waiting, f"not made before the deadline, {closed_at:%F %T} UTC")
     if late:
-        _tell(home, session, late, now, missed=True)
+        _notify(home, session, late, now, missed=True)
     return [_made(each, None) for each in late]
 
 
@@ -80,7 +80,7 @@ def _with_refusal(signal: MadeSignal, answer: Receipt | CountersignError | None)
     return replace(signal, reason=str(answer)) if isinstance(answer, CountersignError) else signal
 
 
-def _tell(home: Home, session: date, signals: Sequence[MadeSignal], now: datetime, *, missed: bool) -> None:
+def _notify(home: Home, session: date, signals: Sequence[MadeSignal], now: datetime, *, missed: bool) -> None:
     with home.ledger.write() as db:
         for signal in signals:
             notify_owner(db, signal, session, now)

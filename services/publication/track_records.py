@@ -117,7 +117,7 @@ class TrackRecords:
         """Return the NAV history, and the first versions of corrected sessions."""
         with self._lens.read() as (version, db):
             history = self._of(version, db, slug, NAV, "date")
-            if not self._look(version, db)[1]:
+            if not self._inspect(version, db)[1]:
                 return history, {}
             first = self._of(version, db, slug, FIRST, "date")
         return history, {day: First(*was) for day, *was in first.iter_rows()}
@@ -180,7 +180,7 @@ class TrackRecords:
         session: date | None = None,
     ) -> pl.DataFrame:
         """Return one strategy's rows of a query, in order; no row for a strategy without a NAV."""
-        number = self._look(version, db)[0].get(slug, -1)
+        number = self._inspect(version, db)[0].get(slug, -1)
         n = number // BLOCK
 
         def make() -> _Block:
@@ -211,7 +211,7 @@ class TrackRecords:
             for row, was in zip(found.frame.to_dicts(), figures, strict=True)
         ]
 
-    def _look(self, version: str, db: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], bool]:
+    def _inspect(self, version: str, db: duckdb.DuckDBPyConnection) -> tuple[dict[str, int], bool]:
         """Return the numbers of strategies, and whether anything was ever corrected: read once a version."""
         known, numbers, corrected = self._known
         if known != version:

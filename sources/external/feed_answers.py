@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import httpx
 
 from countersign.domain.external.polling import PollAction, action_for_status, retry_after
-from countersign.domain.strict_json import Repeated, read_items_json, repeated_name, shown
+from countersign.domain.strict_json import Repeated, excerpt, read_items_json, repeated_name
 from countersign.models.errors import SourceBusy, SourceRefused
 
 # A window of a real feed is some kilobytes; this is 25,000 signals.
@@ -123,7 +123,7 @@ class Asker:
     def not_json(self, answer: FeedResponse) -> SourceBusy:
         """Make the error for an answer that is not the feed's, with the name that stands there twice in an object."""
         twice = repeated_name(answer.json)
-        why = "" if twice is None else f": it has {shown(twice)} twice in an object"
+        why = "" if twice is None else f": it has {excerpt(twice)} twice in an object"
         return SourceBusy(f"{self._name}: an answer that is not the feed's JSON{why}")
 
     def items(self, answer: FeedResponse, items: Any) -> list[Any]:

@@ -27,13 +27,13 @@ class CommitSigners:
         `domain.attestation.signers` decides which keys may sign.
         """
         found = {sha: signer for sha in shas if (signer := self._known.get(sha))}
-        fresh = self._look({sha for sha in shas if sha not in found})
+        fresh = self._read({sha for sha in shas if sha not in found})
         if len(self._known) + len(fresh) > MOST_REMEMBERED:
             self._known.clear()
         self._known.update(fresh)
         return found | fresh
 
-    def _look(self, shas: Collection[str]) -> dict[str, str]:
+    def _read(self, shas: Collection[str]) -> dict[str, str]:
         wanted, signers = sorted(shas), dict[str, str]()
         if not wanted:
             return signers
