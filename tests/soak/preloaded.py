@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import git
 import uvicorn
 
 import countersign.api.app
@@ -14,7 +15,7 @@ import countersign.services.market.imports
 from countersign.deployments.kernels import compile_kernels
 from countersign.store.sessions import load_sessions
 
-__all__ = ["countersign", "uvicorn"]
+__all__ = ["countersign", "git", "uvicorn"]
 
 load_sessions(Path())
 # A stage that compiles takes longer than it is left alive.
