@@ -12,11 +12,8 @@ import countersign.flows.settlement
 import countersign.services.attestation.timestamps
 import countersign.services.external.polling
 import countersign.services.market.imports
-from countersign.deployments.kernels import compile_kernels
 from countersign.store.sessions import load_sessions
 
 __all__ = ["countersign", "git", "uvicorn"]
 
 load_sessions(Path())
-# A stage that compiles takes longer than it is left alive.
-compile_kernels()

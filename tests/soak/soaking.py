@@ -1,5 +1,7 @@
 """A soak from its beginning to its verdict."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -58,6 +60,8 @@ class Report:
 
 def soak(folder: Path, seconds: float, seed: int, say: Callable[[str], None] = print) -> Report:
     """Soak a platform for so many seconds in a folder of its own, then judge it. With 0 it lives two days in peace."""
+    # A stage that compiles takes longer than it is left alive. Polars' threads do not outlive a fork, hence a process.
+    subprocess.run([sys.executable, "-m", "countersign.deployments.precompile"], check=True)
     with ExitStack() as after:
         disk = after.enter_context(mounted(folder / "disk"))
         herd = Herd(_made(folder / "logs"))
