@@ -17,7 +17,7 @@ HEAVY = ("alembic", "duckdb", "great_expectations", "numba", "pandas", "polars",
 # Runs every command with --help in one process; prints the first one after which a heavy package was there, and which.
 HELP_OF_ALL = """
 import contextlib, io, json, sys
-from countersign from countersign import cli
+from countersign import cli
 import typer
 
 def commands(command, path=()):
@@ -50,6 +50,7 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
     assert [each for each in seen if each[1:] != [0, True, []]] == []
 
 
+RUN = "import sys; from countersign import cli; sys.exit(cli.run(sys.argv[1:]))"
 # Runs a command and prints which of these modules it brought in.
 IMPORTS_OF = """
 import contextlib, io, json, sys
@@ -81,10 +82,7 @@ def test_what_reads_the_ledger_alone_starts_no_prefect_and_no_compiler(home: Pat
 def test_settling_nothing_is_remembered_as_a_run(home: Path) -> None:
     opened = locate_home(home)
     before = opened.clock.now()
-    assert (
-        run("import cli, sys; sys.exit(cli.run(sys.argv[1:]))", "run", "settle", "--json", "--home", str(home))
-        == "[]\n"
-    )
+    assert run(RUN, "run", "settle", "--json", "--home", str(home)) == "[]\n"
     with opened.ledger.read() as db:
         noted = db.get_one(StageRun, "settle")
     assert noted.finished_at >= before
