@@ -74,7 +74,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", [("status",), ("run", "settle")], ids=" ".join)
 def test_what_reads_the_ledger_alone_starts_no_prefect_and_no_compiler(home: Path, command: tuple[str, ...]) -> None:
-    heavy = "prefect,numba,pandas,alembic,httpx,great_expectations"
+    heavy = "prefect,numba,pandas,alembic,httpx,great_expectations,duckdb"
     code, brought = json.loads(run(IMPORTS_OF, heavy, *command, "--home", str(home)))
     assert (code in {0, 1}, brought) == (True, [])
 

@@ -39,7 +39,7 @@ from countersign.services.attestation.setting_aside import (
 from countersign.services.attestation.stops import going_on, telling
 from countersign.store.home import Home
 from countersign.store.journal.journal import Added, JournalEntry, PathConflict, Writer
-from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.store.ledger.facts import JOURNAL_CLOCK, JOURNAL_HEAD, keep_fact
 from countersign.store.ledger.heartbeat import Heartbeat
 from countersign.store.ledger.leases import lease
 
@@ -257,6 +257,7 @@ class Sealer:
                 db.add(JournalCommit(sha=commit.sha, kind=kind, committed_at=commit.committed_at))
         if added.commit:
             keep_fact(db, JOURNAL_HEAD, added.commit.sha)
+            keep_fact(db, JOURNAL_CLOCK, f"{added.commit.sha} {self.home.clock.kind}")
         db.flush()
         return {path: commit.sha for path, commit in where.items()}
 
