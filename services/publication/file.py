@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from countersign.domain.evaluation.claimed_performance import tabulate
 from countersign.models.errors import StoreError
 from countersign.models.lens.external import EXTERNAL_GAPS
 from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
@@ -192,6 +191,8 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
+    from countersign.domain.evaluation.claimed_performance import tabulate  # noqa: PLC0415 - brings NumPy in
+
     file_schema = {"session": pl.Date, "path": pl.String, "sha256": pl.String}
     contents = {
         "strategies": snapshot.strategies,
