@@ -51,11 +51,11 @@ def main() -> None:
         home = {"COUNTERSIGN_HOME": f"{name}/home"}
         # What Python compiles of its sources is kept, as it is for whoever uses the command.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        cost("cli", "sample", COUNTERSIGN_CLOCK="simulated", **home)
+        cost("countersign.cli", "sample", COUNTERSIGN_CLOCK="simulated", **home)
         for command, must in COMMANDS.items():
             words = command.split()
             ports = ["--port", "18077", "--prefect-port", "14277"] if words[0] == "up" else []
-            runs = [cost("cli", *words, *ports, **home) for _ in range(RUNS + 1)][1:]
+            runs = [cost("countersign.cli", *words, *ports, **home) for _ in range(RUNS + 1)][1:]
             figure(f"countersign {command}, processor time", runs, "s", must=must, better="lower")
         kernels = {"NUMBA_CACHE_DIR": f"{name}/kernels"}
         first = cost("countersign.deployments.precompile", **kernels)

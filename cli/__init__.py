@@ -7,6 +7,7 @@ after its environment is set. At the top of these modules stand the standard lib
 """
 
 import atexit
+import gc
 import os
 import sys
 
@@ -36,6 +37,8 @@ app.add_typer(factors, name="factors")
 def main() -> None:
     """Run the command; the program's entry."""
     keep_to_owner()
+    if "--help" in sys.argv or sys.argv[1:2] == ["status"]:
+        gc.disable()  # both end within a second, a sixth of which would go to looking for garbage among imports
     # Registered first, so that it runs last: DuckDB's binding prints a page of what Prefect's threads still hold then.
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno()))
     # What Prefect logs is in its server; on a terminal it would drown the progress bar and the one line of an error.

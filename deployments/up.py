@@ -10,6 +10,7 @@ from countersign.deployments.orchestration.server import refuse_second, running_
 from countersign.deployments.supervision.parts import Part
 from countersign.deployments.supervision.supervisor import Supervisor, stop_on_signals
 from countersign.models.errors import ConflictError
+from countersign.store.lens.versions import LINK
 
 # A flow run gets the interrupt and up to this long to end; its session is settled again by the watchdog.
 RUNNER_PATIENCE_SECONDS = 15.0
@@ -64,8 +65,6 @@ def runner_part(home: Path, api_url: str, *, catch_up: bool = True, timetable: s
 
 
 def _announce(home: Path, say: Callable[[str], None]) -> None:
-    from countersign.store.lens.versions import LINK  # noqa: PLC0415 - brings DuckDB in, which nothing before this needs
-
     say("Prefect's UI asks for words to log in with: `countersign admin prefect-login` prints them")
     if (home / LINK).exists():
         say(f"lens: {home / LINK}")

@@ -17,6 +17,7 @@ from countersign.store.files import storage_errors, write_atomically
 from countersign.store.journal.clock import require_clock
 from countersign.store.journal.journal import Journal
 from countersign.store.lake.lake import Lake
+from countersign.store.ledger.facts import JOURNAL_CLOCK, read_fact
 from countersign.store.ledger.ledger import Ledger
 from countersign.store.prefect_login import ensure_login
 from countersign.store.privacy import FOLDER_MODE, narrow
@@ -110,6 +111,11 @@ class Home:
             raise ConflictError(
                 f"{self.path}: this home was created with the {kind} clock and refuses the {self.clock_kind} one"
             )
-        head = self.journal.head() if self.journal.exists else None
-        if head:
-            require_clock(self.journal, head.sha, simulated=self.clock.simulated)
+        tip = self.journal.tip() if self.journal.exists else None
+        if tip is None:
+            return
+        with self.ledger.read() as db:
+            known = read_fact(db, JOURNAL_CLOCK)
+        # Git is asked where another than our sealer left the journal.
+        if known != f"{tip} {kind}":
+            require_clock(self.journal, tip, simulated=self.clock.simulated)

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from countersign.models.tables.operations import StageRun
+from countersign.services.attestation.sealing import seal_pending
+from countersign.services.publication.publish import publish
 from countersign.settings import locate_home
+from countersign.store.home import Home
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("alembic", "duckdb", "great_expectations", "numba", "pandas", "polars", "prefect", "pyarrow", "sqlmodel")
@@ -50,14 +53,15 @@ def test_help_of_every_command_imports_nothing_heavy() -> None:
     assert [each for each in seen if each[1:] != [0, True, []]] == []
 
 
-# Runs a command and prints which of these modules it brought in.
+RUN = "import sys; from countersign import cli; sys.exit(cli.run(sys.argv[1:]))"
+# Runs a command; prints its exit code, whether it printed anything, and which of these modules it brought in.
 IMPORTS_OF = """
 import contextlib, io, json, sys
 from countersign import cli
 
-with contextlib.redirect_stdout(io.StringIO()):
+with contextlib.redirect_stdout(io.StringIO()) as shown:
     code = cli.run(sys.argv[2:])
-print(json.dumps([code, [name for name in sys.argv[1].split(",") if name in sys.modules]]))
+print(json.dumps([code, bool(shown.getvalue()), [name for name in sys.argv[1].split(",") if name in sys.modules]]))
 """
 
 
@@ -73,18 +77,25 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", [("status",), ("run", "settle")], ids=" ".join)
 def test_what_reads_the_ledger_alone_starts_no_prefect_and_no_compiler(home: Path, command: tuple[str, ...]) -> None:
-    heavy = "prefect,numba,pandas,alembic,httpx,great_expectations"
-    code, brought = json.loads(run(IMPORTS_OF, heavy, *command, "--home", str(home)))
+    heavy = "prefect,numba,pandas,alembic,httpx,great_expectations,duckdb,numpy"
+    code, _, brought = json.loads(run(IMPORTS_OF, heavy, *command, "--home", str(home)))
     assert (code in {0, 1}, brought) == (True, [])
+
+
+def test_status_of_a_sealed_and_published_home_imports_neither_git_nor_duckdb(settled: Home) -> None:
+    seal_pending(settled, settled.clock.now())
+    publish(settled)
+    places = {"COUNTERSIGN_DATABASE_URL": settled.database_url, "COUNTERSIGN_LAKE_URL": str(settled.lake_path)}
+    code, shown, brought = json.loads(
+        run(IMPORTS_OF, "duckdb,git,numpy", "status", "--home", str(settled.path), **places)
+    )
+    assert (code in {0, 1}, shown, brought) == (True, True, [])
 
 
 def test_settling_nothing_is_remembered_as_a_run(home: Path) -> None:
     opened = locate_home(home)
     before = opened.clock.now()
-    assert (
-        run("import cli, sys; sys.exit(cli.run(sys.argv[1:]))", "run", "settle", "--json", "--home", str(home))
-        == "[]\n"
-    )
+    assert run(RUN, "run", "settle", "--json", "--home", str(home)) == "[]\n"
     with opened.ledger.read() as db:
         noted = db.get_one(StageRun, "settle")
     assert noted.finished_at >= before

@@ -25,7 +25,6 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import polars as pl
 
 from countersign.domain.provenance import canonical
@@ -236,6 +235,8 @@ def strategy_sha256(frame: pl.DataFrame, slugs: Sequence[str]) -> dict[str, str]
 
     The frame is written as CSV once and cut, which is a hundred times faster; none of our texts has a line break.
     """
+    import numpy as np  # noqa: PLC0415 - a tenth of a second, and records are read without it
+
     ordered = frame if frame["strategy"].is_sorted() else frame.sort("strategy", maintain_order=True)
     table = ordered.write_csv().encode()
     ends = np.flatnonzero(np.frombuffer(table, np.uint8) == ord("\n")) + 1

@@ -7,6 +7,9 @@ from sqlmodel import Field, SQLModel
 
 from countersign.models.tables.columns import identity, instant
 
+# Kinds of commits.
+SEAL, REVEAL, TIMESTAMPS = "seal", "reveal", "timestamps"
+
 
 class JournalCommit(SQLModel, table=True):
     """A commit of the journal that the sealer made. `committed_at` is its committer time: whole seconds, rounded up."""

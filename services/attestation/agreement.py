@@ -11,8 +11,7 @@ from sqlmodel import Session, col, func, select
 from countersign.models.tables.attestation import JournalConflict
 from countersign.models.tables.operations import Lease
 from countersign.services.attestation.pushing import DIVERGED, MOVED_BACK, NOT_PUSHED
-from countersign.services.attestation.sealing import LEASE
-from countersign.services.attestation.stops import why_stopped
+from countersign.services.attestation.stops import LEASE, why_stopped
 from countersign.services.notifications.notifications import is_open
 from countersign.store.clock import wall_clock
 from countersign.store.home import Home

@@ -25,8 +25,9 @@ from countersign.models.tables.attestation import Disclosure
 from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import StatusChange, Strategy
-from countersign.services.settlement.settled import correction_under_way, last_strategy_id, read_files
-from countersign.services.strategies.lifecycle import read_terms
+from countersign.services.settlement.inputs import read_files
+from countersign.services.settlement.settled import correction_under_way, last_strategy_id
+from countersign.services.settlement.terms import read_terms
 from countersign.store.home import Home
 from countersign.store.journal.journal import Writer
 

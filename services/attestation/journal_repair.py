@@ -22,8 +22,7 @@ from countersign.models.tables.operations import OPERATOR, AuditEntry
 from countersign.services.attestation.reconciliation.comparison import Comparison, compare
 from countersign.services.attestation.reconciliation.reconcile import inspect
 from countersign.services.attestation.remote import borrowed, is_ahead, remote_head
-from countersign.services.attestation.sealing import LEASE
-from countersign.services.attestation.stops import why_stopped
+from countersign.services.attestation.stops import LEASE, why_stopped
 from countersign.store.home import Home
 from countersign.store.journal.journal import BRANCH, NO_COMMIT
 from countersign.store.journal.lock import hold_lock

@@ -20,7 +20,7 @@ from sqlmodel import Session, col, func, select
 
 from countersign.domain.attestation import records
 from countersign.domain.attestation.record_reader import SealRecord, Terms
-from countersign.models.tables.attestation import Disclosure, JournalCommit, Seal, Timestamp
+from countersign.models.tables.attestation import REVEAL, SEAL, TIMESTAMPS, Disclosure, JournalCommit, Seal, Timestamp
 from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
@@ -36,16 +36,14 @@ from countersign.services.attestation.setting_aside import (
     settle_conflict,
     take_up_again,
 )
-from countersign.services.attestation.stops import alerting, close_alert
+from countersign.services.attestation.stops import LEASE, alerting, close_alert
 from countersign.store.home import Home
 from countersign.store.journal.journal import Added, JournalEntry, PathConflict, Writer
-from countersign.store.ledger.facts import JOURNAL_HEAD, keep_fact
+from countersign.store.ledger.facts import JOURNAL_CLOCK, JOURNAL_HEAD, keep_fact
 from countersign.store.ledger.heartbeat import Heartbeat
 from countersign.store.ledger.leases import lease
 
-LEASE = "seal"
 BATCH = 10_000
-SEAL, REVEAL, TIMESTAMPS = "seal", "reveal", "timestamps"
 SIGNAL = (
     Signal.id,
     Signal.session,
@@ -257,6 +255,7 @@ class Sealer:
                 db.add(JournalCommit(sha=commit.sha, kind=kind, committed_at=commit.committed_at))
         if added.commit:
             keep_fact(db, JOURNAL_HEAD, added.commit.sha)
+            keep_fact(db, JOURNAL_CLOCK, f"{added.commit.sha} {self.home.clock.kind}")
         db.flush()
         return {path: commit.sha for path, commit in where.items()}
 

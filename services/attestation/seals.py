@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from countersign.models.tables.attestation import JournalCommit, Seal
 from countersign.models.tables.operations import Lease
-from countersign.services.attestation.sealing import LEASE
+from countersign.services.attestation.stops import LEASE
 from countersign.store.clock import wall_clock
 from countersign.store.ledger.leases import holder_is_here, holder_lives
 

@@ -16,6 +16,8 @@ from countersign.services.notifications.notifications import is_open, notify, re
 from countersign.store.clock import wall_clock
 from countersign.store.home import Home
 
+# The lease of the process that seals.
+LEASE = "seal"
 STOPPED = "sealing stopped"
 
 _log = logging.getLogger("sealer")

@@ -11,8 +11,7 @@ from sqlmodel import col, select
 
 from countersign.domain.attestation.records import authority_name
 from countersign.models.errors import SourceError
-from countersign.models.tables.attestation import JournalCommit, Timestamp
-from countersign.services.attestation.sealing import TIMESTAMPS
+from countersign.models.tables.attestation import TIMESTAMPS, JournalCommit, Timestamp
 from countersign.services.notifications.notifications import notify, resolve
 from countersign.sources.timestamps import StampedToken, request_token
 from countersign.store.home import Home

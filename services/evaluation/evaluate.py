@@ -14,15 +14,8 @@ from countersign.domain.evaluation.metrics import TRADING_SCHEMA, evaluate
 from countersign.models.datasets import EVALUATIONS
 from countersign.models.errors import ConflictError
 from countersign.services.evaluation.claimed_performance import read_verdicts
-from countersign.services.evaluation.evaluations import (
-    name_run,
-    read_carried,
-    read_nav,
-    read_strategies,
-    read_trading,
-    settled_histories,
-    unevaluated,
-)
+from countersign.services.evaluation.evaluations import name_run, read_carried, read_nav, read_strategies, read_trading
+from countersign.services.evaluation.histories import settled_histories, unevaluated
 from countersign.services.settlement.settled import settlement_of
 from countersign.store.home import Home
 

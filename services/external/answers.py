@@ -9,10 +9,8 @@ asks back to the last good one. Rows are moved in bulk: an answer costs a handfu
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from countersign.domain.external.items import Items, Parsed, Unfit
@@ -20,6 +18,7 @@ from countersign.domain.external.polling import next_attempt, uncovered
 from countersign.models.feeds import LONGEST_WINDOW_MINUTES
 from countersign.models.tables.columns import UTCDateTime
 from countersign.models.tables.external import Gap, PollState, PollTally, QuarantinedItem
+from countersign.store.ledger.inserts import insert_into
 
 COLUMNS = tuple(field.name for field in fields(Parsed))
 TIME = UTCDateTime()
@@ -148,7 +147,7 @@ def _store_signals(db: Session, poll: Poll, signals: Sequence[Parsed]) -> list[i
 def _quarantine(db: Session, poll: Poll, unfit: Sequence[Unfit]) -> int:
     """Return how many were not there yet."""
     own = {"source_id": poll.source_id, "received_at": poll.received_at, "last_seen_at": poll.received_at}
-    insert = _upsert(db, QuarantinedItem).on_conflict_do_nothing().returning(col(QuarantinedItem.id))
+    insert = insert_into(db, QuarantinedItem).on_conflict_do_nothing().returning(col(QuarantinedItem.id))
     fresh = db.execute(insert, [vars(item) | own for item in unfit]).all()
     hashes = [item.raw_sha256 for item in unfit]
     for start in range(0, len(hashes), 1000):
@@ -163,11 +162,6 @@ def _count(db: Session, poll: Poll, counts: dict[str, int]) -> None:
     hour = poll.received_at.replace(minute=0, second=0, microsecond=0)
     given = counts | {"polls": 1}
     zero = dict.fromkeys(("polls", "failures", "new", "known", "revised", "quarantined"), 0)
-    insert = _upsert(db, PollTally).values(source_id=poll.source_id, hour=hour, **(zero | given))
+    insert = insert_into(db, PollTally).values(source_id=poll.source_id, hour=hour, **(zero | given))
     grown = {name: getattr(PollTally, name) + count for name, count in given.items()}
     db.execute(insert.on_conflict_do_update(index_elements=["source_id", "hour"], set_=grown))
-
-
-def _upsert(db: Session, table: type[Any]) -> Any:
-    dialect = postgresql if db.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)

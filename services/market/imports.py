@@ -32,7 +32,8 @@ from countersign.models.errors import ConflictError, InputError, SourceRefused
 from countersign.models.tables.market import CorporateAction, UniverseMember
 from countersign.models.tables.operations import HomeFact
 from countersign.services.market.instruments import put_instruments
-from countersign.services.settlement.settled import read_marks, settlement_of
+from countersign.services.settlement.inputs import read_marks
+from countersign.services.settlement.settled import settlement_of
 from countersign.sources.files.loose_files import read_loose
 from countersign.sources.files.tables import read_checked
 from countersign.sources.market.providers import MarketProvider

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
 from countersign.models.enums import NoticeKind
@@ -18,6 +17,7 @@ from countersign.models.tables.accounts import User
 from countersign.models.tables.notifications import Address, Delivery, Inbox
 from countersign.models.tables.operations import Notification
 from countersign.services.notifications.inbox import inbox_of
+from countersign.store.ledger.inserts import insert_into
 
 MOST_ADDRESSES = 5
 MOST_LINES = 50
@@ -148,9 +148,8 @@ def queue(db: Session, now: datetime, since: datetime) -> int:
         for address_id in addresses.get(each.user_id, ())
     ]
     if rows:
-        insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
         # A matter of the operator's that is back has been delivered once before.
-        again = insert(Delivery).on_conflict_do_update(
+        again = insert_into(db, Delivery).on_conflict_do_update(
             index_elements=["notification_id", "address_id"],
             set_={"queued_at": now, "sent_at": None, "given_up_at": None},
         )

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
 from countersign.models.enums import NoticeKind
 from countersign.models.tables.operations import Notification
+from countersign.store.ledger.inserts import insert_into
 
 
 def notify(db: Session, key: str, kind: str, text: str, now: datetime, user_id: int | None = None) -> bool:
@@ -35,8 +35,7 @@ def notify_users(db: Session, notices: Sequence[dict[str, Any]]) -> int:
     """Notify many users at once; a notification under the same key is left as it is. Return how many are new."""
     if not notices:
         return 0
-    insert = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
-    fresh = insert(Notification).on_conflict_do_nothing(index_elements=["key"])
+    fresh = insert_into(db, Notification).on_conflict_do_nothing(index_elements=["key"])
     return db.connection().execute(fresh, list(notices)).rowcount
 
 

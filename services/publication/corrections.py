@@ -6,15 +6,20 @@ and one strategy's history is read all the time. A superseded version never chan
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from countersign.models.lens.table import LensTable
 from countersign.models.lens.tables import CORRECTIONS
 from countersign.services.publication.snapshot import SupersededFile
+
+if TYPE_CHECKING:
+    import duckdb
 
 FIGURES = ("nav", "daily_return", "cumulative_return", "benchmark_return")
 ROWS = ("session", "version", *FIGURES)

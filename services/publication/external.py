@@ -7,11 +7,13 @@ is not whole before it is over, and the newest matter most. See ADR 10.
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
 from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
@@ -20,6 +22,9 @@ from countersign.models.tables.external import ExternalSignal
 from countersign.services.external.outcomes import newest_change, read_changes
 from countersign.services.external.reader import newest_id, read_gaps, read_rows
 from countersign.store.ledger.ledger import Ledger
+
+if TYPE_CHECKING:
+    import duckdb
 
 TIME = pl.Datetime("us", "UTC")
 # The columns that the ledger has of a signal itself; the others are those of its outcome.

@@ -7,16 +7,17 @@ its neighbours). The other large datasets stay in the lake, behind views that na
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours, and paths are quoted
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import polars as pl
 
-from countersign.domain.evaluation.claimed_performance import tabulate
 from countersign.models.errors import StoreError
 from countersign.models.lens.external import EXTERNAL_GAPS
 from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
@@ -44,6 +45,9 @@ from countersign.services.publication.nav import LEVELS, NAV_TABLES, NEWEST, cre
 from countersign.services.publication.snapshot import ShownFile, Snapshot
 from countersign.services.publication.standings import replace_standings
 from countersign.store.lens.versions import open_read_only
+
+if TYPE_CHECKING:
+    import duckdb
 
 # Count up whenever an existing file can no longer be extended, only made anew.
 FORMAT = 8
@@ -108,6 +112,8 @@ NOTHING = LensContents("", frozenset(), frozenset(), frozenset())
 
 def read_contents(path: Path) -> LensContents | None:
     """Read the contents of a lens; None if it cannot be extended (another format, damaged, or no lens)."""
+    import duckdb  # noqa: PLC0415 - a tenth of a second, which `status` need not pay
+
     try:
         with open_read_only(path) as db:
             (layout,) = db.execute("SELECT format FROM internal.publication").fetchall()[0]
@@ -143,6 +149,8 @@ def fill(
     the lake that are not whole, by their paths. With `held` NOTHING the file must not exist yet. StoreError if a file
     of the lake is missing or unreadable.
     """
+    import duckdb  # noqa: PLC0415 - as above
+
     try:
         with duckdb.connect() as db, _attached(db, path):
             db.begin()
@@ -183,6 +191,8 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
+    from countersign.domain.evaluation.claimed_performance import tabulate  # noqa: PLC0415 - brings NumPy in
+
     file_schema = {"session": pl.Date, "path": pl.String, "sha256": pl.String}
     contents = {
         "strategies": snapshot.strategies,

@@ -7,14 +7,18 @@ numbered in there: DuckDB skips rows by the range of a number, but of a text by 
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
-from itertools import pairwise
+from __future__ import annotations
 
-import duckdb
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from countersign.models.lens.table import LensTable
 from countersign.models.lens.tables import NAV
 from countersign.services.publication.lake import select_files
 from countersign.services.publication.snapshot import ShownFile, Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
 
 # Tables of NAV rows, and how many sessions their batches have.
 LEVELS = (("nav_recent", 1), ("nav_batches", 12), ("nav_history", 144))

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from countersign.models.errors import HeldError, LeaseError
 from countersign.services.publication.external import External, read_news, take_external
-from countersign.services.publication.file import NOTHING, LensContents, fill, read_contents
+from countersign.services.publication.file import FORMAT, NOTHING, LensContents, fill, read_contents
 from countersign.services.publication.seals import seals_of
 from countersign.services.publication.snapshot import Snapshot, take_snapshot
 from countersign.store.files import storage_errors, sync_folder
 from countersign.store.home import Home
 from countersign.store.ledger.leases import lease
-from countersign.store.lens.digest import is_as_published, keep_identity
+from countersign.store.lens.digest import is_as_published, keep_identity, shown_by
 from countersign.store.lens.versions import LINK, current_version
 
 FOLDER = "lens"
@@ -62,8 +62,20 @@ def rebuild(home: Home, wait_seconds: float = WAIT_SECONDS) -> Publication:
 def lens_is_current(home: Home) -> bool:
     """Whether the published version shows all that is committed and settled now. External signals come all day."""
     path = current_version(home.path)
-    held = read_contents(path) if path and is_as_published(home.ledger, path) is not False else None
-    return held is not None and held.digest == take_snapshot(home.lake).digest
+    whole = is_as_published(home.ledger, path) if path else False
+    if path is None or whole is False:
+        return False
+    digest = take_snapshot(home.lake).digest
+    noted = shown_by(home.ledger, path) if whole else None
+    if noted is not None:
+        return noted == _shown(digest)
+    held = read_contents(path)
+    return held is not None and held.digest == digest
+
+
+def _shown(digest: str) -> str:
+    """Name the contents of a version: its format, and the digest of its snapshot."""
+    return f"{FORMAT}:{digest}"
 
 
 def _publish(home: Home, wait_seconds: float, *, from_nothing: bool) -> Publication:
@@ -127,7 +139,7 @@ def _make_version(
     path = home / FOLDER / f"{version}.duckdb"
     building.rename(path)
     sync_folder(path.parent)
-    keep_identity(owner.ledger, path, KEPT_VERSIONS)
+    keep_identity(owner.ledger, path, KEPT_VERSIONS, _shown(snapshot.digest))
     _switch(home, path)
     _clean(home)
     return path, added

@@ -6,12 +6,16 @@ a retired one was long ago: figures taken over once are kept for as long as thei
 
 # ruff: noqa: S608 - every name in these queries is a constant of ours
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Sequence
 from datetime import date
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from countersign.models.lens.tables import EVALUATIONS
+
+if TYPE_CHECKING:
+    import duckdb
 
 FIGURES = ", ".join(name for name in EVALUATIONS.columns if name not in {"strategy", "session"})
 NEWEST = """

@@ -22,7 +22,7 @@ from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
 from countersign.services.external.reader import SHOWN, Wanted, newest_id, read_signals
-from countersign.services.settlement.settled import read_files
+from countersign.services.settlement.inputs import read_files
 from countersign.store.home import Home
 from countersign.store.lens.cache import Cache
 

@@ -23,15 +23,14 @@ from countersign.models.quality import Finding
 from countersign.models.tables.market import QualityReport
 from countersign.services.notifications.notifications import notify, resolve
 from countersign.services.settlement.expectations import validate
+from countersign.services.settlement.inputs import read_actions, read_marks
 from countersign.services.settlement.listings import ListingEvidence, read_evidence
-from countersign.services.settlement.settled import read_actions, read_marks, settlement_of
+from countersign.services.settlement.quality_reports import VALIDATION, facts_of, report_path
+from countersign.services.settlement.settled import settlement_of
 from countersign.services.strategies.lifecycle import live_universes
 from countersign.store.files import write_atomically
 from countersign.store.home import Home
 from countersign.store.market import put_report
-
-REPORTS = "quality"
-VALIDATION = "great_expectations"
 
 
 def check_quality(home: Home, session: date, now: datetime) -> QualityReport:
@@ -76,20 +75,6 @@ def make_report(home: Home, session: date, now: datetime) -> Path:
     write_atomically(page, text.encode())
     write_atomically(record, orjson.dumps({**facts, VALIDATION: result}, option=options))
     return page
-
-
-def report_path(session: date) -> str:
-    """Return the path of a session's page for people, relative to the home folder."""
-    return f"{REPORTS}/{session}/report.html"
-
-
-def facts_of(record: Path) -> dict[str, Any]:
-    """Read what a report is of; nothing if there is none, or none that can be read."""
-    try:
-        facts = orjson.loads(record.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return {name: value for name, value in facts.items() if name != VALIDATION}
 
 
 class BarInspection(NamedTuple):

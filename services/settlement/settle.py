@@ -25,21 +25,12 @@ from countersign.models.quality import Finding
 from countersign.models.tables.settlement import Settlement
 from countersign.services.notifications.notifications import notify, resolve
 from countersign.services.settlement.corrections import levels_again, nav_of_both, record_correction
+from countersign.services.settlement.inputs import files_before, marks_after, read_actions, read_files, read_market
 from countersign.services.settlement.listings import ListingEvidence
 from countersign.services.settlement.quality import inspect_bars
-from countersign.services.settlement.settled import (
-    due_sessions,
-    files_before,
-    last_strategy_id,
-    marks_after,
-    read_actions,
-    read_files,
-    read_market,
-    settlement_of,
-    signal_hashes,
-)
+from countersign.services.settlement.settled import due_sessions, last_strategy_id, settlement_of, signal_hashes
+from countersign.services.settlement.terms import read_terms
 from countersign.services.signals.submission import read_signals
-from countersign.services.strategies.lifecycle import read_terms
 from countersign.store.clock import wall_clock
 from countersign.store.home import Home
 from countersign.store.lake.lake import StagedFile

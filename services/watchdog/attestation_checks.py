@@ -12,13 +12,19 @@ from sqlmodel import col, func, select
 from countersign.domain.attestation.records import authority_name
 from countersign.models.errors import StoreError
 from countersign.models.problems import Repair, WatchdogProblem
-from countersign.models.tables.attestation import Disclosure, JournalCommit, JournalConflict, Seal, Timestamp
+from countersign.models.tables.attestation import (
+    TIMESTAMPS,
+    Disclosure,
+    JournalCommit,
+    JournalConflict,
+    Seal,
+    Timestamp,
+)
 from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.services.attestation.agreement import read_agreement
 from countersign.services.attestation.reconciliation.reconcile import inspect
 from countersign.services.attestation.remote import remote_head
-from countersign.services.attestation.sealing import TIMESTAMPS
 from countersign.services.attestation.stops import STOPPED, why_stopped
 from countersign.store.home import Home
 from countersign.store.journal.signing import load_key

@@ -24,12 +24,11 @@ from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
 from countersign.models.timetable import TIMETABLE
-from countersign.services.evaluation.evaluations import unevaluated
+from countersign.services.evaluation.histories import unevaluated
 from countersign.services.notifications.notifications import notify, open_alerts, resolve
 from countersign.services.operations.platform_status import free_bytes
 from countersign.services.publication.publish import lens_is_current
 from countersign.services.settlement.corrections import changed_sessions
-from countersign.services.settlement.quality import inspect_bars
 from countersign.services.settlement.settled import due_sessions
 from countersign.services.watchdog.attestation_checks import ATTESTATION_CHECKS
 from countersign.services.watchdog.digest_checks import DIGEST_CHECKS
@@ -154,6 +153,8 @@ def _unsettled(home: Home, session: date) -> list[WatchdogProblem]:
 
 def _held(home: Home, day: date) -> list[WatchdogProblem]:
     """Whether the gate holds the session that all others wait for: fetched again it may have better bars."""
+    from countersign.services.settlement.quality import inspect_bars  # noqa: PLC0415 - brings NumPy in
+
     try:
         faults = [finding for finding in inspect_bars(home, day).findings if finding.severity is Severity.HOLD]
     except StoreError:

@@ -6,7 +6,7 @@ from sqlmodel import col, select
 
 from countersign.models.problems import Repair, WatchdogProblem
 from countersign.models.tables.market import QualityReport
-from countersign.services.settlement.quality import facts_of, report_path
+from countersign.services.settlement.quality_reports import facts_of, report_path
 from countersign.store.home import Home
 
 # A report is read soon, or never: older ones are not looked for.

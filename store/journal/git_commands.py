@@ -145,7 +145,7 @@ def _start(
         # Takes 0.09 s to import, which `--help` and `status` need not pay, and asks git for its version.
         from git import Git, GitCommandNotFound  # noqa: PLC0415
     except ImportError as error:
-        raise StoreError(f"git was not found ({' '.join(str(error).split())[:200]})") from error
+        raise _not_found(error) from error
     foreign = [name for name in os.environ.keys() - variables.keys() if name.startswith("GIT_")]
     cleaned = ["env", *(f"-u{name}" for name in foreign)] if foreign else []
     command = [*cleaned, "git", "--no-pager", *arguments]
@@ -153,12 +153,16 @@ def _start(
     try:
         wrapped = cast("Git.AutoInterrupt", Git(folder).execute(command, env=variables, **options))
     except GitCommandNotFound as error:
-        raise StoreError(f"git was not found ({error.__cause__})") from error
+        raise _not_found(error) from error
     except OSError as error:
         raise StoreError(f"git could not be started ({error})") from error
     # The wrapper ends git when it is collected, and asks for no more than SIGTERM.
     running, wrapped.proc = cast("Popen[bytes]", wrapped.proc), None
     return running
+
+
+def _not_found(error: Exception) -> StoreError:
+    return StoreError(f"git was not found ({' '.join(str(error).split())[:200]})")
 
 
 def _end(running: Popen[bytes]) -> None:

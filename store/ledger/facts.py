@@ -6,11 +6,13 @@ from countersign.models.tables.operations import HomeFact
 
 # The journal's newest commit, as the sealer left it.
 JOURNAL_HEAD = "journal_head"
+# The same commit, and the kind of clock that its journal has for life.
+JOURNAL_CLOCK = "journal_clock"
 # The remote's newest commit, as a push or a look left it.
 REMOTE_HEAD = "remote_head"
 # A commit of ours that the remote has and the journal does not: it is older than its remote.
 REMOTE_AHEAD = "remote_ahead"
-# Digest ("" until it was taken) and identity of the lens's newest versions, as JSON.
+# Digest ("" until it was taken), identity and contents of the lens's newest versions, as JSON.
 LENS_DIGESTS = "lens_digests"
 # Time of the sealer's last round, by the wall clock.
 SEALER_SEEN = "sealer_seen"

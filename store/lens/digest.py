@@ -16,10 +16,13 @@ from countersign.store.ledger.facts import LENS_DIGESTS, keep_fact, read_fact
 from countersign.store.ledger.ledger import Ledger
 
 
-def keep_identity(ledger: Ledger, path: Path, kept: int) -> None:
-    """Record the identity of a version that is about to be published, and forget those before the last `kept`."""
+def keep_identity(ledger: Ledger, path: Path, kept: int, shown: str) -> None:
+    """Record the identity of a version that is about to be published, and forget those before the last `kept`.
+
+    `shown` names its contents, for `shown_by`.
+    """
     with storage_errors(path):
-        row = ["", identity(path.stat())]
+        row = ["", identity(path.stat()), shown]
     with ledger.write() as db:
         known = {version: was for version, was in _read(db).items() if version != path.stem} | {path.stem: row}
         _keep(db, dict(list(known.items())[-kept:]))
@@ -31,9 +34,16 @@ def is_as_published(ledger: Ledger, path: Path) -> bool | None:
         row = _read(db).get(path.stem)
     if row is None or not path.exists():
         return None
-    sha256, published = row
+    sha256, published, *_ = row
     with storage_errors(path):
         return identity(path.stat()) == published or (sha256 != "" and sha256_of(path) == sha256)
+
+
+def shown_by(ledger: Ledger, path: Path) -> str | None:
+    """Return the name of a version's contents; None for one from before they were named."""
+    with ledger.read() as db:
+        _, _, *shown = _read(db).get(path.stem, ("", ""))
+    return shown[0] if shown else None
 
 
 def check_version(ledger: Ledger, path: Path) -> None:
@@ -49,11 +59,11 @@ def check_version(ledger: Ledger, path: Path) -> None:
             return  # somebody writes to it; the identity tells that already
     with ledger.write() as db:
         known = _read(db)
-        sha256, published = known.get(path.stem, ("", ""))
+        sha256, published, *shown = known.get(path.stem, ("", ""))
         if sha256:
-            known[path.stem] = [sha256, now if found == sha256 else ALTERED]
+            known[path.stem] = [sha256, now if found == sha256 else ALTERED, *shown]
         elif published == now:
-            known[path.stem] = [found, now]
+            known[path.stem] = [found, now, *shown]
         _keep(db, known)
 
 

@@ -1,8 +1,12 @@
 """The lens's published version: where it lies, and how it is opened."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import duckdb
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
 
 LINK = "countersign.duckdb"
 
@@ -17,4 +21,6 @@ def current_version(home: Path) -> Path | None:
 
 def open_read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a published version. The one way to: DuckDB refuses two configurations of a file in one process."""
+    import duckdb  # noqa: PLC0415 - a tenth of a second, which the name of a version need not cost
+
     return duckdb.connect(path, read_only=True)

@@ -11,7 +11,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from countersign.domain.sessions import at
 from countersign.models.datasets import EVALUATIONS
-from countersign.services.evaluation.evaluations import DEFINITIONS
+from countersign.services.evaluation.histories import DEFINITIONS
 from countersign.services.operations.platform_status import StageStatus, read_platform_status
 from countersign.services.publication.publish import lens_is_current
 from countersign.store.home import Home
@@ -65,7 +65,7 @@ def test_the_operator_sees_the_ranking(served_home: Path, settled: Home, monkeyp
     import countersign.domain.evaluation.metrics  # noqa: PLC0415 - of five sessions
 
     monkeypatch.setattr(countersign.domain.evaluation.metrics, "MIN_SCORED_SESSIONS", 2)
-    monkeypatch.setattr("countersign.services.evaluation.evaluations.DEFINITIONS", DEFINITIONS + 1)
+    monkeypatch.setattr("countersign.services.evaluation.histories.DEFINITIONS", DEFINITIONS + 1)
     assert run(settled) == [str(day) for day in DAYS]
     with get_client(sync_client=True) as client:
         found = {

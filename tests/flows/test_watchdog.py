@@ -15,7 +15,7 @@ from countersign.models.tables.lake import LakeFile
 from countersign.services.attestation.sealing import seal_pending
 from countersign.services.notifications.notifications import open_alerts
 from countersign.services.publication.publish import lens_is_current, publish
-from countersign.services.settlement.quality import report_path
+from countersign.services.settlement.quality_reports import report_path
 from countersign.services.watchdog.quality_checks import unreported
 from countersign.sources.files.tables import FilesProvider
 from countersign.store.home import Home

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from countersign.models.tables.operations import Lease
-from countersign.services.attestation.sealing import LEASE, sealing
+from countersign.services.attestation.sealing import sealing
+from countersign.services.attestation.stops import LEASE
 from countersign.store.clock import wall_clock
 from countersign.store.home import Home
 from tests.api.routers.test_signals import SIGNAL, post, recorded

@@ -16,7 +16,8 @@ from countersign.models.tables.claimed import ClaimedPerformance
 from countersign.models.tables.settlement import Settlement
 from countersign.services.evaluation.claimed_performance import upload_claimed
 from countersign.services.evaluation.evaluate import count_scores, evaluate_sessions, find_unevaluated, rank
-from countersign.services.evaluation.evaluations import read_strategies, read_trading, unevaluated
+from countersign.services.evaluation.evaluations import read_strategies, read_trading
+from countersign.services.evaluation.histories import unevaluated
 from countersign.services.settlement.settled import settlement_of
 from countersign.services.strategies.lifecycle import require_strategy
 from countersign.store.home import Home

@@ -14,9 +14,9 @@ from countersign.models.errors import ConflictError, CountersignError, HorizonEr
 from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import StatusChange, Strategy
+from countersign.services.settlement.terms import read_terms
 from countersign.services.signals.acceptance import Receipt
 from countersign.services.signals.submission import Submission, first_session, read_signals, submit_each
-from countersign.services.strategies.lifecycle import read_terms
 from countersign.store.home import Home
 from tests.support.strategies import move, open_strategies, send, status_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from countersign.models.errors import ConflictError
+from countersign.models.errors import ConflictError, StoreError
 from countersign.models.tables.operations import HomeFact
 from countersign.services.attestation.sealing import seal_pending
 from countersign.store.home import Home
@@ -68,3 +68,15 @@ def test_a_home_whose_clock_was_changed_neither_seals_nor_opens(home: Home) -> N
     with pytest.raises(ConflictError, match="clock_mixed"):
         changed.check()
     assert git(home.path / "journal", "rev-parse", "HEAD") == head
+
+
+def test_home_opens_without_git_where_its_sealer_left_the_journal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_strategies(home, NOW, "alpha")
+    send(home, NOW.date(), {"alpha": {"600001.SH": 0.5}}, NOW)
+    seal_pending(home, NOW)
+    monkeypatch.setenv("PATH", "/nowhere")
+    home.check()
+    moved = home.journal.path / "refs/heads/main"
+    moved.write_text("0" * 40 + "\n")
+    with pytest.raises(StoreError, match="git"):
+        home.check()
