@@ -32,7 +32,7 @@ from countersign.models.errors import ConflictError, InputError, SourceRefused
 from countersign.models.tables.market import CorporateAction, UniverseMember
 from countersign.models.tables.operations import HomeFact
 from countersign.services.market.instruments import put_instruments
-from countersign.services.settlement.settled import read_marks, settlement_of
+from countersign.services.settlement.settled import read_marks, settled_before
 from countersign.sources.files.loose_files import read_loose
 from countersign.sources.files.tables import read_checked
 from countersign.sources.market.providers import MarketProvider
@@ -210,9 +210,8 @@ def _understand(
 
 
 def _marks_before(home: Home, session: date) -> pl.DataFrame:
-    previous = home.sessions.previous(session)
     with home.ledger.read() as db:
-        settled = previous if settlement_of(db, previous) else None
+        settled = settled_before(db, home.sessions, session)
     return read_marks(home.lake, settled, session)
 
 
