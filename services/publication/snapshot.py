@@ -26,9 +26,10 @@ from countersign.models.datasets import (
     ORDERS,
     POSITIONS,
     SIGNALS,
-    TERMS,
 )
 from countersign.models.enums import FactorStatus
+from countersign.models.lens.factors import FACTORS
+from countersign.models.lens.tables import SETTLEMENTS, STRATEGIES
 from countersign.models.tables.accounts import User
 from countersign.models.tables.attestation import Disclosure
 from countersign.models.tables.claimed import ClaimedPerformance
@@ -43,7 +44,7 @@ from countersign.store.lake.lake import Lake
 RUN_DIGITS = 16
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
-FACTORS = (FACTOR_VALUES.name, FACTOR_IC.name)
+FACTOR_DATA = (FACTOR_VALUES.name, FACTOR_IC.name)
 LISTED = (
     col(LakeFile.dataset),
     col(LakeFile.session),
@@ -51,28 +52,8 @@ LISTED = (
     col(LakeFile.sha256),
     col(LakeFile.checked_as),
 )
-TIME = pl.Datetime("us", "UTC")
-STRATEGIES_SCHEMA = {
-    "slug": pl.String,
-    "name": pl.String,
-    "owner": pl.String,
-    **TERMS,
-    "status": pl.String,
-    "is_public": pl.Boolean,
-    "created_at": TIME,
-    "activated_at": TIME,
-    "retired_at": TIME,
-}
-SETTLEMENTS_SCHEMA = {
-    "session": pl.Date,
-    "version": pl.Int32,
-    "strategies": pl.Int32,
-    "bars_sha256": pl.String,
-    "rules_sha256": pl.String,
-    "manifest_sha256": pl.String,
-    "commit_sha": pl.String,
-    "settled_at": TIME,
-}
+STRATEGIES_SCHEMA = STRATEGIES.frame_schema(initial_capital=pl.Int64())
+SETTLEMENTS_SCHEMA = SETTLEMENTS.frame_schema()
 YEAR = {
     "year": pl.Int32,
     "ic_mean": pl.Float64,
@@ -82,37 +63,7 @@ YEAR = {
     "turnover": pl.Float64,
     "days": pl.Int32,
 }
-FACTORS_SCHEMA = {
-    "id": pl.String,
-    "name": pl.String,
-    "owner": pl.String,
-    "universe": pl.String,
-    "status": pl.String,
-    "expression": pl.String,
-    "ic_mean": pl.Float64,
-    "ic_ir": pl.Float64,
-    "ic_decay": pl.List(pl.Float64),
-    "turnover": pl.Float64,
-    "sharpe": pl.Float64,
-    "fitness": pl.Float64,
-    "coverage": pl.Float64,
-    "data_days": pl.Int32,
-    "max_correlation": pl.Float64,
-    "newey_west_t": pl.Float64,
-    "ic_sign_share": pl.Float64,
-    "yearly_stats": pl.List(pl.Struct(YEAR)),
-    "reject_reason": pl.String,
-    "os_ic_mean_30d": pl.Float64,
-    "os_ic_mean_60d": pl.Float64,
-    "os_ic_mean_120d": pl.Float64,
-    "os_start_date": pl.Date,
-    "os_sessions": pl.Int32,
-    "os_late": pl.Int32,
-    "claimed_ic_mean": pl.Float64,
-    "claimed_ic_ir": pl.Float64,
-    "created_at": TIME,
-    "validated_at": TIME,
-}
+FACTORS_SCHEMA = FACTORS.frame_schema(yearly_stats=pl.List(pl.Struct(YEAR)))
 CLAIMED_SCHEMA = {"strategy": pl.String, "activated_on": pl.Date, "records": pl.String}
 
 
@@ -170,11 +121,11 @@ def take_snapshot(lake: Lake) -> Snapshot:
         whole = not correction_under_way(db)
     settled = set(settlements["session"])
     through = max(settled, default=None)
-    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTORS)}
+    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTOR_DATA)}
     checked = {}
     for dataset, file, checked_as in rows:
         if (
-            dataset in FACTORS
+            dataset in FACTOR_DATA
             or file.session in settled
             or (dataset in MARKET and through is not None and file.session <= through)
         ):
