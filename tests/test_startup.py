@@ -17,7 +17,7 @@ HEAVY = ("alembic", "duckdb", "great_expectations", "numba", "pandas", "polars",
 # Runs every command with --help in one process; prints the first one after which a heavy package was there, and which.
 HELP_OF_ALL = """
 import contextlib, io, json, sys
-from countersign from countersign import cli
+from countersign import cli
 import typer
 
 def commands(command, path=()):
