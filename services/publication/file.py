@@ -19,7 +19,7 @@ import polars as pl
 from countersign.domain.evaluation.claimed_performance import tabulate
 from countersign.models.errors import StoreError
 from countersign.models.lens.external import EXTERNAL_GAPS
-from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES
 from countersign.models.lens.table import LensTable
 from countersign.models.lens.tables import (
     BARS,
@@ -31,9 +31,7 @@ from countersign.models.lens.tables import (
     NAV,
     ORDERS,
     POSITIONS,
-    SETTLEMENTS,
     SIGNALS,
-    STRATEGIES,
 )
 from countersign.services.publication.corrections import SUPERSEDED, add_superseded, create_corrections_view
 from countersign.services.publication.external import OUTCOMES, ROWS, External, News, create_external_views, put_news
@@ -187,10 +185,8 @@ def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot:
         for kind, table in ((NAV, NAV_FILE), (EVALUATIONS, EVALUATION_FILE))
     )
     contents = {
-        STRATEGIES.name: snapshot.strategies,
-        CLAIMS.name: tabulate(snapshot.claimed),
-        SETTLEMENTS.name: snapshot.settlements,
-        FACTORS.name: snapshot.factors,
+        **snapshot.tables,
+        CLAIMS.name: tabulate(snapshot.tables[CLAIMS.name]),
         EXTERNAL_GAPS.name: external.gaps,
         f"internal.{NAV_FILE.name}": nav,
         f"internal.{EVALUATION_FILE.name}": evaluations,

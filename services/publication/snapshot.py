@@ -4,7 +4,7 @@ One reading transaction, so that the lens never shows half of a settlement.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,7 @@ from countersign.models.datasets import (
 )
 from countersign.models.enums import FactorStatus
 from countersign.models.lens.factors import FACTORS
-from countersign.models.lens.tables import SETTLEMENTS, STRATEGIES
+from countersign.models.lens.tables import CLAIMS, SETTLEMENTS, STRATEGIES
 from countersign.models.tables.accounts import User
 from countersign.models.tables.attestation import Disclosure
 from countersign.models.tables.claimed import ClaimedPerformance
@@ -88,20 +88,17 @@ class Snapshot:
     """Snapshot of the data that a lens is made of. Equal digests make equal lenses.
 
     `checked` has by path the identity with which each of the `files` was last found whole (`store.lake.digests`); the
-    digest leaves it out. `claimed` has the current uploads of claimed performances as they are kept, a row a strategy.
-    `disclosed` are the sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false
-    while a correction is under way: later sessions rest on replaced versions.
+    digest leaves it out. `tables` has, by name, the tables that are copied whole; of `claims` the current uploads
+    as they are kept, a row a strategy. `disclosed` are the sessions whose signals are all sealed, and revealed: their
+    seals do not change. `whole` is false while a correction is under way: later sessions rest on replaced versions.
     """
 
     lake: Path
     settled_through: date | None
     files: dict[str, list[ShownFile]]
     checked: dict[str, str]
-    strategies: pl.DataFrame
-    settlements: pl.DataFrame
-    claimed: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
     superseded: list[SupersededFile]
-    factors: pl.DataFrame
     disclosed: frozenset[date]
     whole: bool
     digest: str
@@ -114,11 +111,11 @@ def take_snapshot(lake: Lake) -> Snapshot:
     history before the first settlement included. Of factors, the values of the active ones and every IC count.
     """
     with lake.ledger.read() as db:
-        settlements = _settlements(db)
-        strategies, factors, claimed = _strategies(db), _factors(db), _claimed(db)
+        tables = {name: read(db) for name, read in READERS.items()}
         rows = [*_files(db), *_factor_files(db)]
         superseded = _superseded(db)
         whole = not correction_under_way(db)
+    settlements = tables[SETTLEMENTS.name]
     settled = set(settlements["session"])
     through = max(settled, default=None)
     files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTOR_DATA)}
@@ -132,7 +129,7 @@ def take_snapshot(lake: Lake) -> Snapshot:
             files[dataset].append(file)
             checked[file.path] = checked_as
     digest = hashlib.sha256(repr((lake.root, files)).encode())
-    for frame in (strategies, settlements, claimed, factors):
+    for frame in tables.values():
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
     return Snapshot(
@@ -140,11 +137,8 @@ def take_snapshot(lake: Lake) -> Snapshot:
         through,
         files,
         checked,
-        strategies,
-        settlements,
-        claimed,
+        tables,
         superseded,
-        factors,
         disclosed,
         whole,
         digest.hexdigest(),
@@ -228,6 +222,15 @@ def _claimed(db: Session) -> pl.DataFrame:
         for slug, activated_at, records in db.execute(query)
     ]
     return _frame(rows, CLAIMED_SCHEMA)
+
+
+# Queries of the tables that are copied whole. Their order is part of the digest.
+READERS: dict[str, Callable[[Session], pl.DataFrame]] = {
+    STRATEGIES.name: _strategies,
+    SETTLEMENTS.name: _settlements,
+    CLAIMS.name: _claimed,
+    FACTORS.name: _factors,
+}
 
 
 def _frame(rows: Iterable[Any], schema: dict[str, Any]) -> pl.DataFrame:
