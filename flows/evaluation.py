@@ -17,6 +17,7 @@ from countersign.services.evaluation.evaluate import SESSIONS_PER_BATCH, Evaluat
 from countersign.services.settlement.settled import settlement_of
 from countersign.settings import open_home
 from countersign.store.home import Home
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.leases import lease
 from countersign.tasks.evaluation import count_scores, evaluate_sessions, find_unevaluated, rank
 
@@ -56,8 +57,7 @@ def evaluate_waiting(home: Home, through: date, again: date | None = None) -> li
     try:
         with lease(home.ledger, LEASE):
             due = find_unevaluated(home, through) or _settled(home, again)
-            batches = [due[start : start + SESSIONS_PER_BATCH] for start in range(0, len(due), SESSIONS_PER_BATCH)]
-            done = [each for batch in batches for each in evaluate_sessions(home, batch)]
+            done = [each for batch in chunked(due, SESSIONS_PER_BATCH) for each in evaluate_sessions(home, batch)]
     except LeaseError as error:
         log.warning("another run is evaluating: %s", error)
         return []

@@ -18,6 +18,7 @@ from countersign.services.factors.track import SESSIONS_PER_BATCH, Tracked
 from countersign.services.market.closes import Closes
 from countersign.settings import open_home
 from countersign.store.home import Home
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.leases import lease
 from countersign.tasks.factors import chart, find_untracked, list_tracked, track_sessions
 from countersign.tasks.revalidation import find_affected, revalidate_chunk
@@ -53,11 +54,8 @@ def track_waiting(home: Home, through: date) -> list[Tracked]:
     log = get_run_logger()
     try:
         with lease(home.ledger, LEASE):
-            due = list(find_untracked(home, through).items())
-            batches = [
-                dict(due[start : start + SESSIONS_PER_BATCH]) for start in range(0, len(due), SESSIONS_PER_BATCH)
-            ]
-            done = [each for batch in batches for each in track_sessions(home, batch)]
+            due = find_untracked(home, through).items()
+            done = [each for batch in chunked(due, SESSIONS_PER_BATCH) for each in track_sessions(home, dict(batch))]
     except LeaseError as error:
         log.warning("another run is tracking: %s", error)
         return []

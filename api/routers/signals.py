@@ -62,6 +62,8 @@ async def submit_signal(state: State, user: Account, now: Now, slug: Slug, body:
             raise not_found("Strategy") from None
         if error.field == "session":
             raise refuse(400, f"trade_date: {error}") from None
+        if error.field in {"symbol", "weight"}:  # of the portfolio, which the body has under this name
+            raise InputError("signals", error.expected, error.got, where=error.field) from None
         raise
     strangers = state.known.strangers(holding.symbol for holding in body.signals)
     answer = _submitted(taken, strangers, await state.seal_waiter.wait_for(taken.recorded.signal_id))

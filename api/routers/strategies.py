@@ -15,7 +15,8 @@ from countersign.models.enums import StrategyStatus
 from countersign.models.errors import ConflictError, RefusedError
 from countersign.models.tables.accounts import User
 from countersign.models.tables.operations import account
-from countersign.models.tables.strategies import SLUG_PATTERN, Strategy, StrategyTerms
+from countersign.models.tables.strategies import Strategy, StrategyTerms
+from countersign.models.terms import SLUG_PATTERN
 from countersign.models.wire.strategies import NewStrategy, StrategiesAnswer, StrategyAnswer, StrategyChange
 from countersign.services.accounts.accounts import require_room
 from countersign.services.signals.owner_signatures import require_key_may_change

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 from countersign.domain.tables import Day, Number, Table, Text
-from countersign.models.tables.strategies import SLUG_PATTERN
 from countersign.models.targets import SYMBOL_PATTERN
+from countersign.models.terms import SLUG_PATTERN
 
 SIGNAL_TABLE = Table(
     "signals",

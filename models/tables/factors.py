@@ -12,6 +12,7 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from countersign.models.enums import FactorStatus, FactorUniverse
 from countersign.models.tables.columns import instant
+from countersign.models.terms import Description, MeanIc, Title
 
 # Sessions of values without which a factor cannot be validated.
 MIN_SESSIONS = 120
@@ -25,11 +26,11 @@ def new_id() -> str:
 class FactorTerms(SQLModel):
     """Terms of a factor, by its owner. Universe and claims never change; the platform checks none of them."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Title
     universe: FactorUniverse = Field(sa_type=AutoString)
-    description: str | None = None
-    expression: str | None = None
-    claimed_ic_mean: float | None = None
+    description: Description | None = None
+    expression: Description | None = None
+    claimed_ic_mean: MeanIc | None = None
     claimed_ic_ir: float | None = None
 
 

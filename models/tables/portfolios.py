@@ -8,6 +8,7 @@ from sqlmodel.sql.sqltypes import AutoString
 from countersign.models.enums import FactorUniverse, PortfolioStatus, Weighting
 from countersign.models.tables.columns import instant
 from countersign.models.tables.factors import new_id
+from countersign.models.terms import Title, TopN
 
 MIN_MEMBERS = 2
 
@@ -15,10 +16,10 @@ MIN_MEMBERS = 2
 class PortfolioTerms(SQLModel):
     """Terms of a portfolio, by its owner at its making; immutable afterwards."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Title
     universe: FactorUniverse = Field(sa_type=AutoString)
     weighting: Weighting = Field(default=Weighting.EQUAL, sa_type=AutoString)
-    top_n: int = Field(default=50, ge=5, le=500)
+    top_n: TopN = 50
 
 
 class FactorPortfolio(PortfolioTerms, table=True):

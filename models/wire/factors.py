@@ -5,14 +5,13 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from countersign.models.enums import FactorStatus, FactorUniverse
-from countersign.models.names import Name, Prose
 from countersign.models.targets import SYMBOL_PATTERN
+from countersign.models.terms import Description, MeanIc, Title
 from countersign.models.wire.base import Answer, Day, Moment, Request, word_of
 
 MAX_DATES = 500
 
-FactorName = Annotated[Name, Field(min_length=1, max_length=100, examples=["momentum_20d"])]
-Words = Annotated[Prose, Field(max_length=5_000)]
+FactorName = Annotated[Title, Field(examples=["momentum_20d"])]
 
 
 class NewFactor(Request):
@@ -20,9 +19,9 @@ class NewFactor(Request):
 
     name: FactorName
     universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
-    description: Words | None = Field(default=None, examples=["20-day momentum factor"])
-    expression: Words | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
-    claimed_ic_mean: float | None = Field(default=None, ge=-1, le=1, examples=[0.035])
+    description: Description | None = Field(default=None, examples=["20-day momentum factor"])
+    expression: Description | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
+    claimed_ic_mean: MeanIc | None = Field(default=None, examples=[0.035])
     claimed_ic_ir: float | None = Field(default=None, examples=[0.68])
 
 
@@ -30,8 +29,8 @@ class FactorChange(Request):
     """Change of a draft or rejected factor; anything else of it stays."""
 
     name: FactorName | None = None
-    description: Words | None = Field(default=None, examples=["20-day momentum factor"])
-    expression: Words | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
+    description: Description | None = Field(default=None, examples=["20-day momentum factor"])
+    expression: Description | None = Field(default=None, examples=["rank(ts_mean(close, 20))"])
 
     @model_validator(mode="after")
     def _a_name_stays_a_name(self) -> Self:

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from countersign.models.enums import FactorStatus, FactorUniverse, PortfolioStatus, StrategyStatus, Weighting
-from countersign.models.names import Name
+from countersign.models.terms import Title, TopN
 from countersign.models.wire.base import Answer, Day, Moment, Request, SealEvidence, Sha256, word_of
 
-PortfolioName = Annotated[Name, Field(min_length=1, max_length=100, examples=["momentum_value"])]
+PortfolioName = Annotated[Title, Field(examples=["momentum_value"])]
 
 
 class NewPortfolio(Request):
@@ -17,7 +17,7 @@ class NewPortfolio(Request):
     name: PortfolioName
     universe: Annotated[FactorUniverse, word_of(FactorUniverse)] = Field(examples=["hs300"])
     weighting: Annotated[Weighting, word_of(Weighting)] = Weighting.EQUAL
-    top_n: int = Field(default=50, ge=5, le=500, description="symbols to hold, 1/top_n each", examples=[50])
+    top_n: TopN = Field(default=50, description="symbols to hold, 1/top_n each", examples=[50])
 
 
 class NewMember(Request):

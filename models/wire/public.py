@@ -224,7 +224,8 @@ class Verification(Answer):
     nav: VerifiedNav | None = Field(description="null: not settled yet")
     positions: list[VerifiedPosition]
     signal_attestation: SealedSignal | None = Field(description="null: no signal for this session")
-    trades: list[VerifiedTrade]
+    orders: list[VerifiedTrade] = Field(description="all of the session, filled or refused")
+    trades: list[VerifiedTrade] = Field(description="the same as orders")
 
 
 class Provenance(Answer):

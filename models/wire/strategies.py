@@ -2,24 +2,20 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from countersign.models import terms
 from countersign.models.enums import ExecutionPrice, StrategyStatus, Universe
-from countersign.models.names import Name, Prose
-from countersign.models.ssh import KEY_EXAMPLE, PublicKey
-from countersign.models.tables.strategies import SLUG_PATTERN
+from countersign.models.ssh import KEY_EXAMPLE
 from countersign.models.wire.base import Answer, Moment, Request, word_of
 
-StrategyName = Annotated[Name, Field(min_length=1, max_length=100, examples=["HS300 ML Alpha"])]
-Description = Annotated[
-    Prose, Field(max_length=5_000, examples=["Gradient-boosted ranks of the HS300, every ten sessions"])
-]
+StrategyName = Annotated[terms.Title, Field(examples=["HS300 ML Alpha"])]
+Description = Annotated[terms.Description, Field(examples=["Gradient-boosted ranks of the HS300, every ten sessions"])]
 
 
 OwnerKey = Annotated[
-    PublicKey,
+    terms.OwnerKey,
     Field(
-        max_length=500,
         examples=[KEY_EXAMPLE],
         description="the owner's Ed25519 public key, a line as ssh-keygen writes it; then only signals signed with it "
         "are taken, and the key stands in the journal for good",
@@ -31,16 +27,14 @@ class NewStrategy(Request):
     """A strategy to open. Name, description and is_public can change later, `owner_key` until the first signal."""
 
     name: StrategyName
-    slug: Annotated[str, StringConstraints(pattern=SLUG_PATTERN)] = Field(examples=["hs300-ml-alpha"])
+    slug: terms.Slug = Field(examples=["hs300-ml-alpha"])
     description: Description | None = None
     universe: Annotated[Universe, word_of(Universe)] = Universe.HS300
     execution_price: Annotated[ExecutionPrice, word_of(ExecutionPrice)] = ExecutionPrice.OPEN
-    holding_period: int = Field(
-        default=10, ge=1, le=60, description="minimum sessions between rebalances", examples=[10]
-    )
-    initial_capital: int = Field(default=1_000_000, ge=100_000, le=100_000_000, description="CNY", examples=[1_000_000])
-    commission_rate: float = Field(default=0.0003, ge=0, le=0.1, examples=[0.0003])
-    slippage_rate: float = Field(default=0.002, ge=0, le=0.1, examples=[0.002])
+    holding_period: terms.HoldingPeriod = Field(default=10, examples=[10])
+    initial_capital: terms.Capital = Field(default=1_000_000, examples=[1_000_000])
+    commission_rate: terms.Rate = Field(default=0.0003, examples=[0.0003])
+    slippage_rate: terms.Rate = Field(default=0.002, examples=[0.002])
     is_public: bool = True
     owner_key: OwnerKey | None = None
 

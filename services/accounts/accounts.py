@@ -20,6 +20,7 @@ from countersign.models.names import nickname_key
 from countersign.models.tables.accounts import TIERS, UNCLAIMED, ApiKey, InviteCode, User
 from countersign.models.tables.operations import OPERATOR, AuditEntry, account
 from countersign.models.tables.strategies import Strategy
+from countersign.store.ledger.chunks import chunked
 
 KEY_PREFIX = "csk_"
 MAX_KEYS = 100
@@ -145,11 +146,11 @@ def find_key(db: Session, text: str) -> ApiKey | None:
 
 def good_keys(db: Session, hashes: Collection[str]) -> set[str]:
     """Return those of these hashes whose keys are active, of accounts that are not disabled."""
-    found, wanted = set[str](), sorted(hashes)
+    found = set[str]()
     query = sa.select(col(ApiKey.key_hash)).join(User, col(User.id) == col(ApiKey.user_id))
     query = query.where(col(ApiKey.revoked_at).is_(None), col(User.disabled_at).is_(None))
-    for start in range(0, len(wanted), 500):
-        found.update(db.execute(query.where(col(ApiKey.key_hash).in_(wanted[start : start + 500]))).scalars())
+    for chunk in chunked(sorted(hashes)):
+        found.update(db.execute(query.where(col(ApiKey.key_hash).in_(chunk))).scalars())
     return found
 
 

@@ -26,6 +26,7 @@ from countersign.services.attestation.stops import LEASE, why_stopped
 from countersign.store.home import Home
 from countersign.store.journal.journal import BRANCH, NO_COMMIT
 from countersign.store.journal.lock import hold_lock
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.facts import JOURNAL_HEAD, REMOTE_AHEAD, keep_fact
 from countersign.store.ledger.leases import lease
 
@@ -129,12 +130,11 @@ def _write(home: Home, now: datetime, action: str, detail: str) -> None:
 def _forget(db: Session, lost: Iterable[str]) -> int:
     """Let nothing rest on these commits any more; return how many signals wait again."""
     shas, signals, run = sorted(lost), 0, db.connection().execute
-    for start in range(0, len(shas), 500):
-        gone = shas[start : start + 500]
+    for gone in chunked(shas):
         signals += run(sa.update(Seal).where(col(Seal.commit_sha).in_(gone)).values(commit_sha=None)).rowcount
         run(sa.delete(Disclosure).where(col(Disclosure.commit_sha).in_(gone)))
         run(sa.delete(Timestamp).where(col(Timestamp.commit_sha).in_(gone)))
         run(sa.update(Timestamp).where(col(Timestamp.stored_sha).in_(gone)).values(stored_sha=None))
-    for start in range(0, len(shas), 500):
-        run(sa.delete(JournalCommit).where(col(JournalCommit.sha).in_(shas[start : start + 500])))
+    for gone in chunked(shas):
+        run(sa.delete(JournalCommit).where(col(JournalCommit.sha).in_(gone)))
     return signals

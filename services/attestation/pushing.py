@@ -28,6 +28,7 @@ from countersign.services.attestation.remote import (
 from countersign.services.notifications.notifications import is_open, notify, resolve
 from countersign.store.home import Home
 from countersign.store.journal.journal import BRANCH, JournalEntry
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.facts import REMOTE_AHEAD, REMOTE_HEAD, keep_fact, read_fact
 
 DIVERGED, NOT_PUSHED, MOVED_BACK = "journal diverged", "journal not pushed", "remote moved back"
@@ -148,10 +149,10 @@ def _unpushed(home: Home) -> set[str]:
 
 def _mark(db: Session, shas: Collection[str], pushed_at: datetime | None) -> int:
     """Record the time since when the remote has these commits (None: it lacks them); return how many changed."""
-    listed, count = sorted(shas), 0
+    count = 0
     other = col(JournalCommit.pushed_at).is_(None) if pushed_at else col(JournalCommit.pushed_at).is_not(None)
-    for start in range(0, len(listed), 500):
-        ours = col(JournalCommit.sha).in_(listed[start : start + 500])
+    for chunk in chunked(sorted(shas)):
+        ours = col(JournalCommit.sha).in_(chunk)
         count += (
             db.connection().execute(sa.update(JournalCommit).where(ours, other).values(pushed_at=pushed_at)).rowcount
         )

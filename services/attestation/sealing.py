@@ -39,6 +39,7 @@ from countersign.services.attestation.setting_aside import (
 from countersign.services.attestation.stops import LEASE, alerting, close_alert
 from countersign.store.home import Home
 from countersign.store.journal.journal import Added, JournalEntry, PathConflict, Writer
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.facts import JOURNAL_CLOCK, JOURNAL_HEAD, keep_fact
 from countersign.store.ledger.heartbeat import Heartbeat
 from countersign.store.ledger.leases import lease
@@ -281,10 +282,10 @@ def _claimed(db: Session) -> Sequence[Any]:
 def _chain_heads(db: Session, strategy_ids: Iterable[int]) -> dict[int, str]:
     """Return the signal hash that each strategy's chain ends in; strategies without a record are left out."""
     newest = sa.select(func.max(col(Seal.signal_id))).where(col(Seal.strategy_id) == col(Strategy.id)).scalar_subquery()
-    heads, ids = dict[int, str](), sorted(strategy_ids)
-    for start in range(0, len(ids), 500):
+    heads = dict[int, str]()
+    for chunk in chunked(sorted(strategy_ids)):
         query = sa.select(col(Signal.strategy_id), col(Signal.signal_hash)).join(Strategy, col(Signal.id) == newest)
-        rows = db.connection().execute(query.where(col(Strategy.id).in_(ids[start : start + 500])))
+        rows = db.connection().execute(query.where(col(Strategy.id).in_(chunk)))
         heads.update((strategy_id, signal_hash) for strategy_id, signal_hash in rows)
     return heads
 

@@ -11,6 +11,7 @@ from countersign.models.tables.attestation import JournalCommit, Seal
 from countersign.models.tables.operations import Lease
 from countersign.services.attestation.stops import LEASE
 from countersign.store.clock import wall_clock
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.leases import holder_is_here, holder_lives
 
 
@@ -25,13 +26,13 @@ class SealStatus:
 
 def read_seals(db: Session, signal_ids: Collection[int]) -> dict[int, SealStatus]:
     """Return the seals of those signals that are in the journal, by signal."""
-    ids, found = sorted(signal_ids), dict[int, SealStatus]()
+    found = dict[int, SealStatus]()
     columns = (Seal.signal_id, JournalCommit.sha, JournalCommit.committed_at, JournalCommit.pushed_at)
     query = sa.select(*(col(column) for column in columns)).join(
         JournalCommit, col(JournalCommit.sha) == col(Seal.commit_sha)
     )
-    for start in range(0, len(ids), 500):
-        rows = db.execute(query.where(col(Seal.signal_id).in_(ids[start : start + 500])))
+    for chunk in chunked(sorted(signal_ids)):
+        rows = db.execute(query.where(col(Seal.signal_id).in_(chunk)))
         found |= {signal_id: SealStatus(sha, time, pushed) for signal_id, sha, time, pushed in rows}
     return found
 

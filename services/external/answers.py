@@ -18,6 +18,7 @@ from countersign.domain.external.polling import next_attempt, uncovered
 from countersign.models.feeds import LONGEST_WINDOW_MINUTES
 from countersign.models.tables.columns import UTCDateTime
 from countersign.models.tables.external import Gap, PollState, PollTally, QuarantinedItem
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.inserts import insert_into
 
 COLUMNS = tuple(field.name for field in fields(Parsed))
@@ -149,9 +150,8 @@ def _quarantine(db: Session, poll: Poll, unfit: Sequence[Unfit]) -> int:
     own = {"source_id": poll.source_id, "received_at": poll.received_at, "last_seen_at": poll.received_at}
     insert = insert_into(db, QuarantinedItem).on_conflict_do_nothing().returning(col(QuarantinedItem.id))
     fresh = db.execute(insert, [vars(item) | own for item in unfit]).all()
-    hashes = [item.raw_sha256 for item in unfit]
-    for start in range(0, len(hashes), 1000):
-        seen = col(QuarantinedItem.raw_sha256).in_(hashes[start : start + 1000])
+    for chunk in chunked(item.raw_sha256 for item in unfit):
+        seen = col(QuarantinedItem.raw_sha256).in_(chunk)
         update = sa.update(QuarantinedItem).where(col(QuarantinedItem.source_id) == poll.source_id, seen)
         db.execute(update.values(last_seen_at=poll.received_at))
     return len(fresh)

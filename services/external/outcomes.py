@@ -1,6 +1,6 @@
 """Outcomes of external signals in the ledger: signals to judge, decided outcomes, and each source's record."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlmodel import Session, col, func
 from countersign.domain.external.shares import Share, share
 from countersign.models.klines import market_of
 from countersign.models.tables.external import ExternalOutcome, ExternalSignal, Source
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.ledger import Ledger
 
 TIME = pl.Datetime("us", "UTC")
@@ -68,7 +69,7 @@ def put_outcomes(db: Session, outcomes: pl.DataFrame, now: datetime) -> int:
     fresh = judged.join(same, on="signal_id", how="anti")
     if fresh.height:
         own = {"change": newest_change(db) + 1}  # before the rows go that may have the newest
-        for chunk in _chunks(fresh["signal_id"].to_list()):
+        for chunk in chunked(fresh["signal_id"].to_list()):
             db.execute(sa.delete(ExternalOutcome).where(col(ExternalOutcome.signal_id).in_(chunk)))
         rows = [row | own | {"decided_at": now if row.pop("final") else None} for row in fresh.iter_rows(named=True)]
         db.execute(sa.insert(ExternalOutcome), rows)
@@ -180,11 +181,7 @@ def _read(db: Session, signal_ids: list[int]) -> pl.DataFrame:
     """Outcomes in the ledger, columns as in OUTCOME, and whether each is final."""
     columns = [*(col(getattr(ExternalOutcome, name)) for name in OUTCOME), col(ExternalOutcome.decided_at).is_not(None)]
     rows: list[tuple[Any, ...]] = []
-    for chunk in _chunks(signal_ids):
+    for chunk in chunked(signal_ids):
         query = sa.select(*columns).where(col(ExternalOutcome.signal_id).in_(chunk))
         rows += [tuple(row) for row in db.execute(query)]
     return pl.DataFrame(rows, schema=OUTCOME | {"final": pl.Boolean}, orient="row")
-
-
-def _chunks(ids: list[int]) -> Iterator[list[int]]:
-    return (ids[start : start + 1000] for start in range(0, len(ids), 1000))

@@ -7,6 +7,7 @@ from typing import Any
 from countersign.services.factors.revalidation import SHOWN, Revalidated, affected, revalidate
 from countersign.services.market.closes import Closes
 from countersign.store.home import Home
+from countersign.store.ledger.chunks import chunked
 
 FACTORS_PER_CHUNK = 25
 
@@ -15,7 +16,7 @@ def find_affected(home: Home, since: date, until: date) -> list[list[str]]:
     """List the factors measured on bars from `since` to `until`, in chunks."""
     with home.ledger.read() as db:
         found = affected(db, home.sessions, since, until)
-    return [found[start : start + FACTORS_PER_CHUNK] for start in range(0, len(found), FACTORS_PER_CHUNK)]
+    return list(chunked(found, FACTORS_PER_CHUNK))
 
 
 def revalidate_chunk(home: Home, closes: Closes, factor_ids: Sequence[str]) -> list[Revalidated]:

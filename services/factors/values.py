@@ -21,6 +21,7 @@ from countersign.models.tables.factors import MIN_SESSIONS, Factor, FactorSessio
 from countersign.models.tables.lake import LakeFile
 from countersign.services.factors.lifecycle import forget_figures, own_factor, stretch_of
 from countersign.store.lake.lake import Lake, StagedFile, series_files
+from countersign.store.ledger.chunks import chunked
 
 MAX_FILES = 24
 
@@ -160,8 +161,7 @@ def _known(db: Session, factor_id: str) -> pl.DataFrame:
 
 def _note_sessions(db: Session, factor_id: str, change: _Change, uploaded_at: datetime) -> None:
     mine, replaced = col(FactorSession.factor_id) == factor_id, sorted(change.replaced)
-    for start in range(0, len(replaced), 500):
-        chunk = replaced[start : start + 500]
+    for chunk in chunked(replaced):
         db.execute(sa.delete(FactorSession).where(mine, col(FactorSession.session).in_(chunk)))
     shared = {"factor_id": factor_id, "uploaded_at": uploaded_at}
     db.execute(sa.insert(FactorSession), [row | shared for row in change.fresh.iter_rows(named=True)])

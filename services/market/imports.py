@@ -33,7 +33,7 @@ from countersign.models.tables.market import CorporateAction, UniverseMember
 from countersign.models.tables.operations import HomeFact
 from countersign.services.market.instruments import put_instruments
 from countersign.services.settlement.inputs import read_marks
-from countersign.services.settlement.settled import settlement_of
+from countersign.services.settlement.settled import settled_before
 from countersign.sources.files.loose_files import read_loose
 from countersign.sources.files.tables import read_checked
 from countersign.sources.market.providers import MarketProvider
@@ -211,9 +211,8 @@ def _understand(
 
 
 def _marks_before(home: Home, session: date) -> pl.DataFrame:
-    previous = home.sessions.previous(session)
     with home.ledger.read() as db:
-        settled = previous if settlement_of(db, previous) else None
+        settled = settled_before(db, home.sessions, session)
     return read_marks(home.lake, settled, session)
 
 

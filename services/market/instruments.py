@@ -15,11 +15,10 @@ from countersign.models.errors import CountersignError
 from countersign.models.tables.lake import LakeFile
 from countersign.models.tables.market import Instrument
 from countersign.store.lake.lake import Lake
+from countersign.store.ledger.chunks import chunked
 from countersign.store.market import upsert
 
 log = logging.getLogger("countersign.instruments")
-
-CHUNK = 500
 
 
 def read_instruments(db: Session, symbols: Collection[str] | None = None) -> pl.DataFrame:
@@ -28,9 +27,8 @@ def read_instruments(db: Session, symbols: Collection[str] | None = None) -> pl.
     if symbols is None:
         rows = list(db.execute(query))
     else:
-        wanted = sorted(set(symbols))
-        parts = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-        rows = [row for part in parts for row in db.execute(query.where(col(Instrument.symbol).in_(part)))]
+        parts = (query.where(col(Instrument.symbol).in_(chunk)) for chunk in chunked(sorted(set(symbols))))
+        rows = [row for part in parts for row in db.execute(part)]
     return pl.DataFrame([tuple(row) for row in rows], schema=INSTRUMENTS_SCHEMA, orient="row").sort("symbol")
 
 

@@ -18,6 +18,7 @@ from countersign.models.tables.portfolios import MIN_MEMBERS, FactorPortfolio, P
 from countersign.models.tables.strategies import Strategy, StrategyTerms
 from countersign.services.factors.lifecycle import own_factor
 from countersign.services.strategies.lifecycle import change_status, open_strategy
+from countersign.store.ledger.chunks import chunked
 
 SLUG_LENGTH = 49
 
@@ -60,9 +61,8 @@ def members_of(db: Session, portfolio_ids: Sequence[str]) -> dict[str, list[Memb
         .join(Factor, col(Factor.id) == col(PortfolioMember.factor_id))
         .order_by(col(PortfolioMember.added_at), col(PortfolioMember.factor_id))
     )
-    for start in range(0, len(portfolio_ids), 500):
-        chosen = col(PortfolioMember.portfolio_id).in_(portfolio_ids[start : start + 500])
-        for member, factor in db.execute(query.where(chosen)):
+    for chunk in chunked(portfolio_ids):
+        for member, factor in db.execute(query.where(col(PortfolioMember.portfolio_id).in_(chunk))):
             found[member.portfolio_id].append(Member(factor, member.added_at))
     return found
 

@@ -23,6 +23,7 @@ from countersign.services.notifications.notifications import notify, resolve
 from countersign.services.portfolios.lifecycle import members_of
 from countersign.services.signals.submission import Submission
 from countersign.store.lake.lake import Lake
+from countersign.store.ledger.chunks import chunked
 
 _KEY = "portfolio "
 # Why the engine made no signal, for people.
@@ -156,8 +157,8 @@ def _reasons(lake: Lake, failures: pl.DataFrame, factors: dict[str, Factor], ses
 def _newest(db: Session, factor_ids: list[str], session: date) -> dict[str, date]:
     found: dict[str, date] = {}
     query = sa.select(col(FactorSession.factor_id), func.max(col(FactorSession.session)))
-    for start in range(0, len(factor_ids), 500):
-        chosen = col(FactorSession.factor_id).in_(factor_ids[start : start + 500])
+    for chunk in chunked(factor_ids):
+        chosen = col(FactorSession.factor_id).in_(chunk)
         rows = db.execute(query.where(chosen, col(FactorSession.session) < session).group_by(FactorSession.factor_id))
         found |= {row[0]: row[1] for row in rows}
     return found
@@ -166,8 +167,8 @@ def _newest(db: Session, factor_ids: list[str], session: date) -> dict[str, date
 def _slugs(db: Session, portfolios: Sequence[FactorPortfolio]) -> dict[str, str]:
     by_strategy = {portfolio.strategy_id: portfolio.id for portfolio in portfolios}
     ids, found = sorted(filter(None, by_strategy)), dict[str, str]()
-    for start in range(0, len(ids), 500):
-        query = sa.select(col(Strategy.id), col(Strategy.slug)).where(col(Strategy.id).in_(ids[start : start + 500]))
+    for chunk in chunked(ids):
+        query = sa.select(col(Strategy.id), col(Strategy.slug)).where(col(Strategy.id).in_(chunk))
         found |= {by_strategy[strategy_id]: slug for strategy_id, slug in db.execute(query)}
     return found
 

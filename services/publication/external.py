@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS
+from countersign.models.lens.external import EXTERNAL_GAPS, EXTERNAL_OUTCOMES, EXTERNAL_SIGNALS, PRICE
 from countersign.models.lens.table import LensTable
 from countersign.models.tables.external import ExternalSignal
 from countersign.services.external.outcomes import newest_change, read_changes
@@ -26,12 +26,8 @@ from countersign.store.ledger.ledger import Ledger
 if TYPE_CHECKING:
     import duckdb
 
-TIME = pl.Datetime("us", "UTC")
 # The columns that the ledger has of a signal itself; the others are those of its outcome.
 COLUMNS = tuple(name for name in EXTERNAL_SIGNALS.columns if name in ExternalSignal.model_fields)
-NOT_TEXT = {"revision": pl.Int32(), "published_at": TIME, "received_at": TIME}
-SCHEMA = {"id": pl.Int64(), "source": pl.String(), **{name: NOT_TEXT.get(name, pl.String()) for name in COLUMNS}}
-GAPS_SCHEMA = {name: pl.String() if name == "source" else TIME for name in EXTERNAL_GAPS.columns}
 ROWS_AT_ONCE = 50_000
 MOST_GAPS = 1_000_000
 NUMBER = {"id": ("BIGINT", "number of the revision; grows in the order in which they came")}
@@ -40,10 +36,10 @@ ROWS = LensTable(
     "Rows of the view external_signals",
     NUMBER | {name: EXTERNAL_SIGNALS.columns[name] for name in ("source", *COLUMNS)},
 )
+# The ledger has numbers of signals as texts, digit for digit.
+AS_TEXT = {name: pl.String() for name, (sql_type, _) in ROWS.columns.items() if sql_type in {PRICE, "DOUBLE"}}
 # Columns of an outcome other than `known_at` and the columns of ROWS.
 VERDICT = tuple(name for name in EXTERNAL_OUTCOMES.columns if name not in {*ROWS.columns, "known_at"})
-NOT_TIME = {"series": pl.String(), "outcome": pl.String(), "r_multiple": pl.Float64()}
-OUTCOMES_SCHEMA = {"id": pl.Int64(), **{name: NOT_TIME.get(name, TIME) for name in VERDICT}}
 OUTCOMES = LensTable(
     "external_outcome",
     "Decided outcomes: columns of the views external_signals and external_outcomes",
@@ -86,7 +82,7 @@ def take_external(ledger: Ledger) -> External:
     """Read the newest ids and the gaps from the ledger."""
     with ledger.read() as db:
         gaps = [tuple(row.values()) for row in read_gaps(db, None, MOST_GAPS, 0)]
-        shown = pl.DataFrame(gaps[::-1], schema=GAPS_SCHEMA, orient="row")
+        shown = pl.DataFrame(gaps[::-1], schema=EXTERNAL_GAPS.frame_schema(), orient="row")
         return External(newest_id(db), newest_change(db), shown)
 
 
@@ -94,7 +90,7 @@ def read_news(ledger: Ledger, after: int, through: int, outcomes_after: int) -> 
     """Read the signals with ids in (after, through], and the outcomes that changed since a change."""
     with ledger.read() as db:
         changes = [tuple(row) for row in read_changes(db, VERDICT, outcomes_after)]
-    return News(_signals(ledger, after, through), pl.DataFrame(changes, schema=OUTCOMES_SCHEMA, orient="row"))
+    return News(_signals(ledger, after, through), pl.DataFrame(changes, schema=OUTCOMES.frame_schema(), orient="row"))
 
 
 def put_news(db: duckdb.DuckDBPyConnection, news: News) -> None:
@@ -119,5 +115,5 @@ def _signals(ledger: Ledger, after: int, through: int) -> Iterator[pl.DataFrame]
     while after < through:
         with ledger.read() as db:
             rows = [tuple(row) for row in read_rows(db, COLUMNS, after, ROWS_AT_ONCE) if row[0] <= through]
-        yield pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        yield pl.DataFrame(rows, schema=ROWS.frame_schema(**AS_TEXT), orient="row")
         after = rows[-1][0]

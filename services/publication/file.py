@@ -20,7 +20,7 @@ import polars as pl
 
 from countersign.models.errors import StoreError
 from countersign.models.lens.external import EXTERNAL_GAPS
-from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES, FACTORS
+from countersign.models.lens.factors import FACTOR_IC, FACTOR_VALUES
 from countersign.models.lens.table import LensTable
 from countersign.models.lens.tables import (
     BARS,
@@ -32,16 +32,14 @@ from countersign.models.lens.tables import (
     NAV,
     ORDERS,
     POSITIONS,
-    SETTLEMENTS,
     SIGNALS,
-    STANDINGS,
-    STRATEGIES,
 )
 from countersign.services.publication.corrections import SUPERSEDED, add_superseded, create_corrections_view
 from countersign.services.publication.external import OUTCOMES, ROWS, External, News, create_external_views, put_news
 from countersign.services.publication.external import VIEWS as EXTERNAL_VIEWS
-from countersign.services.publication.lake import NOT_IN_THE_LAKE, SEAL_KEY, quote, select_files
+from countersign.services.publication.lake import quote, select_files
 from countersign.services.publication.nav import LEVELS, NAV_TABLES, NEWEST, create_nav_view, update_nav
+from countersign.services.publication.seals import SEALS
 from countersign.services.publication.snapshot import ShownFile, Snapshot
 from countersign.services.publication.standings import replace_standings
 from countersign.store.lens.versions import open_read_only
@@ -57,14 +55,22 @@ ROW_GROUP_SIZE = 16_384
 STORAGE_VERSION = "v1.4.0"
 # Views over the lake.
 VIEWS = (SIGNALS, ORDERS, POSITIONS, EVALUATIONS, BARS, INDEX_LEVELS, FACTOR_IC, FACTOR_VALUES)
+NAV_FILE, EVALUATION_FILE = (
+    LensTable(
+        f"{name}_file",
+        "The committed files of the lake that rows were taken from",
+        {
+            "session": ("DATE", "session of the file"),
+            "path": ("VARCHAR", "relative to the lake's root"),
+            "sha256": ("VARCHAR", "hash of the file"),
+        },
+    )
+    for name in ("nav", "evaluation")
+)
 INTERNAL = (
     SUPERSEDED,
     *NAV_TABLES,
-    LensTable(
-        "seal",
-        "How the signals of disclosed sessions were sealed: columns of the view signals",
-        {name: SIGNALS.columns[name] for name in (*SEAL_KEY, *NOT_IN_THE_LAKE)},
-    ),
+    SEALS,
     ROWS,
     OUTCOMES,
     LensTable(
@@ -79,18 +85,8 @@ INTERNAL = (
             "outcomes_through": ("BIGINT", "number of the newest change of their outcomes"),
         },
     ),
-    *(
-        LensTable(
-            f"{name}_file",
-            "The committed files of the lake that rows were taken from",
-            {
-                "session": ("DATE", "session of the file"),
-                "path": ("VARCHAR", "relative to the lake's root"),
-                "sha256": ("VARCHAR", "hash of the file"),
-            },
-        )
-        for name in ("nav", "evaluation")
-    ),
+    NAV_FILE,
+    EVALUATION_FILE,
 )
 
 
@@ -186,22 +182,24 @@ def _create(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("CREATE SCHEMA internal")
     for table in INTERNAL:
         db.execute(f"CREATE TABLE internal.{_definition(table)}")
-    for table in (STRATEGIES, CLAIMS, STANDINGS, SETTLEMENTS, FACTORS, EXTERNAL_GAPS):
-        db.execute(f"CREATE TABLE {_definition(table)}")
+    for table in LENS_TABLES:
+        if not _is_view(table):
+            db.execute(f"CREATE TABLE {_definition(table)}")
 
 
 def _replace_small_tables(db: duckdb.DuckDBPyConnection, version: str, snapshot: Snapshot, external: External) -> None:
     from countersign.domain.evaluation.claimed_performance import tabulate  # noqa: PLC0415 - brings NumPy in
 
-    file_schema = {"session": pl.Date, "path": pl.String, "sha256": pl.String}
+    nav, evaluations = (
+        pl.DataFrame(snapshot.files[kind.name], schema=table.frame_schema(), orient="row")
+        for kind, table in ((NAV, NAV_FILE), (EVALUATIONS, EVALUATION_FILE))
+    )
     contents = {
-        "strategies": snapshot.strategies,
-        "claims": tabulate(snapshot.claimed),
-        "settlements": snapshot.settlements,
-        "factors": snapshot.factors,
-        "external_gaps": external.gaps,
-        "internal.nav_file": pl.DataFrame(snapshot.files[NAV.name], schema=file_schema, orient="row"),
-        "internal.evaluation_file": pl.DataFrame(snapshot.files[EVALUATIONS.name], schema=file_schema, orient="row"),
+        **snapshot.tables,
+        CLAIMS.name: tabulate(snapshot.tables[CLAIMS.name]),
+        EXTERNAL_GAPS.name: external.gaps,
+        f"internal.{NAV_FILE.name}": nav,
+        f"internal.{EVALUATION_FILE.name}": evaluations,
         "internal.publication": pl.DataFrame(
             {
                 "version": [version],
@@ -246,13 +244,17 @@ def _create_views(db: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 def _comment(db: duckdb.DuckDBPyConnection, *, new: bool) -> None:
     """Comment tables and views: in a `new` file all of them, later those made anew, which is half the time."""
     for table in (*LENS_TABLES, *INTERNAL):
-        is_view = table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS
+        is_view = _is_view(table)
         if not (new or is_view or table is NEWEST):
             continue
         name = f"internal.{table.name}" if table in INTERNAL else table.name
         db.execute(f"COMMENT ON {'VIEW' if is_view else 'TABLE'} {name} IS {quote(table.comment)}")
         for column, (_, comment) in table.columns.items():
             db.execute(f'COMMENT ON COLUMN {name}."{column}" IS {quote(comment)}')
+
+
+def _is_view(table: LensTable) -> bool:
+    return table in (*VIEWS, NAV, CORRECTIONS) or table.name in EXTERNAL_VIEWS
 
 
 def _definition(table: LensTable) -> str:

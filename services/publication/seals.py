@@ -8,20 +8,19 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from countersign.domain.attestation.timeliness import TimeEvidence
-from countersign.models.datasets import ColumnType
+from countersign.models.lens.table import LensTable
+from countersign.models.lens.tables import SIGNALS
 from countersign.models.tables.attestation import JournalCommit, Seal, Timestamp
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
+from countersign.services.publication.lake import NOT_IN_THE_LAKE, SEAL_KEY
 from countersign.store.ledger.ledger import Ledger
 
-SEALS_SCHEMA: dict[str, ColumnType] = {
-    "strategy": pl.String,
-    "session": pl.Date,
-    "revision": pl.Int32,
-    "commit_sha": pl.String,
-    "commit_time": pl.Datetime("us", "UTC"),
-    "evidence": pl.String,
-}
+SEALS = LensTable(
+    "seal",
+    "How the signals of disclosed sessions were sealed: columns of the view signals",
+    {name: SIGNALS.columns[name] for name in (*SEAL_KEY, *NOT_IN_THE_LAKE)},
+)
 
 
 def seals_of(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
@@ -47,4 +46,4 @@ def seals_of(ledger: Ledger, sessions: Iterable[date]) -> pl.DataFrame:
     )
     with ledger.read() as db:
         rows = [row for session in sorted(sessions) for row in db.execute(query.where(col(Signal.session) == session))]
-    return pl.DataFrame([tuple(row) for row in rows], schema=SEALS_SCHEMA, orient="row")
+    return pl.DataFrame([tuple(row) for row in rows], schema=SEALS.frame_schema(), orient="row")

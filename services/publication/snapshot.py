@@ -4,7 +4,7 @@ One reading transaction, so that the lens never shows half of a settlement.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,9 +26,10 @@ from countersign.models.datasets import (
     ORDERS,
     POSITIONS,
     SIGNALS,
-    TERMS,
 )
 from countersign.models.enums import FactorStatus
+from countersign.models.lens.factors import FACTORS
+from countersign.models.lens.tables import CLAIMS, SETTLEMENTS, STRATEGIES
 from countersign.models.tables.accounts import User
 from countersign.models.tables.attestation import Disclosure
 from countersign.models.tables.claimed import ClaimedPerformance
@@ -43,7 +44,7 @@ from countersign.store.lake.lake import Lake
 RUN_DIGITS = 16
 MARKET = (BARS.name, INDEX_LEVELS.name)
 SETTLED = (SIGNALS.name, ORDERS.name, POSITIONS.name, NAV.name, EVALUATIONS.name)
-FACTORS = (FACTOR_VALUES.name, FACTOR_IC.name)
+FACTOR_DATA = (FACTOR_VALUES.name, FACTOR_IC.name)
 LISTED = (
     col(LakeFile.dataset),
     col(LakeFile.session),
@@ -51,28 +52,8 @@ LISTED = (
     col(LakeFile.sha256),
     col(LakeFile.checked_as),
 )
-TIME = pl.Datetime("us", "UTC")
-STRATEGIES_SCHEMA = {
-    "slug": pl.String,
-    "name": pl.String,
-    "owner": pl.String,
-    **TERMS,
-    "status": pl.String,
-    "is_public": pl.Boolean,
-    "created_at": TIME,
-    "activated_at": TIME,
-    "retired_at": TIME,
-}
-SETTLEMENTS_SCHEMA = {
-    "session": pl.Date,
-    "version": pl.Int32,
-    "strategies": pl.Int32,
-    "bars_sha256": pl.String,
-    "rules_sha256": pl.String,
-    "manifest_sha256": pl.String,
-    "commit_sha": pl.String,
-    "settled_at": TIME,
-}
+STRATEGIES_SCHEMA = STRATEGIES.frame_schema(initial_capital=pl.Int64())
+SETTLEMENTS_SCHEMA = SETTLEMENTS.frame_schema()
 YEAR = {
     "year": pl.Int32,
     "ic_mean": pl.Float64,
@@ -82,37 +63,7 @@ YEAR = {
     "turnover": pl.Float64,
     "days": pl.Int32,
 }
-FACTORS_SCHEMA = {
-    "id": pl.String,
-    "name": pl.String,
-    "owner": pl.String,
-    "universe": pl.String,
-    "status": pl.String,
-    "expression": pl.String,
-    "ic_mean": pl.Float64,
-    "ic_ir": pl.Float64,
-    "ic_decay": pl.List(pl.Float64),
-    "turnover": pl.Float64,
-    "sharpe": pl.Float64,
-    "fitness": pl.Float64,
-    "coverage": pl.Float64,
-    "data_days": pl.Int32,
-    "max_correlation": pl.Float64,
-    "newey_west_t": pl.Float64,
-    "ic_sign_share": pl.Float64,
-    "yearly_stats": pl.List(pl.Struct(YEAR)),
-    "reject_reason": pl.String,
-    "os_ic_mean_30d": pl.Float64,
-    "os_ic_mean_60d": pl.Float64,
-    "os_ic_mean_120d": pl.Float64,
-    "os_start_date": pl.Date,
-    "os_sessions": pl.Int32,
-    "os_late": pl.Int32,
-    "claimed_ic_mean": pl.Float64,
-    "claimed_ic_ir": pl.Float64,
-    "created_at": TIME,
-    "validated_at": TIME,
-}
+FACTORS_SCHEMA = FACTORS.frame_schema(yearly_stats=pl.List(pl.Struct(YEAR)))
 CLAIMED_SCHEMA = {"strategy": pl.String, "activated_on": pl.Date, "records": pl.String}
 
 
@@ -137,20 +88,17 @@ class Snapshot:
     """Snapshot of the data that a lens is made of. Equal digests make equal lenses.
 
     `checked` has by path the identity with which each of the `files` was last found whole (`store.lake.digests`); the
-    digest leaves it out. `claimed` has the current uploads of claimed performances as they are kept, a row a strategy.
-    `disclosed` are the sessions whose signals are all sealed, and revealed: their seals do not change. `whole` is false
-    while a correction is under way: later sessions rest on replaced versions.
+    digest leaves it out. `tables` has, by name, the tables that are copied whole; of `claims` the current uploads
+    as they are kept, a row a strategy. `disclosed` are the sessions whose signals are all sealed, and revealed: their
+    seals do not change. `whole` is false while a correction is under way: later sessions rest on replaced versions.
     """
 
     lake: Path
     settled_through: date | None
     files: dict[str, list[ShownFile]]
     checked: dict[str, str]
-    strategies: pl.DataFrame
-    settlements: pl.DataFrame
-    claimed: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
     superseded: list[SupersededFile]
-    factors: pl.DataFrame
     disclosed: frozenset[date]
     whole: bool
     digest: str
@@ -163,25 +111,25 @@ def take_snapshot(lake: Lake) -> Snapshot:
     history before the first settlement included. Of factors, the values of the active ones and every IC count.
     """
     with lake.ledger.read() as db:
-        settlements = _settlements(db)
-        strategies, factors, claimed = _strategies(db), _factors(db), _claimed(db)
+        tables = {name: read(db) for name, read in READERS.items()}
         rows = [*_files(db), *_factor_files(db)]
         superseded = _superseded(db)
         whole = not correction_under_way(db)
+    settlements = tables[SETTLEMENTS.name]
     settled = set(settlements["session"])
     through = max(settled, default=None)
-    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTORS)}
+    files: dict[str, list[ShownFile]] = {name: [] for name in (*MARKET, *SETTLED, *FACTOR_DATA)}
     checked = {}
     for dataset, file, checked_as in rows:
         if (
-            dataset in FACTORS
+            dataset in FACTOR_DATA
             or file.session in settled
             or (dataset in MARKET and through is not None and file.session <= through)
         ):
             files[dataset].append(file)
             checked[file.path] = checked_as
     digest = hashlib.sha256(repr((lake.root, files)).encode())
-    for frame in (strategies, settlements, claimed, factors):
+    for frame in tables.values():
         digest.update(frame.write_ipc(None).getbuffer())
     disclosed = frozenset(settlements.filter(pl.col("commit_sha").is_not_null())["session"])
     return Snapshot(
@@ -189,11 +137,8 @@ def take_snapshot(lake: Lake) -> Snapshot:
         through,
         files,
         checked,
-        strategies,
-        settlements,
-        claimed,
+        tables,
         superseded,
-        factors,
         disclosed,
         whole,
         digest.hexdigest(),
@@ -277,6 +222,15 @@ def _claimed(db: Session) -> pl.DataFrame:
         for slug, activated_at, records in db.execute(query)
     ]
     return _frame(rows, CLAIMED_SCHEMA)
+
+
+# Queries of the tables that are copied whole. Their order is part of the digest.
+READERS: dict[str, Callable[[Session], pl.DataFrame]] = {
+    STRATEGIES.name: _strategies,
+    SETTLEMENTS.name: _settlements,
+    CLAIMS.name: _claimed,
+    FACTORS.name: _factors,
+}
 
 
 def _frame(rows: Iterable[Any], schema: dict[str, Any]) -> pl.DataFrame:

@@ -24,9 +24,9 @@ from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.strategies import Strategy
 from countersign.services.notifications.notifications import notice, notify_users
 from countersign.store.lake.lake import Lake, StagedFile
+from countersign.store.ledger.chunks import chunked
 
 ACTION = "settlement corrected"
-SLUGS_PER_QUERY = 500
 
 
 def changed_sessions(
@@ -162,6 +162,5 @@ def _actions(db: Session) -> dict[date, list[list[str]]]:
 
 def _owners(db: Session, slugs: Sequence[str]) -> Iterator[tuple[str, int]]:
     query = sa.select(col(Strategy.slug), col(Strategy.owner_id))
-    for start in range(0, len(slugs), SLUGS_PER_QUERY):
-        some = slugs[start : start + SLUGS_PER_QUERY]
-        yield from db.execute(query.where(col(Strategy.slug).in_(some))).tuples()
+    for chunk in chunked(slugs):
+        yield from db.execute(query.where(col(Strategy.slug).in_(chunk))).tuples()

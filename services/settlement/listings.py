@@ -21,8 +21,7 @@ from countersign.models.datasets import BARS, MARKS, POSITIONS
 from countersign.models.tables.lake import LakeFile
 from countersign.models.tables.market import Instrument
 from countersign.store.lake.lake import Lake
-
-SYMBOLS_PER_QUERY = 500
+from countersign.store.ledger.chunks import chunked
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,8 @@ def _said_listed(db: Session, since: date, through: date, symbols: Collection[st
     columns = sa.select(col(Instrument.symbol), col(Instrument.listed))
     recent = columns.where(col(Instrument.listed).between(since, through))
     said: dict[str, date] = dict(db.execute(recent).tuples().all())
-    names = sorted(symbols)
-    for start in range(0, len(names), SYMBOLS_PER_QUERY):
-        some = col(Instrument.symbol).in_(names[start : start + SYMBOLS_PER_QUERY])
+    for chunk in chunked(sorted(symbols)):
+        some = col(Instrument.symbol).in_(chunk)
         said |= dict(db.execute(columns.where(some, col(Instrument.listed) <= through)).tuples().all())
     return said
 

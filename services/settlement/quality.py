@@ -26,7 +26,7 @@ from countersign.services.settlement.expectations import validate
 from countersign.services.settlement.inputs import read_actions, read_marks
 from countersign.services.settlement.listings import ListingEvidence, read_evidence
 from countersign.services.settlement.quality_reports import VALIDATION, facts_of, report_path
-from countersign.services.settlement.settled import settlement_of
+from countersign.services.settlement.settled import settled_before
 from countersign.services.strategies.lifecycle import live_universes
 from countersign.store.files import write_atomically
 from countersign.store.home import Home
@@ -90,7 +90,7 @@ def inspect_bars(home: Home, session: date) -> BarInspection:
     """Let the gate look at a session's bars as they are in the lake now."""
     bars, day_before = home.lake.read(BARS, session), home.sessions.previous(session)
     with home.ledger.read() as db:
-        previous = day_before if settlement_of(db, day_before) else None
+        previous = settled_before(db, home.sessions, session)
         needed = live_universes(db, session)
         actions = read_actions(db, session)
     evidence = read_evidence(home.lake, home.sessions, session, previous, bars)

@@ -12,23 +12,26 @@ from typing import Any
 import orjson
 import polars as pl
 
-from countersign.domain.market.rules import FIRST_BOOK_SHA256, rules_sha256
-from countersign.domain.provenance import frame_sha256, manifest, object_sha256, write_rows
+from countersign.domain.provenance import manifest, object_sha256
 from countersign.domain.settlement.books import SIGNALS_SCHEMA
-from countersign.domain.settlement.corrections import MARKET, changed_inputs
 from countersign.domain.settlement.engine import Settled, settle
 from countersign.domain.signals.payload import decode_portfolios
-from countersign.models.datasets import BARS, INDEX_LEVELS, MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
-from countersign.models.enums import DELISTED, Event, Severity
+from countersign.models.datasets import MARKS, NAV, ORDERS, POSITIONS, SIGNALS, Dataset
+from countersign.models.enums import DELISTED, Event
 from countersign.models.errors import ConflictError, StoreError
 from countersign.models.quality import Finding
 from countersign.models.tables.settlement import Settlement
 from countersign.services.notifications.notifications import notify, resolve
-from countersign.services.settlement.corrections import levels_again, nav_of_both, record_correction
-from countersign.services.settlement.inputs import files_before, marks_after, read_actions, read_files, read_market
-from countersign.services.settlement.listings import ListingEvidence
-from countersign.services.settlement.quality import inspect_bars
-from countersign.services.settlement.settled import due_sessions, last_strategy_id, settlement_of, signal_hashes
+from countersign.services.settlement.corrections import nav_of_both, record_correction
+from countersign.services.settlement.inputs import marks_after, read_market
+from countersign.services.settlement.planning import (
+    all_inputs,
+    market_as_settled,
+    market_now,
+    read_ledger_inputs,
+    version_of,
+)
+from countersign.services.settlement.settled import due_sessions, settlement_of
 from countersign.services.settlement.terms import read_terms
 from countersign.services.signals.submission import read_signals
 from countersign.store.clock import wall_clock
@@ -89,46 +92,20 @@ def plan_session(home: Home, session: date, *, correct: bool = False) -> Plan | 
     anything else differs.
     """
     began_at = wall_clock()
-    day_before = home.sessions.previous(session)
-    with home.ledger.read() as db:
-        settled, before = settlement_of(db, session), settlement_of(db, day_before)
-        last_id = last_strategy_id(db)
-        terms = read_terms(db, session, 0, last_id)
-        signals = object_sha256(signal_hashes(db, session))
-        actions = read_actions(db, session)
-    previous = day_before if before else None
-    was, base = _inputs_of(settled), _inputs_of(before)
-    rests_on = before.manifest_sha256 if before else ""
-    if settled and not correct:
-        market = {name: was[name] for name in MARKET if name in was}
-        if before and was["previous"] != rests_on:
-            market["index_files"] = levels_again(home.lake, before.session, was, base)
+    known = read_ledger_inputs(home, session)
+    if known.settled and not correct:
+        market = market_as_settled(home, known)
     else:
-        faults, files, evidence = _look(home, session, previous)
+        market, faults = market_now(home, session, known)
         if faults:
-            reasons = tuple(f"{fault.rule}: {fault.detail}" for fault in faults)
-            return OnHold(session, reasons) if settled else _hold(home, session, reasons)
-        market = {"actions": write_rows(actions), **files, **evidence.inputs()}
-    inputs: dict[str, Any] = {
-        **market,
-        "bars": frame_sha256(read_files(home.lake, BARS, market["bars_files"])),
-        "index_levels": frame_sha256(read_files(home.lake, INDEX_LEVELS, market["index_files"])),
-        # A session settled under the first edition of the book is settled again under it, corrected or not.
-        "rules": FIRST_BOOK_SHA256 if was.get("rules") == FIRST_BOOK_SHA256 else rules_sha256(session),
-        "signals": signals,
-        "terms": frame_sha256(terms),
-        "previous": rests_on,
-    }
-    version = 1
-    if settled:
-        changed = changed_inputs(session, was, inputs, correct=correct)
-        version = settled.version + bool(changed)
-        # Which correction a version belongs to: its own, or that of the session it rests on.
-        own = f"{session}.{version}"
-        origin = (own if correct else base.get("corrected", own)) if changed else was.get("corrected")
-        inputs |= {"corrected": origin} if origin else {}
+            return _hold(home, session, faults, first=known.settled is None)
+    inputs = all_inputs(home, session, known, market)
+    version, correction = version_of(session, known, inputs, correct=correct)
+    if correction:
+        inputs["corrected"] = correction
     run = object_sha256({"session": session.isoformat(), "version": version, "inputs": inputs})
-    return Plan(session, version, run, inputs, previous, tuple(range(last_id // STRATEGIES_PER_CHUNK + 1)), began_at)
+    chunks = tuple(range(known.last_id // STRATEGIES_PER_CHUNK + 1))
+    return Plan(session, version, run, inputs, known.previous, chunks, began_at)
 
 
 def settle_chunk(home: Home, plan: Plan, n: int) -> Chunk:
@@ -211,37 +188,13 @@ def commit_session(home: Home, plan: Plan, chunks: Sequence[Chunk]) -> bool:
     return True
 
 
-def _inputs_of(settlement: Settlement | None) -> dict[str, Any]:
-    inputs: dict[str, Any] = orjson.loads(settlement.manifest)["inputs"] if settlement else {}
-    return inputs
-
-
-def _look(
-    home: Home, session: date, previous: date | None
-) -> tuple[list[Finding], dict[str, list[str]], ListingEvidence]:
-    """Findings that hold the session, the files that were looked at, and the evidence of listings and delistings."""
-    files = _market_files(home, session, previous)
-    while True:
-        seen, looked = files, inspect_bars(home, session)
-        files = _market_files(home, session, previous)
-        if files == seen:  # else bars were imported meanwhile, and the checked bars are not those that count now
-            faults = [finding for finding in looked.findings if finding.severity is Severity.HOLD]
-            return faults, files, looked.evidence
-
-
-def _market_files(home: Home, session: date, previous: date | None) -> dict[str, list[str]]:
-    return {
-        "bars_files": [file.path for file in home.lake.files(BARS, session, session)],
-        # Without a session settled before, they name the newest earlier bars.
-        "earlier_bars_files": [] if previous else [file.path for file in files_before(home.lake, session)],
-        "index_files": [file.path for file in home.lake.files(INDEX_LEVELS, home.sessions.previous(session), session)],
-    }
-
-
-def _hold(home: Home, session: date, reasons: tuple[str, ...]) -> OnHold:
-    with home.ledger.write() as db:
-        text = f"{session} is not settled: {'; '.join(reasons)}"
-        notify(db, _held_key(session), "settlement held", text, home.clock.now())
+def _hold(home: Home, session: date, faults: Sequence[Finding], *, first: bool) -> OnHold:
+    """Hold a session. Of its `first` settlement the operator is notified; a correction answers the operator itself."""
+    reasons = tuple(f"{fault.rule}: {fault.detail}" for fault in faults)
+    if first:
+        with home.ledger.write() as db:
+            text = f"{session} is not settled: {'; '.join(reasons)}"
+            notify(db, _held_key(session), "settlement held", text, home.clock.now())
     return OnHold(session, reasons)
 
 

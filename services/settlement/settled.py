@@ -18,6 +18,12 @@ def settlement_of(db: Session, session: date | None) -> Settlement | None:
     return db.exec(query).first()
 
 
+def settled_before(db: Session, sessions: Sessions, session: date) -> date | None:
+    """Return the session before this one if it is settled, else None: settling this one rests on it."""
+    before = sessions.previous(session)
+    return before if settlement_of(db, before) else None
+
+
 def settled_through(db: Session) -> date | None:
     """Return the newest settled session. Sessions are settled in order, so everything due before it is settled too."""
     return db.exec(select(func.max(Settlement.session))).one()

@@ -28,6 +28,7 @@ from countersign.services.signals.owner_signatures import (
     require_unsigned,
 )
 from countersign.services.strategies.lifecycle import change_status
+from countersign.store.ledger.chunks import chunked
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ class SignalAcceptance:
 def _pending(db: Session, ids: list[int]) -> dict[int, Strategy]:
     """Those of them that are still pending: another session's desk may have activated some in this transaction."""
     pending: dict[int, Strategy] = {}
-    for start in range(0, len(ids), 500):
-        ours = col(Strategy.id).in_(ids[start : start + 500])
+    for chunk in chunked(ids):
+        ours = col(Strategy.id).in_(chunk)
         query = select(Strategy).where(ours, Strategy.status == StrategyStatus.PENDING)
         pending |= {row.id: row for row in db.exec(query)}
     return pending
@@ -181,10 +182,10 @@ def _newest(db: Session, session: date, ids: list[int]) -> dict[int, _Entry]:
     names = ("strategy_id", "id", *(each.name for each in fields(_Entry)[1:]))
     columns = [col(getattr(Signal, name)) for name in names]
     newest: dict[int, _Entry] = {}
-    for start in range(0, len(ids), 500):
+    for chunk in chunked(ids):
         query = (
             sa.select(*columns)
-            .where(col(Signal.session) == session, col(Signal.strategy_id).in_(ids[start : start + 500]))
+            .where(col(Signal.session) == session, col(Signal.strategy_id).in_(chunk))
             .order_by(col(Signal.revision))
         )
         newest |= {strategy_id: _Entry(*entry) for strategy_id, *entry in db.connection().execute(query)}

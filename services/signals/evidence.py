@@ -19,6 +19,7 @@ from countersign.domain.attestation.timeliness import (
 from countersign.models.tables.attestation import JournalCommit, Seal, Timestamp
 from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
+from countersign.store.ledger.chunks import chunked
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Attestation:
 def read_attestations(db: Session, signal_ids: Sequence[int]) -> dict[int, Attestation]:
     """Read how signals are sealed, by signal id. The class is for the commit that sealed each."""
     found: dict[int, Attestation] = {}
-    for start in range(0, len(signal_ids), 500):
-        rows = db.execute(_QUERY.where(col(Signal.id).in_(signal_ids[start : start + 500]))).all()
+    for chunk in chunked(signal_ids):
+        rows = db.execute(_QUERY.where(col(Signal.id).in_(chunk))).all()
         tokens = _tokens(db, {row.sha for row in rows if row.sha})
         for row in rows:
             path = seal_path(row.slug, row.session, row.revision)

@@ -16,6 +16,7 @@ from countersign.models.tables.signals import Signal
 from countersign.models.tables.strategies import Strategy
 from countersign.services.signals.acceptance import Receipt, SignalAcceptance, StrategyRef
 from countersign.services.signals.owner_signatures import SignedSubmission
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.ledger import Ledger
 
 MAX_SESSIONS_AHEAD = 20
@@ -178,8 +179,8 @@ def _check_session(sessions: Sessions, session: date, received_at: datetime) -> 
 def _find_strategies(db: Session, slugs: list[str]) -> dict[str, StrategyRef]:
     columns = [col(getattr(Strategy, name)) for name in StrategyRef._fields]
     found: dict[str, StrategyRef] = {}
-    for start in range(0, len(slugs), 500):
-        query = sa.select(*columns).where(col(Strategy.slug).in_(slugs[start : start + 500]))
+    for chunk in chunked(slugs):
+        query = sa.select(*columns).where(col(Strategy.slug).in_(chunk))
         found |= {row.slug: StrategyRef(*row) for row in db.connection().execute(query)}
     return found
 

@@ -31,6 +31,7 @@ from countersign.store.lake.digests import (
     require_whole,
     still_shown,
 )
+from countersign.store.ledger.chunks import chunked
 from countersign.store.ledger.ledger import Ledger
 
 COMPRESSION_LEVEL = 3
@@ -115,11 +116,8 @@ class Lake:
         wanted = {file.path: file for file in staged}
         stale = [row for path, row in current.items() if path not in wanted or row.sha256 != wanted[path].sha256]
         kept = current.keys() - {row.path for row in stale}
-        if stale:
-            ids = [row.id for row in stale]
-            for start in range(0, len(ids), 500):
-                chunk = ids[start : start + 500]
-                db.execute(update(LakeFile).where(col(LakeFile.id).in_(chunk)).values(superseded_at=now))
+        for chunk in chunked(row.id for row in stale):
+            db.execute(update(LakeFile).where(col(LakeFile.id).in_(chunk)).values(superseded_at=now))
         fresh = [file for path, file in wanted.items() if path not in kept]
         db.add_all(LakeFile(**vars(file), checked_at=wall_clock(), committed_at=now) for file in fresh)
         db.flush()

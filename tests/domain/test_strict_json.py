@@ -38,6 +38,7 @@ OUR_OWN = {
     "services/publication/snapshot.py",
     "services/publication/stream.py",
     "services/settlement/corrections.py",
+    "services/settlement/planning.py",
     "services/settlement/quality.py",
     "services/settlement/settle.py",
     "store/lens/digest.py",

@@ -69,7 +69,8 @@ def _make(state: AppState, slug: str, found: Visible, date: date | None) -> tupl
         "nav": nav and {"reported_nav" if name == "nav" else name: value for name, value in nav.items()},
         "positions": positions,
         "signal_attestation": sealed,
-        "trades": orders,
+        "orders": orders,
+        "trades": orders,  # their first name, which clients still read
     }
     proof = {
         "strategy": slug,

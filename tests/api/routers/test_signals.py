@@ -185,7 +185,9 @@ def test_a_symbol_of_no_share_or_fund_is_refused_by_name(
 ) -> None:
     answer = post(web, me, [{"symbol": "600519.SH", "weight": 0.5}, {"symbol": symbol, "weight": 0.1}])
     assert answer.status_code == 422
-    assert f"{symbol}, {name}" in answer.json()["detail"][0]["msg"]
+    fault = answer.json()["detail"][0]
+    assert fault["loc"] == ["body", "signals"]
+    assert f"{symbol}, {name}" in fault["msg"]
     assert recorded(desk) == []
 
 

@@ -18,7 +18,7 @@ from countersign.models.tables.settlement import Settlement
 from countersign.services.attestation.sealing import seal_pending
 from countersign.services.market.imports import import_bars
 from countersign.services.market.instrument_imports import import_instruments
-from countersign.services.settlement import settle as tasks
+from countersign.services.settlement import planning
 from countersign.services.settlement.listings import ListingEvidence, read_evidence
 from countersign.services.settlement.quality import inspect_bars
 from countersign.services.verification.verify import verify_journal
@@ -240,7 +240,7 @@ def test_sessions_settled_under_the_first_edition_stay_settled(
     signal(home, DAYS[3], {"alpha": {"301999.SZ": 0.5}})
     after_close(home)
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "rules_sha256", lambda _: FIRST_BOOK_SHA256)
+        patch.setattr(planning, "rules_sha256", lambda _: FIRST_BOOK_SHA256)
         assert settle_due(home, DAYS[3]) == 1
     assert home.lake.read(ORDERS, DAYS[3])["reason"].to_list() == ["LIMIT_UP"]
     before = results(home)

@@ -17,6 +17,7 @@ from countersign.models.tables.settlement import Settlement
 from countersign.services.attestation.sealing import is_pending, seal_pending
 from countersign.services.market.imports import import_bars
 from countersign.services.publication.publish import lens_is_current, publish, rebuild
+from countersign.services.settlement import planning
 from countersign.services.settlement import settle as tasks
 from countersign.services.settlement.correct import describe_corrections, find_changes
 from countersign.services.settlement.corrections import changed_sessions
@@ -181,7 +182,7 @@ def test_a_session_that_cannot_be_corrected_is_refused_and_stays(
     assert told(settled) == before
     # Another rule book is part of a correction, and of results that rest on it; of nothing else.
     put_market(settled, bars.with_columns(pl.col("volume") * 2), levels)
-    monkeypatch.setattr(tasks, "rules_sha256", lambda _: "of other rules")
+    monkeypatch.setattr(planning, "rules_sha256", lambda _: "of other rules")
     with pytest.raises(ConflictError, match="rules"):
         settle_session(settled, DAYS[1])
     correct_session(settled, DAYS[1])

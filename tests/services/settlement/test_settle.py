@@ -17,6 +17,7 @@ from countersign.models.tables.market import CorporateAction
 from countersign.models.tables.settlement import Settlement
 from countersign.models.tables.signals import Signal
 from countersign.services.notifications.notifications import open_alerts
+from countersign.services.settlement import planning
 from countersign.services.settlement import settle as tasks
 from countersign.store.home import Home
 from tests.support import processes
@@ -167,7 +168,7 @@ def test_actions_that_come_afterwards_never_change_a_settled_day(settled: Home, 
 def test_another_rule_book_is_a_conflict_and_changes_nothing(
     settled: Home, undisturbed: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "rules_sha256", lambda _: "of other rules")
+    monkeypatch.setattr(planning, "rules_sha256", lambda _: "of other rules")
     with pytest.raises(ConflictError, match=r"2025-03-04: .* \(rules\); a settled day never changes"):
         settle_session(settled, DAYS[1])
     assert results(settled) == results(undisturbed)

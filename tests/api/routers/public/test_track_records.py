@@ -272,6 +272,11 @@ def test_a_proof_is_checked_by_its_own_commands(settled: Home, tmp_path: Path, m
         assert sum(round(each["market_value"] * 100) for each in found["positions"]) + round(
             nav["cash"] * 100
         ) == round(nav["reported_nav"] * 100)
+        orders = [each for each in expected()[-1].orders.iter_rows(named=True) if each["strategy"] == "s00"]
+        assert found["orders"] == found["trades"] != []
+        assert {(each["symbol"], each["side"], each["filled"], each["reason"]) for each in found["orders"]} == {
+            (each["symbol"], each["side"], each["filled"], each["reason"]) for each in orders
+        }
         assert (
             hashlib.sha256(b"countersign/signal/v1\n" + sealed["payload"].encode()).hexdigest() == sealed["signal_hash"]
         )
@@ -340,7 +345,7 @@ def test_before_settlement_a_proof_shows_only_the_hash(desk: Home, web: httpx.Cl
         salt = db.exec(select(Signal.salt)).one()
     found: dict[str, Any] = answer.json()["verification"]
     assert found["signal_attestation"]["signal_hash"] == sent["signal_hash"]
-    assert (found["nav"], found["positions"], found["trades"]) == (None, [], [])
+    assert (found["nav"], found["positions"], found["orders"], found["trades"]) == (None, [], [], [])
     assert salt not in answer.text
     assert "600519" not in answer.text
     # Sealed meanwhile: the proof is another one.
