@@ -40,6 +40,7 @@ OUR_OWN = {
     "services/settlement/corrections.py",
     "services/settlement/planning.py",
     "services/settlement/quality.py",
+    "services/settlement/quality_reports.py",
     "services/settlement/settle.py",
     "store/lens/digest.py",
     "store/sessions.py",
