@@ -44,7 +44,7 @@ def run(home: Home, arguments: list[str]) -> tuple[float, float]:
     """Run a command on the home; return its seconds and its peak memory in GiB (the process itself)."""
     start = perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *arguments],
+        [sys.executable, "-m", "countersign.cli", *arguments],
         env=environment(home) | {"PREFECT_LOGGING_LEVEL": "ERROR"},
         stdout=sys.stderr,
     )

@@ -58,7 +58,7 @@ def countersign(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
 
 def test_it_is_a_program(tmp_path: Path) -> None:
     def countersign(*words: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-m", "cli", *words]
+        line = [sys.executable, "-m", "countersign.cli", *words]
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
     done = countersign("init", "--json", "--home", str(tmp_path / "home"))

@@ -46,7 +46,7 @@ def test_the_command_prints_its_address_and_ends_on_a_signal(number: signal.Sign
     words = ("source", "simulate", "--port", "0", "--premium-key", "mine", "--failing", "3")
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [sys.executable, "-m", "cli", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-m", "countersign.cli", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
             assert process.stdout

@@ -73,7 +73,9 @@ def standing(home: Home) -> Iterator[str]:
 
 def countersign(*words: str) -> tuple[int, str]:
     """Run a command as people do; return its exit code and its output."""
-    done = subprocess.run([sys.executable, "-m", "cli", *words], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "countersign.cli", *words], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     return done.returncode, (done.stdout + done.stderr)[-SHOWN_CHARACTERS:]
 
 

@@ -320,7 +320,7 @@ def paste(command: str, url: str, folder: Path) -> str:
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     program = tools / "countersign"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m countersign.cli "$@"\n')
     program.chmod(0o755)
     root = Path(__file__).parents[4]
     run = subprocess.run(
