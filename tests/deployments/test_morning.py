@@ -91,7 +91,7 @@ def test_signals_are_sealed_in_time_and_nothing_of_the_days_before_runs(home: Ho
         wait_until(lambda: count(ledger, SEALED))
         with closing(sqlite3.connect(ledger)) as db:
             sealed_at = db.execute("SELECT max(committed_at) FROM journal_commit").fetchone()[0]
-        # By 08:58:14 on two quiet cores, by 08:58:47 under a load of 6; a test may ask a busy machine for the deadline alone.
+        # By 08:58:14 on two quiet cores, by 08:58:47 under a load of 6. A busy machine is asked for the deadline alone.
         assert "2024-12-30 00:58" <= sealed_at < "2024-12-30 01:15"
         wait_until(lambda: not count(prefect, OVERDUE + WAITING))
     assert count(prefect, OVERDUE + BEGUN) == 0
