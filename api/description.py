@@ -5,7 +5,7 @@ from fastapi import Request, Response
 
 
 class Description:
-    """Answers with the document of whatever app is asked."""
+    """Answer of a route: the OpenAPI document of the app that serves the request."""
 
     def __init__(self) -> None:
         self._written: bytes | None = None

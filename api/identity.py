@@ -60,7 +60,7 @@ AnyAccount = Annotated[User, Depends(_known)]
 
 
 def login_of(request: Request, state: AppState) -> str:
-    """Return the login whose token a request carries. Refuses (403) an API key."""
+    """Return the login of a request's token. Refuses (403) an API key."""
     claim = state.tokens.read(credential(request.scope) or "", "access")
     if claim is None:
         raise refuse(403, "an API key may not do this: log in (POST /api/v1/auth/login) and send the access token")

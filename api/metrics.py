@@ -35,7 +35,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 @dataclass
 class RequestMetrics:
-    """Counters of one process, and the home whose state it shows."""
+    """Counters of one process, and the state of its home."""
 
     home: Home
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -1,4 +1,4 @@
-"""Half-open connections: those whose request has not come whole, or whose answer is not read.
+"""Half-open connections: a request is not complete, or an answer is not read.
 
 They are bounded by address and altogether.
 

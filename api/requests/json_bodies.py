@@ -10,7 +10,7 @@ from countersign.domain.strict_json import EXPECTED, RepeatedNameError, read_jso
 
 
 class AmbiguousBodyError(HTTPException):
-    """A body that can be read in several ways; `detail` says what was expected, `name` is the member at fault."""
+    """Error for a body with several meanings; `detail` says what was expected, `name` is the member at fault."""
 
     def __init__(self, expected: str, name: str) -> None:
         super().__init__(422, expected)
@@ -18,7 +18,7 @@ class AmbiguousBodyError(HTTPException):
 
 
 class StrictRequest(Request):
-    """A request whose JSON has one meaning."""
+    """Request that refuses JSON with several meanings."""
 
     async def json(self) -> Any:
         """Parse the body. Raises AmbiguousBodyError, and a parser's own errors."""
@@ -31,7 +31,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose bodies have one meaning: every router of the api takes it."""
+    """Route that refuses bodies with several meanings. Every router uses it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Let the handler read its body strictly."""

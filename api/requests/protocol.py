@@ -175,7 +175,7 @@ class GuardedProtocol(HttpToolsProtocol):
         )
 
     def _check_progress(self, before: int) -> None:
-        """End a connection whose client took nothing since."""
+        """End a connection if its client has read nothing since."""
         if self.transport.get_write_buffer_size() >= before:
             self._end()
         else:

@@ -28,7 +28,7 @@ IN_TIME_SCHEMA = {"factor": pl.String, "session": pl.Date, "in_time": pl.Boolean
 
 
 def trackable(db: Session, sessions: Sessions, through: date) -> dict[date, str]:
-    """Map each out-of-sample session whose forward return is known by the close of `through` to its run, in order.
+    """Map out-of-sample sessions to their runs, in order, if their forward return is known by the close of `through`.
 
     A return is known when the bars of both sessions after it are committed. Sessions that no factor has values for are
     left out.

@@ -219,7 +219,7 @@ def _marks_before(home: Home, session: date) -> pl.DataFrame:
 def _with_fund_level(
     home: Home, session: date, bars: pl.DataFrame, levels: pl.DataFrame, marks: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add the level of all funds, which nobody publishes, unless there is one from the provider or from before."""
+    """Add the level of all funds, for which no index is published, unless the provider or an earlier import has one."""
     index = str(Universe.ETF_ALL)
     if index in levels["index"]:
         return levels

@@ -69,7 +69,7 @@ class KnownSymbols:
                 log.warning("the known symbols cannot be read: %s", error)
 
     def strangers(self, symbols: Iterable[str]) -> list[str]:
-        """Return those of `symbols` that nothing is known of, ascending; none before anything could be read."""
+        """Return the unknown ones of `symbols`, ascending; none before the known ones could be read."""
         known = self._symbols
         return [] if known is None else sorted(set(symbols) - known)
 

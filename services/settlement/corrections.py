@@ -1,4 +1,4 @@
-"""Corrections in the stores: settled sessions whose market changed since, and the record of a correction.
+"""Corrections in the stores: settled sessions with a changed market, and the record of a correction.
 
 A correction is a new version of a settlement, and of every later one, as each rests on the one before. Nothing of the
 old versions is removed: their rows, their files and their records in the journal stay.
@@ -32,7 +32,7 @@ ACTION = "settlement corrected"
 def changed_sessions(
     lake: Lake, sessions: Sessions, through: date, since: date = date.min
 ) -> dict[date, tuple[str, ...]]:
-    """Map each settled session whose market changed since it was settled to the changes, in words.
+    """Map settled sessions to the changes of their market since then, in words.
 
     The inputs in the newest version's manifest are compared, from `since` through `through`.
     """

@@ -111,7 +111,7 @@ def _expectations(judgements: Judgements) -> list[Any]:
 
 
 def _words(rule: Rule, finding: Finding | None) -> str:
-    """Describe a rule, and what the gate found by it."""
+    """Describe a rule and the gate's finding."""
     if finding is None:
         return f"Never: {rule.detail}."
     detail = f": {finding.detail}" if finding.detail != rule.detail else ""

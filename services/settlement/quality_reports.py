@@ -16,7 +16,7 @@ def report_path(session: date) -> str:
 
 
 def facts_of(record: Path) -> dict[str, Any]:
-    """Read what a report is of; nothing if there is none, or none that can be read."""
+    """Read the facts that a report rests on; an empty mapping without a readable report."""
     try:
         facts = orjson.loads(record.read_bytes())
     except (OSError, orjson.JSONDecodeError):

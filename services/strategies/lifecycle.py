@@ -25,7 +25,7 @@ TRANSITIONS = {
 
 
 def ensure_user(db: Session, nickname: str, now: datetime) -> User:
-    """Return the account of that nickname, in whatever case, created if it is missing."""
+    """Return the account of a nickname in any case; create a missing one."""
     user = db.exec(select(User).where(User.nickname_key == nickname_key(nickname))).one_or_none()
     if user is None:
         user = User(nickname=nickname, created_at=now)

@@ -1,1 +1,1 @@
-"""Watchdog: checks that find what is missing, late or damaged."""
+"""Watchdog: checks find missing, late and damaged results."""

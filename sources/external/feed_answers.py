@@ -121,13 +121,13 @@ class Asker:
         return text
 
     def not_json(self, answer: FeedResponse) -> SourceBusy:
-        """Make the error for an answer that is not the feed's, with the name that stands there twice in an object."""
+        """Make the error for an answer that is not the feed's; it names a repeated member."""
         twice = repeated_name(answer.json)
         why = "" if twice is None else f": it has {excerpt(twice)} twice in an object"
         return SourceBusy(f"{self._name}: an answer that is not the feed's JSON{why}")
 
     def items(self, answer: FeedResponse, items: Any) -> list[Any]:
-        """Return an answer's `items`; SourceBusy where they are no list, or what stands around them means two things.
+        """Return an answer's `items`; SourceBusy if they are no list, or the answer around them is ambiguous.
 
         An item that means two things spoils no other: domain.external.items puts it aside.
         """

@@ -48,7 +48,7 @@ class SigningKey:
 
     @property
     def allowed_signer(self) -> str:
-        """Return the key's line in `allowed_signers`: good for commits and receipts, for nothing else."""
+        """Return the key's line in `allowed_signers`: it signs commits and receipts alone."""
         return f"{PRINCIPAL} {NAMESPACES} {self.public}"
 
     def sign(self, message: bytes, namespace: str = NAMESPACE) -> str:

@@ -1,4 +1,4 @@
-"""Insertions into the ledger that say what becomes of a row that is there, in the words of its database."""
+"""Insertions into the ledger that handle an existing row, in the dialect of its database."""
 
 from typing import Any
 

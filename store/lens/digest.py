@@ -47,7 +47,7 @@ def shown_by(ledger: Ledger, path: Path) -> str | None:
 
 
 def check_version(ledger: Ledger, path: Path) -> None:
-    """Hash a version, whatever is known of it, and write down whether it is as it was published.
+    """Hash a version in any case, and record whether it is as it was published.
 
     Its first digest counts while its identity is the published one, and a later digest must be the same.
     """

@@ -1,1 +1,1 @@
-"""Reconciliation: what journal and ledger lack of each other."""
+"""Reconciliation: journal and ledger get the records that they lack."""
